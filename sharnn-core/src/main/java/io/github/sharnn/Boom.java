@@ -1,0 +1,126 @@
+package io.github.sharnn;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Activation;
+import ai.djl.nn.core.Linear;
+import ai.djl.nn.norm.Dropout;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+
+/**
+ * The wide feed-forward layer: {@code u = gelu(W1 x + b1)}, then the sum of u's H/C chunks of size
+ * C (the shortcut), or {@code W2 u + b2} without it.
+ *
+ * <p>Paper: arXiv:1911.11423 (the Boom layer). As in the reference, {@code gelu(x) = x *
+ * sigmoid(1.702 x)}, which is not DJL's {@link Activation#gelu(NDArray)} (the error function).
+ *
+ * <ul>
+ *   <li>Input: x {@code (B, T, C)}
+ *   <li>Output: {@code (B, T, C)}
+ *   <li>Parameters: W1 {@code (H, C)}, b1 {@code (H)}; without the shortcut W2 {@code (C, H)}, b2
+ *       {@code (C)}; weights from N(0, 0.1 / sqrt(C)), biases from 0
+ * </ul>
+ */
+public final class Boom extends AbstractBlock {
+
+  private static final byte VERSION = 1;
+  private static final float GELU_SLOPE = 1.702f;
+
+  final Linear linear1;
+  final Linear linear2; // null with the shortcut
+  private final int embeddingSize;
+  private final float dropout;
+
+  private Boom(int embeddingSize, int boomSize, float dropout, boolean shortcut) {
+    super(VERSION);
+    this.embeddingSize = embeddingSize;
+    this.dropout = dropout;
+    linear1 = addChildBlock("linear1", Linear.builder().setUnits(boomSize).build());
+    Initializers.linear(linear1, embeddingSize);
+    if (shortcut) {
+      linear2 = null;
+    } else {
+      linear2 = addChildBlock("linear2", Linear.builder().setUnits(embeddingSize).build());
+      Initializers.linear(linear2, embeddingSize);
+    }
+  }
+
+  /**
+   * Creates the block with the shortcut: chunks summed.
+   *
+   * @param embeddingSize size C of input and output
+   * @param boomSize inner size H, a multiple of C
+   * @param dropout dropout rate on the inner activation, in [0, 1)
+   * @return the block, uninitialized
+   * @throws IllegalArgumentException if {@code boomSize} is no multiple of {@code embeddingSize}
+   */
+  public static Boom withShortcut(int embeddingSize, int boomSize, float dropout) {
+    checkArgument(
+        boomSize % embeddingSize == 0,
+        "boomSize (%s) must be a multiple of embeddingSize (%s): the shortcut sums chunks of"
+            + " embeddingSize",
+        boomSize,
+        embeddingSize);
+    return new Boom(embeddingSize, boomSize, dropout, true);
+  }
+
+  /**
+   * Creates the block with a second linear layer H -> C in place of the shortcut.
+   *
+   * @param embeddingSize size C of input and output
+   * @param boomSize inner size H
+   * @param dropout dropout rate on the inner activation, in [0, 1)
+   * @return the block, uninitialized
+   */
+  public static Boom withSecondLinear(int embeddingSize, int boomSize, float dropout) {
+    return new Boom(embeddingSize, boomSize, dropout, false);
+  }
+
+  @Override
+  protected NDList forwardInternal(
+      ParameterStore parameterStore,
+      NDList inputs,
+      boolean training,
+      PairList<String, Object> params) {
+    NDArray x = inputs.singletonOrThrow();
+    NDArray u =
+        linear1
+            .forward(parameterStore, new NDList(x), training)
+            .singletonOrThrow(); // (B, T, C) -> (B, T, H)
+    u = Activation.sigmoid(u.mul(GELU_SLOPE)).mul(u);
+    u = Dropout.dropout(u, dropout, training).singletonOrThrow();
+    if (linear2 != null) {
+      return linear2.forward(parameterStore, new NDList(u), training); // (B, T, H) -> (B, T, C)
+    }
+    Shape shape = x.getShape();
+    return new NDList(
+        u.reshape(shape.get(0), shape.get(1), -1, embeddingSize) // (B, T, H) -> (B, T, H/C, C)
+            .sum(new int[] {2})); // (B, T, H/C, C) -> (B, T, C)
+  }
+
+  @Override
+  public Shape[] getOutputShapes(Shape[] inputShapes) {
+    return inputShapes;
+  }
+
+  @Override
+  protected void beforeInitialize(Shape... inputShapes) {
+    super.beforeInitialize(inputShapes);
+    Shapes.checkActivations("Boom", inputShapes[0], embeddingSize);
+  }
+
+  @Override
+  protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... inputShapes) {
+    linear1.initialize(manager, dataType, inputShapes);
+    if (linear2 != null) {
+      linear2.initialize(manager, dataType, linear1.getOutputShapes(inputShapes));
+    }
+  }
+}

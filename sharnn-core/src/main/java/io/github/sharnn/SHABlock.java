@@ -1,0 +1,243 @@
+package io.github.sharnn;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Block;
+import ai.djl.nn.norm.Dropout;
+import ai.djl.nn.norm.LayerNorm;
+import ai.djl.nn.recurrent.LSTM;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+
+/**
+ * One block of the model: LSTM, attention where the block has it, Boom.
+ *
+ * <pre>{@code
+ * h = dropout(LSTM(LN_start(h)))
+ * with attention:  m = LN_mem(h);  h = LN_mid(h);  k = concat(memory, m)
+ *                  h = dropout(Attention(h, k, k)) + h
+ * h = dropout(Boom(LN_xff(h))) + LN_ff(h)
+ * }</pre>
+ *
+ * <p>There is no residual around the LSTM. All layer norms have epsilon 1e-12. What goes into the
+ * memory is m, layer-normed and differentiable. Before a segment of T steps the memory is cut to
+ * its last {@code memoryLength - T} positions.
+ *
+ * <p>Paper: arXiv:1911.11423.
+ *
+ * <ul>
+ *   <li>Inputs: {@code [h]}, from a zero state, or {@code [h, hidden, cell]} and, with attention,
+ *       {@code memory}: h {@code (B, T, C)}, hidden and cell {@code (B, C)}, memory {@code (B, M,
+ *       C)}
+ *   <li>Outputs: {@code [h]}, or {@code [h, hidden, cell]} and, with attention, {@code memory}, as
+ *       the inputs
+ *   <li>Parameters: those of DJL's {@link LSTM} (PyTorch gate order i, f, g, o; uniform in
+ *       +-1/sqrt(C)), of the layer norms, {@link SingleHeadAttention} and {@link Boom}
+ * </ul>
+ */
+public final class SHABlock extends AbstractBlock {
+
+  private static final byte VERSION = 1;
+  private static final float NORM_EPSILON = 1e-12f;
+
+  final LayerNorm startNorm;
+  final LSTM lstm;
+  final LayerNorm memoryNorm; // null without attention
+  final LayerNorm midNorm; // null without attention
+  final SingleHeadAttention attention; // null without attention
+  final LayerNorm boomInputNorm;
+  final LayerNorm boomResidualNorm;
+  final Boom boom;
+  private final SHARNNConfig config;
+
+  private SHABlock(SHARNNConfig config, boolean hasAttention) {
+    super(VERSION);
+    this.config = config;
+    int size = config.embeddingSize();
+    startNorm = addChildBlock("startNorm", layerNorm());
+    lstm =
+        addChildBlock(
+            "lstm",
+            LSTM.builder()
+                .setStateSize(size)
+                .setNumLayers(1)
+                .optBatchFirst(true)
+                .optReturnState(true)
+                .build());
+    Initializers.lstm(lstm, size);
+    if (hasAttention) {
+      memoryNorm = addChildBlock("memoryNorm", layerNorm());
+      midNorm = addChildBlock("midNorm", layerNorm());
+      attention =
+          addChildBlock(
+              "attention",
+              SingleHeadAttention.builder(size)
+                  .dropout(config.hiddenDropout())
+                  .keyProjection(config.keyProjection())
+                  .valueProjection(config.valueProjection())
+                  .collapsed(config.collapsed())
+                  .build());
+    } else {
+      memoryNorm = null;
+      midNorm = null;
+      attention = null;
+    }
+    boomInputNorm = addChildBlock("boomInputNorm", layerNorm());
+    boomResidualNorm = addChildBlock("boomResidualNorm", layerNorm());
+    boom =
+        addChildBlock(
+            "boom",
+            config.boomShortcut()
+                ? Boom.withShortcut(size, config.boomSize(), config.hiddenDropout())
+                : Boom.withSecondLinear(size, config.boomSize(), config.hiddenDropout()));
+  }
+
+  /**
+   * Creates the block of one layer.
+   *
+   * @param config sizes and options; of {@code attentionLayers} only whether it names this layer
+   *     counts
+   * @param layer the 0-based layer
+   * @return the block, uninitialized
+   */
+  public static SHABlock of(SHARNNConfig config, int layer) {
+    checkArgument(
+        layer >= 0 && layer < config.layers(),
+        "layer must lie between 0 and layers - 1 (%s), but is %s",
+        config.layers() - 1,
+        layer);
+    return new SHABlock(config, config.hasAttention(layer));
+  }
+
+  /** What a block returns: activations {@code (B, T, C)} and the state after them. */
+  record Output(NDArray h, SHARNNState.Layer state) {}
+
+  Output forward(
+      ParameterStore parameterStore, NDArray h, SHARNNState.Layer state, boolean training) {
+    // DJL's LSTM appends missing states to the list it is given, so it always gets all three
+    NDList lstmOutputs =
+        lstm.forward(
+            WeightDrop.of(parameterStore, lstm, config.weightDrop(), training, h.getManager()),
+            new NDList(
+                apply(startNorm, parameterStore, h, training),
+                state.hidden().expandDims(0), // (B, C) -> (1, B, C)
+                state.cell().expandDims(0)), // (B, C) -> (1, B, C)
+            training);
+    h = dropout(lstmOutputs.get(0), training);
+    NDArray hidden = lstmOutputs.get(1).squeeze(0); // (1, B, C) -> (B, C)
+    NDArray cell = lstmOutputs.get(2).squeeze(0); // (1, B, C) -> (B, C)
+
+    AttentionMemory memory = null;
+    if (attention != null) {
+      int segment = Math.toIntExact(h.size(1));
+      NDArray m = apply(memoryNorm, parameterStore, h, training);
+      h = apply(midNorm, parameterStore, h, training);
+      AttentionMemory window =
+          state.memory().last(config.memoryLength() - segment).append(m); // (B, M+T, C)
+      NDArray k = window.positions();
+      NDArray context =
+          attention.forward(parameterStore, new NDList(h, k, k), training).singletonOrThrow();
+      h = dropout(context, training).add(h);
+      memory = window.last(config.memoryLength());
+    }
+
+    NDArray x = apply(boomInputNorm, parameterStore, h, training);
+    h = apply(boomResidualNorm, parameterStore, h, training);
+    h = dropout(apply(boom, parameterStore, x, training), training).add(h);
+    return new Output(h, new SHARNNState.Layer(hidden, cell, memory));
+  }
+
+  @Override
+  protected NDList forwardInternal(
+      ParameterStore parameterStore,
+      NDList inputs,
+      boolean training,
+      PairList<String, Object> params) {
+    NDArray h = inputs.get(0);
+    int stateSize = attention == null ? 2 : 3;
+    checkArgument(
+        inputs.size() == 1 || inputs.size() == 1 + stateSize,
+        "this SHABlock takes [h] or %s arrays (h, hidden, cell%s), but was given %s",
+        1 + stateSize,
+        attention == null ? "" : ", memory",
+        inputs.size());
+    boolean stateless = inputs.size() == 1;
+    Output output =
+        forward(parameterStore, h, stateless ? zeroState(h) : stateOf(inputs), training);
+    NDList outputs = new NDList(output.h());
+    if (!stateless) {
+      outputs.add(output.state().hidden());
+      outputs.add(output.state().cell());
+      if (attention != null) {
+        outputs.add(output.state().memory().positions());
+      }
+    }
+    return outputs;
+  }
+
+  private SHARNNState.Layer stateOf(NDList inputs) {
+    return new SHARNNState.Layer(
+        inputs.get(1),
+        inputs.get(2),
+        attention == null ? null : new AttentionMemory(inputs.get(3)));
+  }
+
+  private SHARNNState.Layer zeroState(NDArray h) {
+    NDManager manager = h.getManager();
+    int size = config.embeddingSize();
+    Shape shape = new Shape(h.size(0), size);
+    return new SHARNNState.Layer(
+        manager.zeros(shape, h.getDataType()),
+        manager.zeros(shape, h.getDataType()),
+        attention == null
+            ? null
+            : AttentionMemory.empty(manager, h.size(0), size, h.getDataType()));
+  }
+
+  private NDArray dropout(NDArray array, boolean training) {
+    return Dropout.dropout(array, config.hiddenDropout(), training).singletonOrThrow();
+  }
+
+  private static NDArray apply(
+      Block block, ParameterStore parameterStore, NDArray input, boolean training) {
+    return block.forward(parameterStore, new NDList(input), training).singletonOrThrow();
+  }
+
+  /** Over the last axis alone: without {@code axis(2)} DJL would normalize over (T, C). */
+  static LayerNorm layerNorm() {
+    return LayerNorm.builder().axis(2).optEpsilon(NORM_EPSILON).build();
+  }
+
+  @Override
+  public Shape[] getOutputShapes(Shape[] inputShapes) {
+    Shape[] outputShapes = inputShapes.clone();
+    if (attention != null && inputShapes.length > 1) {
+      long positions = inputShapes[3].get(1) + inputShapes[0].get(1);
+      outputShapes[3] =
+          new Shape(
+              inputShapes[3].get(0),
+              Math.min(positions, config.memoryLength()),
+              config.embeddingSize());
+    }
+    return outputShapes;
+  }
+
+  @Override
+  protected void beforeInitialize(Shape... inputShapes) {
+    super.beforeInitialize(inputShapes);
+    Shapes.checkActivations("SHABlock", inputShapes[0], config.embeddingSize());
+  }
+
+  @Override
+  protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... inputShapes) {
+    for (Block child : getChildren().values()) {
+      child.initialize(manager, dataType, inputShapes[0]);
+    }
+  }
+}

@@ -1,0 +1,613 @@
+package io.github.sharnn;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
+
+import ai.djl.Device;
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.ndarray.types.SparseFormat;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.core.Embedding;
+import ai.djl.nn.core.Linear;
+import ai.djl.nn.norm.Dropout;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.initializer.Initializer;
+import ai.djl.util.PairList;
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+/**
+ * The SHA-RNN language model: embedding, blocks, tied logits.
+ *
+ * <pre>{@code
+ * Model model = SHARNN.builder().attentionLayers(2).build().newModel("wiki");   // the paper's model
+ * }</pre>
+ *
+ * <pre>{@code
+ * h = dropout(embedding(tokens));  h = block_i(h), i = 0 .. L-1;  logits = E dropout(h) + b
+ * }</pre>
+ *
+ * <p>Paper: arXiv:1911.11423.
+ *
+ * <ul>
+ *   <li>Inputs: {@code [tokens]}, from a zero state, or {@code [tokens, state...]}: tokens {@code
+ *       (B, T)} of an integer type, each in [0, V); the state as {@link SHARNNState#toNDList()}
+ *       lists it
+ *   <li>Outputs: {@code [logits]} or {@code [logits, state...]}: logits {@code (B, T, V)}
+ *   <li>Parameters: embedding {@code (V, C)} from N(0, 0.1 / sqrt(C)), output bias {@code (V)} from
+ *       0, an output matrix {@code (V, C)} where not tied, and those of the {@link SHABlock}s
+ * </ul>
+ *
+ * <p>DJL's engine records gradients on every thread but the one that loaded it; evaluate and
+ * generate on that thread to keep memory flat.
+ */
+public final class SHARNN extends AbstractBlock {
+
+  /** The model property that holds {@link SHARNNConfig#toJson()} in a saved model. */
+  public static final String CONFIG_PROPERTY = "sharnn.config";
+
+  private static final byte VERSION = 1;
+  private static final String ENGINE = "PyTorch";
+
+  final Parameter embedding;
+  final Parameter outputWeight; // null where tied
+  final Parameter outputBias;
+  final List<SHABlock> blocks;
+  private final SHARNNConfig config;
+
+  private SHARNN(SHARNNConfig config) {
+    super(VERSION);
+    this.config = config;
+    Initializer normal = Initializers.normal(config.embeddingSize());
+    embedding = addParameter(parameter("embedding", Parameter.Type.WEIGHT, normal));
+    outputWeight =
+        config.tiedOutput()
+            ? null
+            : addParameter(parameter("outputWeight", Parameter.Type.WEIGHT, normal));
+    outputBias = addParameter(parameter("outputBias", Parameter.Type.BIAS, Initializer.ZEROS));
+    blocks =
+        IntStream.range(0, config.layers())
+            .mapToObj(layer -> addChildBlock("block", SHABlock.of(config, layer)))
+            .toList();
+  }
+
+  /**
+   * Starts a model; with no option set, {@code build()} gives the paper's.
+   *
+   * @return the builder
+   */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /**
+   * Creates the model that a config describes.
+   *
+   * @param config the config
+   * @return the model, uninitialized
+   */
+  public static SHARNN of(SHARNNConfig config) {
+    return new SHARNN(config);
+  }
+
+  /**
+   * Returns this model's shapes and options.
+   *
+   * @return the config
+   */
+  public SHARNNConfig config() {
+    return config;
+  }
+
+  /**
+   * What one segment gives.
+   *
+   * @param output the last block's output {@code (B, T, C)}
+   * @param logits {@code (B, T, V)}
+   * @param state the state after the segment, still in the gradient graph while training
+   */
+  public record Output(NDArray output, NDArray logits, SHARNNState state) {}
+
+  /**
+   * Runs one segment, with names instead of positions for inputs and outputs.
+   *
+   * @param parameterStore where the weights are
+   * @param tokens {@code (B, T)}, each in [0, V)
+   * @param state the state before the segment
+   * @param training whether dropout is on
+   * @return the output, logits and the next state
+   * @throws IllegalArgumentException if tokens are not {@code (B, T)} or, checked where they are in
+   *     the CPU's memory, lie outside the vocabulary
+   */
+  public Output forward(
+      ParameterStore parameterStore, NDArray tokens, SHARNNState state, boolean training) {
+    checkTokens(tokens);
+    Device device = tokens.getDevice();
+    NDArray table = parameterStore.getValue(embedding, device, training);
+    NDArray h =
+        Embedding.embedding(tokens, table, SparseFormat.DENSE)
+            .singletonOrThrow(); // (B, T) -> (B, T, C)
+    h = Dropout.dropout(h, config.inputDropout(), training).singletonOrThrow();
+
+    List<SHARNNState.Layer> next = new ArrayList<>();
+    for (int layer = 0; layer < blocks.size(); layer++) {
+      SHABlock.Output output =
+          blocks.get(layer).forward(parameterStore, h, state.layers().get(layer), training);
+      h = output.h();
+      next.add(output.state());
+    }
+
+    NDArray weight =
+        outputWeight == null ? table : parameterStore.getValue(outputWeight, device, training);
+    NDArray bias = parameterStore.getValue(outputBias, device, training);
+    NDArray dropped = Dropout.dropout(h, config.outputDropout(), training).singletonOrThrow();
+    NDArray logits =
+        Linear.linear(dropped, weight, bias).singletonOrThrow(); // (B, T, C) -> (B, T, V)
+    return new Output(h, logits, new SHARNNState(next));
+  }
+
+  @Override
+  protected NDList forwardInternal(
+      ParameterStore parameterStore,
+      NDList inputs,
+      boolean training,
+      PairList<String, Object> params) {
+    NDArray tokens = inputs.head();
+    boolean stateless = inputs.size() == 1;
+    SHARNNState state =
+        stateless
+            ? SHARNNState.zeros(
+                config, tokens.getManager(), tokens.size(0), embedding.getArray().getDataType())
+            : SHARNNState.fromNDList(config, inputs.subNDList(1));
+    Output output = forward(parameterStore, tokens, state, training);
+    NDList outputs = new NDList(output.logits());
+    if (!stateless) {
+      outputs.addAll(output.state().toNDList());
+    }
+    return outputs;
+  }
+
+  private void checkTokens(NDArray tokens) {
+    checkArgument(
+        tokens.getShape().dimension() == 2,
+        "tokens must have the shape (batch, time), but have %s",
+        tokens.getShape());
+    // reading them back from a GPU would stall it at every step
+    if (tokens.getDevice().isGpu()) {
+      return;
+    }
+    try (NDArray max = tokens.max();
+        NDArray min = tokens.min()) {
+      long highest = max.toType(DataType.INT64, false).getLong();
+      long lowest = min.toType(DataType.INT64, false).getLong();
+      checkArgument(
+          lowest >= 0 && highest < config.vocabularySize(),
+          "tokens must lie between 0 and vocabularySize - 1 (%s), but reach from %s to %s; set"
+              + " vocabularySize to the number of distinct tokens (256 for bytes)",
+          config.vocabularySize() - 1,
+          lowest,
+          highest);
+    }
+  }
+
+  /**
+   * Folds {@link Overparam} into the value scales: the same outputs, 2C*C + 2C fewer parameters for
+   * each attention layer.
+   *
+   * @param manager the manager that owns the new model's weights
+   * @return a new, initialized model; this one stays as it is
+   */
+  public SHARNN collapse(NDManager manager) {
+    checkState(isInitialized(), "a model must be initialized or loaded before it is collapsed");
+    SHARNN collapsed = new SHARNN(config.withCollapsed());
+    try (NDManager scratch = manager.newSubManager()) {
+      Map<String, NDArray> weights = new HashMap<>();
+      SafetensorsWeights.names(this).forEach((name, p) -> weights.put(name, p.getArray()));
+      for (int layer : config.attentionLayers()) {
+        NDArray scale =
+            blocks
+                .get(layer)
+                .attention
+                .valueScale(
+                    new ParameterStore(scratch, false), scratch, scratch.getDevice(), false);
+        weights.put("blocks." + layer + ".attn.vs", scale);
+      }
+      collapsed.initialize(manager, embedding.getArray().getDataType(), new Shape(1, 1));
+      SafetensorsWeights.names(collapsed)
+          .forEach((name, p) -> SafetensorsWeights.assign(p, weights.get(name)));
+    }
+    return collapsed;
+  }
+
+  /**
+   * Puts this block into a DJL model on DJL's default device, with the config in its properties.
+   *
+   * @param name the model's name, by which {@link Model#save} names its file
+   * @return the model; the caller closes it
+   */
+  public Model newModel(String name) {
+    return newModel(name, null);
+  }
+
+  /**
+   * Puts this block into a DJL model, with the config in its properties.
+   *
+   * @param name the model's name, by which {@link Model#save} names its file
+   * @param device where it computes, or null for DJL's default
+   * @return the model; the caller closes it
+   */
+  public Model newModel(String name, Device device) {
+    Model model = Model.newInstance(name, device, ENGINE);
+    model.setBlock(this);
+    model.setProperty(CONFIG_PROPERTY, config.toJson());
+    return model;
+  }
+
+  /**
+   * Loads a model that {@link Model#save} wrote, on DJL's default device.
+   *
+   * @param folder the folder that was saved to; it holds one model
+   * @return the model with a {@code SHARNN} block; the caller closes it
+   * @throws IOException if the folder or file can't be read
+   * @throws MalformedModelException if the file is no saved SHARNN
+   */
+  public static Model load(Path folder) throws IOException, MalformedModelException {
+    return load(folder, null);
+  }
+
+  /**
+   * Loads a model that {@link Model#save} wrote.
+   *
+   * @param folder the folder that was saved to; it holds one model
+   * @param device where it computes, or null for DJL's default
+   * @return the model with a {@code SHARNN} block; the caller closes it
+   * @throws IOException if the folder or file can't be read
+   * @throws MalformedModelException if the file is no saved SHARNN
+   */
+  public static Model load(Path folder, Device device) throws IOException, MalformedModelException {
+    return SavedModel.load(folder, device, ENGINE);
+  }
+
+  /**
+   * Returns the SHARNN in a DJL model.
+   *
+   * @param model the model
+   * @return its block
+   * @throws IllegalArgumentException if the model's block is another
+   */
+  public static SHARNN of(Model model) {
+    checkArgument(
+        model.getBlock() instanceof SHARNN,
+        "model %s must hold a SHARNN block, but holds %s",
+        model.getName(),
+        model.getBlock() == null ? "none" : model.getBlock().getClass().getName());
+    return (SHARNN) model.getBlock();
+  }
+
+  /**
+   * Counts the trained numbers.
+   *
+   * @return the number of scalars in all parameters
+   */
+  public long parameterCount() {
+    return getParameters().values().stream().mapToLong(p -> p.getShape().size()).sum();
+  }
+
+  @Override
+  public void loadParameters(NDManager manager, DataInputStream is)
+      throws IOException, MalformedModelException {
+    if (!isInitialized()) {
+      initialize(manager, DataType.FLOAT32, new Shape(1, 1));
+    }
+    // DJL takes any array for a parameter; a file of other sizes must not pass
+    Map<String, Shape> expected = new HashMap<>();
+    getParameters().forEach(pair -> expected.put(pair.getKey(), pair.getValue().getShape()));
+    clear();
+    super.loadParameters(manager, is);
+    for (var pair : getParameters()) {
+      Shape shape = expected.get(pair.getKey());
+      if (!shape.equals(pair.getValue().getShape())) {
+        throw new MalformedModelException(
+            "%s has the shape %s in the file, but %s in this model: load it with SHARNN.load, which builds"
+                    .formatted(pair.getKey(), pair.getValue().getShape(), shape)
+                + " the model that was saved");
+      }
+    }
+  }
+
+  @Override
+  public Shape[] getOutputShapes(Shape[] inputShapes) {
+    Shape tokens = inputShapes[0];
+    Shape logits = new Shape(tokens.get(0), tokens.get(1), config.vocabularySize());
+    if (inputShapes.length == 1) {
+      return new Shape[] {logits};
+    }
+    Shape[] outputShapes = inputShapes.clone();
+    outputShapes[0] = logits;
+    int next = 1;
+    for (int layer = 0; layer < config.layers(); layer++) {
+      next += 2;
+      if (config.hasAttention(layer)) {
+        long positions = inputShapes[next].get(1) + tokens.get(1);
+        outputShapes[next] =
+            new Shape(
+                tokens.get(0), Math.min(positions, config.memoryLength()), config.embeddingSize());
+        next++;
+      }
+    }
+    return outputShapes;
+  }
+
+  @Override
+  protected void beforeInitialize(Shape... inputShapes) {
+    super.beforeInitialize(inputShapes);
+    checkArgument(
+        inputShapes[0].dimension() == 2,
+        "SHARNN takes tokens of shape (batch, time), but was given %s",
+        inputShapes[0]);
+  }
+
+  @Override
+  protected void prepare(Shape[] inputShapes) {
+    Shape table = new Shape(config.vocabularySize(), config.embeddingSize());
+    embedding.setShape(table);
+    if (outputWeight != null) {
+      outputWeight.setShape(table);
+    }
+    outputBias.setShape(new Shape(config.vocabularySize()));
+  }
+
+  @Override
+  protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... inputShapes) {
+    Shape activations =
+        new Shape(inputShapes[0].get(0), inputShapes[0].get(1), config.embeddingSize());
+    for (SHABlock block : blocks) {
+      block.initialize(manager, dataType, activations);
+    }
+  }
+
+  private static Parameter parameter(String name, Parameter.Type type, Initializer initializer) {
+    return Parameter.builder().setName(name).setType(type).optInitializer(initializer).build();
+  }
+
+  /**
+   * Options of a {@link SHARNN}. Every default is the paper's, so {@code SHARNN.builder().build()}
+   * is its model with one attention layer.
+   */
+  public static final class Builder {
+
+    private int vocabularySize = 256;
+    private int embeddingSize = 1024;
+    private int boomSize = 4096;
+    private int layers = 4;
+    private int[] attentionLayers; // null: the second-to-last
+    private int memoryLength = 5000;
+    private float inputDropout = 0.1f;
+    private float hiddenDropout = 0.1f;
+    private float outputDropout = 0.1f;
+    private float weightDrop;
+    private boolean boomShortcut = true;
+    private boolean keyProjection;
+    private boolean valueProjection;
+    private boolean tiedOutput = true;
+
+    private Builder() {}
+
+    /**
+     * Sets the number of tokens V. Default 256, every byte.
+     *
+     * @param size at least 1
+     * @return this builder
+     */
+    public Builder vocabularySize(int size) {
+      vocabularySize = size;
+      return this;
+    }
+
+    /**
+     * Sets the size C of embeddings, LSTM states and attention. Default 1024.
+     *
+     * @param size at least 1
+     * @return this builder
+     */
+    public Builder embeddingSize(int size) {
+      embeddingSize = size;
+      return this;
+    }
+
+    /**
+     * Sets the inner size H of the Boom. Default 4096.
+     *
+     * @param size at least 1; a multiple of {@code embeddingSize} with the Boom's shortcut
+     * @return this builder
+     */
+    public Builder boomSize(int size) {
+      boomSize = size;
+      return this;
+    }
+
+    /**
+     * Sets the number of blocks L. Default 4.
+     *
+     * @param count at least 1
+     * @return this builder
+     */
+    public Builder layers(int count) {
+      layers = count;
+      return this;
+    }
+
+    /**
+     * Sets the layers that have attention. Default the second-to-last, {@code layers - 2}, or the
+     * only one of a single layer.
+     *
+     * @param indices 0-based layers, in any order; none for a model without attention
+     * @return this builder
+     */
+    public Builder attentionLayers(int... indices) {
+      attentionLayers = indices.clone();
+      return this;
+    }
+
+    /**
+     * Sets the largest number of positions that attention sees. Default 5000.
+     *
+     * @param positions at least 1
+     * @return this builder
+     */
+    public Builder memoryLength(int positions) {
+      memoryLength = positions;
+      return this;
+    }
+
+    /**
+     * Sets the dropout rate on the embeddings. Default 0.1.
+     *
+     * @param rate in [0, 1)
+     * @return this builder
+     */
+    public Builder inputDropout(float rate) {
+      inputDropout = rate;
+      return this;
+    }
+
+    /**
+     * Sets the dropout rate inside the blocks. Default 0.1.
+     *
+     * @param rate in [0, 1)
+     * @return this builder
+     */
+    public Builder hiddenDropout(float rate) {
+      hiddenDropout = rate;
+      return this;
+    }
+
+    /**
+     * Sets the dropout rate before the logits. Default 0.1.
+     *
+     * @param rate in [0, 1)
+     * @return this builder
+     */
+    public Builder outputDropout(float rate) {
+      outputDropout = rate;
+      return this;
+    }
+
+    /**
+     * Sets input, hidden and output dropout at once.
+     *
+     * @param rate in [0, 1)
+     * @return this builder
+     */
+    public Builder dropouts(float rate) {
+      return inputDropout(rate).hiddenDropout(rate).outputDropout(rate);
+    }
+
+    /**
+     * Sets the dropout rate on the LSTMs' hidden-to-hidden matrices, drawn once per segment.
+     * Default 0.
+     *
+     * @param rate in [0, 1)
+     * @return this builder
+     */
+    public Builder weightDrop(float rate) {
+      weightDrop = rate;
+      return this;
+    }
+
+    /**
+     * Chooses between the Boom's shortcut (chunks summed) and a second linear layer. Default true,
+     * the shortcut.
+     *
+     * @param shortcut false for the second linear layer
+     * @return this builder
+     */
+    public Builder boomShortcut(boolean shortcut) {
+      boomShortcut = shortcut;
+      return this;
+    }
+
+    /**
+     * Sends attention keys through a linear layer. Default false.
+     *
+     * @param project whether to
+     * @return this builder
+     */
+    public Builder keyProjection(boolean project) {
+      keyProjection = project;
+      return this;
+    }
+
+    /**
+     * Sends attention values through a linear layer. Default false.
+     *
+     * @param project whether to
+     * @return this builder
+     */
+    public Builder valueProjection(boolean project) {
+      valueProjection = project;
+      return this;
+    }
+
+    /**
+     * Uses the embedding matrix for the logits too. Default true.
+     *
+     * @param tied false for an output matrix of its own
+     * @return this builder
+     */
+    public Builder tiedOutput(boolean tied) {
+      tiedOutput = tied;
+      return this;
+    }
+
+    /**
+     * Checks and returns the options alone.
+     *
+     * @return the config
+     * @throws IllegalArgumentException naming the option, its rule and its value
+     */
+    public SHARNNConfig config() {
+      int[] attention =
+          attentionLayers == null ? new int[] {Math.max(layers - 2, 0)} : attentionLayers;
+      return new SHARNNConfig(
+          vocabularySize,
+          embeddingSize,
+          boomSize,
+          layers,
+          IntStream.of(attention).boxed().toList(),
+          memoryLength,
+          inputDropout,
+          hiddenDropout,
+          outputDropout,
+          weightDrop,
+          boomShortcut,
+          keyProjection,
+          valueProjection,
+          tiedOutput,
+          false);
+    }
+
+    /**
+     * Builds the model.
+     *
+     * @return the model, uninitialized
+     * @throws IllegalArgumentException naming the option, its rule and its value
+     */
+    public SHARNN build() {
+      return new SHARNN(config());
+    }
+  }
+}

@@ -1,0 +1,158 @@
+package io.github.sharnn;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.util.JsonUtils;
+import com.google.gson.JsonParseException;
+import java.util.List;
+
+/**
+ * Every shape and option of a {@link SHARNN}, checked. Built by {@link SHARNN#builder()}, which
+ * documents the defaults; {@link #toJson()} is what a saved model stores.
+ *
+ * @param vocabularySize number of tokens V, at least 1
+ * @param embeddingSize size C of embeddings, LSTM states and attention, at least 1
+ * @param boomSize inner size H of the Boom, at least 1; a multiple of C with {@code boomShortcut}
+ * @param layers number of blocks L, at least 1
+ * @param attentionLayers 0-based layers with attention, ascending, each below L; empty for none
+ * @param memoryLength largest number of positions M that attention sees, at least 1
+ * @param inputDropout dropout rate on the embeddings, in [0, 1)
+ * @param hiddenDropout dropout rate inside the blocks (after LSTM, attention and Boom, on queries,
+ *     values, attention weights and the Boom's inner activation), in [0, 1)
+ * @param outputDropout dropout rate before the logits, in [0, 1)
+ * @param weightDrop dropout rate on the LSTMs' hidden-to-hidden matrices, in [0, 1)
+ * @param boomShortcut whether the Boom sums chunks instead of using a second linear layer
+ * @param keyProjection whether attention keys go through a linear layer
+ * @param valueProjection whether attention values go through a linear layer
+ * @param tiedOutput whether the logits use the embedding matrix
+ * @param collapsed whether {@link Overparam} has been folded into the value scales
+ */
+public record SHARNNConfig(
+    int vocabularySize,
+    int embeddingSize,
+    int boomSize,
+    int layers,
+    List<Integer> attentionLayers,
+    int memoryLength,
+    float inputDropout,
+    float hiddenDropout,
+    float outputDropout,
+    float weightDrop,
+    boolean boomShortcut,
+    boolean keyProjection,
+    boolean valueProjection,
+    boolean tiedOutput,
+    boolean collapsed) {
+
+  /**
+   * Checks every option.
+   *
+   * @throws IllegalArgumentException naming the option, its rule and its value
+   */
+  public SHARNNConfig {
+    checkPositive("vocabularySize", vocabularySize);
+    checkPositive("embeddingSize", embeddingSize);
+    checkPositive("boomSize", boomSize);
+    checkPositive("layers", layers);
+    checkPositive("memoryLength", memoryLength);
+    checkArgument(
+        !boomShortcut || boomSize % embeddingSize == 0,
+        "boomSize (%s) must be a multiple of embeddingSize (%s): the Boom's shortcut sums chunks of"
+            + " embeddingSize; change one of them or set boomShortcut to false",
+        boomSize,
+        embeddingSize);
+    checkArgument(attentionLayers != null, "attentionLayers must not be null: use an empty list");
+    for (int layer : attentionLayers) {
+      checkArgument(
+          layer >= 0 && layer < layers,
+          "attentionLayers (%s) must lie between 0 and layers - 1 (%s), but has %s: layers are"
+              + " counted from 0",
+          attentionLayers,
+          layers - 1,
+          layer);
+    }
+    attentionLayers = attentionLayers.stream().sorted().distinct().toList();
+    checkRate("inputDropout", inputDropout);
+    checkRate("hiddenDropout", hiddenDropout);
+    checkRate("outputDropout", outputDropout);
+    checkRate("weightDrop", weightDrop);
+  }
+
+  /**
+   * Tells whether a layer has attention.
+   *
+   * @param layer the 0-based layer
+   * @return whether {@code attentionLayers} names it
+   */
+  public boolean hasAttention(int layer) {
+    return attentionLayers.contains(layer);
+  }
+
+  /**
+   * Returns this config with {@link Overparam} folded away.
+   *
+   * @return the same config with {@code collapsed} set
+   */
+  public SHARNNConfig withCollapsed() {
+    return new SHARNNConfig(
+        vocabularySize,
+        embeddingSize,
+        boomSize,
+        layers,
+        attentionLayers,
+        memoryLength,
+        inputDropout,
+        hiddenDropout,
+        outputDropout,
+        weightDrop,
+        boomShortcut,
+        keyProjection,
+        valueProjection,
+        tiedOutput,
+        true);
+  }
+
+  /**
+   * Writes this config as one JSON object.
+   *
+   * @return the JSON text, one field per option
+   */
+  public String toJson() {
+    return JsonUtils.GSON.toJson(this);
+  }
+
+  /**
+   * Reads what {@link #toJson()} wrote.
+   *
+   * @param json the JSON text
+   * @return the config, checked
+   * @throws IllegalArgumentException if the text is no such JSON or an option breaks its rule
+   */
+  public static SHARNNConfig fromJson(String json) {
+    try {
+      SHARNNConfig config = JsonUtils.GSON.fromJson(json, SHARNNConfig.class);
+      checkArgument(config != null, "the model's config is empty");
+      return config;
+    } catch (JsonParseException e) {
+      throw new IllegalArgumentException("the model's config is not valid JSON: " + json, e);
+    } catch (RuntimeException e) {
+      // Gson wraps what the record's constructor throws
+      if (e.getCause() instanceof IllegalArgumentException cause) {
+        throw cause;
+      }
+      throw e;
+    }
+  }
+
+  private static void checkPositive(String option, int value) {
+    checkArgument(value >= 1, "%s must be at least 1, but is %s", option, value);
+  }
+
+  private static void checkRate(String option, float value) {
+    checkArgument(
+        value >= 0 && value < 1,
+        "%s must be at least 0 and below 1 (a dropout rate), but is %s",
+        option,
+        value);
+  }
+}

@@ -1,0 +1,236 @@
+package io.github.sharnn;
+
+import static com.google.common.base.Preconditions.checkState;
+
+import ai.djl.MalformedModelException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.ParameterList;
+import ai.djl.nn.core.Linear;
+import ai.djl.nn.norm.LayerNorm;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.SeekableByteChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+
+/**
+ * Reads and writes weights as {@code safetensors} under the reference's parameter names ({@code
+ * encoder.weight}, {@code blocks.0.rnn.weight_ih_l0}, ...).
+ *
+ * <p>The reference declares parameters that it never uses ({@code lnout}, {@code attn.qkvs}, {@code
+ * attn.r_gate}, and {@code lnmid} and {@code lnmem} in blocks without attention). Reading passes
+ * over them; writing leaves them out.
+ */
+public final class SafetensorsWeights {
+
+  private static final Pattern UNUSED =
+      Pattern.compile(
+          "blocks\\.\\d+\\.(lnout\\.(weight|bias)|lnmid\\.(weight|bias)|lnmem\\.(weight|bias)"
+              + "|attn\\.qkvs|attn\\.r_gate)");
+
+  private SafetensorsWeights() {}
+
+  /**
+   * Lists a model's parameters under the reference's names.
+   *
+   * @param model the model
+   * @return name to parameter, in the model's order
+   */
+  public static Map<String, Parameter> names(SHARNN model) {
+    Map<String, Parameter> names = new LinkedHashMap<>();
+    names.put("encoder.weight", model.embedding);
+    if (model.outputWeight != null) {
+      names.put("decoder.weight", model.outputWeight);
+    }
+    names.put("decoder.bias", model.outputBias);
+    for (int i = 0; i < model.blocks.size(); i++) {
+      SHABlock block = model.blocks.get(i);
+      String prefix = "blocks." + i + ".";
+      putNorm(names, prefix + "lnstart", block.startNorm);
+      ParameterList lstm = block.lstm.getDirectParameters();
+      names.put(prefix + "rnn.weight_ih_l0", lstm.get("l_0_i2h_WEIGHT"));
+      names.put(prefix + "rnn.weight_hh_l0", lstm.get("l_0_h2h_WEIGHT"));
+      names.put(prefix + "rnn.bias_ih_l0", lstm.get("l_0_i2h_BIAS"));
+      names.put(prefix + "rnn.bias_hh_l0", lstm.get("l_0_h2h_BIAS"));
+      if (block.attention != null) {
+        putNorm(names, prefix + "lnmem", block.memoryNorm);
+        putNorm(names, prefix + "lnmid", block.midNorm);
+        putAttention(names, prefix + "attn.", block.attention);
+      }
+      putNorm(names, prefix + "lnxff", block.boomInputNorm);
+      putNorm(names, prefix + "lnff", block.boomResidualNorm);
+      putLinear(names, prefix + "ff.linear1", block.boom.linear1);
+      if (block.boom.linear2 != null) {
+        putLinear(names, prefix + "ff.linear2", block.boom.linear2);
+      }
+    }
+    return names;
+  }
+
+  private static void putAttention(
+      Map<String, Parameter> names, String prefix, SingleHeadAttention attention) {
+    names.put(prefix + "qs", attention.queryScale);
+    names.put(prefix + "ks", attention.keyScale);
+    names.put(prefix + "vs", attention.valueScale);
+    putLinear(names, prefix + "q", attention.query);
+    putNorm(names, prefix + "qln", attention.queryNorm);
+    if (attention.key != null) {
+      putLinear(names, prefix + "k", attention.key);
+    }
+    if (attention.value != null) {
+      putLinear(names, prefix + "v", attention.value);
+    }
+    if (attention.overparam != null) {
+      putLinear(names, prefix + "vq.l1", attention.overparam.linear);
+    }
+  }
+
+  private static void putLinear(Map<String, Parameter> names, String prefix, Linear linear) {
+    names.put(prefix + ".weight", linear.getDirectParameters().get("weight"));
+    names.put(prefix + ".bias", linear.getDirectParameters().get("bias"));
+  }
+
+  private static void putNorm(Map<String, Parameter> names, String prefix, LayerNorm norm) {
+    names.put(prefix + ".weight", norm.getDirectParameters().get("gamma"));
+    names.put(prefix + ".bias", norm.getDirectParameters().get("beta"));
+  }
+
+  /**
+   * Writes all weights.
+   *
+   * @param model an initialized model
+   * @param file the file, replaced if it exists
+   * @throws IOException if the file can't be written
+   */
+  public static void write(SHARNN model, Path file) throws IOException {
+    checkState(model.isInitialized(), "a model must be initialized before its weights are written");
+    NDList list = new NDList();
+    names(model)
+        .forEach(
+            (name, parameter) -> {
+              // a detached alias, so that the parameter keeps its own name
+              NDArray array = parameter.getArray().stopGradient();
+              array.setName(name);
+              list.add(array);
+            });
+    try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
+      list.encode(out, NDList.Encoding.SAFETENSORS);
+    } finally {
+      list.close();
+    }
+  }
+
+  /**
+   * Reads all weights into a model, initializing it first where needed.
+   *
+   * @param model the model
+   * @param manager the manager that owns the weights of a model not yet initialized
+   * @param file the file
+   * @throws IOException if the file can't be read
+   * @throws MalformedModelException if it is no safetensors file, or its names or shapes are not
+   *     the model's: the message lists every unknown name, missing name and wrong shape
+   */
+  public static void read(SHARNN model, NDManager manager, Path file)
+      throws IOException, MalformedModelException {
+    if (!model.isInitialized()) {
+      model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
+    }
+    try (NDManager scratch = manager.newSubManager()) {
+      Map<String, NDArray> tensors = readTensors(scratch, file);
+      Map<String, Parameter> names = names(model);
+      checkNamesAndShapes(file, tensors, names);
+      names.forEach((name, parameter) -> assign(parameter, tensors.get(name)));
+    }
+  }
+
+  /**
+   * Reads a safetensors file as it is.
+   *
+   * @param manager the manager that owns the arrays
+   * @param file the file
+   * @return name to array, in the file's order
+   * @throws IOException if the file can't be read
+   * @throws MalformedModelException if it is no safetensors file
+   */
+  public static Map<String, NDArray> readTensors(NDManager manager, Path file)
+      throws IOException, MalformedModelException {
+    checkHeader(file);
+    Map<String, NDArray> tensors = new LinkedHashMap<>();
+    try {
+      for (NDArray array : NDList.decode(manager, Files.readAllBytes(file))) {
+        tensors.put(array.getName(), array);
+      }
+    } catch (RuntimeException e) {
+      throw new MalformedModelException(
+          "%s is not a readable safetensors file: %s".formatted(file, e.getMessage()), e);
+    }
+    return tensors;
+  }
+
+  /** DJL guesses the format from the first bytes, and trusts the lengths in them. */
+  private static void checkHeader(Path file) throws IOException, MalformedModelException {
+    try (SeekableByteChannel channel = Files.newByteChannel(file)) {
+      ByteBuffer start = ByteBuffer.allocate(9).order(ByteOrder.LITTLE_ENDIAN);
+      while (start.hasRemaining() && channel.read(start) >= 0) {
+        continue; // a channel may give less than asked for
+      }
+      if (start.hasRemaining()
+          || start.get(8) != '{'
+          || start.getLong(0) < 2
+          || start.getLong(0) > channel.size() - 8) {
+        throw new MalformedModelException(
+            file + " is not a safetensors file: it must begin with the length of a JSON header");
+      }
+    }
+  }
+
+  private static void checkNamesAndShapes(
+      Path file, Map<String, NDArray> tensors, Map<String, Parameter> names)
+      throws MalformedModelException {
+    List<String> missing = names.keySet().stream().filter(n -> !tensors.containsKey(n)).toList();
+    List<String> unknown =
+        tensors.keySet().stream()
+            .filter(n -> !names.containsKey(n) && !UNUSED.matcher(n).matches())
+            .toList();
+    List<String> wrong = new ArrayList<>();
+    names.forEach(
+        (name, parameter) -> {
+          NDArray tensor = tensors.get(name);
+          if (tensor != null && !tensor.getShape().equals(parameter.getShape())) {
+            wrong.add("%s %s (model: %s)".formatted(name, tensor.getShape(), parameter.getShape()));
+          }
+        });
+    if (!missing.isEmpty() || !unknown.isEmpty() || !wrong.isEmpty()) {
+      throw new MalformedModelException(
+          "%s does not fit the model; missing: %s; unknown: %s; wrong shapes: %s"
+              .formatted(file, missing, unknown, wrong));
+    }
+  }
+
+  /**
+   * Copies values into a parameter, whatever their type. In place, on an alias outside the gradient
+   * graph: DJL's {@code copyTo} would put the parameter onto other memory.
+   */
+  static void assign(Parameter parameter, NDArray values) {
+    NDArray target = parameter.getArray();
+    try (NDArray alias = target.stopGradient();
+        NDArray cast = values.toType(target.getDataType(), true);
+        NDArray moved = cast.toDevice(target.getDevice(), true)) {
+      alias.set(new NDIndex("..."), moved);
+    }
+  }
+}

@@ -1,0 +1,298 @@
+package io.github.sharnn;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Activation;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.core.Linear;
+import ai.djl.nn.norm.Dropout;
+import ai.djl.nn.norm.LayerNorm;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.initializer.Initializer;
+import ai.djl.util.PairList;
+
+/**
+ * Causal attention with one head as wide as the model, learned gates and almost no projections:
+ *
+ * <pre>{@code
+ * Q = sigmoid(qs) * LN_q(W_q q + b_q)
+ * K = sigmoid(ks) * k
+ * V = overparam(sigmoid(vs)) * v
+ * A = softmax(Q K^T / sqrt(C) + causal mask)
+ * output = A V
+ * }</pre>
+ *
+ * <p>Dropout falls on Q, V and A. Keys and values get a linear layer each by option. The mask lets
+ * position t of the T queries see all of the older {@code K - T} keys and the newest ones up to its
+ * own. After {@link SHARNN#collapse}, {@code V = vs * v}.
+ *
+ * <p>Paper: arXiv:1911.11423 (single headed attention).
+ *
+ * <ul>
+ *   <li>Inputs: {@code [x]} for attention of {@code (B, T, C)} to itself, or {@code [q, k, v]} with
+ *       q {@code (B, T, C)}, k and v {@code (B, K, C)}, K &gt;= T, whose last T positions are the
+ *       queries'
+ *   <li>Output: {@code (B, T, C)}
+ *   <li>Parameters: qs, ks, vs {@code (1, 1, C)} from 0; q (and k, v where projected) weight {@code
+ *       (C, C)} from N(0, 0.1 / sqrt(C)) and bias {@code (C)} from 0; LN_q weight 1, bias 0; {@link
+ *       Overparam}
+ * </ul>
+ */
+public final class SingleHeadAttention extends AbstractBlock {
+
+  private static final byte VERSION = 1;
+
+  final Parameter queryScale;
+  final Parameter keyScale;
+  final Parameter valueScale;
+  final Linear query;
+  final LayerNorm queryNorm;
+  final Linear key; // null unless keys are projected
+  final Linear value; // null unless values are projected
+  final Overparam overparam; // null once collapsed
+  private final int embeddingSize;
+  private final float dropout;
+
+  private SingleHeadAttention(Builder builder) {
+    super(VERSION);
+    embeddingSize = builder.embeddingSize;
+    dropout = builder.dropout;
+    queryScale = addParameter(scale("qs"));
+    keyScale = addParameter(scale("ks"));
+    valueScale = addParameter(scale("vs"));
+    query = addChildBlock("query", projection());
+    queryNorm = addChildBlock("queryNorm", SHABlock.layerNorm());
+    key = builder.keyProjection ? addChildBlock("key", projection()) : null;
+    value = builder.valueProjection ? addChildBlock("value", projection()) : null;
+    overparam = builder.collapsed ? null : addChildBlock("overparam", Overparam.of(embeddingSize));
+  }
+
+  /**
+   * Starts a block: no dropout, no projection of keys or values.
+   *
+   * @param embeddingSize size C of queries, keys and values, at least 1
+   * @return the builder
+   */
+  public static Builder builder(int embeddingSize) {
+    return new Builder(embeddingSize);
+  }
+
+  @Override
+  protected NDList forwardInternal(
+      ParameterStore parameterStore,
+      NDList inputs,
+      boolean training,
+      PairList<String, Object> params) {
+    checkArgument(
+        inputs.size() == 1 || inputs.size() == 3,
+        "SingleHeadAttention takes [x] or [query, key, value], but was given %s arrays",
+        inputs.size());
+    NDArray q = inputs.get(0);
+    NDArray k = inputs.size() == 1 ? q : inputs.get(1);
+    NDArray v = inputs.size() == 1 ? q : inputs.get(2);
+    return new NDList(attend(parameterStore, q, k, v, training));
+  }
+
+  private NDArray attend(
+      ParameterStore parameterStore, NDArray q, NDArray k, NDArray v, boolean training) {
+    NDManager manager = q.getManager();
+    Device device = q.getDevice();
+    NDArray qs = sigmoid(parameterStore.getValue(queryScale, device, training), manager);
+    NDArray ks = sigmoid(parameterStore.getValue(keyScale, device, training), manager);
+    NDArray vs = valueScale(parameterStore, manager, device, training);
+    if (key != null) {
+      k = key.forward(parameterStore, new NDList(k), training).singletonOrThrow();
+    }
+    if (value != null) {
+      v = value.forward(parameterStore, new NDList(v), training).singletonOrThrow();
+    }
+
+    // The scales of keys and values are constant over positions, so they move to the T queries and
+    // outputs, where they cost less than on K remembered positions: (a * k) . q = k . (a * q).
+    NDArray scale = qs.mul(ks).mul((float) (1 / Math.sqrt(embeddingSize)));
+    NDArray projected = query.forward(parameterStore, new NDList(q), training).singletonOrThrow();
+    NDArray normed =
+        queryNorm.forward(parameterStore, new NDList(projected), training).singletonOrThrow();
+    NDArray gatedQuery = dropout(normed.mul(scale), training);
+
+    NDArray scores = gatedQuery.batchMatMul(k.transpose(0, 2, 1)); // (B, T, C) -> (B, T, K)
+    NDArray weights =
+        dropout(scores.add(causalMask(manager, q, k)).softmax(-1), training); // (B, T, K)
+    NDArray context = weights.batchMatMul(dropout(v, training)); // (B, T, K) -> (B, T, C)
+    return context.mul(vs);
+  }
+
+  /** {@code overparam(sigmoid(vs))}, or {@code vs} itself once collapsed: {@code (1, 1, C)}. */
+  NDArray valueScale(
+      ParameterStore parameterStore, NDManager manager, Device device, boolean training) {
+    NDArray vs = parameterStore.getValue(valueScale, device, training);
+    if (overparam == null) {
+      return vs;
+    }
+    return overparam
+        .forward(parameterStore, new NDList(sigmoid(vs, manager)), training)
+        .singletonOrThrow();
+  }
+
+  private NDArray dropout(NDArray array, boolean training) {
+    return Dropout.dropout(array, dropout, training).singletonOrThrow();
+  }
+
+  /** A result belongs to its operand's manager; a parameter's outlives the batch, so move it. */
+  private static NDArray sigmoid(NDArray parameter, NDManager manager) {
+    NDArray gate = Activation.sigmoid(parameter);
+    gate.attach(manager);
+    return gate;
+  }
+
+  /** 0 where query t may see key j, minus infinity where j lies after t: {@code (T, K)}. */
+  private static NDArray causalMask(NDManager manager, NDArray q, NDArray k) {
+    int queries = Math.toIntExact(q.size(1));
+    int keys = Math.toIntExact(k.size(1));
+    checkArgument(
+        keys >= queries,
+        "attention needs at least as many keys as queries, but has %s keys for %s queries",
+        keys,
+        queries);
+    NDArray position = manager.arange(keys - queries, keys).reshape(queries, 1);
+    NDArray visible = manager.arange(keys).reshape(1, keys).lte(position); // (T, K)
+    Shape shape = visible.getShape();
+    return NDArrays.where(
+        visible,
+        manager.zeros(shape, q.getDataType()),
+        manager.full(shape, Float.NEGATIVE_INFINITY, q.getDataType()));
+  }
+
+  @Override
+  public Shape[] getOutputShapes(Shape[] inputShapes) {
+    return new Shape[] {inputShapes[0]};
+  }
+
+  @Override
+  protected void beforeInitialize(Shape... inputShapes) {
+    super.beforeInitialize(inputShapes);
+    for (Shape shape : inputShapes) {
+      Shapes.checkActivations("SingleHeadAttention", shape, embeddingSize);
+    }
+  }
+
+  @Override
+  protected void prepare(Shape[] inputShapes) {
+    Shape shape = new Shape(1, 1, embeddingSize);
+    queryScale.setShape(shape);
+    keyScale.setShape(shape);
+    valueScale.setShape(shape);
+  }
+
+  @Override
+  protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... inputShapes) {
+    Shape activations = inputShapes[0];
+    query.initialize(manager, dataType, activations);
+    queryNorm.initialize(manager, dataType, activations);
+    if (key != null) {
+      key.initialize(manager, dataType, activations);
+    }
+    if (value != null) {
+      value.initialize(manager, dataType, activations);
+    }
+    if (overparam != null) {
+      overparam.initialize(manager, dataType, new Shape(1, 1, embeddingSize));
+    }
+  }
+
+  private Linear projection() {
+    Linear linear = Linear.builder().setUnits(embeddingSize).build();
+    Initializers.linear(linear, embeddingSize);
+    return linear;
+  }
+
+  private static Parameter scale(String name) {
+    return Parameter.builder()
+        .setName(name)
+        .setType(Parameter.Type.OTHER)
+        .optInitializer(Initializer.ZEROS)
+        .build();
+  }
+
+  /** Options of a {@link SingleHeadAttention}. */
+  public static final class Builder {
+
+    private final int embeddingSize;
+    private float dropout;
+    private boolean keyProjection;
+    private boolean valueProjection;
+    private boolean collapsed;
+
+    private Builder(int embeddingSize) {
+      checkArgument(
+          embeddingSize >= 1, "embeddingSize must be at least 1, but is %s", embeddingSize);
+      this.embeddingSize = embeddingSize;
+    }
+
+    /**
+     * Sets the dropout rate on queries, values and attention weights. Default 0.
+     *
+     * @param rate the rate, in [0, 1)
+     * @return this builder
+     */
+    public Builder dropout(float rate) {
+      dropout = rate;
+      return this;
+    }
+
+    /**
+     * Sends keys through a linear layer. Default false.
+     *
+     * @param project whether to
+     * @return this builder
+     */
+    public Builder keyProjection(boolean project) {
+      keyProjection = project;
+      return this;
+    }
+
+    /**
+     * Sends values through a linear layer. Default false.
+     *
+     * @param project whether to
+     * @return this builder
+     */
+    public Builder valueProjection(boolean project) {
+      valueProjection = project;
+      return this;
+    }
+
+    /**
+     * Leaves out {@link Overparam} and uses the value scale as it is. Default false.
+     *
+     * @param fold whether to
+     * @return this builder
+     */
+    public Builder collapsed(boolean fold) {
+      collapsed = fold;
+      return this;
+    }
+
+    /**
+     * Builds the block.
+     *
+     * @return the block, uninitialized
+     * @throws IllegalArgumentException if the dropout rate is outside [0, 1)
+     */
+    public SingleHeadAttention build() {
+      checkArgument(
+          dropout >= 0 && dropout < 1,
+          "dropout must be at least 0 and below 1, but is %s",
+          dropout);
+      return new SingleHeadAttention(this);
+    }
+  }
+}
