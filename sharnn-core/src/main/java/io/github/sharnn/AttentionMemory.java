@@ -25,7 +25,7 @@ import ai.djl.ndarray.types.Shape;
  *
  * @param positions the remembered activations {@code (B, M, C)}, oldest first; M may be 0
  */
-public record AttentionMemory(NDArray positions) {
+public record AttentionMemory(NDArray positions) implements AutoCloseable {
 
   /**
    * Checks the rank.
@@ -63,30 +63,37 @@ public record AttentionMemory(NDArray positions) {
   }
 
   /**
-   * Appends a segment's activations.
+   * Appends a segment's activations. The result belongs to the segment's manager, not to the
+   * memory's, which lives longer.
    *
    * @param segment activations {@code (B, T, C)}; gradients flow into them
    * @return a memory of {@code (B, M + T, C)}
    */
   public AttentionMemory append(NDArray segment) {
-    return length() == 0
-        ? new AttentionMemory(segment)
-        : new AttentionMemory(positions.concat(segment, 1)); // (B, M, C), (B, T, C) -> (B, M+T, C)
+    if (length() == 0) {
+      return new AttentionMemory(segment);
+    }
+    NDArray joined = positions.concat(segment, 1); // (B, M, C), (B, T, C) -> (B, M+T, C)
+    joined.attach(segment.getManager());
+    return new AttentionMemory(joined);
   }
 
   /**
-   * Keeps the newest positions: a view, not a copy.
+   * Keeps the newest positions: a view to be closed by the caller, not a copy.
    *
    * @param count the most positions to keep; 0 or less keeps none
-   * @return the last {@code count} positions, or this memory if it has no more
+   * @return the last {@code count} positions, or all if there are no more
    */
   public AttentionMemory last(int count) {
     int length = length();
-    if (length <= count) {
-      return this;
-    }
-    int from = length - Math.max(count, 0);
+    int from = length - Math.min(Math.max(count, 0), length);
     return new AttentionMemory(
         positions.get(new NDIndex(":, {}:{}, :", from, length))); // (B, M, C) -> (B, count, C)
+  }
+
+  /** Closes the array. */
+  @Override
+  public void close() {
+    positions.close();
   }
 }

@@ -120,14 +120,17 @@ public final class SHABlock extends AbstractBlock {
 
   Output forward(
       ParameterStore parameterStore, NDArray h, SHARNNState.Layer state, boolean training) {
+    NDManager manager = h.getManager();
+    NDArray h0 = state.hidden().expandDims(0); // (B, C) -> (1, B, C)
+    NDArray c0 = state.cell().expandDims(0); // (B, C) -> (1, B, C)
+    // a result belongs to its first operand's manager, and the state's outlives the batch
+    h0.attach(manager);
+    c0.attach(manager);
     // DJL's LSTM appends missing states to the list it is given, so it always gets all three
     NDList lstmOutputs =
         lstm.forward(
-            WeightDrop.of(parameterStore, lstm, config.weightDrop(), training, h.getManager()),
-            new NDList(
-                apply(startNorm, parameterStore, h, training),
-                state.hidden().expandDims(0), // (B, C) -> (1, B, C)
-                state.cell().expandDims(0)), // (B, C) -> (1, B, C)
+            WeightDrop.of(parameterStore, lstm, config.weightDrop(), training, manager),
+            new NDList(apply(startNorm, parameterStore, h, training), h0, c0),
             training);
     h = dropout(lstmOutputs.get(0), training);
     NDArray hidden = lstmOutputs.get(1).squeeze(0); // (1, B, C) -> (B, C)
@@ -138,8 +141,10 @@ public final class SHABlock extends AbstractBlock {
       int segment = Math.toIntExact(h.size(1));
       NDArray m = apply(memoryNorm, parameterStore, h, training);
       h = apply(midNorm, parameterStore, h, training);
-      AttentionMemory window =
-          state.memory().last(config.memoryLength() - segment).append(m); // (B, M+T, C)
+      AttentionMemory window;
+      try (AttentionMemory recent = state.memory().last(config.memoryLength() - segment)) {
+        window = recent.append(m); // (B, M, C), (B, T, C) -> (B, M+T, C)
+      }
       NDArray k = window.positions();
       NDArray context =
           attention.forward(parameterStore, new NDList(h, k, k), training).singletonOrThrow();

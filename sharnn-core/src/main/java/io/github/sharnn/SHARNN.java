@@ -113,6 +113,17 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
+   * Creates the state before a stream's first token, of the weights' type.
+   *
+   * @param manager the manager that owns the arrays
+   * @param batchSize number of streams B
+   * @return the state of an initialized model
+   */
+  public SHARNNState zeroState(NDManager manager, long batchSize) {
+    return SHARNNState.zeros(config, manager, batchSize, embedding.getArray().getDataType());
+  }
+
+  /**
    * What one segment gives.
    *
    * @param output the last block's output {@code (B, T, C)}
@@ -169,8 +180,7 @@ public final class SHARNN extends AbstractBlock {
     boolean stateless = inputs.size() == 1;
     SHARNNState state =
         stateless
-            ? SHARNNState.zeros(
-                config, tokens.getManager(), tokens.size(0), embedding.getArray().getDataType())
+            ? zeroState(tokens.getManager(), tokens.size(0))
             : SHARNNState.fromNDList(config, inputs.subNDList(1));
     Output output = forward(parameterStore, tokens, state, training);
     NDList outputs = new NDList(output.logits());

@@ -1,0 +1,57 @@
+package io.github.sharnn.train;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** A copy of a block's weights in the host's memory, taken whenever validation has improved. */
+final class BestWeights implements AutoCloseable {
+
+  private final Block block;
+  private final NDManager manager;
+  private final Map<String, NDArray> copies = new LinkedHashMap<>();
+  private double bpc = Double.POSITIVE_INFINITY;
+
+  BestWeights(Block block, NDManager parent) {
+    this.block = block;
+    this.manager = parent.newSubManager(Device.cpu());
+  }
+
+  /** Copies the weights if {@code validationBpc} is the lowest so far. */
+  void offer(double validationBpc) {
+    if (validationBpc >= bpc) {
+      return;
+    }
+    bpc = validationBpc;
+    for (var pair : block.getParameters()) {
+      NDArray copy = pair.getValue().getArray().toDevice(Device.cpu(), true);
+      copy.attach(manager);
+      NDArray previous = copies.put(pair.getKey(), copy);
+      if (previous != null) {
+        previous.close();
+      }
+    }
+  }
+
+  /** Puts the best weights back, in place. */
+  void restore() {
+    for (var pair : block.getParameters()) {
+      Parameter parameter = pair.getValue();
+      NDArray target = parameter.getArray();
+      try (NDArray alias = target.stopGradient();
+          NDArray moved = copies.get(pair.getKey()).toDevice(target.getDevice(), true)) {
+        alias.set(new NDIndex("..."), moved);
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    manager.close();
+  }
+}

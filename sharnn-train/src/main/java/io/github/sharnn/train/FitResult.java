@@ -1,0 +1,46 @@
+package io.github.sharnn.train;
+
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * What {@link SHARNNTrainer#fit} did. The model then holds the weights of {@link #best()}.
+ *
+ * @param history one report for each step, in order
+ */
+public record FitResult(List<StepReport> history) {
+
+  /** Copies the list. */
+  public FitResult {
+    history = List.copyOf(history);
+  }
+
+  /**
+   * Returns the evaluations.
+   *
+   * @return the reports with a validation figure, in order
+   */
+  public List<StepReport> evaluations() {
+    return history.stream().filter(StepReport::evaluated).toList();
+  }
+
+  /**
+   * Returns the step whose weights were kept.
+   *
+   * @return the report with the lowest validation bits per character
+   */
+  public StepReport best() {
+    return evaluations().stream()
+        .min(Comparator.comparingDouble(StepReport::validationBpc))
+        .orElseThrow();
+  }
+
+  /**
+   * Returns the last step.
+   *
+   * @return the last report
+   */
+  public StepReport last() {
+    return history.get(history.size() - 1);
+  }
+}

@@ -1,0 +1,55 @@
+package io.github.sharnn.train;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDScope;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+
+/**
+ * Clipping of all gradients by their common L2 norm: each is multiplied by {@code min(1, maxNorm /
+ * (norm + 1e-6))}, which keeps their direction (Pascanu et al., <a
+ * href="https://arxiv.org/abs/1211.5063">arXiv:1211.5063</a>, section 3.2).
+ *
+ * <p>Between {@code backward} and {@code Trainer.step()}. DJL's {@code optClipGrad} is no
+ * substitute: it cuts single entries, and only from above.
+ */
+public final class GlobalNorm {
+
+  private static final double EPSILON = 1e-6;
+
+  private GlobalNorm() {}
+
+  /**
+   * Measures the gradients of a block's parameters and clips them in place.
+   *
+   * @param block an initialized block whose gradients have been computed
+   * @param maxNorm the largest norm that is left, above 0; {@code Double.POSITIVE_INFINITY} to
+   *     measure only
+   * @return the norm before clipping; not finite if a gradient is not, and then nothing is changed
+   */
+  public static double clip(Block block, double maxNorm) {
+    checkArgument(maxNorm > 0, "maxNorm must be above 0, but is %s", maxNorm);
+    try (NDScope scope = new NDScope()) {
+      scope.suppressNotUsedWarning();
+      NDList gradients = new NDList();
+      NDList norms = new NDList();
+      for (Parameter parameter : block.getParameters().values()) {
+        if (parameter.requiresGradient()) {
+          NDArray gradient = parameter.getArray().getGradient();
+          gradients.add(gradient);
+          norms.add(gradient.norm());
+        }
+      }
+      double norm = NDArrays.stack(norms).norm().getFloat(); // the one value read back
+      double scale = maxNorm / (norm + EPSILON);
+      if (scale < 1 && Double.isFinite(norm)) {
+        gradients.forEach(gradient -> gradient.muli(scale));
+      }
+      return norm;
+    }
+  }
+}

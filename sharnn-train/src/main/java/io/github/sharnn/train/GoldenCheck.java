@@ -1,0 +1,333 @@
+package io.github.sharnn.train;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Device;
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.Trainer;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.tracker.Tracker;
+import ai.djl.translate.Batchifier;
+import com.google.gson.Gson;
+import com.google.gson.JsonParseException;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.SHARNNState;
+import io.github.sharnn.SafetensorsWeights;
+import io.github.sharnn.generate.Sampler;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Checks this installation against a folder of golden vectors, numbers of the reference
+ * implementation in float64: {@code config.json}, {@code model.safetensors} and {@code
+ * expected.safetensors}, or the latter alone for sampling.
+ *
+ * <p>Evaluation (outputs, losses, states), then training with {@link Lamb} from the same weights
+ * (gradients, parameters after each step), through the very code that {@link SHARNNTrainer} runs.
+ */
+public final class GoldenCheck {
+
+  /** Relative error allowed for outputs, losses, states and sampling. */
+  public static final double FORWARD_TOLERANCE = 1e-5;
+
+  /** Relative error allowed for gradients and for parameters after the steps. */
+  public static final double TRAINING_TOLERANCE = 1e-4;
+
+  private static final Pattern SAMPLING = Pattern.compile("(?:top_k_(\\d+))?_?(?:top_p_(\\d+))?");
+
+  private final Path folder;
+  private final Device device;
+  private final GoldenReport.Builder report;
+
+  private GoldenCheck(Path folder, Device device) {
+    this.folder = folder;
+    this.device = device;
+    this.report = new GoldenReport.Builder(folder);
+  }
+
+  /**
+   * Runs every check that the folder has numbers for.
+   *
+   * @param folder the folder
+   * @param device where to compute, or null for DJL's default
+   * @return the worst error of each kind
+   * @throws IOException if a file is missing or can't be read
+   * @throws MalformedModelException if a file is not what it should be
+   */
+  public static GoldenReport run(Path folder, Device device)
+      throws IOException, MalformedModelException {
+    checkArgument(
+        Files.isRegularFile(folder.resolve("expected.safetensors")),
+        "%s is not a folder of golden vectors: it has no expected.safetensors",
+        folder);
+    GoldenCheck check = new GoldenCheck(folder, device);
+    if (Files.exists(folder.resolve("config.json"))) {
+      check.model();
+    } else {
+      check.sampling();
+    }
+    return check.report.build();
+  }
+
+  /** The fields of {@code config.json}. */
+  private record Config(
+      int vocabSize,
+      int embeddingSize,
+      int hiddenSize,
+      int layers,
+      int[] attentionLayers,
+      int memoryLength,
+      int batchSize,
+      int segments,
+      boolean tiedWeights,
+      int[] splits,
+      OptimizerConfig optimizer) {
+
+    SHARNNConfig model() {
+      return SHARNN
+          .builder()
+          .vocabularySize(vocabSize)
+          .embeddingSize(embeddingSize)
+          .boomSize(hiddenSize)
+          .layers(layers)
+          .attentionLayers(attentionLayers)
+          .memoryLength(memoryLength)
+          .tiedOutput(tiedWeights)
+          .dropouts(0)
+          .config();
+    }
+  }
+
+  private record OptimizerConfig(
+      String name,
+      float learningRate,
+      float weightDecay,
+      float minTrust,
+      float beta1,
+      float beta2,
+      float epsilon,
+      double clipNorm) {
+
+    Lamb lamb() {
+      checkArgument("lamb".equals(name), "the golden optimizer must be lamb, but is %s", name);
+      return Lamb.builder()
+          .optLearningRateTracker(Tracker.fixed(learningRate))
+          .optWeightDecays(weightDecay)
+          .optMinTrust(minTrust)
+          .optBeta1(beta1)
+          .optBeta2(beta2)
+          .optEpsilon(epsilon)
+          .build();
+    }
+  }
+
+  private void model() throws IOException, MalformedModelException {
+    Config config = config();
+    checkArgument(
+        config.splits() == null || config.splits().length == 0,
+        "%s has a split softmax, which this version does not have",
+        folder);
+    SHARNN block = SHARNN.of(config.model());
+    try (Model model = block.newModel("golden", device)) {
+      NDManager manager = model.getNDManager();
+      SafetensorsWeights.read(block, manager, folder.resolve("model.safetensors"));
+      Map<String, NDArray> expected =
+          SafetensorsWeights.readTensors(manager, folder.resolve("expected.safetensors"));
+      evaluate(block, manager, config, expected);
+      train(model, config, expected);
+      collapse(block, manager, expected);
+    }
+  }
+
+  private Config config() throws IOException, MalformedModelException {
+    try {
+      Config config =
+          new Gson().fromJson(Files.readString(folder.resolve("config.json")), Config.class);
+      checkArgument(
+          config != null && config.attentionLayers() != null && config.optimizer() != null,
+          "%s/config.json has no attentionLayers or no optimizer",
+          folder);
+      return config;
+    } catch (JsonParseException e) {
+      throw new MalformedModelException(folder + "/config.json is not valid JSON", e);
+    }
+  }
+
+  private void evaluate(
+      SHARNN block, NDManager parent, Config config, Map<String, NDArray> expected) {
+    try (NDManager manager = parent.newSubManager()) {
+      ParameterStore parameterStore = new ParameterStore(manager, false);
+      SHARNNState state = block.zeroState(manager, config.batchSize());
+      for (int segment = 0; segment < config.segments(); segment++) {
+        String prefix = "eval." + segment + ".";
+        Batch batch = batch(manager, expected, segment);
+        SHARNN.Output output = block.forward(parameterStore, batch.getData().head(), state, false);
+        state = output.state();
+        NDArray loss =
+            new SequenceCrossEntropy().evaluate(batch.getLabels(), new NDList(output.logits()));
+        compare("output", prefix + "output", timeFirst(output.output()), expected);
+        compare("output", prefix + "logits", timeFirst(output.logits()), expected);
+        compare("loss", prefix + "loss", loss, expected);
+        compareStates(prefix, state, expected);
+      }
+    }
+  }
+
+  private void compareStates(String prefix, SHARNNState state, Map<String, NDArray> expected) {
+    for (int layer = 0; layer < state.layers().size(); layer++) {
+      SHARNNState.Layer actual = state.layers().get(layer);
+      String hidden = prefix + "hidden." + layer;
+      compare("state", hidden + ".h", actual.hidden().expandDims(0), expected);
+      compare("state", hidden + ".c", actual.cell().expandDims(0), expected);
+      if (actual.memory() != null) {
+        NDArray positions = timeFirst(actual.memory().positions());
+        compare("state", prefix + "memory." + layer, positions, expected);
+      }
+    }
+  }
+
+  private void train(Model model, Config config, Map<String, NDArray> expected) {
+    SHARNN block = SHARNN.of(model);
+    Map<String, Parameter> names = SafetensorsWeights.names(block);
+    DefaultTrainingConfig training =
+        new DefaultTrainingConfig(new SequenceCrossEntropy())
+            .optDevices(new Device[] {model.getNDManager().getDevice()})
+            .optOptimizer(config.optimizer().lamb());
+    try (Trainer trainer = model.newTrainer(training)) {
+      NDManager manager = trainer.getManager();
+      trainer.initialize(new Shape(config.batchSize(), 1));
+      TrainingStep step = new TrainingStep(trainer);
+      SHARNNState state = block.zeroState(manager, config.batchSize());
+      for (int segment = 0; segment < config.segments(); segment++) {
+        String prefix = "train." + segment + ".";
+        TrainingStep.Result result = step.run(batch(manager, expected, segment), state, 1);
+        state = result.state();
+        compare("loss", prefix + "loss", manager.create((float) result.loss()), expected);
+        names.forEach(
+            (name, parameter) -> {
+              try (NDArray gradient = parameter.getArray().getGradient()) {
+                compare("gradient", prefix + "grad." + name, gradient, expected);
+              }
+            });
+        double norm = GlobalNorm.clip(block, config.optimizer().clipNorm());
+        compare("clipped norm", prefix + "grad_norm", manager.create((float) norm), expected);
+        trainer.step();
+        names.forEach(
+            (name, parameter) ->
+                compare("parameter", prefix + "param." + name, parameter.getArray(), expected));
+      }
+    }
+  }
+
+  private void collapse(SHARNN block, NDManager parent, Map<String, NDArray> expected) {
+    try (NDManager manager = parent.newSubManager()) {
+      Map<String, Parameter> names = SafetensorsWeights.names(block.collapse(manager));
+      for (int layer : block.config().attentionLayers()) {
+        NDArray scale = names.get("blocks." + layer + ".attn.vs").getArray();
+        compare("collapsed scale", "collapsed.vs." + layer, scale, expected);
+      }
+    }
+  }
+
+  private void sampling() throws IOException, MalformedModelException {
+    try (NDManager manager = NDManager.newBaseManager(device)) {
+      Map<String, NDArray> expected =
+          SafetensorsWeights.readTensors(manager, folder.resolve("expected.safetensors"));
+      NDArray logits = require("logits", expected);
+      for (String name : expected.keySet()) {
+        Matcher matcher = SAMPLING.matcher(name);
+        if (matcher.matches()) {
+          int topK = matcher.group(1) == null ? 0 : Integer.parseInt(matcher.group(1));
+          float topP = matcher.group(2) == null ? 1 : Integer.parseInt(matcher.group(2)) / 100f;
+          NDArray probabilities = filter(logits, new Sampler(1, topK, topP), manager);
+          compare("sampling", name, probabilities, expected);
+        }
+      }
+    }
+  }
+
+  private static NDArray filter(NDArray logits, Sampler sampler, NDManager manager) {
+    int rows = (int) logits.size(0);
+    double[][] probabilities = new double[rows][];
+    for (int row = 0; row < rows; row++) {
+      probabilities[row] = sampler.probabilities(logits.get(row).toFloatArray());
+    }
+    return manager.create(probabilities);
+  }
+
+  /** Tokens and labels are stored time-first, {@code (T, B)}. */
+  private static Batch batch(NDManager manager, Map<String, NDArray> expected, int segment) {
+    NDArray tokens = require("eval." + segment + ".input", expected).transpose(); // -> (B, T)
+    NDArray labels = require("eval." + segment + ".target", expected).transpose(); // -> (B, T)
+    tokens.attach(manager);
+    labels.attach(manager);
+    return new Batch(
+        manager,
+        new NDList(tokens),
+        new NDList(labels),
+        (int) tokens.size(0),
+        Batchifier.STACK,
+        Batchifier.STACK,
+        0,
+        0);
+  }
+
+  private static NDArray timeFirst(NDArray batchFirst) {
+    return batchFirst.swapAxes(0, 1); // (B, T, ...) -> (T, B, ...)
+  }
+
+  private static NDArray require(String name, Map<String, NDArray> expected) {
+    NDArray array = expected.get(name);
+    checkArgument(array != null, "expected.safetensors has no tensor %s", name);
+    return array;
+  }
+
+  private void compare(
+      String kind, String name, NDArray actual, Map<String, NDArray> expectedTensors) {
+    double tolerance =
+        List.of("output", "loss", "state", "sampling").contains(kind)
+            ? FORWARD_TOLERANCE
+            : TRAINING_TOLERANCE;
+    double error = relativeError(actual, require(name, expectedTensors));
+    report.add(new GoldenReport.Measure(kind, name, error, tolerance));
+  }
+
+  /**
+   * {@code ||actual - expected|| / ||expected||} in double precision; infinite where shapes differ.
+   */
+  private static double relativeError(NDArray actual, NDArray expected) {
+    double[] a = doubles(actual);
+    double[] e = doubles(expected);
+    if (a.length != e.length) {
+      return Double.POSITIVE_INFINITY;
+    }
+    double difference = 0;
+    double norm = 0;
+    for (int i = 0; i < a.length; i++) {
+      difference += (a[i] - e[i]) * (a[i] - e[i]);
+      norm += e[i] * e[i];
+    }
+    return norm == 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm);
+  }
+
+  private static double[] doubles(NDArray array) {
+    try (NDArray converted = array.toType(DataType.FLOAT64, true)) {
+      return converted.toDoubleArray();
+    }
+  }
+}

@@ -1,0 +1,198 @@
+package io.github.sharnn.train;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Device;
+import ai.djl.TrainingDivergedException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.ParameterTracker;
+import ai.djl.training.tracker.Tracker;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * LAMB with a minimum trust: Adam's step for each parameter, scaled by the ratio of the parameter's
+ * norm to the step's.
+ *
+ * <pre>{@code
+ * m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
+ * step = m / (sqrt(v) + epsilon) + weightDecay * p
+ * trust = max(minTrust, min(||p||, 10) / ||step||), the ratio being 1 where either norm is 0
+ * p = p - learningRate * trust * step
+ * }</pre>
+ *
+ * <p>There is no bias correction. The moments are FLOAT32 whatever the parameter's type. Nothing is
+ * read back to the host. A gradient is zeroed once it is used, as DJL's Adam does, since DJL zeroes
+ * none for an optimizer written in Java.
+ *
+ * <p>Paper: You et al., "Large Batch Optimization for Deep Learning", <a
+ * href="https://arxiv.org/abs/1904.00962">arXiv:1904.00962</a>, algorithm 2; the minimum trust is
+ * Merity's, arXiv:1911.11423. {@code setRescaleGrad} is honoured; {@code optClipGrad} is refused:
+ * clip by {@link GlobalNorm}.
+ */
+public final class Lamb extends Optimizer {
+
+  private static final float MAX_PARAMETER_NORM = 10;
+
+  private final ParameterTracker learningRateTracker;
+  private final float beta1;
+  private final float beta2;
+  private final float epsilon;
+  private final float minTrust;
+  private final Map<String, Map<Device, NDArray>> means = new ConcurrentHashMap<>();
+  private final Map<String, Map<Device, NDArray>> variances = new ConcurrentHashMap<>();
+
+  private Lamb(Builder builder) {
+    super(builder);
+    learningRateTracker = builder.learningRateTracker;
+    beta1 = builder.beta1;
+    beta2 = builder.beta2;
+    epsilon = builder.epsilon;
+    minTrust = builder.minTrust;
+    checkArgument(
+        clipGrad < 0, "optClipGrad must stay unset for Lamb: clip by global norm, see GlobalNorm");
+    checkArgument(beta1 >= 0 && beta1 < 1, "beta1 must be in [0, 1), but is %s", beta1);
+    checkArgument(beta2 >= 0 && beta2 < 1, "beta2 must be in [0, 1), but is %s", beta2);
+    checkArgument(epsilon > 0, "epsilon must be above 0, but is %s", epsilon);
+    checkArgument(minTrust >= 0, "minTrust must be at least 0, but is %s", minTrust);
+  }
+
+  /**
+   * Starts an optimizer with the recipe's settings.
+   *
+   * @return the builder
+   */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  @Override
+  public void update(String parameterId, NDArray weight, NDArray grad) {
+    float learningRate = learningRateTracker.getNewValue(parameterId, updateCount(parameterId));
+    if (!Float.isFinite(learningRate)) {
+      throw new TrainingDivergedException("the learning rate is " + learningRate);
+    }
+    Device device = weight.getDevice();
+    NDArray mean = withDefaultState(means, parameterId, device, k -> moment(weight));
+    NDArray variance = withDefaultState(variances, parameterId, device, k -> moment(weight));
+    try (NDScope scope = new NDScope()) {
+      scope.suppressNotUsedWarning();
+      NDArray p = weight.stopGradient(); // an alias that may change in place on any thread
+      NDArray g = rescaleGrad == 1 ? grad : grad.mul(rescaleGrad);
+      mean.muli(beta1).addi(g.mul(1 - beta1));
+      variance.muli(beta2).addi(g.square().muli(1 - beta2));
+      NDArray step = mean.div(variance.sqrt().addi(epsilon));
+      if (getWeightDecay() != 0) {
+        step.addi(p.mul(getWeightDecay()));
+      }
+      p.subi(step.muli(trust(p, step).muli(learningRate)));
+      NDArray used = weight.getGradient();
+      // not muli(0) or zeroGradients(): an infinite gradient would become NaN for ever
+      used.set(new NDIndex("..."), 0f);
+    }
+  }
+
+  private NDArray trust(NDArray p, NDArray step) {
+    NDArray stepNorm = step.norm();
+    NDArray parameterNorm = p.norm().minimum(MAX_PARAMETER_NORM);
+    NDArray defined = stepNorm.mul(parameterNorm).gt(0);
+    NDArray ratio = NDArrays.where(defined, parameterNorm.div(stepNorm), stepNorm.onesLike());
+    return ratio.maximum(minTrust);
+  }
+
+  /** Kept by the optimizer for its life: outside any scope, detached by DJL from any manager. */
+  private static NDArray moment(NDArray weight) {
+    NDArray zeros = weight.getManager().zeros(weight.getShape(), DataType.FLOAT32);
+    NDScope.unregister(zeros);
+    return zeros;
+  }
+
+  /** Options of {@link Lamb}, named as those of DJL's {@code AdamW.Builder}. */
+  public static final class Builder extends OptimizerBuilder<Builder> {
+
+    private ParameterTracker learningRateTracker = Tracker.fixed(2e-3f);
+    private float beta1 = 0.9f;
+    private float beta2 = 0.999f;
+    private float epsilon = 1e-6f;
+    private float minTrust = 0.25f;
+
+    private Builder() {
+      optWeightDecays(1.2e-6f);
+    }
+
+    /**
+     * Sets the learning rate. Default 2e-3 at every step.
+     *
+     * @param tracker gives the rate of a step, counted from 1
+     * @return this builder
+     */
+    public Builder optLearningRateTracker(ParameterTracker tracker) {
+      learningRateTracker = tracker;
+      return this;
+    }
+
+    /**
+     * Sets the decay of the first moment. Default 0.9.
+     *
+     * @param beta in [0, 1)
+     * @return this builder
+     */
+    public Builder optBeta1(float beta) {
+      beta1 = beta;
+      return this;
+    }
+
+    /**
+     * Sets the decay of the second moment. Default 0.999.
+     *
+     * @param beta in [0, 1)
+     * @return this builder
+     */
+    public Builder optBeta2(float beta) {
+      beta2 = beta;
+      return this;
+    }
+
+    /**
+     * Sets what is added to the root of the second moment. Default 1e-6.
+     *
+     * @param value above 0
+     * @return this builder
+     */
+    public Builder optEpsilon(float value) {
+      epsilon = value;
+      return this;
+    }
+
+    /**
+     * Sets the least trust ratio. Default 0.25.
+     *
+     * @param ratio at least 0; 0 gives plain LAMB
+     * @return this builder
+     */
+    public Builder optMinTrust(float ratio) {
+      minTrust = ratio;
+      return this;
+    }
+
+    @Override
+    protected Builder self() {
+      return this;
+    }
+
+    /**
+     * Builds the optimizer.
+     *
+     * @return the optimizer
+     * @throws IllegalArgumentException naming the option, its rule and its value
+     */
+    public Lamb build() {
+      return new Lamb(this);
+    }
+  }
+}

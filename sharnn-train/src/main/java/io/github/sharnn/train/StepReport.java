@@ -1,0 +1,34 @@
+package io.github.sharnn.train;
+
+/**
+ * What {@link SHARNNTrainer#fit} knows after one optimizer step.
+ *
+ * @param step the step, from 1
+ * @param bytes bytes trained on so far, each as often as it was read
+ * @param used how much of the budget is used, from 0 to 1
+ * @param seconds wall-clock time since fit was called
+ * @param trainBpc bits per character of this step's batch, before the step
+ * @param validationBpc bits per character of the validation part after the step, or NaN where it
+ *     was not evaluated
+ * @param bytesPerSecond this step's bytes over its own time, evaluation left out
+ * @param gradientNorm global L2 norm of the gradients before clipping
+ */
+public record StepReport(
+    long step,
+    long bytes,
+    double used,
+    double seconds,
+    double trainBpc,
+    double validationBpc,
+    double bytesPerSecond,
+    double gradientNorm) {
+
+  /**
+   * Tells whether the validation part was evaluated after this step.
+   *
+   * @return whether {@code validationBpc} is a number
+   */
+  public boolean evaluated() {
+    return !Double.isNaN(validationBpc);
+  }
+}

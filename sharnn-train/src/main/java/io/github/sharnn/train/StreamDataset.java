@@ -1,0 +1,158 @@
+package io.github.sharnn.train;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.Dataset;
+import ai.djl.translate.Batchifier;
+import ai.djl.util.Progress;
+import com.google.common.collect.AbstractIterator;
+import java.nio.LongBuffer;
+import java.util.Random;
+
+/**
+ * A part of a corpus as B contiguous streams, read side by side in segments: row b of one batch
+ * goes on where row b of the batch before ended, so that recurrent state can be carried from batch
+ * to batch.
+ *
+ * <p>With {@link #random} each segment's length is drawn as in the reference: {@code
+ * sequenceLength} with probability 0.95, else half of it; then from a normal distribution around
+ * that with deviation 5, at least 5 and at most {@code sequenceLength}. With {@link #fixed} every
+ * segment has {@code sequenceLength} steps. The last segment has what is left of the streams; the
+ * bytes that do not fill all streams (fewer than B) are left out.
+ *
+ * <ul>
+ *   <li>Data: tokens {@code (B, T)} INT64, the bytes as unsigned numbers
+ *   <li>Labels: {@code (B, T)} INT64, the bytes one position later
+ * </ul>
+ */
+public final class StreamDataset implements Dataset {
+
+  private static final double FULL_LENGTH_PROBABILITY = 0.95;
+  private static final double LENGTH_DEVIATION = 5;
+  private static final int MIN_LENGTH = 5;
+
+  private final Corpus.Part part;
+  private final int streams;
+  private final int sequenceLength;
+  private final Random random; // null: fixed lengths
+  private final long streamLength;
+
+  private StreamDataset(Corpus.Part part, int streams, int sequenceLength, Random random) {
+    checkArgument(streams >= 1, "the number of streams must be at least 1, but is %s", streams);
+    checkArgument(
+        sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
+    streamLength = (part.length() - 1) / streams;
+    checkArgument(
+        streamLength >= 1,
+        "%s is too short for %s streams: use fewer streams (a smaller batchSize) or a longer corpus",
+        part,
+        streams);
+    this.part = part;
+    this.streams = streams;
+    this.sequenceLength = sequenceLength;
+    this.random = random;
+  }
+
+  /**
+   * Creates a dataset of segments of random length, for training. Lengths are drawn on from one
+   * pass over the data to the next.
+   *
+   * @param part the bytes
+   * @param streams number of streams B
+   * @param sequenceLength longest segment T (bptt)
+   * @param seed decides all lengths
+   * @return the dataset
+   * @throws IllegalArgumentException if a number is below 1 or the part is too short
+   */
+  public static StreamDataset random(Corpus.Part part, int streams, int sequenceLength, long seed) {
+    return new StreamDataset(part, streams, sequenceLength, new Random(seed));
+  }
+
+  /**
+   * Creates a dataset of segments of one length, for evaluation.
+   *
+   * @param part the bytes
+   * @param streams number of streams B
+   * @param sequenceLength length T of every segment but the last
+   * @return the dataset
+   * @throws IllegalArgumentException if a number is below 1 or the part is too short
+   */
+  public static StreamDataset fixed(Corpus.Part part, int streams, int sequenceLength) {
+    return new StreamDataset(part, streams, sequenceLength, null);
+  }
+
+  /**
+   * Returns how many bytes each stream predicts in one pass.
+   *
+   * @return the length of a stream
+   */
+  public long streamLength() {
+    return streamLength;
+  }
+
+  @Override
+  public Iterable<Batch> getData(NDManager manager) {
+    return () ->
+        new AbstractIterator<>() {
+          private long position;
+
+          @Override
+          protected Batch computeNext() {
+            long left = streamLength - position;
+            if (left == 0) {
+              return endOfData();
+            }
+            int length = (int) Math.min(nextLength(), left);
+            Batch batch = batch(manager, position, length);
+            position += length;
+            return batch;
+          }
+        };
+  }
+
+  private int nextLength() {
+    if (random == null) {
+      return sequenceLength;
+    }
+    double mean =
+        random.nextDouble() < FULL_LENGTH_PROBABILITY ? sequenceLength : sequenceLength / 2.0;
+    int drawn = (int) (mean + LENGTH_DEVIATION * random.nextGaussian());
+    return Math.min(Math.max(drawn, MIN_LENGTH), sequenceLength);
+  }
+
+  private Batch batch(NDManager parent, long position, int length) {
+    NDManager manager = parent.newSubManager();
+    LongBuffer tokens = LongBuffer.allocate(streams * length);
+    LongBuffer labels = LongBuffer.allocate(streams * length);
+    byte[] bytes = new byte[length + 1];
+    for (int stream = 0; stream < streams; stream++) {
+      part.read(stream * streamLength + position, bytes);
+      for (int t = 0; t < length; t++) {
+        tokens.put(Byte.toUnsignedLong(bytes[t]));
+        labels.put(Byte.toUnsignedLong(bytes[t + 1]));
+      }
+    }
+    Shape shape = new Shape(streams, length);
+    NDArray data = manager.create(tokens.flip(), shape);
+    NDArray label = manager.create(labels.flip(), shape);
+    return new Batch(
+        manager,
+        new NDList(data),
+        new NDList(label),
+        streams,
+        Batchifier.STACK,
+        Batchifier.STACK,
+        position + length,
+        streamLength);
+  }
+
+  @Override
+  public void prepare(Progress progress) {
+    // the corpus is mapped already
+  }
+}

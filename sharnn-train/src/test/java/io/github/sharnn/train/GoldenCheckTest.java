@@ -1,0 +1,84 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import io.github.sharnn.SafetensorsWeights;
+import java.io.OutputStream;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class GoldenCheckTest {
+
+  static Path golden(String name) throws URISyntaxException {
+    return Path.of(GoldenCheckTest.class.getResource("/golden/" + name).toURI());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"single-head, 7", "every-layer, 7", "no-attention, 6", "sampling, 1"})
+  void passes_on_the_reference_numbers(String name, int kinds) throws Exception {
+    GoldenReport report = GoldenCheck.run(golden(name), null);
+    assertThat(report.worst())
+        .allSatisfy(m -> assertThat(m.error()).as("%s", m).isLessThanOrEqualTo(m.tolerance()));
+    assertThat(report.worst()).hasSize(kinds);
+    assertThat(report.passed()).isTrue();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "eval.2.output, output",
+    "eval.0.loss, loss",
+    "eval.3.memory.2, state",
+    "train.1.grad.blocks.2.attn.vq.l1.weight, gradient",
+    "train.2.grad_norm, clipped norm",
+    "train.3.param.blocks.0.rnn.bias_hh_l0, parameter",
+    "collapsed.vs.2, collapsed scale"
+  })
+  void names_the_tensor_that_differs(String tensor, String kind, @TempDir Path folder)
+      throws Exception {
+    for (String file : new String[] {"config.json", "model.safetensors"}) {
+      Files.copy(golden("single-head").resolve(file), folder.resolve(file));
+    }
+    try (NDManager manager = NDManager.newBaseManager();
+        OutputStream out = Files.newOutputStream(folder.resolve("expected.safetensors"))) {
+      Map<String, NDArray> expected =
+          SafetensorsWeights.readTensors(
+              manager, golden("single-head").resolve("expected.safetensors"));
+      expected.get(tensor).muli(1.001f);
+      new NDList(expected.values()).encode(out, NDList.Encoding.SAFETENSORS);
+    }
+    GoldenReport report = GoldenCheck.run(folder, null);
+    assertThat(report.passed()).isFalse();
+    assertThat(report.worst().stream().filter(m -> !m.passed()))
+        .singleElement()
+        .satisfies(
+            m -> {
+              assertThat(m.tensor()).isEqualTo(tensor);
+              assertThat(m.kind()).isEqualTo(kind);
+            });
+  }
+
+  @Test
+  void refuses_a_folder_without_numbers(@TempDir Path folder) {
+    assertThatThrownBy(() -> GoldenCheck.run(folder, null))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("no expected.safetensors");
+  }
+
+  @Test
+  void holds_a_nan_for_the_worst_error(@TempDir Path folder) {
+    GoldenReport.Builder builder = new GoldenReport.Builder(folder);
+    builder.add(new GoldenReport.Measure("loss", "a", Double.NaN, 1));
+    builder.add(new GoldenReport.Measure("loss", "b", 0, 1));
+    assertThat(builder.build().passed()).isFalse();
+  }
+}
