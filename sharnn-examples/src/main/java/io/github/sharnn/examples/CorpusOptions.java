@@ -1,0 +1,47 @@
+package io.github.sharnn.examples;
+
+import io.github.sharnn.train.Corpus;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Option;
+
+/** How a corpus file is chosen and split, the same for every command that reads one. */
+final class CorpusOptions {
+
+  @Option(
+      names = "--corpus",
+      paramLabel = "FILE",
+      description =
+          "The text to model, any bytes. Default: the bundled novel, The Old Curiosity Shop.")
+  private Path file;
+
+  @Option(
+      names = "--split",
+      paramLabel = "TRAIN,VALID,TEST",
+      split = ",",
+      arity = "1",
+      defaultValue = "0.90,0.05,0.05",
+      description =
+          "Fractions that add up to 1, or bytes from the start. Default: ${DEFAULT-VALUE}.")
+  private List<Double> split;
+
+  @Option(names = "--enwik8", description = "Split 100,000,000 bytes as 90M,5M,5M.")
+  private boolean enwik8;
+
+  Corpus open() throws IOException {
+    if (split.size() != 3) {
+      throw new IllegalArgumentException(
+          "--split takes three numbers, training,validation,test, but was given " + split);
+    }
+    Path path = file == null ? Novel.extract() : file;
+    if (enwik8) {
+      return Corpus.enwik8(path);
+    }
+    if (split.stream().allMatch(part -> part <= 1)) {
+      return Corpus.withFractions(path, split.get(0), split.get(1), split.get(2));
+    }
+    return Corpus.withSizes(
+        path, split.get(0).longValue(), split.get(1).longValue(), split.get(2).longValue());
+  }
+}

@@ -1,0 +1,68 @@
+package io.github.sharnn.examples;
+
+import ai.djl.Model;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.generate.SHARNNGenerator;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code sharnn.jar generate}: text that goes on from a prompt. */
+@Command(
+    name = "generate",
+    description = "Print a prompt and the text that a model goes on with.",
+    mixinStandardHelpOptions = true,
+    showDefaultValues = true,
+    sortOptions = false)
+final class GenerateCommand implements Callable<Integer> {
+
+  @Parameters(paramLabel = "MODEL", description = "The folder of a saved model.")
+  private Path folder;
+
+  @Option(names = "--prompt", description = "The text to go on from.")
+  private String prompt = "The ";
+
+  @Option(names = "--length", description = "Most bytes to generate.")
+  private int length = 400;
+
+  @Option(names = "--temperature", description = "What logits are divided by.")
+  private float temperature = 0.8f;
+
+  @Option(names = "--top-k", description = "Draw from the K most probable bytes; 0 for all.")
+  private int topK;
+
+  @Option(names = "--top-p", description = "Draw from the bytes that reach this probability.")
+  private float topP = 1;
+
+  @Option(names = "--seed", description = "Decides every draw.")
+  private long seed = 42;
+
+  @Option(names = "--stop", description = "Stop after this text. Default: none.")
+  private String stop;
+
+  @Override
+  public Integer call() throws Exception {
+    try (Model model = SHARNN.load(folder)) {
+      SHARNNGenerator generator =
+          SHARNNGenerator.builder(model)
+              .length(length)
+              .temperature(temperature)
+              .topK(topK)
+              .topP(topP)
+              .seed(seed)
+              .stop(stop)
+              .build();
+      System.out.print(prompt);
+      generator.generate(
+          prompt,
+          text -> {
+            System.out.print(text);
+            System.out.flush();
+          });
+      System.out.println();
+    }
+    return 0;
+  }
+}

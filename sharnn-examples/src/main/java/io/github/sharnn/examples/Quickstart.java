@@ -1,0 +1,104 @@
+package io.github.sharnn.examples;
+
+import ai.djl.Model;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.generate.SHARNNGenerator;
+import io.github.sharnn.train.Budget;
+import io.github.sharnn.train.Corpus;
+import io.github.sharnn.train.Evaluation;
+import io.github.sharnn.train.FitResult;
+import io.github.sharnn.train.LearningRateSchedule;
+import io.github.sharnn.train.SHARNNTrainer;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.zip.Deflater;
+import java.util.zip.GZIPOutputStream;
+
+/**
+ * Trains a small SHA-RNN on a novel, in minutes on a laptop's CPU, and writes a little more of it.
+ *
+ * <p>Run: {@code mvn -q -B compile exec:java}
+ */
+public final class Quickstart {
+
+  private Quickstart() {}
+
+  /**
+   * Runs the example.
+   *
+   * @param args the number of optimizer steps, if not the default
+   * @throws Exception if the model can't be trained or saved
+   */
+  public static void main(String[] args) throws Exception {
+    Budget budget = Budget.steps(args.length > 0 ? Long.parseLong(args[0]) : 1000);
+    Path novel = Novel.extract();
+    Corpus corpus = Corpus.open(novel);
+    System.out.printf(
+        Locale.ROOT,
+        "Training a small SHA-RNN on The Old Curiosity Shop (Dickens, 1841), %,d bytes%n",
+        Files.size(novel));
+    try (Model model =
+        SHARNN
+            .builder()
+            .embeddingSize(192)
+            .boomSize(768)
+            .layers(2)
+            .memoryLength(256)
+            .dropouts(0)
+            .build()
+            .newModel("novel")) {
+      FitResult result =
+          SHARNNTrainer.builder(model)
+              .batchSize(16)
+              .sequenceLength(64)
+              .learningRate(LearningRateSchedule.peak(3e-3f).warmUp(50))
+              .onStep(new ProgressLine(System.out))
+              .build()
+              .fit(corpus, budget);
+      Evaluation test = Evaluation.of(model, corpus.test(), 1, 256);
+      Path folder = freeFolder();
+      model.save(folder, null);
+
+      System.out.printf(
+          Locale.ROOT,
+          "%nTest: %.2f bits per character on the last 5%% of the novel (best of %,d steps; %d stream);"
+              + " gzip -9 needs %.2f on the whole%n%n",
+          test.bitsPerCharacter(),
+          result.last().step(),
+          test.streams(),
+          gzipBitsPerCharacter(novel));
+      String prompt = "The old man ";
+      System.out.print(prompt);
+      SHARNNGenerator.builder(model).temperature(0.7f).build().generate(prompt, System.out::print);
+      System.out.printf(
+          "%n%nThe model is in %s. More from it:%n"
+              + "  mvn -q -B package -DskipTests%n"
+              + "  java -jar sharnn-examples/target/sharnn.jar generate %s --prompt \"Nell \"%n",
+          folder, folder);
+    }
+  }
+
+  private static Path freeFolder() {
+    Path folder = Path.of("quickstart-model");
+    for (int i = 2; Files.exists(folder); i++) {
+      folder = Path.of("quickstart-model-" + i);
+    }
+    return folder;
+  }
+
+  private static double gzipBitsPerCharacter(Path file) throws IOException {
+    ByteArrayOutputStream compressed = new ByteArrayOutputStream();
+    try (GZIPOutputStream gzip =
+        new GZIPOutputStream(compressed) {
+          {
+            def.setLevel(Deflater.BEST_COMPRESSION);
+          }
+        }) {
+      Files.copy(file, gzip);
+    }
+    return 8.0 * compressed.size() / Files.size(file);
+  }
+}

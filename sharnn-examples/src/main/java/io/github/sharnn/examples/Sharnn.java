@@ -1,0 +1,105 @@
+package io.github.sharnn.examples;
+
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.NoSuchFileException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/**
+ * The command line: {@code java -jar sharnn.jar train|evaluate|generate|verify}.
+ *
+ * <p>Exit codes: 0 success, 1 failed, 2 bad usage.
+ */
+@Command(
+    name = "sharnn",
+    description = "Train, evaluate and sample SHA-RNN language models of bytes.",
+    mixinStandardHelpOptions = true,
+    version = "SHARNN for Java 0.1.0",
+    subcommands = {
+      TrainCommand.class,
+      EvaluateCommand.class,
+      GenerateCommand.class,
+      VerifyCommand.class
+    })
+public final class Sharnn implements Runnable {
+
+  static final int FAILED = 1;
+  static final int BAD_USAGE = 2;
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--verbose",
+      scope = ScopeType.INHERIT,
+      description = "Show the stack trace of an error.")
+  private boolean verbose;
+
+  /**
+   * Runs a command and exits with its code.
+   *
+   * @param args the command line
+   */
+  public static void main(String[] args) {
+    System.setOut(utf8(FileDescriptor.out));
+    System.setErr(utf8(FileDescriptor.err));
+    System.exit(run(args));
+  }
+
+  /**
+   * Runs a command.
+   *
+   * @param args the command line
+   * @return the exit code
+   */
+  static int run(String... args) {
+    Sharnn sharnn = new Sharnn();
+    return new CommandLine(sharnn)
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setExecutionExceptionHandler((e, commandLine, parsed) -> sharnn.report(e))
+        .execute(args);
+  }
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "name a command");
+  }
+
+  private int report(Exception e) {
+    if (verbose) {
+      e.printStackTrace();
+    } else {
+      System.err.println("error: " + message(e));
+    }
+    return e instanceof IllegalArgumentException ? BAD_USAGE : FAILED;
+  }
+
+  /** The file system's exceptions name the file and leave the trouble to their type. */
+  private static String message(Exception e) {
+    if (e instanceof NoSuchFileException missing) {
+      return "no such file or folder: " + missing.getFile();
+    }
+    if (e instanceof AccessDeniedException denied) {
+      return "access denied: " + denied.getFile();
+    }
+    if (e instanceof FileAlreadyExistsException exists) {
+      return exists.getFile() + " exists already: name another folder with --output, or remove it";
+    }
+    return e.getMessage() == null ? e.toString() : e.getMessage();
+  }
+
+  private static PrintStream utf8(FileDescriptor descriptor) {
+    OutputStream out = new FileOutputStream(descriptor);
+    return new PrintStream(out, true, StandardCharsets.UTF_8);
+  }
+}
