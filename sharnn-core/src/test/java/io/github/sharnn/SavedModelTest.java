@@ -94,7 +94,9 @@ class SavedModelTest {
         Model model = newModel(TestModels.tiny(), 1);
         Model loaded = newModel(TestModels.tiny(), 2)) {
       model.save(folder, "tiny");
+      int arrays = loaded.getNDManager().getManagedArrays().size();
       loaded.load(folder, "tiny");
+      assertThat(loaded.getNDManager().getManagedArrays()).hasSize(arrays);
       NDArrayAssert.assertThat(logits(loaded, manager)).isExactly(logits(model, manager));
     }
   }
