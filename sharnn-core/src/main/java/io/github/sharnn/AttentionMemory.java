@@ -30,6 +30,7 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
   /**
    * Checks the rank.
    *
+   * @param positions the remembered activations {@code (B, M, C)}, oldest first
    * @throws IllegalArgumentException if {@code positions} is not {@code (B, M, C)}
    */
   public AttentionMemory {

@@ -47,6 +47,22 @@ public record SHARNNConfig(
   /**
    * Checks every option.
    *
+   * @param vocabularySize number of tokens V, at least 1
+   * @param embeddingSize size C of embeddings, LSTM states and attention, at least 1
+   * @param boomSize inner size H of the Boom, at least 1; a multiple of C with {@code boomShortcut}
+   * @param layers number of blocks L, at least 1
+   * @param attentionLayers 0-based layers with attention, ascending, each below L; empty for none
+   * @param memoryLength largest number of positions M that attention sees, at least 1
+   * @param inputDropout dropout rate on the embeddings, in [0, 1)
+   * @param hiddenDropout dropout rate inside the blocks (after LSTM, attention and Boom, on
+   *     queries, values, attention weights and the Boom's inner activation), in [0, 1)
+   * @param outputDropout dropout rate before the logits, in [0, 1)
+   * @param weightDrop dropout rate on the LSTMs' hidden-to-hidden matrices, in [0, 1)
+   * @param boomShortcut whether the Boom sums chunks instead of using a second linear layer
+   * @param keyProjection whether attention keys go through a linear layer
+   * @param valueProjection whether attention values go through a linear layer
+   * @param tiedOutput whether the logits use the embedding matrix
+   * @param collapsed whether {@link Overparam} has been folded into the value scales
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public SHARNNConfig {

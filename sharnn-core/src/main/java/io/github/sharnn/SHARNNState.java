@@ -38,7 +38,11 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
     }
   }
 
-  /** Copies the list. */
+  /**
+   * Copies the list.
+   *
+   * @param layers the state of each block, in order
+   */
   public SHARNNState {
     layers = List.copyOf(layers);
   }

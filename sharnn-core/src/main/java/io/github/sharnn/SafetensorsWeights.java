@@ -19,6 +19,7 @@ import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.SeekableByteChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -41,6 +42,9 @@ public final class SafetensorsWeights {
       Pattern.compile(
           "blocks\\.\\d+\\.(lnout\\.(weight|bias)|lnmid\\.(weight|bias)|lnmem\\.(weight|bias)"
               + "|attn\\.qkvs|attn\\.r_gate)");
+
+  private static final Pattern BFLOAT16 = Pattern.compile("\"dtype\"\\s*:\\s*\"BF16\"");
+  private static final long MAX_HEADER_BYTES = 100_000_000; // the format's own limit
 
   private SafetensorsWeights() {}
 
@@ -176,7 +180,7 @@ public final class SafetensorsWeights {
       }
     } catch (RuntimeException e) {
       throw new MalformedModelException(
-          "%s is not a readable safetensors file: %s".formatted(file, e.getMessage()), e);
+          "%s is not a readable safetensors file: %s".formatted(file, e), e);
     }
     return tensors;
   }
@@ -184,18 +188,32 @@ public final class SafetensorsWeights {
   /** DJL guesses the format from the first bytes, and trusts the lengths in them. */
   private static void checkHeader(Path file) throws IOException, MalformedModelException {
     try (SeekableByteChannel channel = Files.newByteChannel(file)) {
-      ByteBuffer start = ByteBuffer.allocate(9).order(ByteOrder.LITTLE_ENDIAN);
-      while (start.hasRemaining() && channel.read(start) >= 0) {
-        continue; // a channel may give less than asked for
-      }
+      ByteBuffer start = read(channel, 9).order(ByteOrder.LITTLE_ENDIAN);
       if (start.hasRemaining()
           || start.get(8) != '{'
           || start.getLong(0) < 2
-          || start.getLong(0) > channel.size() - 8) {
+          || start.getLong(0) > Math.min(channel.size() - 8, MAX_HEADER_BYTES)) {
         throw new MalformedModelException(
             file + " is not a safetensors file: it must begin with the length of a JSON header");
       }
+      channel.position(8);
+      byte[] header = read(channel, (int) start.getLong(0)).array();
+      // the engine has no such type, and ends the process where it meets it
+      if (BFLOAT16.matcher(new String(header, StandardCharsets.UTF_8)).find()) {
+        throw new MalformedModelException(
+            file + " holds BF16 tensors, which DJL cannot read: save them as F32, F16 or F64");
+      }
     }
+  }
+
+  /** Reads {@code count} bytes, or what there is: a channel may give less at a time. */
+  private static ByteBuffer read(SeekableByteChannel channel, int count) throws IOException {
+    ByteBuffer bytes = ByteBuffer.allocate(count);
+    int got = 0;
+    while (bytes.hasRemaining() && got >= 0) {
+      got = channel.read(bytes);
+    }
+    return bytes;
   }
 
   private static void checkNamesAndShapes(

@@ -10,7 +10,9 @@ import ai.djl.nn.AbstractBlock;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import java.io.DataInputStream;
+import java.io.EOFException;
 import java.io.IOException;
+import java.io.UTFDataFormatException;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
@@ -41,10 +43,13 @@ final class SavedModel {
       model.setBlock(placeholder.block);
       loaded = true;
       return model;
-    } catch (RuntimeException e) {
+    } catch (EOFException e) {
+      throw new MalformedModelException(
+          "%s holds no readable SHARNN model: the file ends too early".formatted(folder), e);
+    } catch (UTFDataFormatException | RuntimeException e) {
       // DJL reads any bytes: what is no saved model shows up as whatever breaks first
       throw new MalformedModelException(
-          "%s holds no readable SHARNN model: %s".formatted(folder, e.getMessage()), e);
+          "%s holds no readable SHARNN model: %s".formatted(folder, e), e);
     } finally {
       if (!loaded) {
         model.close();

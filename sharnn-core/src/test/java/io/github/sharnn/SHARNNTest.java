@@ -1,0 +1,451 @@
+package io.github.sharnn;
+
+import static io.github.sharnn.TestModels.VOCABULARY;
+import static io.github.sharnn.TestModels.initialized;
+import static io.github.sharnn.TestModels.tiny;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.SequentialBlock;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.initializer.Initializer;
+import ai.djl.training.loss.Loss;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SHARNNTest {
+
+  private final NDManager manager = NDManager.newBaseManager();
+
+  static IntStream seeds() {
+    return IntStream.range(0, 20);
+  }
+
+  @AfterEach
+  void close() {
+    manager.close();
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void computes_what_the_naive_loops_do(int seed) {
+    SHARNN model = initialized(TestModels.vary(seed), manager, seed);
+    int window = model.config().memoryLength();
+    Random random = new Random(seed);
+    int batch = 1 + random.nextInt(3);
+    SHARNNState state = TestModels.zeros(model, manager, batch);
+    List<List<NaiveSharnn.State>> states = new ArrayList<>();
+    for (int b = 0; b < batch; b++) {
+      states.add(new ArrayList<>());
+      for (int layer = 0; layer < model.config().layers(); layer++) {
+        states.get(b).add(NaiveSharnn.State.zero(TestModels.SIZE));
+      }
+    }
+    // past the window, exactly the window, and longer than it
+    for (int time : new int[] {1 + random.nextInt(6), window - 1, 5, window, 3, window + 2, 2}) {
+      NDArray tokens = TestModels.tokens(manager, random, batch, time);
+      SHARNN.Output output = TestModels.forward(model, manager, tokens, state);
+      state = output.state();
+      double[][][] logits = new double[batch][][];
+      for (int b = 0; b < batch; b++) {
+        int[] stream =
+            IntStream.of(tokens.get(b).toType(DataType.INT32, false).toIntArray()).toArray();
+        logits[b] = NaiveSharnn.logits(model, stream, states.get(b));
+      }
+      BlockChecks.assertThatStreams(output.logits(), logits, 1e-5);
+      for (int layer : model.config().attentionLayers()) {
+        double[][][] memory = new double[batch][][];
+        for (int b = 0; b < batch; b++) {
+          memory[b] = states.get(b).get(layer).memory();
+        }
+        BlockChecks.assertThatStreams(state.layers().get(layer).memory().positions(), memory, 1e-5);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void sees_no_later_token_and_no_other_stream(int seed) {
+    SHARNN model = initialized(TestModels.vary(seed), manager, seed);
+    Random random = new Random(seed);
+    int batch = 2 + random.nextInt(3);
+    int time = 2 + random.nextInt(20);
+    int changed = random.nextInt(time);
+    SHARNNState state = carriedState(model, random, batch, 6);
+    NDArray tokens = TestModels.tokens(manager, random, batch, time);
+    long[] ids = tokens.toLongArray();
+    ids[changed] = (ids[changed] + 1 + random.nextInt(VOCABULARY - 1)) % VOCABULARY;
+    NDArray others = manager.create(ids, tokens.getShape());
+
+    NDArray before = TestModels.forward(model, manager, tokens, state).logits();
+    NDArray after = TestModels.forward(model, manager, others, state).logits();
+
+    if (changed > 0) {
+      NDArrayAssert.assertThat(after.get("0, 0:{}", changed))
+          .isCloseTo(before.get("0, 0:{}", changed), 1e-6);
+    }
+    for (int t = changed; t < time; t++) {
+      double difference = after.get("0, {}", t).sub(before.get("0, {}", t)).abs().max().getFloat();
+      // later positions hear of it through the LSTM, ever more faintly
+      assertThat(difference).as("at %s", t).isGreaterThan(t == changed ? 1e-3 : 0);
+    }
+    NDArrayAssert.assertThat(after.get("1:")).isCloseTo(before.get("1:"), 1e-6);
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void gives_the_same_in_two_segments_as_in_one(int seed) {
+    SHARNN model = initialized(TestModels.vary(seed), manager, seed);
+    Random random = new Random(seed);
+    int batch = 1 + random.nextInt(3);
+    int past = random.nextInt(4);
+    // all positions fit, so that no split changes what a query sees
+    int time = 2 + random.nextInt(model.config().memoryLength() - past - 1);
+    int cut = 1 + random.nextInt(time - 1);
+    SHARNNState state = carriedState(model, random, batch, past);
+    NDArray tokens = TestModels.tokens(manager, random, batch, time);
+
+    SHARNN.Output whole = TestModels.forward(model, manager, tokens, state);
+    SHARNN.Output first = TestModels.forward(model, manager, tokens.get(":, 0:{}", cut), state);
+    SHARNN.Output second =
+        TestModels.forward(model, manager, tokens.get(":, {}:", cut), first.state());
+
+    NDArrayAssert.assertThat(first.logits().concat(second.logits(), 1))
+        .isCloseTo(whole.logits(), 1e-5);
+    assertSame(second.state(), whole.state(), 1e-5);
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void remembers_no_more_than_the_last_positions(int seed) {
+    SHARNN model =
+        initialized(TestModels.vary(seed).layers(2).attentionLayers(0, 1), manager, seed);
+    int window = model.config().memoryLength();
+    Random random = new Random(seed);
+    SHARNNState state = TestModels.zeros(model, manager, 2);
+    int seen = 0;
+    int[] lengths =
+        IntStream.concat(
+                random.ints(6, 1, window), IntStream.of(window, 3, window + 1, 2 * window, 1))
+            .toArray();
+    for (int time : lengths) {
+      NDArray tokens = TestModels.tokens(manager, random, 2, time);
+      SHARNNState next = TestModels.forward(model, manager, tokens, state).state();
+      seen += time;
+      for (int layer : model.config().attentionLayers()) {
+        AttentionMemory memory = next.layers().get(layer).memory();
+        assertThat(memory.length()).isEqualTo(Math.min(seen, window));
+        int old = memory.length() - time;
+        if (old > 0) {
+          NDArrayAssert.assertThat(memory.positions().get(":, 0:{}", old))
+              .isExactly(state.layers().get(layer).memory().last(old).positions());
+        }
+      }
+      state = next;
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void forgets_all_before_the_window(int seed) {
+    SHARNN model = initialized(TestModels.vary(seed).attentionLayers(0), manager, seed);
+    int window = model.config().memoryLength();
+    Random random = new Random(seed);
+    NDArray tokens = TestModels.tokens(manager, random, 2, 4);
+    SHARNNState state = carriedState(model, random, 2, window);
+    SHARNNState other = withOldestChanged(state, 4);
+    SHARNNState visible = withOldestChanged(state, 5);
+
+    NDArray logits = TestModels.forward(model, manager, tokens, state).logits();
+    // 4 tokens push the 4 oldest positions out, and no more
+    NDArrayAssert.assertThat(TestModels.forward(model, manager, tokens, other).logits())
+        .isExactly(logits);
+    assertThat(TestModels.forward(model, manager, tokens, visible).logits().contentEquals(logits))
+        .isFalse();
+  }
+
+  private static SHARNNState withOldestChanged(SHARNNState state, int count) {
+    List<SHARNNState.Layer> layers = new ArrayList<>(state.layers());
+    SHARNNState.Layer layer = layers.get(0);
+    NDArray positions = layer.memory().positions();
+    NDArray changed =
+        positions.get(":, 0:{}", count).neg().concat(positions.get(":, {}:", count), 1);
+    layers.set(
+        0, new SHARNNState.Layer(layer.hidden(), layer.cell(), new AttentionMemory(changed)));
+    return new SHARNNState(layers);
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void is_random_only_in_training(int seed) {
+    SHARNN model =
+        initialized(TestModels.vary(seed).dropouts(0.3f).weightDrop(0.3f), manager, seed);
+    SHARNN plain =
+        initialized(TestModels.vary(seed).dropouts(0), manager, seed); // the same weights
+    NDList tokens = new NDList(TestModels.tokens(manager, new Random(seed), 2, 9));
+    ParameterStore parameterStore = new ParameterStore(manager, false);
+
+    NDArray first = model.forward(parameterStore, tokens, false).head();
+    NDArrayAssert.assertThat(model.forward(parameterStore, tokens, false).head()).isExactly(first);
+    NDArrayAssert.assertThat(plain.forward(parameterStore, tokens, false).head()).isExactly(first);
+    NDArrayAssert.assertThat(plain.forward(parameterStore, tokens, true).head())
+        .isCloseTo(first, 1e-6);
+    NDArray trained = model.forward(parameterStore, tokens, true).head();
+    assertThat(trained.contentEquals(model.forward(parameterStore, tokens, true).head())).isFalse();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0.5, 0, 0", "0, 0.5, 0", "0, 0, 0.5"})
+  void has_three_dropouts_of_which_each_counts(float input, float hidden, float output) {
+    SHARNN model =
+        initialized(
+            tiny().inputDropout(input).hiddenDropout(hidden).outputDropout(output), manager, 1);
+    NDList tokens = new NDList(TestModels.tokens(manager, new Random(1), 2, 9));
+    ParameterStore parameterStore = new ParameterStore(manager, false);
+    NDArray trained = model.forward(parameterStore, tokens, true).head();
+    assertThat(trained.contentEquals(model.forward(parameterStore, tokens, false).head()))
+        .isFalse();
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void permutes_with_its_streams(int seed) {
+    SHARNN model = initialized(TestModels.vary(seed), manager, seed);
+    Random random = new Random(seed);
+    SHARNNState state = carriedState(model, random, 4, 5);
+    NDArray tokens = TestModels.tokens(manager, random, 4, 1 + random.nextInt(12));
+    NDArray order = manager.create(new long[] {2, 0, 3, 1});
+
+    SHARNN.Output plain = TestModels.forward(model, manager, tokens, state);
+    SHARNN.Output permuted =
+        TestModels.forward(model, manager, pick(tokens, order), permute(model, state, order));
+
+    NDArrayAssert.assertThat(permuted.logits()).isCloseTo(pick(plain.logits(), order), 1e-6);
+    assertSame(permuted.state(), permute(model, plain.state(), order), 1e-6);
+  }
+
+  private static SHARNNState permute(SHARNN model, SHARNNState state, NDArray order) {
+    NDList permuted = new NDList();
+    state.toNDList().forEach(array -> permuted.add(pick(array, order)));
+    return SHARNNState.fromNDList(model.config(), permuted);
+  }
+
+  private static NDArray pick(NDArray array, NDArray order) {
+    return array.get(order);
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void gives_the_same_collapsed(int seed) {
+    SHARNN model = initialized(TestModels.vary(seed), manager, seed);
+    SHARNN collapsed = model.collapse(manager);
+    Random random = new Random(seed);
+    SHARNNState state = carriedState(model, random, 2, 5);
+    NDArray tokens = TestModels.tokens(manager, random, 2, 9);
+
+    SHARNN.Output expected = TestModels.forward(model, manager, tokens, state);
+    SHARNN.Output actual = TestModels.forward(collapsed, manager, tokens, state);
+    NDArrayAssert.assertThat(actual.logits()).isCloseTo(expected.logits(), 1e-6);
+    assertSame(actual.state(), expected.state(), 1e-6);
+    int size = TestModels.SIZE;
+    assertThat(model.parameterCount() - collapsed.parameterCount())
+        .isEqualTo((2L * size * size + 2L * size) * model.config().attentionLayers().size());
+    assertThat(collapsed.config()).isEqualTo(model.config().withCollapsed());
+  }
+
+  @Test
+  void collapses_what_is_collapsed_to_itself_and_owns_its_weights() {
+    SHARNN model = initialized(tiny(), manager, 1);
+    NDArray tokens = TestModels.tokens(manager, new Random(1), 2, 9);
+    NDArray expected = TestModels.logits(model, manager, tokens);
+    SHARNN collapsed = model.collapse(manager);
+    model.clear();
+    SHARNN twice = collapsed.collapse(manager);
+    collapsed.clear();
+    NDArrayAssert.assertThat(TestModels.logits(twice, manager, tokens)).isCloseTo(expected, 1e-6);
+  }
+
+  @Test
+  void collapses_only_what_is_initialized() {
+    assertThatThrownBy(() -> tiny().build().collapse(manager))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("must be initialized or loaded before it is collapsed");
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void starts_from_a_zero_state_without_one(int seed) {
+    SHARNN model = initialized(TestModels.vary(seed), manager, seed);
+    NDArray tokens = TestModels.tokens(manager, new Random(seed), 2, 7);
+    NDArray expected =
+        TestModels.forward(model, manager, tokens, TestModels.zeros(model, manager, 2)).logits();
+    NDArrayAssert.assertThat(TestModels.logits(model, manager, tokens)).isExactly(expected);
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void promises_the_shapes_that_it_returns(int seed) {
+    SHARNN model = initialized(TestModels.vary(seed), manager, seed);
+    Random random = new Random(seed);
+    SequentialBlock alone = new SequentialBlock().add(model);
+    NDList inputs = new NDList(TestModels.tokens(manager, random, 3, 1 + random.nextInt(20)));
+    ParameterStore parameterStore = new ParameterStore(manager, false);
+    assertThat(alone.forward(parameterStore, inputs, false).getShapes())
+        .isEqualTo(alone.getOutputShapes(inputs.getShapes()));
+    inputs.addAll(carriedState(model, random, 3, random.nextInt(20)).toNDList());
+    NDList outputs = alone.forward(parameterStore, inputs, false);
+    assertThat(outputs.getShapes()).isEqualTo(alone.getOutputShapes(inputs.getShapes()));
+    assertThat(outputs).hasSameSizeAs(inputs);
+  }
+
+  @Test
+  void takes_int_and_long_tokens() {
+    SHARNN model = initialized(tiny(), manager, 1);
+    NDArray tokens = TestModels.tokens(manager, new Random(1), 2, 5);
+    NDArrayAssert.assertThat(
+            TestModels.logits(model, manager, tokens.toType(DataType.INT32, false)))
+        .isExactly(TestModels.logits(model, manager, tokens));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 5, 10, 16})
+  void trains_in_double_precision_with_the_gradients_of_finite_differences(int seed) {
+    BlockChecks.assertThatGradientsMatchFiniteDifferences(
+        TestModels.vary(seed).build(),
+        m -> {
+          NDArray tokens = TestModels.tokens(m, new Random(seed), 2, 5);
+          SHARNNState state =
+              SHARNNState.zeros(TestModels.vary(seed).config(), m, 2, DataType.FLOAT64);
+          return new NDList(tokens).addAll(state.toNDList());
+        });
+  }
+
+  @Test
+  void trains_with_djls_own_trainer() {
+    BlockChecks.assertThatTrains(
+        tiny().dropouts(0.1f).weightDrop(0.1f).build(),
+        Loss.softmaxCrossEntropyLoss(),
+        m -> new NDList(TestModels.tokens(m, new Random(1), 2, 9)),
+        m -> TestModels.tokens(m, new Random(2), 2, 9).expandDims(2));
+  }
+
+  @Test
+  void rejects_tokens_outside_the_vocabulary() {
+    SHARNN model = initialized(tiny(), manager, 1);
+    for (int bad : new int[] {-1, VOCABULARY}) {
+      NDArray tokens = manager.create(new int[] {3, bad, 5}, new Shape(1, 3));
+      assertThatThrownBy(() -> TestModels.logits(model, manager, tokens))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage(
+              "tokens must lie between 0 and vocabularySize - 1 (28), but reach from "
+                  + Math.min(bad, 3)
+                  + " to "
+                  + Math.max(bad, 5)
+                  + "; set vocabularySize to the number of distinct tokens (256 for bytes)");
+    }
+  }
+
+  @Test
+  void rejects_tokens_of_another_rank() {
+    SHARNN model = initialized(tiny(), manager, 1);
+    NDArray flat = manager.create(new int[] {3, 5});
+    NDArray cube = flat.reshape(1, 2, 1);
+    for (NDArray tokens : List.of(flat, cube)) {
+      assertThatThrownBy(() -> TestModels.logits(model, manager, tokens))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("tokens must have the shape (batch, time), but have " + tokens.getShape());
+    }
+    assertThatThrownBy(
+            () -> tiny().build().initialize(manager, DataType.FLOAT32, new Shape(1, 2, 3)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("SHARNN takes tokens of shape (batch, time), but was given (1, 2, 3)");
+  }
+
+  @Test
+  void finds_itself_in_a_model() {
+    SHARNN block = tiny().build();
+    try (Model model = block.newModel("tiny");
+        Model other = Model.newInstance("other", "PyTorch")) {
+      assertThat(SHARNN.of(model)).isSameAs(block);
+      assertThat(SHARNNConfig.fromJson(model.getProperty(SHARNN.CONFIG_PROPERTY)))
+          .isEqualTo(block.config());
+      assertThatThrownBy(() -> SHARNN.of(other))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("model other must hold a SHARNN block, but holds none");
+      other.setBlock(new SequentialBlock());
+      assertThatThrownBy(() -> SHARNN.of(other)).hasMessageContaining("SequentialBlock");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "206, 0, false, 50.64",
+    "206, 1, false, 53.80",
+    "206, 1, true, 51.70",
+    "206, 4, false, 63.27",
+    "206, 4, true, 54.88",
+    "256, 1, false, 53.85"
+  })
+  void has_the_published_parameter_counts(
+      int vocabulary, int attention, boolean collapsed, double millions) {
+    int[] layers = attention == 1 ? new int[] {2} : IntStream.range(0, attention).toArray();
+    SHARNNConfig config =
+        SHARNN.builder().vocabularySize(vocabulary).attentionLayers(layers).config();
+    SHARNN model = SHARNN.of(collapsed ? config.withCollapsed() : config);
+    // only shapes count here, and zeros are quick to make
+    model.setInitializer(Initializer.ZEROS, parameter -> true);
+    model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
+    // the published counts include what the reference declares and never uses: in each block six
+    // vectors of size C (lnout; qkvs and r_gate, or lnmid and lnmem where there is no attention)
+    long unused = 6L * config.embeddingSize() * config.layers();
+    assertThat(Math.round((model.parameterCount() + unused) / 1e4) / 1e2).isEqualTo(millions);
+  }
+
+  @Test
+  void has_exactly_the_parameters_that_it_uses() {
+    // C = 16, H = 64, V = 29: LSTM 8CC + 8C, Boom CH + H, three norms 6C; attention's q CC + C, its
+    // norm 2C, scales 3C, Overparam 2CC + 2C, two more norms 4C
+    long block = 8 * 256 + 8 * 16 + 16 * 64 + 64 + 6 * 16;
+    long attention = 256 + 16 + 2 * 16 + 3 * 16 + 2 * 256 + 2 * 16 + 4 * 16;
+    long vocabulary = 29 * 16 + 29;
+    assertThat(initialized(tiny(), manager, 1).parameterCount())
+        .isEqualTo(vocabulary + 3 * block + attention);
+    assertThat(
+            initialized(
+                    tiny().tiedOutput(false).boomShortcut(false).keyProjection(true), manager, 1)
+                .parameterCount())
+        .isEqualTo(vocabulary + 29 * 16 + 3 * (block + 64 * 16 + 16) + attention + 256 + 16);
+  }
+
+  private SHARNNState carriedState(SHARNN model, Random random, int batch, int past) {
+    SHARNNState state = TestModels.zeros(model, manager, batch);
+    if (past == 0) {
+      return state;
+    }
+    NDArray tokens = TestModels.tokens(manager, random, batch, past);
+    return TestModels.forward(model, manager, tokens, state).state();
+  }
+
+  private static void assertSame(SHARNNState actual, SHARNNState expected, double tolerance) {
+    NDList a = actual.toNDList();
+    NDList e = expected.toNDList();
+    assertThat(a).hasSameSizeAs(e);
+    for (int i = 0; i < a.size(); i++) {
+      NDArrayAssert.assertThat(a.get(i)).isCloseTo(e.get(i), tolerance);
+    }
+  }
+}

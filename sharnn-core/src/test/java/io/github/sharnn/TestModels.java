@@ -1,0 +1,105 @@
+package io.github.sharnn;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import java.util.Random;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+
+/** Tiny models with weights that hide nothing: no scale, bias or norm is at its first value. */
+final class TestModels {
+
+  static final int VOCABULARY = 29;
+  static final int SIZE = 16;
+
+  private TestModels() {}
+
+  static SHARNN.Builder tiny() {
+    return SHARNN
+        .builder()
+        .vocabularySize(VOCABULARY)
+        .embeddingSize(SIZE)
+        .boomSize(4 * SIZE)
+        .layers(3)
+        .memoryLength(18)
+        .dropouts(0);
+  }
+
+  /** A shape that varies with the seed: depth, attention (none, all, some), window. */
+  static SHARNN.Builder vary(int seed) {
+    Random random = new Random(seed);
+    int layers = 1 + random.nextInt(3);
+    int[] attention =
+        switch (seed % 3) {
+          case 0 -> new int[0];
+          case 1 -> IntStream.range(0, layers).toArray();
+          default -> new int[] {random.nextInt(layers)};
+        };
+    return tiny()
+        .layers(layers)
+        .attentionLayers(attention)
+        .memoryLength(8 + random.nextInt(11))
+        .boomShortcut(random.nextInt(4) > 0)
+        .keyProjection(random.nextInt(4) == 0)
+        .valueProjection(random.nextInt(4) == 0)
+        .tiedOutput(random.nextInt(4) > 0);
+  }
+
+  static SHARNN initialized(SHARNN.Builder builder, NDManager manager, int seed) {
+    return initialized(builder.build(), manager, DataType.FLOAT32, seed, new Shape(1, 1));
+  }
+
+  static <B extends Block> B initialized(
+      B block, NDManager manager, DataType dataType, int seed, Shape... inputShapes) {
+    block.initialize(manager, dataType, inputShapes);
+    Random random = new Random(seed);
+    for (Parameter parameter : block.getParameters().values()) {
+      // norms stay near 1, so that activations keep their size
+      double mean = parameter.getType() == Parameter.Type.GAMMA ? 1 : 0;
+      assign(
+          parameter,
+          random.doubles(parameter.getShape().size()).map(u -> mean + 0.8 * (u - 0.5)).toArray());
+    }
+    return block;
+  }
+
+  static void assign(Parameter parameter, double[] values) {
+    NDArray array = parameter.getArray();
+    try (NDArray replacement = array.getManager().create(values, array.getShape())) {
+      SafetensorsWeights.assign(parameter, replacement);
+    }
+  }
+
+  static NDArray tokens(NDManager manager, Random random, int batch, int time) {
+    long[] ids =
+        LongStream.generate(() -> random.nextInt(VOCABULARY)).limit((long) batch * time).toArray();
+    return manager.create(ids, new Shape(batch, time));
+  }
+
+  static NDArray activations(
+      NDManager manager, Random random, DataType dataType, long... dimensions) {
+    Shape shape = new Shape(dimensions);
+    double[] values = random.doubles(shape.size(), -1.5, 1.5).toArray();
+    return manager.create(values, shape).toType(dataType, false);
+  }
+
+  static SHARNNState zeros(SHARNN model, NDManager manager, int batch) {
+    return SHARNNState.zeros(model.config(), manager, batch, DataType.FLOAT32);
+  }
+
+  static SHARNN.Output forward(SHARNN model, NDManager manager, NDArray tokens, SHARNNState state) {
+    return model.forward(new ParameterStore(manager, false), tokens, state, false);
+  }
+
+  static NDArray logits(SHARNN model, NDManager manager, NDArray tokens) {
+    return model
+        .forward(new ParameterStore(manager, false), new NDList(tokens), false)
+        .singletonOrThrow();
+  }
+}
