@@ -1,0 +1,106 @@
+package io.github.sharnn.generate;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.ParameterStore;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNState;
+import java.util.Arrays;
+
+/**
+ * One stream of bytes through a model, a segment at a time: {@link #inputs} and {@link #accept}
+ * around any forward pass, {@link #forward} or a DJL Predictor's.
+ *
+ * <p>Memory stays flat: each segment has a manager of its own that is closed after it, and only the
+ * state outlives it.
+ */
+final class TokenLoop implements AutoCloseable {
+
+  private static final int SEGMENT_LENGTH = 1024; // tokens; bounds the prompt's activations
+
+  private final SHARNN model;
+  private final NDManager manager;
+  private final ParameterStore parameterStore;
+  private SHARNNState state;
+  private NDManager segment;
+
+  /** Starts from a zero state on the parent's device. */
+  TokenLoop(SHARNN model, NDManager parent) {
+    this.model = model;
+    manager = parent.newSubManager();
+    parameterStore = new ParameterStore(manager, false);
+    DataType weights = model.getDirectParameters().get("embedding").getArray().getDataType();
+    state = SHARNNState.zeros(model.config(), manager, 1, weights);
+  }
+
+  /**
+   * Feeds the prompt's last {@code memoryLength} bytes but for the last segment.
+   *
+   * @return the last segment's inputs
+   */
+  NDList prefill(byte[] prompt) {
+    checkPrompt(prompt);
+    int from = Math.max(prompt.length - model.config().memoryLength(), 0);
+    for (; prompt.length - from > SEGMENT_LENGTH; from += SEGMENT_LENGTH) {
+      keepState(forward(inputs(Arrays.copyOfRange(prompt, from, from + SEGMENT_LENGTH))));
+    }
+    return inputs(Arrays.copyOfRange(prompt, from, prompt.length));
+  }
+
+  /** Returns {@code [tokens (1, T), state...]}. */
+  NDList inputs(byte... bytes) {
+    long[] tokens = new long[bytes.length];
+    for (int i = 0; i < bytes.length; i++) {
+      tokens[i] = Byte.toUnsignedInt(bytes[i]);
+    }
+    segment = manager.newSubManager();
+    // results belong to their first operand's manager, so the old state must end with the segment
+    state.attach(segment);
+    return new NDList(segment.create(tokens, new Shape(1, tokens.length))).addAll(state.toNDList());
+  }
+
+  /** Runs the model: {@code [logits (1, T, V), state...]}. */
+  NDList forward(NDList inputs) {
+    return model.forward(parameterStore, inputs, false);
+  }
+
+  /** Keeps the state, frees the rest and returns the V logits after the last token. */
+  float[] accept(NDList outputs) {
+    NDArray last = outputs.head().get(new NDIndex(":, -1, :")); // (1, T, V) -> (1, V)
+    float[] logits = last.toType(DataType.FLOAT32, false).toFloatArray();
+    keepState(outputs);
+    return logits;
+  }
+
+  private void keepState(NDList outputs) {
+    // detached, since DJL records gradients on every thread but the one that loaded the engine
+    state = SHARNNState.fromNDList(model.config(), outputs.subNDList(1)).detach().attach(manager);
+    segment.close();
+  }
+
+  private void checkPrompt(byte[] prompt) {
+    checkArgument(
+        prompt.length > 0, "prompt must not be empty: give at least one byte, such as a newline");
+    int size = model.config().vocabularySize();
+    for (int i = 0; i < prompt.length; i++) {
+      checkArgument(
+          Byte.toUnsignedInt(prompt[i]) < size,
+          "prompt bytes must lie between 0 and vocabularySize - 1 (%s), but byte %s is %s: leave out"
+              + " what the model's vocabulary lacks",
+          size - 1,
+          i,
+          Byte.toUnsignedInt(prompt[i]));
+    }
+  }
+
+  @Override
+  public void close() {
+    manager.close();
+  }
+}

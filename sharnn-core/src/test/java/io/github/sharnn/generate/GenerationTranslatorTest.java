@@ -1,0 +1,73 @@
+package io.github.sharnn.generate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Model;
+import ai.djl.inference.Predictor;
+import ai.djl.ndarray.NDManager;
+import ai.djl.translate.TranslateException;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class GenerationTranslatorTest {
+
+  @Test
+  void gives_the_text_of_its_generator() throws Exception {
+    try (Model model = TinyModel.of(TinyModel.builder().memoryLength(2000))) {
+      SHARNNGenerator generator =
+          SHARNNGenerator.builder(model).length(60).temperature(0.8f).topP(0.9f).seed(7).build();
+      List<String> prompts = List.of("short", "several segments ".repeat(150));
+      try (var predictor = model.newPredictor(new GenerationTranslator(generator))) {
+        for (String prompt : prompts) {
+          assertThat(predictor.predict(prompt)).isEqualTo(generator.generate(prompt));
+        }
+        assertThat(predictor.batchPredict(prompts))
+            .isEqualTo(prompts.stream().map(generator::generate).toList());
+      }
+    }
+  }
+
+  @Test
+  void leaves_no_array_behind() throws Exception {
+    try (Model model = TinyModel.of(TinyModel.builder());
+        NDManager manager = NDManager.newBaseManager()) {
+      SHARNNGenerator generator = SHARNNGenerator.builder(model).length(5).build();
+      int before = manager.getParentManager().getManagedArrays().size();
+      try (var predictor = model.newPredictor(new GenerationTranslator(generator))) {
+        predictor.predict("a");
+        assertThat(manager.getParentManager().getManagedArrays()).hasSize(before);
+      }
+    }
+  }
+
+  @Test
+  void passes_on_what_is_wrong_with_the_prompt() {
+    try (Model model = TinyModel.of(TinyModel.builder())) {
+      SHARNNGenerator generator = SHARNNGenerator.builder(model).build();
+      try (var predictor = model.newPredictor(new GenerationTranslator(generator))) {
+        assertRejected(predictor, "", "prompt must not be empty");
+      }
+    }
+  }
+
+  @Test
+  void rejects_a_predictor_of_another_model() {
+    try (Model model = TinyModel.of(TinyModel.builder());
+        Model other = TinyModel.of(TinyModel.builder())) {
+      SHARNNGenerator generator = SHARNNGenerator.builder(model).build();
+      try (var predictor = other.newPredictor(new GenerationTranslator(generator))) {
+        assertRejected(predictor, "a", "must be the generator's");
+      }
+    }
+  }
+
+  private static void assertRejected(
+      Predictor<String, String> predictor, String prompt, String message) {
+    assertThatThrownBy(() -> predictor.predict(prompt))
+        .isInstanceOf(TranslateException.class)
+        .hasRootCauseInstanceOf(IllegalArgumentException.class)
+        .rootCause()
+        .hasMessageContaining(message);
+  }
+}

@@ -1,0 +1,226 @@
+package io.github.sharnn.generate;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Blocks;
+import ai.djl.training.ParameterStore;
+import io.github.sharnn.SHARNN;
+import java.io.ByteArrayOutputStream;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SHARNNGeneratorTest {
+
+  private Model model;
+
+  @BeforeEach
+  void create() {
+    model = TinyModel.of(TinyModel.builder());
+  }
+
+  @AfterEach
+  void close() {
+    model.close();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 40})
+  void agrees_with_running_the_whole_text_anew_for_each_byte(int topK) {
+    byte[] prompt = "hello".getBytes(UTF_8);
+    byte[] generated = bytes(SHARNNGenerator.builder(model).length(15).topK(topK).build(), prompt);
+    assertThat(generated).isEqualTo(rerun(model, prompt, 15, new Sampler(1, topK, 1)));
+  }
+
+  @Test
+  void the_same_seed_gives_the_same_text_and_another_another() {
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(60).seed(1).build();
+    String text = generator.generate("a");
+    assertThat(generator.generate("a")).isEqualTo(text);
+    assertThat(SHARNNGenerator.builder(model).length(60).seed(1).build().generate("a"))
+        .isEqualTo(text);
+    assertThat(SHARNNGenerator.builder(model).length(60).seed(2).build().generate("a"))
+        .isNotEqualTo(text);
+  }
+
+  @Test
+  void options_have_the_documented_defaults() {
+    byte[] prompt = {'a'};
+    SHARNNGenerator spelledOut =
+        SHARNNGenerator.builder(model).length(40).temperature(1).topK(0).topP(1).seed(42).build();
+    byte[] generated = bytes(SHARNNGenerator.builder(model).build(), prompt);
+    assertThat(generated).hasSize(400).startsWith(bytes(spelledOut, prompt));
+  }
+
+  @Test
+  void stops_right_after_the_stop_text() {
+    byte[] prompt = "a".getBytes(UTF_8);
+    try (Model ascii = TinyModel.of(TinyModel.builder().vocabularySize(128))) {
+      String text = SHARNNGenerator.builder(ascii).length(60).build().generate("a");
+      String stop = text.substring(30, 33);
+      SHARNNGenerator generator = SHARNNGenerator.builder(ascii).length(60).stop(stop).build();
+      int end = text.indexOf(stop) + stop.length();
+      assertThat(generator.generate("a")).isEqualTo(text.substring(0, end));
+      assertThat(generator.generate(prompt, value -> {})).isEqualTo(end).isLessThan(60);
+    }
+  }
+
+  @Test
+  void text_comes_in_whole_characters_that_join_to_the_decoded_bytes() {
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(80).build();
+    List<String> pieces = new ArrayList<>();
+    generator.generate("ü", pieces::add);
+    String expected = new String(bytes(generator, "ü".getBytes(UTF_8)), UTF_8);
+    assertThat(String.join("", pieces)).isEqualTo(expected);
+    assertThat(generator.generate("ü")).isEqualTo(expected);
+    assertThat(pieces).hasSizeGreaterThan(20).doesNotContain("");
+  }
+
+  @Test
+  void native_arrays_stay_flat_far_past_memory_length() {
+    List<Integer> counts = arrayCounts();
+    assertThat(counts).hasSize(500);
+    assertThat(counts.get(499)).isEqualTo(counts.get(49));
+  }
+
+  @Test
+  void reads_logits_of_another_type() {
+    try (Model doubles = TinyModel.of(TinyModel.builder(), DataType.FLOAT64)) {
+      byte[] prompt = "hello".getBytes(UTF_8);
+      assertThat(bytes(SHARNNGenerator.builder(doubles).length(15).build(), prompt))
+          .isEqualTo(rerun(doubles, prompt, 15, new Sampler()));
+    }
+  }
+
+  @Test
+  void leaves_no_array_behind_even_if_the_callback_throws() {
+    int before = liveArrays();
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(5).build();
+    generator.generate("a");
+    assertThatThrownBy(
+            () ->
+                generator.generate(
+                    "a",
+                    piece -> {
+                      throw new UnsupportedOperationException("full");
+                    }))
+        .hasMessage("full");
+    assertThat(liveArrays()).isEqualTo(before);
+  }
+
+  @Test
+  void rejects_bad_options() {
+    assertRejected(SHARNNGenerator.builder(model).length(0), "length must be at least 1 byte");
+    assertRejected(SHARNNGenerator.builder(model).stop(""), "stop must not be empty");
+    assertRejected(SHARNNGenerator.builder(model).temperature(0), "temperature must be above 0");
+    assertRejected(SHARNNGenerator.builder(model).topK(-1), "topK must be at least 0");
+    assertRejected(SHARNNGenerator.builder(model).topP(2), "topP must be above 0 and at most 1");
+  }
+
+  @Test
+  void rejects_a_model_it_cannot_read() {
+    try (Model words = TinyModel.of(TinyModel.builder().vocabularySize(257));
+        Model other = Model.newInstance("other", "PyTorch")) {
+      other.setBlock(Blocks.identityBlock());
+      assertRejected(
+          SHARNNGenerator.builder(words), "vocabularySize of at most 256, since generated tokens");
+      assertRejected(SHARNNGenerator.builder(other), "model other must hold a SHARNN block");
+    }
+  }
+
+  @Test
+  void rejects_a_model_without_weights() {
+    try (Model empty = TinyModel.builder().build().newModel("empty")) {
+      assertThatThrownBy(() -> SHARNNGenerator.builder(empty).build().generate("a"))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("model empty must have weights");
+    }
+  }
+
+  @Test
+  void rejects_a_bad_prompt() {
+    try (Model ascii = TinyModel.of(TinyModel.builder().vocabularySize(128))) {
+      SHARNNGenerator generator = SHARNNGenerator.builder(ascii).build();
+      assertThatThrownBy(() -> generator.generate(""))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("prompt must not be empty");
+      assertThatThrownBy(() -> generator.generate("fuß"))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("vocabularySize - 1 (127), but byte 2 is 195");
+    }
+  }
+
+  private static void assertRejected(SHARNNGenerator.Builder builder, String message) {
+    assertThatThrownBy(builder::build)
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(message);
+  }
+
+  /** The number of live arrays in the process after each of 500 bytes. */
+  private List<Integer> arrayCounts() {
+    List<Integer> counts = new ArrayList<>();
+    SHARNNGenerator.builder(model)
+        .length(500)
+        .build()
+        .generate(new byte[] {'a'}, value -> counts.add(liveArrays()));
+    return counts;
+  }
+
+  private static int liveArrays() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      return manager.getParentManager().getManagedArrays().size();
+    }
+  }
+
+  private static byte[] bytes(SHARNNGenerator generator, byte[] prompt) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    assertThat(generator.generate(prompt, bytes::write)).isEqualTo(bytes.size());
+    return bytes.toByteArray();
+  }
+
+  private static float[] lastLogits(NDArray logits) {
+    return logits.get(new NDIndex("0, -1")).toType(DataType.FLOAT32, false).toFloatArray();
+  }
+
+  /** Without state: prompt and output through the model once for each byte. */
+  private static byte[] rerun(Model model, byte[] prompt, int length, Sampler sampler) {
+    ByteArrayOutputStream text = new ByteArrayOutputStream();
+    text.writeBytes(prompt);
+    SplittableRandom random = new SplittableRandom(42);
+    for (int i = 0; i < length; i++) {
+      try (NDManager manager = model.getNDManager().newSubManager()) {
+        byte[] bytes = text.toByteArray();
+        int[] tokens = new int[bytes.length];
+        for (int t = 0; t < tokens.length; t++) {
+          tokens[t] = bytes[t] & 0xFF;
+        }
+        NDArray logits =
+            SHARNN
+                .of(model)
+                .forward(
+                    new ParameterStore(manager, false),
+                    new NDList(manager.create(tokens, new Shape(1, tokens.length))),
+                    false)
+                .singletonOrThrow();
+        text.write(sampler.sample(lastLogits(logits), random));
+      }
+    }
+    byte[] all = text.toByteArray();
+    return Arrays.copyOfRange(all, prompt.length, all.length);
+  }
+}

@@ -1,0 +1,166 @@
+package io.github.sharnn.generate;
+
+import static io.github.sharnn.NDArrayAssert.assertThat;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.github.sharnn.SafetensorsWeights;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SamplerTest {
+
+  private static final float[] QUARTERS = logits(0.5, 0.25, 0.125, 0.125);
+
+  @ParameterizedTest
+  @CsvSource({"top_k_5, 5, 1", "top_k_8_top_p_80, 8, 0.8", "top_p_90, 0, 0.9", "top_p_98, 0, 0.98"})
+  void filters_as_the_reference_does(String name, int topK, float topP) throws Exception {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      Map<String, NDArray> golden =
+          SafetensorsWeights.readTensors(
+              manager, Path.of("src/test/resources/golden/sampling/expected.safetensors"));
+      float[] logits = golden.get("logits").toFloatArray();
+      int size = (int) golden.get("logits").size(1);
+      Sampler sampler = new Sampler(1, topK, topP);
+      double[][] actual =
+          IntStream.range(0, logits.length / size)
+              .mapToObj(r -> Arrays.copyOfRange(logits, r * size, (r + 1) * size))
+              .map(sampler::probabilities)
+              .toArray(double[][]::new);
+      assertThat(manager.create(actual)).isCloseTo(golden.get(name), 1e-5);
+    }
+  }
+
+  @Test
+  void divides_logits_by_the_temperature() {
+    // p^2 of 4 : 2 : 1 : 1 is 16 : 4 : 1 : 1
+    assertThat(new Sampler(0.5f, 0, 1).probabilities(QUARTERS))
+        .containsExactly(new double[] {16 / 22., 4 / 22., 1 / 22., 1 / 22.}, within(1e-7));
+  }
+
+  @Test
+  void top_k_1_is_the_argmax_and_the_lower_token_of_two_equal_ones() {
+    Sampler sampler = new Sampler(1, 1, 1);
+    assertThat(sampler.probabilities(new float[] {1, 3, 2, 3})).containsExactly(0, 1, 0, 0);
+    assertThat(sampler.sample(new float[] {1, 3, 2, 3}, new SplittableRandom(1))).isEqualTo(1);
+  }
+
+  @Test
+  void top_k_above_the_vocabulary_keeps_every_token() {
+    assertThat(new Sampler(1, 9, 1).probabilities(QUARTERS))
+        .containsExactly(new double[] {0.5, 0.25, 0.125, 0.125}, within(1e-7));
+  }
+
+  @Test
+  void top_p_keeps_the_smallest_set_that_reaches_it() {
+    assertThat(kept(new Sampler(1, 0, 0.49f))).isEqualTo(1);
+    assertThat(kept(new Sampler(1, 0, 0.51f))).isEqualTo(2);
+    assertThat(kept(new Sampler(1, 0, 0.74f))).isEqualTo(2);
+    assertThat(kept(new Sampler(1, 0, 0.76f))).isEqualTo(3);
+    assertThat(kept(new Sampler(1, 0, 1))).isEqualTo(4);
+  }
+
+  @Test
+  void top_p_stops_where_it_is_reached_exactly() {
+    assertThat(new Sampler(1, 0, 0.5f).probabilities(new float[] {0, 0})).containsExactly(1, 0);
+  }
+
+  @Test
+  void top_p_always_keeps_the_first() {
+    assertThat(new Sampler(1, 0, Float.MIN_VALUE).probabilities(QUARTERS))
+        .containsExactly(1, 0, 0, 0);
+  }
+
+  @Test
+  void top_p_counts_the_probability_that_top_k_left() {
+    // 0.5 is 2/3 of the two that are left, so it reaches 0.6 alone
+    assertThat(kept(new Sampler(1, 2, 0.6f))).isEqualTo(1);
+    assertThat(kept(new Sampler(1, 0, 0.6f))).isEqualTo(2);
+  }
+
+  @Test
+  void huge_logits_neither_overflow_nor_vanish() {
+    assertThat(new Sampler(1e-3f, 0, 1).probabilities(new float[] {3e38f, 3e38f, -3e38f}))
+        .containsExactly(0.5, 0.5, 0);
+  }
+
+  @Test
+  void never_draws_what_is_impossible() {
+    float[] logits = {Float.NEGATIVE_INFINITY, 0, Float.NEGATIVE_INFINITY};
+    SplittableRandom random = new SplittableRandom(5);
+    assertThat(IntStream.range(0, 100).map(i -> new Sampler().sample(logits, random)))
+        .containsOnly(1);
+  }
+
+  @Test
+  void draws_as_often_as_the_probabilities_say() {
+    int draws = 40_000;
+    double[] share = new double[4];
+    SplittableRandom random = new SplittableRandom(3);
+    for (int i = 0; i < draws; i++) {
+      share[new Sampler().sample(QUARTERS, random)] += 1.0 / draws;
+    }
+    // four standard deviations of the most uncertain share: 4 * sqrt(0.25 / 40000)
+    assertThat(share).containsExactly(new double[] {0.5, 0.25, 0.125, 0.125}, within(0.01));
+  }
+
+  @ParameterizedTest
+  @ValueSource(floats = {0, -1, Float.NaN, Float.POSITIVE_INFINITY})
+  void rejects_a_bad_temperature(float temperature) {
+    assertThatThrownBy(() -> new Sampler(temperature, 0, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("temperature must be above 0 and finite, but is " + temperature);
+  }
+
+  @Test
+  void rejects_a_negative_top_k() {
+    assertThatThrownBy(() -> new Sampler(1, -2, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("topK must be at least 0, but is -2");
+  }
+
+  @ParameterizedTest
+  @ValueSource(floats = {0, -0.1f, 1.1f, Float.NaN})
+  void rejects_a_bad_top_p(float topP) {
+    assertThatThrownBy(() -> new Sampler(1, 0, topP))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("topP must be above 0 and at most 1, but is " + topP);
+  }
+
+  @Test
+  void rejects_logits_without_a_distribution() {
+    Sampler sampler = new Sampler();
+    assertThatThrownBy(() -> sampler.probabilities(new float[] {1, Float.NaN}))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("but one is NaN");
+    assertThatThrownBy(() -> sampler.probabilities(new float[] {Float.POSITIVE_INFINITY}))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("but one is Infinity");
+    assertThatThrownBy(() -> sampler.probabilities(new float[0]))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("none of the 0 does");
+  }
+
+  private static long kept(Sampler sampler) {
+    double[] probabilities = sampler.probabilities(QUARTERS);
+    return Arrays.stream(probabilities).filter(p -> p > 0).count();
+  }
+
+  private static float[] logits(double... probabilities) {
+    float[] logits = new float[probabilities.length];
+    for (int i = 0; i < logits.length; i++) {
+      logits[i] = (float) Math.log(probabilities[i]);
+    }
+    return logits;
+  }
+}
