@@ -26,6 +26,8 @@ public record Budget(Unit unit, long amount) {
   /**
    * Checks the amount.
    *
+   * @param unit what is counted
+   * @param amount how many, at least 1
    * @throws IllegalArgumentException if it is below 1
    */
   public Budget {

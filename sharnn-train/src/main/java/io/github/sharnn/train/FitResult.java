@@ -10,7 +10,11 @@ import java.util.List;
  */
 public record FitResult(List<StepReport> history) {
 
-  /** Copies the list. */
+  /**
+   * Copies the list.
+   *
+   * @param history one report for each step, at least one
+   */
   public FitResult {
     history = List.copyOf(history);
   }

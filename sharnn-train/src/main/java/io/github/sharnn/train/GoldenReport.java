@@ -35,7 +35,13 @@ public record GoldenReport(Path folder, List<Measure> worst, int compared) {
     }
   }
 
-  /** Copies the list. */
+  /**
+   * Copies the list.
+   *
+   * @param folder the folder that was checked
+   * @param worst the largest error of each kind
+   * @param compared how many tensors were compared
+   */
   public GoldenReport {
     worst = List.copyOf(worst);
   }

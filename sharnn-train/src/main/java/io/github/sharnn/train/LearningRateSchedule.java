@@ -34,6 +34,10 @@ public record LearningRateSchedule(
   /**
    * Checks every number.
    *
+   * @param peak above 0 and finite
+   * @param warmUpSteps at least 0
+   * @param cooldownSteps at least 0
+   * @param decaySteps each at least 1
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public LearningRateSchedule {
