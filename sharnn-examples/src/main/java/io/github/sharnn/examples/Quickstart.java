@@ -29,11 +29,14 @@ public final class Quickstart {
   /**
    * Runs the example.
    *
-   * @param args the number of optimizer steps, if not the default
+   * @param args none
    * @throws Exception if the model can't be trained or saved
    */
   public static void main(String[] args) throws Exception {
-    Budget budget = Budget.steps(args.length > 0 ? Long.parseLong(args[0]) : 1000);
+    run(1000, freeFolder());
+  }
+
+  static void run(int steps, Path folder) throws Exception {
     Path novel = Novel.extract();
     Corpus corpus = Corpus.open(novel);
     System.out.printf(
@@ -57,9 +60,8 @@ public final class Quickstart {
               .learningRate(LearningRateSchedule.peak(3e-3f).warmUp(50))
               .onStep(new ProgressLine(System.out))
               .build()
-              .fit(corpus, budget);
+              .fit(corpus, Budget.steps(steps));
       Evaluation test = Evaluation.of(model, corpus.test(), 1, 256);
-      Path folder = freeFolder();
       model.save(folder, null);
 
       System.out.printf(

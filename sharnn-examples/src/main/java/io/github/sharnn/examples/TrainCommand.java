@@ -34,16 +34,16 @@ final class TrainCommand implements Callable<Integer> {
   private Path output = Path.of("sharnn-model");
 
   @ArgGroup(heading = "How long (one of):%n")
-  private BudgetOptions budget = new BudgetOptions();
+  private final BudgetOptions budget = new BudgetOptions();
 
   @Option(names = "--embedding-size", description = "Size C of embeddings, LSTMs and attention.")
-  private int embeddingSize = 128;
+  private int embeddingSize = 192;
 
   @Option(names = "--boom-size", description = "Inner size of the Boom, a multiple of C.")
-  private int boomSize = 512;
+  private int boomSize = 768;
 
   @Option(names = "--layers", description = "Number of blocks.")
-  private int layers = 4;
+  private int layers = 2;
 
   @Option(
       names = "--attention-layers",
@@ -56,7 +56,7 @@ final class TrainCommand implements Callable<Integer> {
   private int[] attentionLayers;
 
   @Option(names = "--memory-length", description = "Positions that attention sees.")
-  private int memoryLength = 512;
+  private int memoryLength = 256;
 
   @Option(names = "--dropout", description = "Rate of every dropout.")
   private float dropout = 0.1f;
@@ -65,13 +65,13 @@ final class TrainCommand implements Callable<Integer> {
   private int batchSize = 16;
 
   @Option(names = "--sequence-length", description = "Longest segment that gradients flow through.")
-  private int sequenceLength = 128;
+  private int sequenceLength = 64;
 
   @Option(names = "--learning-rate", description = "Highest learning rate.")
-  private float learningRate = 2e-3f;
+  private float learningRate = 3e-3f;
 
   @Option(names = "--warm-up", description = "Steps until the highest learning rate.")
-  private int warmUp = 100;
+  private int warmUp = 50;
 
   @Option(names = "--clip-norm", description = "Largest global norm of the gradients.")
   private double clipNorm = 0.25;

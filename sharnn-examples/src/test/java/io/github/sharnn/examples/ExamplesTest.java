@@ -1,0 +1,49 @@
+package io.github.sharnn.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.Model;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.examples.SharnnTest.Outcome;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Each program that a user would copy, run for a moment. */
+class ExamplesTest {
+
+  @Test
+  void quickstart_trains_prints_and_saves(@TempDir Path folder) throws Exception {
+    Path saved = folder.resolve("model");
+    Outcome outcome =
+        SharnnTest.capture(
+            () -> {
+              Quickstart.run(3, saved);
+              return 0;
+            });
+    assertThat(outcome.out())
+        .contains("The Old Curiosity Shop", "1,214,976 bytes", "step 3", "BPC", "bytes/s", "left")
+        .contains("bits per character on the last 5%", "gzip -9 needs 3.07")
+        .contains("The old man ", "The model is in " + saved, "generate " + saved);
+    try (Model model = SHARNN.load(saved)) {
+      assertThat(SHARNN.of(model).isInitialized()).isTrue();
+    }
+  }
+
+  @Test
+  void blocks_in_sequence_learn() {
+    Outcome outcome =
+        SharnnTest.capture(
+            () -> {
+              BlocksInSequence.main(new String[0]);
+              return 0;
+            });
+    assertThat(outcome.out()).contains("step 200", "keeps: 4");
+    assertThat(lossOf("step 200", outcome.out())).isLessThan(lossOf("step 1", outcome.out()) / 4);
+  }
+
+  private static double lossOf(String step, String out) {
+    String line = out.lines().filter(l -> l.startsWith(step + " ")).findFirst().orElseThrow();
+    return Double.parseDouble(line.substring(line.indexOf("loss") + 5));
+  }
+}

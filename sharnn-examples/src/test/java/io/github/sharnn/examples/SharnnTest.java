@@ -1,0 +1,244 @@
+package io.github.sharnn.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SharnnTest {
+
+  private static final String GOLDEN = "../sharnn-core/src/test/resources/golden/";
+
+  @TempDir private static Path shared;
+  private static Path corpus;
+  private static Path model;
+
+  /** What a command printed, and its exit code. */
+  record Outcome(int code, String out, String err) {}
+
+  private static Outcome run(Object... args) {
+    List<String> words = new ArrayList<>();
+    for (Object arg : args) {
+      words.add(arg.toString());
+    }
+    return capture(() -> Sharnn.run(words.toArray(String[]::new)));
+  }
+
+  static Outcome capture(Callable<Integer> program) {
+    PrintStream out = System.out;
+    PrintStream err = System.err;
+    ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
+    ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
+    System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
+    System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
+    try {
+      int code = program.call();
+      return new Outcome(
+          code,
+          outBytes.toString(StandardCharsets.UTF_8),
+          errBytes.toString(StandardCharsets.UTF_8));
+    } catch (Exception e) {
+      throw new AssertionError("the program failed", e);
+    } finally {
+      System.setOut(out);
+      System.setErr(err);
+    }
+  }
+
+  private static Outcome train(Object... more) {
+    List<Object> args =
+        new ArrayList<>(
+            List.of("train", "--corpus", corpus, "--embedding-size", 16, "--boom-size", 32));
+    args.addAll(List.of("--memory-length", 32, "--batch-size", 4, "--sequence-length", 16));
+    args.addAll(List.of(more));
+    return run(args.toArray());
+  }
+
+  @BeforeAll
+  static void train_a_model_to_use() throws IOException {
+    corpus = shared.resolve("corpus.txt");
+    model = shared.resolve("model");
+    Files.writeString(corpus, "abcd efgh ijkl mnop. ".repeat(200));
+    Outcome outcome = train("--output", model, "--steps", 60);
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.code()).isZero();
+    assertThat(outcome.out()).contains("step 60", "valid", "bytes/s", "test", "saved in " + model);
+  }
+
+  @Test
+  void evaluates_every_byte_but_the_first_of_a_part() {
+    Outcome outcome = run("evaluate", model, "--corpus", corpus, "--streams", 1);
+    assertThat(outcome.code()).isZero();
+    assertThat(outcome.out())
+        .matches("(?s)\\d\\.\\d{4} BPC \\(209 bytes of the test part.*1 streams\\).*");
+  }
+
+  @Test
+  void generates_the_same_text_from_the_same_seed() {
+    Outcome first = run("generate", model, "--prompt", "abcd ", "--length", 40);
+    Outcome second = run("generate", model, "--prompt", "abcd ", "--length", 40);
+    Outcome other = run("generate", model, "--prompt", "abcd ", "--length", 40, "--seed", 7);
+    assertThat(first.code()).isZero();
+    assertThat(first.out()).startsWith("abcd ").hasSizeGreaterThan(20);
+    assertThat(second.out()).isEqualTo(first.out()).isNotEqualTo(other.out());
+  }
+
+  @Test
+  void verifies_golden_vectors_of_every_kind() {
+    Outcome outcome =
+        run(
+            "verify",
+            GOLDEN + "single-head",
+            GOLDEN + "every-layer",
+            GOLDEN + "no-attention",
+            GOLDEN + "sampling");
+    assertThat(outcome.out())
+        .contains("output", "loss", "state", "gradient", "clipped norm", "parameter")
+        .contains("collapsed scale", "sampling", "passed")
+        .doesNotContain("FAIL");
+    assertThat(outcome.code()).isZero();
+  }
+
+  @Test
+  void fails_on_numbers_that_differ_and_names_the_tensor(@TempDir Path folder) throws IOException {
+    for (String file : List.of("config.json", "model.safetensors", "expected.safetensors")) {
+      Files.copy(Path.of(GOLDEN, "no-attention", file), folder.resolve(file));
+    }
+    String config = Files.readString(folder.resolve("config.json"));
+    Files.writeString(
+        folder.resolve("config.json"), config.replace("\"beta1\": 0.9", "\"beta1\": 0.8"));
+    Outcome outcome = run("verify", folder);
+    assertThat(outcome.code()).isEqualTo(1);
+    assertThat(outcome.out()).containsPattern("parameter .*FAIL +train\\.\\d\\.param\\.");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"train", "evaluate", "generate", "verify"})
+  void explains_every_command(String command) {
+    Outcome outcome = run(command, "--help");
+    assertThat(outcome.code()).isZero();
+    assertThat(outcome.out()).contains("Usage: sharnn " + command);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "train --attention-layers 9 | attentionLayers",
+        "train --boom-size 33 | boomSize (33) must be a multiple of embeddingSize (16)",
+        "train --embedding-size 0 | embeddingSize must be at least 1, but is 0",
+        "train --layers -1 | layers must be at least 1, but is -1",
+        "train --batch-size 0 | batchSize must be at least 1, but is 0",
+        "train --batch-size 100000 | use fewer streams (a smaller batchSize) or a longer corpus",
+        "train --dropout 1.5 | inputDropout must be at least 0 and below 1",
+        "train --split 0.5,0.5 | --split takes three numbers",
+        "train --steps 0 | a budget of steps must be above 0, but is 0",
+        "train --enwik8 | enwik8 has exactly 100000000 bytes",
+        "train --speed 3 | Unknown option",
+        "train --layers many | Invalid value for option '--layers'",
+        "train --steps 3 --epochs 2 | mutually exclusive"
+      })
+  void refuses_bad_options_of_train(String line, String message, @TempDir Path folder) {
+    List<String> words = List.of(line.trim().split(" "));
+    List<Object> args = new ArrayList<>(words.subList(1, words.size()));
+    args.addAll(List.of("--output", folder.resolve("model")));
+    Outcome outcome = run(defaults(args).toArray());
+    assertThat(outcome.err()).contains(message).doesNotContain("\tat ");
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(folder.resolve("model")).doesNotExist();
+  }
+
+  /** The tiny model's options where the line does not set them itself. */
+  private static List<Object> defaults(List<Object> args) {
+    List<Object> all = new ArrayList<>(List.of("train", "--corpus", corpus));
+    List<String> options = List.of("--embedding-size", "16", "--boom-size", "32");
+    for (int i = 0; i < options.size(); i += 2) {
+      if (!args.contains(options.get(i))) {
+        all.addAll(options.subList(i, i + 2));
+      }
+    }
+    all.addAll(args);
+    return all;
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--top-p 0 | topP",
+        "--top-p 1.5 | topP",
+        "--temperature 0 | temperature",
+        "--top-k -1 | topK",
+        "--length 0 | length",
+        "--prompt= | prompt must not be empty"
+      })
+  void refuses_bad_options_of_generate(String options, String message) {
+    List<Object> args = new ArrayList<>(List.of("generate", model));
+    args.addAll(List.of(options.trim().split(" ")));
+    Outcome outcome = run(args.toArray());
+    assertThat(outcome.err()).contains(message).hasLineCount(1);
+    assertThat(outcome.code()).isEqualTo(2);
+  }
+
+  @Test
+  void refuses_a_line_without_a_command() {
+    Outcome outcome = run();
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(outcome.err()).contains("name a command", "Usage: sharnn");
+  }
+
+  @Test
+  void leaves_an_existing_output_folder_alone(@TempDir Path folder) throws IOException {
+    Files.writeString(folder.resolve("precious"), "work");
+    Outcome outcome = train("--output", folder, "--steps", 1);
+    assertThat(outcome.code()).isEqualTo(1);
+    assertThat(outcome.err())
+        .contains(folder.toString(), "exists already", "--output")
+        .hasLineCount(1);
+    assertThat(folder.resolve("precious")).hasContent("work");
+  }
+
+  @Test
+  void says_what_is_wrong_with_a_file_in_one_line(@TempDir Path folder) throws IOException {
+    Path empty = Files.createFile(folder.resolve("empty"));
+    Path garbage = Files.createDirectory(folder.resolve("garbage"));
+    Files.writeString(garbage.resolve("model-0000.params"), "this is no model");
+
+    Outcome missing =
+        run("train", "--corpus", folder.resolve("nowhere"), "--output", folder.resolve("m"));
+    assertThat(missing.err()).contains("nowhere").hasLineCount(1);
+    assertThat(missing.code()).isEqualTo(1);
+    Outcome nothing = run("train", "--corpus", empty, "--output", folder.resolve("m"));
+    assertThat(nothing.err()).contains("is empty").hasLineCount(1);
+    Outcome noFolder = run("generate", folder.resolve("nowhere"));
+    assertThat(noFolder.err()).contains("nowhere").hasLineCount(1);
+    assertThat(noFolder.code()).isEqualTo(1);
+    Outcome noModel = run("generate", folder);
+    assertThat(noModel.err())
+        .contains("must hold the NAME-0000.params of one model")
+        .hasLineCount(1);
+    Outcome foreign = run("generate", garbage);
+    assertThat(foreign.err()).contains(garbage.toString()).hasLineCount(1);
+    assertThat(foreign.code()).isEqualTo(1);
+    Outcome notGolden = run("verify", folder);
+    assertThat(notGolden.err()).contains("no expected.safetensors").hasLineCount(1);
+  }
+
+  @Test
+  void shows_the_stack_trace_only_when_asked(@TempDir Path folder) {
+    assertThat(run("generate", folder, "--verbose").err()).contains("\tat ");
+  }
+}
