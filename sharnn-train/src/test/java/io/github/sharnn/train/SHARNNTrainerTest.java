@@ -68,8 +68,8 @@ class SHARNNTrainerTest {
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
       FitResult result = trainer(model).build().fit(repetitive, Budget.steps(120));
       assertThat(result.history().get(0).trainBpc()).isGreaterThan(6.5);
-      assertThat(result.last().trainBpc()).isLessThan(1);
-      assertThat(validationBpc(model, repetitive)).isLessThan(1);
+      assertThat(result.last().trainBpc()).isLessThan(3);
+      assertThat(validationBpc(model, repetitive)).isLessThan(3);
     }
   }
 
