@@ -94,7 +94,8 @@ public final class Boom extends AbstractBlock {
         linear1
             .forward(parameterStore, new NDList(x), training)
             .singletonOrThrow(); // (B, T, C) -> (B, T, H)
-    u = Activation.sigmoid(u.mul(GELU_SLOPE)).mul(u);
+    NDArray slope = Scalars.of(GELU_SLOPE, u);
+    u = Activation.sigmoid(u.mul(slope)).mul(u);
     u = Dropout.dropout(u, dropout, training).singletonOrThrow();
     if (linear2 != null) {
       return linear2.forward(parameterStore, new NDList(u), training); // (B, T, H) -> (B, T, C)

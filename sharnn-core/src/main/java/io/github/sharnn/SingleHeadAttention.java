@@ -117,7 +117,8 @@ public final class SingleHeadAttention extends AbstractBlock {
 
     // The scales of keys and values are constant over positions, so they move to the T queries and
     // outputs, where they cost less than on K remembered positions: (a * k) . q = k . (a * q).
-    NDArray scale = qs.mul(ks).mul((float) (1 / Math.sqrt(embeddingSize)));
+    NDArray root = Scalars.of((float) (1 / Math.sqrt(embeddingSize)), qs);
+    NDArray scale = qs.mul(ks).mul(root);
     NDArray projected = query.forward(parameterStore, new NDList(q), training).singletonOrThrow();
     NDArray normed =
         queryNorm.forward(parameterStore, new NDList(projected), training).singletonOrThrow();

@@ -29,13 +29,20 @@ final class BestWeights implements AutoCloseable {
     }
     bpc = validationBpc;
     for (var pair : block.getParameters()) {
-      NDArray copy = pair.getValue().getArray().toDevice(Device.cpu(), true);
+      NDArray copy = copyToHost(pair.getValue().getArray());
       copy.attach(manager);
       NDArray previous = copies.put(pair.getKey(), copy);
       if (previous != null) {
         previous.close();
       }
     }
+  }
+
+  /** DJL's {@code toDevice} gives an alias where the device is the same, even if asked to copy. */
+  private static NDArray copyToHost(NDArray array) {
+    return array.getDevice().equals(Device.cpu())
+        ? array.duplicate()
+        : array.toDevice(Device.cpu(), true);
   }
 
   /** Puts the best weights back, in place. */

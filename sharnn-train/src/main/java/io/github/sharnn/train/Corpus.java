@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
+import com.google.common.math.LongMath;
 import java.io.IOException;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
@@ -97,11 +98,13 @@ public final class Corpus {
   public static Corpus withSizes(Path file, long train, long validation, long test)
       throws IOException {
     long length = length(file);
+    checkParts(file, length, train, validation, test);
+    long needed = LongMath.saturatedAdd(LongMath.saturatedAdd(train, validation), test);
     checkArgument(
-        length >= train + validation + test,
+        length >= needed,
         "%s must have at least %s bytes (training %s + validation %s + test %s), but has %s",
         file,
-        train + validation + test,
+        needed,
         train,
         validation,
         test,
@@ -139,8 +142,7 @@ public final class Corpus {
     return length;
   }
 
-  private static Corpus map(Path file, long length, long train, long validation, long test)
-      throws IOException {
+  private static void checkParts(Path file, long length, long train, long validation, long test) {
     checkArgument(
         train >= 2 && validation >= 2 && test >= 2,
         "each part of a corpus needs at least 2 bytes, one to read and one to predict, but %s with %s"
@@ -150,6 +152,11 @@ public final class Corpus {
         train,
         validation,
         test);
+  }
+
+  private static Corpus map(Path file, long length, long train, long validation, long test)
+      throws IOException {
+    checkParts(file, length, train, validation, test);
     List<MappedByteBuffer> maps = new ArrayList<>();
     try (FileChannel channel = FileChannel.open(file)) {
       for (long from = 0; from < length; from += MAP_BYTES) {
@@ -244,10 +251,10 @@ public final class Corpus {
      */
     public void read(long from, byte[] target) {
       checkArgument(
-          from >= 0 && from + target.length <= length,
-          "bytes %s to %s are outside the %s part, which has %s",
+          from >= 0 && from <= length - target.length,
+          "%s bytes from position %s are outside the %s part, which has %s",
+          target.length,
           from,
-          from + target.length,
           name,
           length);
       int done = 0;

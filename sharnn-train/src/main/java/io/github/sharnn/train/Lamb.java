@@ -26,9 +26,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * p = p - learningRate * trust * step
  * }</pre>
  *
- * <p>There is no bias correction. The moments are FLOAT32 whatever the parameter's type. Nothing is
- * read back to the host. A gradient is zeroed once it is used, as DJL's Adam does, since DJL zeroes
- * none for an optimizer written in Java.
+ * <p>There is no bias correction. Moments and step are FLOAT32 whatever the parameter's type.
+ * Nothing is read back to the host. A gradient is zeroed once it is used, as DJL's Adam does, since
+ * DJL zeroes none for an optimizer written in Java.
  *
  * <p>Paper: You et al., "Large Batch Optimization for Deep Learning", <a
  * href="https://arxiv.org/abs/1904.00962">arXiv:1904.00962</a>, algorithm 2; the minimum trust is
@@ -59,6 +59,8 @@ public final class Lamb extends Optimizer {
     checkArgument(beta1 >= 0 && beta1 < 1, "beta1 must be in [0, 1), but is %s", beta1);
     checkArgument(beta2 >= 0 && beta2 < 1, "beta2 must be in [0, 1), but is %s", beta2);
     checkArgument(epsilon > 0, "epsilon must be above 0, but is %s", epsilon);
+    checkArgument(
+        getWeightDecay() >= 0, "weightDecays must be at least 0, but is %s", getWeightDecay());
     checkArgument(minTrust >= 0, "minTrust must be at least 0, but is %s", minTrust);
   }
 
@@ -83,14 +85,19 @@ public final class Lamb extends Optimizer {
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
       NDArray p = weight.stopGradient(); // an alias that may change in place on any thread
-      NDArray g = rescaleGrad == 1 ? grad : grad.mul(rescaleGrad);
+      // the square of a FLOAT16 gradient would soon be 0
+      NDArray g = grad.toType(DataType.FLOAT32, false);
+      if (rescaleGrad != 1) {
+        g = g.mul(rescaleGrad);
+      }
       mean.muli(beta1).addi(g.mul(1 - beta1));
       variance.muli(beta2).addi(g.square().muli(1 - beta2));
       NDArray step = mean.div(variance.sqrt().addi(epsilon));
       if (getWeightDecay() != 0) {
-        step.addi(p.mul(getWeightDecay()));
+        step.addi(p.toType(DataType.FLOAT32, false).mul(getWeightDecay()));
       }
-      p.subi(step.muli(trust(p, step).muli(learningRate)));
+      NDArray change = step.muli(trust(p, step).muli(learningRate));
+      p.subi(change.toType(p.getDataType(), false));
       NDArray used = weight.getGradient();
       // not muli(0) or zeroGradients(): an infinite gradient would become NaN for ever
       used.set(new NDIndex("..."), 0f);
@@ -99,7 +106,7 @@ public final class Lamb extends Optimizer {
 
   private NDArray trust(NDArray p, NDArray step) {
     NDArray stepNorm = step.norm();
-    NDArray parameterNorm = p.norm().minimum(MAX_PARAMETER_NORM);
+    NDArray parameterNorm = p.toType(DataType.FLOAT32, false).norm().minimum(MAX_PARAMETER_NORM);
     NDArray defined = stepNorm.mul(parameterNorm).gt(0);
     NDArray ratio = NDArrays.where(defined, parameterNorm.div(stepNorm), stepNorm.onesLike());
     return ratio.maximum(minTrust);

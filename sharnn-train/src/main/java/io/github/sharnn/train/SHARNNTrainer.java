@@ -7,10 +7,12 @@ import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.engine.Engine;
 import ai.djl.metric.Metrics;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
@@ -96,10 +98,22 @@ public final class SHARNNTrainer {
         BestWeights best = new BestWeights(block, model.getNDManager())) {
       trainer.setMetrics(options.metrics);
       trainer.initialize(new Shape(options.batchSize, options.sequenceLength));
+      zeroGradients();
       Run run = new Run(trainer, corpus, dataset, budget, best);
       run.train();
       best.restore();
       return new FitResult(run.history);
+    }
+  }
+
+  /** A run that ended in an exception may have left gradients, to which the first would add. */
+  private void zeroGradients() {
+    for (Parameter parameter : block.getParameters().values()) {
+      if (parameter.requiresGradient()) {
+        try (NDArray gradient = parameter.getArray().getGradient()) {
+          gradient.set(new NDIndex("..."), 0f);
+        }
+      }
     }
   }
 
@@ -149,7 +163,9 @@ public final class SHARNNTrainer {
           try (batch) {
             bpc = accumulate(batch, states, stateManager) / SequenceCrossEntropy.NATS_PER_BIT;
             norm = GlobalNorm.clip(block, options.clipNorm);
-            checkFinite(bpc, norm);
+            checkDiverged(
+                Double.isFinite(bpc) && Double.isFinite(norm),
+                "loss %s bits per character, gradient norm %s".formatted(bpc, norm));
             trainer.step();
           }
           long now = System.nanoTime();
@@ -233,6 +249,7 @@ public final class SHARNNTrainer {
                   options.sequenceLength,
                   (batch, predictions) -> notifyValidation(batch, predictions))
               .bitsPerCharacter();
+      checkDiverged(Double.isFinite(bpc), "validation loss %s bits per character".formatted(bpc));
       best.offer(bpc);
       return bpc;
     }
@@ -248,12 +265,11 @@ public final class SHARNNTrainer {
       trainer.notifyListeners(listener -> listener.onValidationBatch(trainer, batchData));
     }
 
-    private void checkFinite(double bpc, double norm) {
-      if (!Double.isFinite(bpc) || !Double.isFinite(norm)) {
+    private void checkDiverged(boolean finite, String figures) {
+      if (!finite) {
         throw new TrainingDivergedException(
-            "training diverged at step %d: loss %s bits per character, gradient norm %s; lower the"
-                    .formatted(history.size() + 1, bpc, norm)
-                + " learning rate or warm up longer");
+            "training diverged at step %d: %s; lower the learning rate or warm up longer"
+                .formatted(history.size() + 1, figures));
       }
     }
 

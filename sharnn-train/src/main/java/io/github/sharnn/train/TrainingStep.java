@@ -2,6 +2,7 @@ package io.github.sharnn.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
@@ -46,7 +47,7 @@ final class TrainingStep {
       predictions = trainer.forward(inputs, labels);
       loss = trainer.getLoss().evaluate(labels, predictions);
       long begin = System.nanoTime();
-      collector.backward(weight == 1 ? loss : loss.mul(weight));
+      collector.backward(weight == 1 ? loss : loss.mul(scalar(weight, loss)));
       trainer.addMetric("backward", begin);
     }
     BatchData batchData =
@@ -57,5 +58,10 @@ final class TrainingStep {
     trainer.notifyListeners(listener -> listener.onTrainingBatch(trainer, batchData));
     SHARNNState next = SHARNNState.fromNDList(block.config(), predictions.subNDList(1)).detach();
     return new Result(loss.getFloat(), next);
+  }
+
+  /** Not {@code mul(Number)}: its number may be garbage by the time of backward. */
+  private static NDArray scalar(float value, NDArray like) {
+    return like.getManager().full(new Shape(), value, like.getDataType());
   }
 }

@@ -1,0 +1,99 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.Model;
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import io.github.sharnn.SHARNN;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+
+/** Models and corpora small enough for a test. */
+final class Tiny {
+
+  private Tiny() {}
+
+  /** Two layers, the first with attention, no dropout. */
+  static SHARNN.Builder sharnn() {
+    return SHARNN
+        .builder()
+        .vocabularySize(128)
+        .embeddingSize(8)
+        .boomSize(16)
+        .layers(2)
+        .attentionLayers(0)
+        .memoryLength(64)
+        .dropouts(0);
+  }
+
+  /** A model with weights, some of them larger than the first ones so that context matters. */
+  static Model model(SHARNN.Builder builder, int seed) {
+    SHARNN block = builder.build();
+    Model model = block.newModel("tiny");
+    Engine.getEngine("PyTorch").setRandomSeed(seed);
+    block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
+    for (Parameter parameter : block.getParameters().values()) {
+      if (parameter.getType() == Parameter.Type.WEIGHT) {
+        parameter.getArray().muli(3);
+      }
+    }
+    return model;
+  }
+
+  /** Words in an order that only some context predicts. */
+  static byte[] text(int length) {
+    String[] words = {"single ", "headed ", "attention ", "stop ", "thinking "};
+    StringBuilder text = new StringBuilder();
+    Random random = new Random(1);
+    while (text.length() < length) {
+      text.append(words[random.nextInt(words.length)]);
+    }
+    return text.substring(0, length).getBytes(StandardCharsets.US_ASCII);
+  }
+
+  static byte[] randomBytes(int length, int bound) {
+    byte[] bytes = new byte[length];
+    Random random = new Random(length);
+    for (int i = 0; i < length; i++) {
+      bytes[i] = (byte) random.nextInt(bound);
+    }
+    return bytes;
+  }
+
+  static Path file(Path folder, byte[] bytes) throws IOException {
+    return Files.write(Files.createTempFile(folder, "corpus", ".txt"), bytes);
+  }
+
+  static Corpus corpus(Path folder, int length) throws IOException {
+    return Corpus.open(file(folder, text(length)));
+  }
+
+  /** A part of exactly these bytes, in the middle of a file. */
+  static Corpus.Part part(Path folder, byte[] bytes) throws IOException {
+    byte[] padded = new byte[bytes.length + 4];
+    System.arraycopy(bytes, 0, padded, 2, bytes.length);
+    return Corpus.withSizes(file(folder, padded), 2, bytes.length, 2).validation();
+  }
+
+  static Map<String, float[]> weights(Block block) {
+    Map<String, float[]> weights = new LinkedHashMap<>();
+    block
+        .getParameters()
+        .forEach(pair -> weights.put(pair.getKey(), pair.getValue().getArray().toFloatArray()));
+    return weights;
+  }
+
+  static void assertSameWeights(Map<String, float[]> actual, Map<String, float[]> expected) {
+    assertThat(actual.keySet()).isEqualTo(expected.keySet());
+    actual.forEach((name, values) -> assertThat(values).as(name).isEqualTo(expected.get(name)));
+  }
+}
