@@ -10,7 +10,6 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Activation;
 import ai.djl.nn.core.Linear;
-import ai.djl.nn.norm.Dropout;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 
@@ -95,7 +94,7 @@ public final class Boom extends AbstractBlock {
             .forward(parameterStore, new NDList(x), training)
             .singletonOrThrow(); // (B, T, C) -> (B, T, H)
     u = Activation.sigmoid(u.mul(GELU_SLOPE)).mul(u);
-    u = Dropout.dropout(u, dropout, training).singletonOrThrow();
+    u = DropoutMask.apply(u, dropout, training);
     if (linear2 != null) {
       return linear2.forward(parameterStore, new NDList(u), training); // (B, T, H) -> (B, T, C)
     }

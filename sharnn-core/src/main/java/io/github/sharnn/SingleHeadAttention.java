@@ -13,7 +13,6 @@ import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Activation;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
-import ai.djl.nn.norm.Dropout;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
@@ -143,7 +142,7 @@ public final class SingleHeadAttention extends AbstractBlock {
   }
 
   private NDArray dropout(NDArray array, boolean training) {
-    return Dropout.dropout(array, dropout, training).singletonOrThrow();
+    return DropoutMask.apply(array, dropout, training);
   }
 
   /** A result belongs to its operand's manager; a parameter's outlives the batch, so move it. */
