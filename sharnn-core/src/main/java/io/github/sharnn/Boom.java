@@ -93,15 +93,18 @@ public final class Boom extends AbstractBlock {
         linear1
             .forward(parameterStore, new NDList(x), training)
             .singletonOrThrow(); // (B, T, C) -> (B, T, H)
-    u = Activation.sigmoid(u.mul(GELU_SLOPE)).mul(u);
+    if (linear2 == null) {
+      // before gelu, so that in backward the sum's gradient stays a broadcast and is never copied
+      u = u.reshape(u.size(0), u.size(1), -1, embeddingSize); // (B, T, H) -> (B, T, H/C, C)
+    }
+    try (NDArray scaled = u.mul(GELU_SLOPE)) {
+      u = Activation.sigmoid(scaled).mul(u);
+    }
     u = DropoutMask.apply(u, dropout, training);
     if (linear2 != null) {
       return linear2.forward(parameterStore, new NDList(u), training); // (B, T, H) -> (B, T, C)
     }
-    Shape shape = x.getShape();
-    return new NDList(
-        u.reshape(shape.get(0), shape.get(1), -1, embeddingSize) // (B, T, H) -> (B, T, H/C, C)
-            .sum(new int[] {2})); // (B, T, H/C, C) -> (B, T, C)
+    return new NDList(u.sum(new int[] {2})); // (B, T, H/C, C) -> (B, T, C)
   }
 
   @Override
