@@ -5,12 +5,12 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Activation;
 import ai.djl.nn.core.Linear;
-import ai.djl.nn.norm.Dropout;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 
@@ -94,16 +94,32 @@ public final class Boom extends AbstractBlock {
         linear1
             .forward(parameterStore, new NDList(x), training)
             .singletonOrThrow(); // (B, T, C) -> (B, T, H)
-    NDArray slope = Scalars.of(GELU_SLOPE, u);
-    u = Activation.sigmoid(u.mul(slope)).mul(u);
-    u = Dropout.dropout(u, dropout, training).singletonOrThrow();
-    if (linear2 != null) {
-      return linear2.forward(parameterStore, new NDList(u), training); // (B, T, H) -> (B, T, C)
+    try (u) {
+      NDArray output = activate(u, training);
+      return linear2 == null
+          ? new NDList(output)
+          : linear2.forward(parameterStore, new NDList(output), training); // (B, T, H) -> (B, T, C)
     }
-    Shape shape = x.getShape();
-    return new NDList(
-        u.reshape(shape.get(0), shape.get(1), -1, embeddingSize) // (B, T, H) -> (B, T, H/C, C)
-            .sum(new int[] {2})); // (B, T, H/C, C) -> (B, T, C)
+  }
+
+  /** Gelu, dropout and, with the shortcut, the sum of the chunks. */
+  private NDArray activate(NDArray u, boolean training) {
+    // These arrays are the model's largest. The graph keeps those that backward needs and frees
+    // them on its way; a handle on them until the end of the batch would cost their memory again.
+    try (NDScope scope = new NDScope()) {
+      scope.suppressNotUsedWarning();
+      if (linear2 == null) {
+        // before gelu, so that in backward the sum's gradient stays a broadcast and is never copied
+        u = u.reshape(u.size(0), u.size(1), -1, embeddingSize); // (B, T, H) -> (B, T, H/C, C)
+      }
+      u = Activation.sigmoid(u.mul(Scalars.of(GELU_SLOPE, u))).mul(u);
+      u = DropoutMask.apply(u, dropout, training);
+      if (linear2 == null) {
+        u = u.sum(new int[] {2}); // (B, T, H/C, C) -> (B, T, C)
+      }
+      NDScope.unregister(u);
+      return u;
+    }
   }
 
   @Override

@@ -9,7 +9,6 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Block;
-import ai.djl.nn.norm.Dropout;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.nn.recurrent.LSTM;
 import ai.djl.training.ParameterStore;
@@ -206,7 +205,7 @@ public final class SHABlock extends AbstractBlock {
   }
 
   private NDArray dropout(NDArray array, boolean training) {
-    return Dropout.dropout(array, config.hiddenDropout(), training).singletonOrThrow();
+    return DropoutMask.apply(array, config.hiddenDropout(), training);
   }
 
   private static NDArray apply(

@@ -16,7 +16,6 @@ import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Embedding;
 import ai.djl.nn.core.Linear;
-import ai.djl.nn.norm.Dropout;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
@@ -151,7 +150,7 @@ public final class SHARNN extends AbstractBlock {
     NDArray h =
         Embedding.embedding(tokens, table, SparseFormat.DENSE)
             .singletonOrThrow(); // (B, T) -> (B, T, C)
-    h = Dropout.dropout(h, config.inputDropout(), training).singletonOrThrow();
+    h = DropoutMask.apply(h, config.inputDropout(), training);
 
     List<SHARNNState.Layer> next = new ArrayList<>();
     for (int layer = 0; layer < blocks.size(); layer++) {
@@ -164,7 +163,7 @@ public final class SHARNN extends AbstractBlock {
     NDArray weight =
         outputWeight == null ? table : parameterStore.getValue(outputWeight, device, training);
     NDArray bias = parameterStore.getValue(outputBias, device, training);
-    NDArray dropped = Dropout.dropout(h, config.outputDropout(), training).singletonOrThrow();
+    NDArray dropped = DropoutMask.apply(h, config.outputDropout(), training);
     NDArray logits =
         Linear.linear(dropped, weight, bias).singletonOrThrow(); // (B, T, C) -> (B, T, V)
     return new Output(h, logits, new SHARNNState(next));

@@ -7,13 +7,13 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Activation;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
-import ai.djl.nn.norm.Dropout;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
@@ -124,11 +124,21 @@ public final class SingleHeadAttention extends AbstractBlock {
         queryNorm.forward(parameterStore, new NDList(projected), training).singletonOrThrow();
     NDArray gatedQuery = dropout(normed.mul(scale), training);
 
-    NDArray scores = gatedQuery.batchMatMul(k.transpose(0, 2, 1)); // (B, T, C) -> (B, T, K)
-    NDArray weights =
-        dropout(scores.add(causalMask(manager, q, k)).softmax(-1), training); // (B, T, K)
-    NDArray context = weights.batchMatMul(dropout(v, training)); // (B, T, K) -> (B, T, C)
-    return context.mul(vs);
+    return context(gatedQuery, k, v, training).mul(vs);
+  }
+
+  /** {@code softmax(Q K^T + causal mask) V}: {@code (B, T, C)}. */
+  private NDArray context(NDArray q, NDArray k, NDArray v, boolean training) {
+    // over K positions: what backward does not need is freed here, not at the end of the batch
+    try (NDScope scope = new NDScope()) {
+      scope.suppressNotUsedWarning();
+      NDArray scores = q.batchMatMul(k.transpose(0, 2, 1)); // (B, T, C) -> (B, T, K)
+      NDArray masked = scores.add(causalMask(q.getManager(), q, k));
+      NDArray weights = dropout(masked.softmax(-1), training);
+      NDArray context = weights.batchMatMul(dropout(v, training)); // (B, T, K) -> (B, T, C)
+      NDScope.unregister(context);
+      return context;
+    }
   }
 
   /** {@code overparam(sigmoid(vs))}, or {@code vs} itself once collapsed: {@code (1, 1, C)}. */
@@ -144,7 +154,7 @@ public final class SingleHeadAttention extends AbstractBlock {
   }
 
   private NDArray dropout(NDArray array, boolean training) {
-    return Dropout.dropout(array, dropout, training).singletonOrThrow();
+    return DropoutMask.apply(array, dropout, training);
   }
 
   /** A result belongs to its operand's manager; a parameter's outlives the batch, so move it. */

@@ -4,7 +4,6 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
-import ai.djl.nn.norm.Dropout;
 import ai.djl.nn.recurrent.LSTM;
 import ai.djl.training.ParameterStore;
 
@@ -46,7 +45,7 @@ final class WeightDrop extends ParameterStore {
     if (parameter != hiddenToHidden) {
       return value;
     }
-    NDArray dropped = Dropout.dropout(value, rate, training).singletonOrThrow();
+    NDArray dropped = DropoutMask.apply(value, rate, training);
     dropped.attach(batchManager);
     return dropped;
   }

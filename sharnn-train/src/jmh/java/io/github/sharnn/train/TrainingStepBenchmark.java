@@ -1,0 +1,380 @@
+package io.github.sharnn.train;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.recurrent.LSTM;
+import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.GradientCollector;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.Trainer;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.initializer.UniformInitializer;
+import ai.djl.nn.Parameter;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNState;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Warmup;
+import org.openjdk.jmh.results.Result;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.CommandLineOptionException;
+import org.openjdk.jmh.runner.options.CommandLineOptions;
+import org.openjdk.jmh.runner.options.OptionsBuilder;
+
+/**
+ * How much longer than its bare parts does one training step take?
+ *
+ * <p>The step is the code that {@link SHARNNTrainer} runs: a batch of {@link StreamDataset}, {@link
+ * TrainingStep} with carried state, {@link GlobalNorm#clip} and {@link Lamb}, with the recipe's
+ * dropout. The bare parts, timed beside it, are the LSTMs forward and backward through DJL, and the
+ * matrix products of Boom, attention (query projection, scores, context) and output: for each the
+ * product and the two products of its backward, without graph, bias or element-wise operation.
+ *
+ * <p>C 256, H 1024, V 256, 4 layers, attention in the third, batch 16, segment 128, FLOAT32, 2
+ * threads. The memory has 512 positions and is full, so that attention sees 512 keys.
+ *
+ * <pre>{@code
+ * mvn -B -Pbenchmark -DskipTests -pl sharnn-train -am test
+ * }</pre>
+ */
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.MILLISECONDS)
+@Warmup(iterations = 2, time = 4)
+@Measurement(iterations = 5, time = 4)
+@Fork(
+    value = 1,
+    jvmArgsAppend = {
+      "-Dai.djl.pytorch.num_threads=" + TrainingStepBenchmark.THREADS,
+      "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+    })
+public class TrainingStepBenchmark {
+
+  static final int THREADS = 2;
+
+  private static final int EMBEDDING_SIZE = 256;
+  private static final int BOOM_SIZE = 1024;
+  private static final int VOCABULARY_SIZE = 256;
+  private static final int LAYERS = 4;
+  private static final int MEMORY_LENGTH = 512;
+  private static final int BATCH_SIZE = 16;
+  private static final int SEQUENCE_LENGTH = 128;
+  private static final int SEED = 42;
+
+  /** A model in training on random bytes, its memory full. */
+  @State(Scope.Benchmark)
+  public static class Training {
+
+    private Path file;
+    private Model model;
+    private SHARNN block;
+    private Trainer trainer;
+    private TrainingStep step;
+    private StreamDataset dataset;
+    private Iterator<Batch> batches;
+    private NDManager stateManager;
+    private SHARNNState state;
+
+    /**
+     * Builds the model and trains until the memory is full.
+     *
+     * @throws IOException if the bytes can't be written
+     */
+    @Setup(Level.Trial)
+    public void setUp() throws IOException {
+      file = Files.createTempFile("benchmark", ".bin");
+      byte[] bytes = new byte[1 << 22];
+      new Random(SEED).nextBytes(bytes);
+      Files.write(file, bytes);
+      dataset = StreamDataset.fixed(Corpus.open(file).train(), BATCH_SIZE, SEQUENCE_LENGTH);
+      block =
+          SHARNN.of(
+              SHARNN
+                  .builder()
+                  .embeddingSize(EMBEDDING_SIZE)
+                  .boomSize(BOOM_SIZE)
+                  .vocabularySize(VOCABULARY_SIZE)
+                  .layers(LAYERS)
+                  .attentionLayers(LAYERS - 2)
+                  .memoryLength(MEMORY_LENGTH)
+                  .config());
+      model = block.newModel("benchmark", Device.cpu());
+      model.getNDManager().getEngine().setRandomSeed(SEED);
+      trainer =
+          model.newTrainer(
+              new DefaultTrainingConfig(new SequenceCrossEntropy())
+                  .optDevices(new Device[] {Device.cpu()})
+                  .optOptimizer(Lamb.builder().build()));
+      trainer.initialize(new Shape(BATCH_SIZE, SEQUENCE_LENGTH));
+      step = new TrainingStep(trainer);
+      batches = dataset.getData(trainer.getManager()).iterator();
+      stateManager = trainer.getManager().newSubManager();
+      state = block.zeroState(stateManager, BATCH_SIZE);
+      for (int filled = 0; filled < MEMORY_LENGTH; filled += SEQUENCE_LENGTH) {
+        step();
+      }
+    }
+
+    private double step() {
+      if (!batches.hasNext()) {
+        batches = dataset.getData(trainer.getManager()).iterator();
+      }
+      try (Batch batch = batches.next()) {
+        TrainingStep.Result result = step.run(batch, state, 1);
+        state.close();
+        state = result.state().attach(stateManager);
+        double norm = GlobalNorm.clip(block, 0.25);
+        trainer.step();
+        return result.loss() + norm;
+      }
+    }
+
+    /**
+     * Closes the model.
+     *
+     * @throws IOException if the bytes can't be deleted
+     */
+    @TearDown(Level.Trial)
+    public void tearDown() throws IOException {
+      trainer.close();
+      model.close();
+      Files.delete(file);
+    }
+  }
+
+  /** One LSTM for each layer, with its input. */
+  @State(Scope.Benchmark)
+  public static class Lstms {
+
+    private final List<LSTM> blocks = new ArrayList<>();
+    private NDManager manager;
+    private ParameterStore parameterStore;
+    private NDArray input;
+    private NDArray hidden;
+
+    /** Initializes the LSTMs as {@link SHARNN} does. */
+    @Setup(Level.Trial)
+    public void setUp() {
+      manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
+      parameterStore = new ParameterStore(manager, false);
+      Shape shape = new Shape(BATCH_SIZE, SEQUENCE_LENGTH, EMBEDDING_SIZE);
+      for (int layer = 0; layer < LAYERS; layer++) {
+        LSTM block =
+            LSTM.builder()
+                .setStateSize(EMBEDDING_SIZE)
+                .setNumLayers(1)
+                .optBatchFirst(true)
+                .optReturnState(true)
+                .build();
+        block.setInitializer(
+            new UniformInitializer((float) (1 / Math.sqrt(EMBEDDING_SIZE))), parameter -> true);
+        block.initialize(manager, ai.djl.ndarray.types.DataType.FLOAT32, shape);
+        for (Parameter parameter : block.getParameters().values()) {
+          parameter.getArray().setRequiresGradient(true);
+        }
+        blocks.add(block);
+      }
+      input = manager.randomNormal(shape);
+      input.setRequiresGradient(true); // in the model a gradient flows on to the layer below
+      hidden = manager.zeros(new Shape(1, BATCH_SIZE, EMBEDDING_SIZE));
+    }
+
+    private void forwardBackward(LSTM block) {
+      try (NDScope scope = new NDScope();
+          GradientCollector collector = manager.getEngine().newGradientCollector()) {
+        scope.suppressNotUsedWarning();
+        NDList outputs = block.forward(parameterStore, new NDList(input, hidden, hidden), true);
+        collector.backward(outputs.head());
+      }
+    }
+
+    /** Closes the arrays. */
+    @TearDown(Level.Trial)
+    public void tearDown() {
+      manager.close();
+    }
+  }
+
+  /** The operands of every matrix product of the model. */
+  @State(Scope.Benchmark)
+  public static class Matrices {
+
+    private NDManager manager;
+    private NDArray activations; // (B*T, C)
+    private NDArray boomActivations; // (B*T, H)
+    private NDArray vocabularyActivations; // (B*T, V)
+    private NDArray boomWeight; // (H, C)
+    private NDArray queryWeight; // (C, C)
+    private NDArray outputWeight; // (V, C)
+    private NDArray queries; // (B, T, C)
+    private NDArray keys; // (B, K, C)
+    private NDArray scores; // (B, T, K)
+
+    /** Draws the operands. */
+    @Setup(Level.Trial)
+    public void setUp() {
+      manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
+      long tokens = (long) BATCH_SIZE * SEQUENCE_LENGTH;
+      activations = manager.randomNormal(new Shape(tokens, EMBEDDING_SIZE));
+      boomActivations = manager.randomNormal(new Shape(tokens, BOOM_SIZE));
+      vocabularyActivations = manager.randomNormal(new Shape(tokens, VOCABULARY_SIZE));
+      boomWeight = manager.randomNormal(new Shape(BOOM_SIZE, EMBEDDING_SIZE));
+      queryWeight = manager.randomNormal(new Shape(EMBEDDING_SIZE, EMBEDDING_SIZE));
+      outputWeight = manager.randomNormal(new Shape(VOCABULARY_SIZE, EMBEDDING_SIZE));
+      queries = manager.randomNormal(new Shape(BATCH_SIZE, SEQUENCE_LENGTH, EMBEDDING_SIZE));
+      keys = manager.randomNormal(new Shape(BATCH_SIZE, MEMORY_LENGTH, EMBEDDING_SIZE));
+      scores = manager.randomNormal(new Shape(BATCH_SIZE, SEQUENCE_LENGTH, MEMORY_LENGTH));
+    }
+
+    /** {@code y = x W^T}, and from a gradient of y those of x and W. */
+    private static void linear(NDArray x, NDArray weight, NDArray yGradient) {
+      x.matMul(weight.transpose());
+      yGradient.matMul(weight);
+      yGradient.transpose().matMul(x);
+    }
+
+    private void attention() {
+      NDArray keysTransposed = keys.transpose(0, 2, 1); // (B, K, C) -> (B, C, K)
+      NDArray scoresTransposed = scores.transpose(0, 2, 1); // (B, T, K) -> (B, K, T)
+      queries.batchMatMul(keysTransposed); // Q K^T: (B, T, K)
+      scores.batchMatMul(keys); // gradient of Q: (B, T, C)
+      scoresTransposed.batchMatMul(queries); // gradient of K: (B, K, C)
+      scores.batchMatMul(keys); // A V: (B, T, C)
+      queries.batchMatMul(keysTransposed); // gradient of A: (B, T, K)
+      scoresTransposed.batchMatMul(queries); // gradient of V: (B, K, C)
+    }
+
+    /** Closes the arrays. */
+    @TearDown(Level.Trial)
+    public void tearDown() {
+      manager.close();
+    }
+  }
+
+  /**
+   * One training step.
+   *
+   * @param training the model
+   * @return the loss and the norm of the gradients, added
+   */
+  @Benchmark
+  public double trainingStep(Training training) {
+    return training.step();
+  }
+
+  /**
+   * All LSTMs, forward and backward.
+   *
+   * @param lstms the LSTMs
+   * @return the first, which holds the last gradient
+   */
+  @Benchmark
+  public Object bareLstms(Lstms lstms) {
+    lstms.blocks.forEach(lstms::forwardBackward);
+    return lstms.input;
+  }
+
+  /**
+   * Boom's matrix products of all layers, forward and backward.
+   *
+   * @param matrices the operands
+   * @return an operand
+   */
+  @Benchmark
+  public Object bareBoom(Matrices matrices) {
+    try (NDScope scope = new NDScope()) {
+      scope.suppressNotUsedWarning();
+      for (int layer = 0; layer < LAYERS; layer++) {
+        Matrices.linear(matrices.activations, matrices.boomWeight, matrices.boomActivations);
+      }
+    }
+    return matrices.activations;
+  }
+
+  /**
+   * The attention layer's matrix products, forward and backward.
+   *
+   * @param matrices the operands
+   * @return an operand
+   */
+  @Benchmark
+  public Object bareAttention(Matrices matrices) {
+    try (NDScope scope = new NDScope()) {
+      scope.suppressNotUsedWarning();
+      Matrices.linear(matrices.activations, matrices.queryWeight, matrices.activations);
+      matrices.attention();
+    }
+    return matrices.activations;
+  }
+
+  /**
+   * The output's matrix products, forward and backward.
+   *
+   * @param matrices the operands
+   * @return an operand
+   */
+  @Benchmark
+  public Object bareOutput(Matrices matrices) {
+    try (NDScope scope = new NDScope()) {
+      scope.suppressNotUsedWarning();
+      Matrices.linear(
+          matrices.activations, matrices.outputWeight, matrices.vocabularyActivations);
+    }
+    return matrices.activations;
+  }
+
+  /**
+   * Runs all parts and prints the step over their sum.
+   *
+   * @param args JMH's options
+   * @throws RunnerException if a benchmark fails
+   * @throws CommandLineOptionException if an option is unknown
+   */
+  public static void main(String... args) throws RunnerException, CommandLineOptionException {
+    Collection<RunResult> results =
+        new Runner(
+                new OptionsBuilder()
+                    .parent(new CommandLineOptions(args))
+                    .include(TrainingStepBenchmark.class.getSimpleName())
+                    .build())
+            .run();
+    double step = Double.NaN;
+    double sum = 0;
+    System.out.printf("%n%-16s %10s %8s%n", "part", "ms", "error");
+    for (RunResult run : results) {
+      Result<?> result = run.getPrimaryResult();
+      System.out.printf(
+          "%-16s %10.1f %8.1f%n", result.getLabel(), result.getScore(), result.getScoreError());
+      if (result.getLabel().equals("trainingStep")) {
+        step = result.getScore();
+      } else {
+        sum += result.getScore();
+      }
+    }
+    System.out.printf("%-16s %10.1f%n%-16s %10.2f%n", "sum of parts", sum, "step / sum", step / sum);
+  }
+}
