@@ -2,17 +2,23 @@ package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.nn.recurrent.LSTM;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.util.List;
 
 /**
  * One block of the model: LSTM, attention where the block has it, Boom.
@@ -242,6 +248,42 @@ public final class SHABlock extends AbstractBlock {
   protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... inputShapes) {
     for (Block child : getChildren().values()) {
       child.initialize(manager, dataType, inputShapes[0]);
+    }
+    shareLstmMemory(manager);
+  }
+
+  @Override
+  public void loadParameters(NDManager manager, DataInputStream is)
+      throws IOException, MalformedModelException {
+    super.loadParameters(manager, is);
+    shareLstmMemory(manager);
+  }
+
+  /**
+   * Puts the LSTM's parameters side by side into one piece of memory, in cuDNN's order, as
+   * PyTorch's {@code flatten_parameters} does: otherwise cuDNN copies them together at every call,
+   * and warns.
+   */
+  private void shareLstmMemory(NDManager manager) {
+    List<Parameter> parameters = lstm.getDirectParameters().values();
+    long size = parameters.stream().mapToLong(p -> p.getShape().size()).sum();
+    try (NDArray buffer =
+        manager.zeros(new Shape(size), parameters.get(0).getArray().getDataType())) {
+      long from = 0;
+      for (Parameter parameter : parameters) {
+        NDArray array = parameter.getArray();
+        long to = from + parameter.getShape().size();
+        try (NDArray range = buffer.get(new NDIndex("{}:{}", from, to));
+            NDArray shaped = range.reshape(parameter.getShape());
+            NDArray values = array.stopGradient()) {
+          NDArray leaf = shaped.stopGradient();
+          leaf.set(new NDIndex("..."), values);
+          boolean gradient = array.hasGradient();
+          array.intern(leaf); // the same object, whatever holds it, on the shared memory
+          array.setRequiresGradient(gradient);
+        }
+        from = to;
+      }
     }
   }
 }

@@ -3,7 +3,6 @@ package io.github.sharnn.train;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDScope;
 import ai.djl.nn.Block;
@@ -35,21 +34,36 @@ public final class GlobalNorm {
     checkArgument(maxNorm > 0, "maxNorm must be above 0, but is %s", maxNorm);
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
-      NDList gradients = new NDList();
-      NDList norms = new NDList();
-      for (Parameter parameter : block.getParameters().values()) {
-        if (parameter.requiresGradient()) {
-          NDArray gradient = parameter.getArray().getGradient();
-          gradients.add(gradient);
-          norms.add(gradient.norm());
-        }
-      }
-      double norm = NDArrays.stack(norms).norm().getFloat(); // the one value read back
-      double scale = maxNorm / (norm + EPSILON);
+      NDList gradients = gradients(block);
+      double norm = norm(gradients);
+      double scale = scale(norm, maxNorm);
       if (scale < 1 && Double.isFinite(norm)) {
-        gradients.forEach(gradient -> gradient.muli(scale));
+        Kernels.get().call("scale", new float[] {(float) scale}, gradients);
       }
       return norm;
     }
+  }
+
+  /** The gradients of a block's parameters, in its order. */
+  static NDList gradients(Block block) {
+    NDList gradients = new NDList();
+    for (Parameter parameter : block.getParameters().values()) {
+      if (parameter.requiresGradient()) {
+        gradients.add(parameter.getArray().getGradient());
+      }
+    }
+    return gradients;
+  }
+
+  /** Their common L2 norm, computed in FLOAT32: the one value read back. */
+  static double norm(NDList gradients) {
+    try (NDArray norm = Kernels.get().call("norm", gradients)) {
+      return norm.getFloat();
+    }
+  }
+
+  /** What gradients of a norm are multiplied by. */
+  static double scale(double norm, double maxNorm) {
+    return Math.min(1, maxNorm / (norm + EPSILON));
   }
 }

@@ -2,18 +2,17 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import ai.djl.Device;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDScope;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.ParameterTracker;
 import ai.djl.training.tracker.Tracker;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * LAMB with a minimum trust: Adam's step for each parameter, scaled by the ratio of the parameter's
@@ -35,7 +34,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * Merity's, arXiv:1911.11423. {@code setRescaleGrad} is honoured; {@code optClipGrad} is refused:
  * clip by {@link GlobalNorm}.
  */
-public final class Lamb extends Optimizer {
+public final class Lamb extends Optimizer implements AutoCloseable {
 
   private static final float MAX_PARAMETER_NORM = 10;
 
@@ -44,8 +43,8 @@ public final class Lamb extends Optimizer {
   private final float beta2;
   private final float epsilon;
   private final float minTrust;
-  private final Map<String, Map<Device, NDArray>> means = new ConcurrentHashMap<>();
-  private final Map<String, Map<Device, NDArray>> variances = new ConcurrentHashMap<>();
+  private final Map<String, NDArray> means = new HashMap<>();
+  private final Map<String, NDArray> variances = new HashMap<>();
 
   private Lamb(Builder builder) {
     super(builder);
@@ -75,48 +74,68 @@ public final class Lamb extends Optimizer {
 
   @Override
   public void update(String parameterId, NDArray weight, NDArray grad) {
-    float learningRate = learningRateTracker.getNewValue(parameterId, updateCount(parameterId));
+    try (NDScope scope = new NDScope()) {
+      scope.suppressNotUsedWarning();
+      updateAll(List.of(parameterId), new NDList(weight), new NDList(grad), rescaleGrad);
+      Kernels.get().call("zero", new NDList(weight.getGradient())); // grad is a copy
+    }
+  }
+
+  /**
+   * Updates many parameters in a few launches.
+   *
+   * @param ids what the moments are kept under, one for each parameter
+   * @param weights the parameters, FLOAT32
+   * @param gradients their gradients, FLOAT32 or FLOAT16; zeroed
+   * @param scale what the gradients are multiplied by first
+   */
+  void updateAll(List<String> ids, NDList weights, NDList gradients, double scale) {
+    float learningRate = 0;
+    NDList means = new NDList();
+    NDList variances = new NDList();
+    NDList aliases = new NDList();
+    for (int i = 0; i < ids.size(); i++) {
+      NDArray weight = weights.get(i);
+      learningRate = learningRateTracker.getNewValue(ids.get(i), updateCount(ids.get(i)));
+      means.add(moment(this.means, ids.get(i), weight));
+      variances.add(moment(this.variances, ids.get(i), weight));
+      aliases.add(weight.stopGradient()); // may change in place on any thread
+    }
     if (!Float.isFinite(learningRate)) {
       throw new TrainingDivergedException("the learning rate is " + learningRate);
     }
-    Device device = weight.getDevice();
-    NDArray mean = withDefaultState(means, parameterId, device, k -> moment(weight));
-    NDArray variance = withDefaultState(variances, parameterId, device, k -> moment(weight));
-    try (NDScope scope = new NDScope()) {
-      scope.suppressNotUsedWarning();
-      NDArray p = weight.stopGradient(); // an alias that may change in place on any thread
-      // the square of a FLOAT16 gradient would soon be 0
-      NDArray g = grad.toType(DataType.FLOAT32, false);
-      if (rescaleGrad != 1) {
-        g = g.mul(rescaleGrad);
-      }
-      mean.muli(beta1).addi(g.mul(1 - beta1));
-      variance.muli(beta2).addi(g.square().muli(1 - beta2));
-      NDArray step = mean.div(variance.sqrt().addi(epsilon));
-      if (getWeightDecay() != 0) {
-        step.addi(p.toType(DataType.FLOAT32, false).mul(getWeightDecay()));
-      }
-      NDArray change = step.muli(trust(p, step).muli(learningRate));
-      p.subi(change.toType(p.getDataType(), false));
-      NDArray used = weight.getGradient();
-      // not muli(0) or zeroGradients(): an infinite gradient would become NaN for ever
-      used.set(new NDIndex("..."), 0f);
-    }
+    float[] options = {
+      (float) scale,
+      learningRate,
+      beta1,
+      beta2,
+      epsilon,
+      getWeightDecay(),
+      minTrust,
+      MAX_PARAMETER_NORM
+    };
+    Kernels.get().call("lamb", options, aliases, gradients, means, variances).close();
+    aliases.close();
   }
 
-  private NDArray trust(NDArray p, NDArray step) {
-    NDArray stepNorm = step.norm();
-    NDArray parameterNorm = p.toType(DataType.FLOAT32, false).norm().minimum(MAX_PARAMETER_NORM);
-    NDArray defined = stepNorm.mul(parameterNorm).gt(0);
-    NDArray ratio = NDArrays.where(defined, parameterNorm.div(stepNorm), stepNorm.onesLike());
-    return ratio.maximum(minTrust);
+  private static NDArray moment(Map<String, NDArray> moments, String id, NDArray weight) {
+    return moments.computeIfAbsent(
+        id,
+        k -> {
+          NDArray zeros = weight.getManager().zeros(weight.getShape(), DataType.FLOAT32);
+          zeros.detach(); // kept until close, whatever becomes of the weight's manager
+          NDScope.unregister(zeros);
+          return zeros;
+        });
   }
 
-  /** Kept by the optimizer for its life: outside any scope, detached by DJL from any manager. */
-  private static NDArray moment(NDArray weight) {
-    NDArray zeros = weight.getManager().zeros(weight.getShape(), DataType.FLOAT32);
-    NDScope.unregister(zeros);
-    return zeros;
+  /** Frees the moments. */
+  @Override
+  public void close() {
+    means.values().forEach(NDArray::close);
+    variances.values().forEach(NDArray::close);
+    means.clear();
+    variances.clear();
   }
 
   /** Options of {@link Lamb}, named as those of DJL's {@code AdamW.Builder}. */

@@ -7,26 +7,16 @@ import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.engine.Engine;
 import ai.djl.metric.Metrics;
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.Parameter;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.Trainer;
-import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.TrainingListener;
-import ai.djl.training.listener.TrainingListener.BatchData;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
-import ai.djl.translate.Batchifier;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNState;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 
 /**
@@ -53,13 +43,11 @@ import java.util.function.Consumer;
 public final class SHARNNTrainer {
 
   private final Model model;
-  private final SHARNN block;
   private final Builder options;
 
   private SHARNNTrainer(Builder options) {
     this.options = options;
     this.model = options.model;
-    this.block = SHARNN.of(model);
   }
 
   /**
@@ -89,220 +77,47 @@ public final class SHARNNTrainer {
     StreamDataset.fixed(corpus.validation(), options.evaluationStreams(), options.sequenceLength);
     Engine engine = model.getNDManager().getEngine();
     engine.setRandomSeed(options.seed);
+    Optimizer optimizer = options.newOptimizer();
     DefaultTrainingConfig config =
         new DefaultTrainingConfig(new SequenceCrossEntropy())
             .optDevices(new Device[] {model.getNDManager().getDevice()})
-            .optOptimizer(options.optimizer())
+            .optOptimizer(optimizer)
             .addTrainingListeners(options.listeners.toArray(TrainingListener[]::new));
-    try (Trainer trainer = model.newTrainer(config);
-        BestWeights best = new BestWeights(block, model.getNDManager())) {
+    Shape tokens = new Shape(options.batchSize, options.sequenceLength);
+    try (WorkingWeights weights = WorkingWeights.of(model, options.precision(), tokens);
+        Trainer trainer = weights.model().newTrainer(config);
+        BestWeights best = new BestWeights(SHARNN.of(model), model.getNDManager())) {
       trainer.setMetrics(options.metrics);
-      trainer.initialize(new Shape(options.batchSize, options.sequenceLength));
-      zeroGradients();
-      Run run = new Run(trainer, corpus, dataset, budget, best);
-      run.train();
+      trainer.initialize(tokens);
+      WeightUpdate update = new WeightUpdate(model, weights, trainer, optimizer, options.clipNorm);
+      TrainingRun run = new TrainingRun(options, trainer, update, best, corpus, budget);
+      List<StepReport> history = run.train(dataset);
       best.restore();
-      return new FitResult(run.history);
-    }
-  }
-
-  /** A run that ended in an exception may have left gradients, to which the first would add. */
-  private void zeroGradients() {
-    for (Parameter parameter : block.getParameters().values()) {
-      if (parameter.requiresGradient()) {
-        try (NDArray gradient = parameter.getArray().getGradient()) {
-          gradient.set(new NDIndex("..."), 0f);
-        }
+      return new FitResult(history);
+    } finally {
+      if (options.optimizer == null) {
+        ((Lamb) optimizer).close();
       }
-    }
-  }
-
-  /** The state of one call of fit. */
-  private final class Run {
-
-    private final Trainer trainer;
-    private final Corpus corpus;
-    private final StreamDataset dataset;
-    private final Budget budget;
-    private final BestWeights best;
-    private final TrainingStep step;
-    private final List<StepReport> history = new ArrayList<>();
-    private final long start = System.nanoTime();
-    private long bytes;
-
-    Run(Trainer trainer, Corpus corpus, StreamDataset dataset, Budget budget, BestWeights best) {
-      this.trainer = trainer;
-      this.corpus = corpus;
-      this.dataset = dataset;
-      this.budget = budget;
-      this.best = best;
-      this.step = new TrainingStep(trainer);
-    }
-
-    void train() {
-      double used = 0;
-      for (int epoch = 0; used < 1; epoch++) {
-        used = trainEpoch(epoch);
-      }
-    }
-
-    /**
-     * One pass over the data, or what the budget leaves of it; returns how much of the budget is
-     * used.
-     */
-    private double trainEpoch(int epoch) {
-      try (NDManager stateManager = trainer.getManager().newSubManager()) {
-        SHARNNState[] states = zeroStates(stateManager);
-        double used = 0;
-        for (Batch batch : dataset.getData(trainer.getManager())) {
-          long begin = System.nanoTime();
-          double epochs = epoch + batch.getProgress() / (double) batch.getProgressTotal();
-          long tokens = batch.getData().head().size();
-          double bpc;
-          double norm;
-          try (batch) {
-            bpc = accumulate(batch, states, stateManager) / SequenceCrossEntropy.NATS_PER_BIT;
-            norm = GlobalNorm.clip(block, options.clipNorm);
-            checkDiverged(
-                Double.isFinite(bpc) && Double.isFinite(norm),
-                "loss %s bits per character, gradient norm %s".formatted(bpc, norm));
-            trainer.step();
-          }
-          long now = System.nanoTime();
-          bytes += tokens;
-          long steps = history.size() + 1;
-          used = budget.used(epochs, steps, now - start);
-          boolean ended = used >= 1 || batch.getProgress() == batch.getProgressTotal();
-          double validation = Double.NaN;
-          if (ended
-              || (options.evaluationInterval > 0 && steps % options.evaluationInterval == 0)) {
-            validation = evaluate();
-          }
-          report(
-              new StepReport(
-                  steps,
-                  bytes,
-                  Math.min(used, 1),
-                  (System.nanoTime() - start) / 1e9,
-                  bpc,
-                  validation,
-                  tokens / ((now - begin) / 1e9),
-                  norm));
-          if (used >= 1) {
-            break;
-          }
-        }
-        trainer.notifyListeners(listener -> listener.onEpoch(trainer));
-        return used;
-      }
-    }
-
-    private SHARNNState[] zeroStates(NDManager manager) {
-      SHARNNState[] states = new SHARNNState[options.accumulation];
-      for (int i = 0; i < states.length; i++) {
-        states[i] = block.zeroState(manager, options.batchSize / options.accumulation);
-      }
-      return states;
-    }
-
-    /**
-     * Forward and backward over the batch, some streams at a time; returns the mean loss in nats.
-     */
-    private double accumulate(Batch batch, SHARNNState[] states, NDManager stateManager) {
-      double loss = 0;
-      for (int i = 0; i < states.length; i++) {
-        try (Batch slice = slice(batch, i)) {
-          TrainingStep.Result result = step.run(slice, states[i], 1f / states.length);
-          states[i].close();
-          states[i] = result.state().attach(stateManager);
-          loss += result.loss() / states.length;
-        }
-      }
-      return loss;
-    }
-
-    private Batch slice(Batch batch, int index) {
-      NDManager manager = batch.getManager().newSubManager();
-      int streams = options.batchSize / options.accumulation;
-      NDIndex rows = new NDIndex("{}:{}", index * streams, (index + 1) * streams);
-      NDList data = new NDList(batch.getData().head().get(rows)); // (B, T) -> (streams, T)
-      NDList labels = new NDList(batch.getLabels().head().get(rows)); // (B, T) -> (streams, T)
-      data.attach(manager);
-      labels.attach(manager);
-      return new Batch(
-          manager,
-          data,
-          labels,
-          streams,
-          Batchifier.STACK,
-          Batchifier.STACK,
-          batch.getProgress(),
-          batch.getProgressTotal());
-    }
-
-    private double evaluate() {
-      double bpc =
-          Evaluation.of(
-                  model,
-                  corpus.validation(),
-                  options.evaluationStreams(),
-                  options.sequenceLength,
-                  (batch, predictions) -> notifyValidation(batch, predictions))
-              .bitsPerCharacter();
-      checkDiverged(Double.isFinite(bpc), "validation loss %s bits per character".formatted(bpc));
-      best.offer(bpc);
-      return bpc;
-    }
-
-    private void notifyValidation(Batch batch, NDList predictions) {
-      NDList labels = batch.getLabels();
-      Device device = labels.head().getDevice();
-      BatchData batchData =
-          new BatchData(
-              batch,
-              new ConcurrentHashMap<>(Map.of(device, labels)),
-              new ConcurrentHashMap<>(Map.of(device, predictions)));
-      trainer.notifyListeners(listener -> listener.onValidationBatch(trainer, batchData));
-    }
-
-    private void checkDiverged(boolean finite, String figures) {
-      if (!finite) {
-        throw new TrainingDivergedException(
-            "training diverged at step %d: %s; lower the learning rate or warm up longer"
-                .formatted(history.size() + 1, figures));
-      }
-    }
-
-    private void report(StepReport report) {
-      history.add(report);
-      if (options.metrics != null) {
-        options.metrics.addMetric("trainBpc", report.trainBpc());
-        options.metrics.addMetric("gradientNorm", report.gradientNorm());
-        options.metrics.addMetric("bytesPerSecond", report.bytesPerSecond());
-        if (report.evaluated()) {
-          options.metrics.addMetric("validationBpc", report.validationBpc());
-        }
-      }
-      options.onStep.accept(report);
     }
   }
 
   /** Options of a {@link SHARNNTrainer}. Every default is the recipe's. */
   public static final class Builder {
 
-    private final Model model;
-    private int batchSize = 16;
-    private int sequenceLength = 1024;
-    private int accumulation = 1;
-    private double clipNorm = 0.25;
-    private int seed = 42;
-    private int evaluationInterval;
-    private int evaluationStreams; // 0: batchSize
-    private Tracker learningRate = LearningRateSchedule.peak(2e-3f).warmUp(800);
-    private Optimizer optimizer; // null: Lamb
-    private final List<TrainingListener> listeners = new ArrayList<>();
-    private Metrics metrics; // null: none kept
-    private Consumer<StepReport> onStep = report -> {};
+    final Model model;
+    int batchSize = 16;
+    int sequenceLength = 1024;
+    int accumulation = 1;
+    double clipNorm = 0.25;
+    int seed = 42;
+    int evaluationInterval;
+    int evaluationStreams; // 0: batchSize
+    Tracker learningRate = LearningRateSchedule.peak(2e-3f).warmUp(800);
+    Optimizer optimizer; // null: Lamb
+    final List<TrainingListener> listeners = new ArrayList<>();
+    Metrics metrics; // null: none kept
+    Consumer<StepReport> onStep = report -> {};
+    DataType precision; // null: by device
 
     private Builder(Model model) {
       SHARNN.of(model);
@@ -439,6 +254,18 @@ public final class SHARNNTrainer {
     }
 
     /**
+     * Sets what forward and backward compute in: FLOAT32, or FLOAT16 with weights and optimizer in
+     * FLOAT32 and a dynamic loss scale. Default FLOAT16 on a GPU with {@link Lamb}, else FLOAT32.
+     *
+     * @param type FLOAT32 or FLOAT16
+     * @return this builder
+     */
+    public Builder precision(DataType type) {
+      precision = type;
+      return this;
+    }
+
+    /**
      * Calls back after each step, on the training thread. Default nothing.
      *
      * @param callback gets the report that the history will hold
@@ -449,14 +276,23 @@ public final class SHARNNTrainer {
       return this;
     }
 
-    private int evaluationStreams() {
+    int evaluationStreams() {
       return evaluationStreams == 0 ? batchSize : evaluationStreams;
     }
 
-    private Optimizer optimizer() {
+    private Optimizer newOptimizer() {
       return optimizer == null
           ? Lamb.builder().optLearningRateTracker(learningRate).build()
           : optimizer;
+    }
+
+    private DataType precision() {
+      if (precision != null) {
+        return precision;
+      }
+      boolean gpu = model.getNDManager().getDevice().isGpu();
+      boolean lamb = optimizer == null || optimizer instanceof Lamb;
+      return gpu && lamb ? DataType.FLOAT16 : DataType.FLOAT32;
     }
 
     /**
@@ -479,6 +315,17 @@ public final class SHARNNTrainer {
           evaluationInterval >= 0,
           "evaluationInterval must be at least 0, but is %s",
           evaluationInterval);
+      checkArgument(
+          precision == null || precision == DataType.FLOAT32 || precision == DataType.FLOAT16,
+          "precision must be FLOAT32 or FLOAT16, but is %s%s",
+          precision,
+          precision == DataType.BFLOAT16
+              ? ": this version of DJL's PyTorch engine has no BFLOAT16"
+              : "");
+      checkArgument(
+          precision != DataType.FLOAT16 || optimizer == null || optimizer instanceof Lamb,
+          "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",
+          optimizer == null ? null : optimizer.getClass().getSimpleName());
       return new SHARNNTrainer(this);
     }
   }

@@ -11,7 +11,8 @@ package io.github.sharnn.train;
  * @param validationBpc bits per character of the validation part after the step, or NaN where it
  *     was not evaluated
  * @param bytesPerSecond this step's bytes over its own time, evaluation left out
- * @param gradientNorm global L2 norm of the gradients before clipping
+ * @param gradientNorm global L2 norm of the gradients before clipping; not finite where FLOAT16
+ *     gradients overflowed and the step was skipped
  */
 public record StepReport(
     long step,

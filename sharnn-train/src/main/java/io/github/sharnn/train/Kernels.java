@@ -1,0 +1,104 @@
+package io.github.sharnn.train;
+
+import ai.djl.Device;
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.ParameterStore;
+import com.google.common.io.Resources;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+
+/**
+ * Operators over whole lists of arrays, which DJL lacks: one launch for many arrays where a loop
+ * over them would take one each. They are PyTorch's {@code _foreach} operators, reached through a
+ * TorchScript module whose source is the resource {@code kernels.py}; no compiler and no Python is
+ * involved.
+ */
+final class Kernels {
+
+  private static final String NAME = "sharnn";
+  private static final Kernels INSTANCE = new Kernels();
+
+  private final Model module;
+
+  private Kernels() {
+    module = Model.newInstance("kernels", "PyTorch");
+    try {
+      module.load(new ByteArrayInputStream(archive()), Map.of("trainParam", "true"));
+    } catch (IOException | MalformedModelException e) {
+      throw new IllegalStateException("the kernels can't be loaded", e);
+    }
+  }
+
+  /** The kernels of this process. */
+  static Kernels get() {
+    return INSTANCE;
+  }
+
+  /** Calls a method that takes lists alone. */
+  NDArray call(String method, NDList... lists) {
+    return call(method, new float[0], lists);
+  }
+
+  /**
+   * Calls a method of the module.
+   *
+   * @param method its name in the source
+   * @param options numbers that it takes as its last argument, none for a method without
+   * @param lists its list arguments in order; their arrays are renamed
+   * @return its result, of the first array's manager
+   */
+  NDArray call(String method, float[] options, NDList... lists) {
+    NDList inputs = new NDList();
+    for (int i = 0; i < lists.length; i++) {
+      for (NDArray array : lists[i]) {
+        array.setName("list" + i + "[]"); // DJL gathers inputs of such a name into one list
+        inputs.add(array);
+      }
+    }
+    try (NDManager manager = module.getNDManager().newSubManager(Device.cpu())) {
+      if (options.length > 0) {
+        inputs.add(manager.create(options)); // on the host, where reading them stalls nothing
+      }
+      NDArray selector = manager.zeros(new Shape());
+      selector.setName("module_method:" + method);
+      inputs.add(selector);
+      return module.getBlock().forward(new ParameterStore(manager, false), inputs, true).head();
+    }
+  }
+
+  /** A TorchScript archive: a zip of the source and a pickled object without fields. */
+  private static byte[] archive() throws IOException {
+    byte[] source = Resources.toByteArray(Resources.getResource(Kernels.class, "kernels.py"));
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
+      put(
+          zip,
+          "data.pkl",
+          latin1("\u0080\u0002c__torch__\nKernels\n)\u0081}(X\b\0\0\0training\u0088ub."));
+      put(zip, "code/__torch__.py", source);
+      put(zip, "constants.pkl", latin1("\u0080\u0002)."));
+      put(zip, "version", latin1("10\n"));
+    }
+    return bytes.toByteArray();
+  }
+
+  private static byte[] latin1(String text) {
+    return text.getBytes(StandardCharsets.ISO_8859_1);
+  }
+
+  private static void put(ZipOutputStream zip, String name, byte[] content) throws IOException {
+    zip.putNextEntry(new ZipEntry(NAME + "/" + name));
+    zip.write(content);
+    zip.closeEntry();
+  }
+}

@@ -1,0 +1,63 @@
+package io.github.sharnn.train;
+
+import ai.djl.TrainingDivergedException;
+
+/**
+ * The dynamic loss scale of FLOAT16 training: gradients are computed of a multiple of the loss,
+ * since small ones would be 0 in FLOAT16. It starts at 2^16, halves at each step whose gradients
+ * overflow, which is then skipped, and doubles after 2,000 good steps in a row (Micikevicius et
+ * al., "Mixed Precision Training", arXiv:1710.03740, section 3.2).
+ */
+final class LossScale {
+
+  static final double START = 0x1p16;
+  private static final int GROWTH_INTERVAL = 2000;
+
+  private final boolean dynamic;
+  private double value;
+  private int goodSteps;
+
+  private LossScale(boolean dynamic, double value) {
+    this.dynamic = dynamic;
+    this.value = value;
+  }
+
+  /** For FLOAT32: 1, for ever. */
+  static LossScale none() {
+    return new LossScale(false, 1);
+  }
+
+  /** For FLOAT16. */
+  static LossScale dynamic() {
+    return new LossScale(true, START);
+  }
+
+  /** What the next loss is multiplied by. */
+  double value() {
+    return value;
+  }
+
+  /** Notes a step with finite gradients. */
+  void good() {
+    if (dynamic && ++goodSteps == GROWTH_INTERVAL) {
+      goodSteps = 0;
+      value *= 2;
+    }
+  }
+
+  /**
+   * Notes a step whose gradients overflowed.
+   *
+   * @throws TrainingDivergedException if the scale can't fall further, so that not the scale is the
+   *     cause
+   */
+  void overflow(long step) {
+    goodSteps = 0;
+    value /= 2;
+    if (!dynamic || value < 1) {
+      throw new TrainingDivergedException(
+          "training diverged at step %d: gradient norm not finite%s; lower the learning rate or warm up longer"
+              .formatted(step, dynamic ? " even at a loss scale of 1" : ""));
+    }
+  }
+}

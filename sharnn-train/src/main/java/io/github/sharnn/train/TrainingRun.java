@@ -1,0 +1,223 @@
+package io.github.sharnn.train;
+
+import ai.djl.Device;
+import ai.djl.TrainingDivergedException;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.training.Trainer;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.listener.TrainingListener.BatchData;
+import ai.djl.translate.Batchifier;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNState;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** One call of {@link SHARNNTrainer#fit}: epochs, steps, evaluations and their reports. */
+final class TrainingRun {
+
+  private final SHARNNTrainer.Builder options;
+  private final Trainer trainer;
+  private final SHARNN block; // what forward and backward compute with
+  private final WeightUpdate update;
+  private final BestWeights best;
+  private final Corpus corpus;
+  private final Budget budget;
+  private final TrainingStep step;
+  private final LossScale lossScale;
+  private final List<StepReport> history = new ArrayList<>();
+  private final long start = System.nanoTime();
+  private long bytes;
+
+  TrainingRun(
+      SHARNNTrainer.Builder options,
+      Trainer trainer,
+      WeightUpdate update,
+      BestWeights best,
+      Corpus corpus,
+      Budget budget) {
+    this.options = options;
+    this.trainer = trainer;
+    this.block = SHARNN.of(trainer.getModel());
+    this.update = update;
+    this.best = best;
+    this.corpus = corpus;
+    this.budget = budget;
+    this.step = new TrainingStep(trainer);
+    this.lossScale =
+        trainer.getModel().getDataType() == DataType.FLOAT16
+            ? LossScale.dynamic()
+            : LossScale.none();
+  }
+
+  /** Trains until the budget is used; returns one report for each step. */
+  List<StepReport> train(StreamDataset dataset) {
+    double used = 0;
+    for (int epoch = 0; used < 1; epoch++) {
+      used = trainEpoch(dataset, epoch);
+    }
+    return history;
+  }
+
+  /**
+   * One pass over the data, or what the budget leaves of it; returns how much of the budget is
+   * used.
+   */
+  private double trainEpoch(StreamDataset dataset, int epoch) {
+    try (NDManager stateManager = trainer.getManager().newSubManager()) {
+      SHARNNState[] states = zeroStates(stateManager);
+      double used = 0;
+      for (Batch batch : dataset.getData(trainer.getManager())) {
+        long begin = System.nanoTime();
+        double epochs = epoch + batch.getProgress() / (double) batch.getProgressTotal();
+        long tokens = batch.getData().head().size();
+        SHARNNState[] next = new SHARNNState[states.length];
+        double bpc;
+        try (batch) {
+          bpc = accumulate(batch, states, next, stateManager) / SequenceCrossEntropy.NATS_PER_BIT;
+        }
+        double norm = updateWeights(bpc);
+        SHARNNState[] unused = Double.isFinite(norm) ? states : next;
+        states = Double.isFinite(norm) ? next : states;
+        for (SHARNNState state : unused) {
+          state.close();
+        }
+        long now = System.nanoTime();
+        bytes += tokens;
+        long steps = history.size() + 1;
+        used = budget.used(epochs, steps, now - start);
+        boolean ended = used >= 1 || batch.getProgress() == batch.getProgressTotal();
+        double validation = Double.NaN;
+        if (ended || (options.evaluationInterval > 0 && steps % options.evaluationInterval == 0)) {
+          validation = evaluate();
+        }
+        report(
+            new StepReport(
+                steps,
+                bytes,
+                Math.min(used, 1),
+                (System.nanoTime() - start) / 1e9,
+                bpc,
+                validation,
+                tokens / ((now - begin) / 1e9),
+                norm));
+        if (used >= 1) {
+          break;
+        }
+      }
+      trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+      return used;
+    }
+  }
+
+  /** Steps, or skips where gradients overflowed; returns their norm. */
+  private double updateWeights(double bpc) {
+    long begin = System.nanoTime();
+    double norm = update.norm(lossScale.value());
+    checkDiverged(
+        Double.isFinite(bpc), "loss %s bits per character, gradient norm %s".formatted(bpc, norm));
+    if (Double.isFinite(norm)) {
+      update.step(norm, lossScale.value());
+      lossScale.good();
+    } else {
+      update.skip();
+      lossScale.overflow(history.size() + 1);
+    }
+    trainer.addMetric("step", begin);
+    return norm;
+  }
+
+  private SHARNNState[] zeroStates(NDManager manager) {
+    SHARNNState[] states = new SHARNNState[options.accumulation];
+    for (int i = 0; i < states.length; i++) {
+      states[i] = block.zeroState(manager, options.batchSize / options.accumulation);
+    }
+    return states;
+  }
+
+  /**
+   * Forward and backward, some streams at a time; fills next, and returns the mean loss in nats.
+   */
+  private double accumulate(
+      Batch batch, SHARNNState[] states, SHARNNState[] next, NDManager stateManager) {
+    double loss = 0;
+    float weight = (float) (lossScale.value() / states.length);
+    for (int i = 0; i < states.length; i++) {
+      try (Batch slice = slice(batch, i)) {
+        TrainingStep.Result result = step.run(slice, states[i], weight);
+        next[i] = result.state().attach(stateManager);
+        loss += result.loss() / states.length;
+      }
+    }
+    return loss;
+  }
+
+  private Batch slice(Batch batch, int index) {
+    NDManager manager = batch.getManager().newSubManager();
+    int streams = options.batchSize / options.accumulation;
+    NDIndex rows = new NDIndex("{}:{}", index * streams, (index + 1) * streams);
+    NDList data = new NDList(batch.getData().head().get(rows)); // (B, T) -> (streams, T)
+    NDList labels = new NDList(batch.getLabels().head().get(rows)); // (B, T) -> (streams, T)
+    data.attach(manager);
+    labels.attach(manager);
+    return new Batch(
+        manager,
+        data,
+        labels,
+        streams,
+        Batchifier.STACK,
+        Batchifier.STACK,
+        batch.getProgress(),
+        batch.getProgressTotal());
+  }
+
+  private double evaluate() {
+    double bpc =
+        Evaluation.of(
+                trainer.getModel(),
+                corpus.validation(),
+                options.evaluationStreams(),
+                options.sequenceLength,
+                (batch, predictions) -> notifyValidation(batch, predictions))
+            .bitsPerCharacter();
+    checkDiverged(Double.isFinite(bpc), "validation loss %s bits per character".formatted(bpc));
+    best.offer(bpc);
+    return bpc;
+  }
+
+  private void notifyValidation(Batch batch, NDList predictions) {
+    NDList labels = batch.getLabels();
+    Device device = labels.head().getDevice();
+    BatchData batchData =
+        new BatchData(
+            batch,
+            new ConcurrentHashMap<>(Map.of(device, labels)),
+            new ConcurrentHashMap<>(Map.of(device, predictions)));
+    trainer.notifyListeners(listener -> listener.onValidationBatch(trainer, batchData));
+  }
+
+  private void checkDiverged(boolean finite, String figures) {
+    if (!finite) {
+      throw new TrainingDivergedException(
+          "training diverged at step %d: %s; lower the learning rate or warm up longer"
+              .formatted(history.size() + 1, figures));
+    }
+  }
+
+  private void report(StepReport report) {
+    history.add(report);
+    if (options.metrics != null) {
+      options.metrics.addMetric("trainBpc", report.trainBpc());
+      options.metrics.addMetric("gradientNorm", report.gradientNorm());
+      options.metrics.addMetric("bytesPerSecond", report.bytesPerSecond());
+      if (report.evaluated()) {
+        options.metrics.addMetric("validationBpc", report.validationBpc());
+      }
+    }
+    options.onStep.accept(report);
+  }
+}

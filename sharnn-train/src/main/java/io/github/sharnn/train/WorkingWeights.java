@@ -1,0 +1,79 @@
+package io.github.sharnn.train;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import io.github.sharnn.SHARNN;
+
+/**
+ * The weights that forward and backward compute with: the model's own, or a FLOAT16 copy of them.
+ * The optimizer changes the model's own, in FLOAT32, and the copy follows.
+ */
+final class WorkingWeights implements AutoCloseable {
+
+  private final Model masters;
+  private final Model working;
+
+  private WorkingWeights(Model masters, Model working) {
+    this.masters = masters;
+    this.working = working;
+  }
+
+  /** Initializes the model where needed, and copies it for FLOAT16. */
+  static WorkingWeights of(Model model, DataType precision, Shape tokens) {
+    SHARNN block = SHARNN.of(model);
+    block.initialize(model.getNDManager(), model.getDataType(), tokens);
+    if (precision != DataType.FLOAT16) {
+      return new WorkingWeights(model, model);
+    }
+    DataType type = block.getParameters().get(0).getValue().getArray().getDataType();
+    checkArgument(
+        type == DataType.FLOAT32,
+        "a model trained in FLOAT16 must have FLOAT32 weights, for the optimizer to change, but has %s",
+        type);
+    Model copy =
+        SHARNN.of(block.config()).newModel(model.getName(), model.getNDManager().getDevice());
+    copy.setDataType(DataType.FLOAT16);
+    SHARNN.of(copy).initialize(copy.getNDManager(), DataType.FLOAT16, tokens);
+    WorkingWeights weights = new WorkingWeights(model, copy);
+    weights.follow();
+    return weights;
+  }
+
+  /** The model for forward and backward. */
+  Model model() {
+    return working;
+  }
+
+  /** Brings the copy up to date. */
+  void follow() {
+    if (working == masters) {
+      return;
+    }
+    try (NDList to = aliases(working);
+        NDList values = aliases(masters)) {
+      Kernels.get().call("copy", to, values).close();
+    }
+  }
+
+  private static NDList aliases(Model model) {
+    NDList aliases = new NDList();
+    for (Parameter parameter : model.getBlock().getParameters().values()) {
+      NDArray alias = parameter.getArray().stopGradient(); // outside any graph, on any thread
+      aliases.add(alias);
+    }
+    return aliases;
+  }
+
+  @Override
+  public void close() {
+    if (working != masters) {
+      working.close();
+    }
+  }
+}

@@ -1,0 +1,50 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.TrainingDivergedException;
+import org.junit.jupiter.api.Test;
+
+class LossScaleTest {
+
+  @Test
+  void halves_at_an_overflow_and_doubles_after_2000_good_steps_in_a_row() {
+    LossScale scale = LossScale.dynamic();
+    assertThat(scale.value()).isEqualTo(65536);
+    scale.overflow(1);
+    assertThat(scale.value()).isEqualTo(32768);
+    for (int step = 0; step < 1999; step++) {
+      scale.good();
+    }
+    scale.overflow(2001);
+    assertThat(scale.value()).as("1,999 steps are not enough").isEqualTo(16384);
+    for (int step = 0; step < 2000; step++) {
+      scale.good();
+    }
+    assertThat(scale.value()).isEqualTo(32768);
+  }
+
+  @Test
+  void ends_the_run_rather_than_fall_below_1() {
+    LossScale scale = LossScale.dynamic();
+    for (int step = 1; step <= 16; step++) {
+      scale.overflow(step);
+    }
+    assertThat(scale.value()).isEqualTo(1);
+    assertThatThrownBy(() -> scale.overflow(17))
+        .isInstanceOf(TrainingDivergedException.class)
+        .hasMessageContaining("step 17")
+        .hasMessageContaining("even at a loss scale of 1");
+  }
+
+  @Test
+  void stays_1_in_float32_where_an_overflow_ends_the_run() {
+    LossScale scale = LossScale.none();
+    for (int step = 0; step < 5000; step++) {
+      scale.good();
+    }
+    assertThat(scale.value()).isEqualTo(1);
+    assertThatThrownBy(() -> scale.overflow(3)).isInstanceOf(TrainingDivergedException.class);
+  }
+}

@@ -1,0 +1,223 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.Trainer;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.listener.TrainingListenerAdapter;
+import ai.djl.training.optimizer.Optimizer;
+import io.github.sharnn.SHARNN;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BiConsumer;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** FLOAT16 forward and backward with FLOAT32 weights, on the CPU. */
+class MixedPrecisionTest {
+
+  @TempDir private Path folder;
+  private Corpus corpus;
+
+  @BeforeEach
+  void create_corpus() throws Exception {
+    corpus = Tiny.corpus(folder, 4000);
+  }
+
+  private static SHARNNTrainer.Builder trainer(Model model, DataType precision) {
+    return SHARNNTrainer.builder(model)
+        .batchSize(4)
+        .sequenceLength(16)
+        .learningRate(LearningRateSchedule.peak(5e-3f))
+        .precision(precision);
+  }
+
+  /** Does something at each batch, between backward and the update. */
+  private static final class BetweenBackwardAndStep extends TrainingListenerAdapter {
+
+    private final BiConsumer<Integer, Block> action;
+    private int step;
+
+    BetweenBackwardAndStep(BiConsumer<Integer, Block> action) {
+      this.action = action;
+    }
+
+    @Override
+    public void onTrainingBatch(Trainer trainer, BatchData batchData) {
+      action.accept(++step, trainer.getModel().getBlock());
+    }
+  }
+
+  private static Map<String, float[]> values(Block block, boolean gradients) {
+    Map<String, float[]> values = new LinkedHashMap<>();
+    block
+        .getParameters()
+        .forEach(
+            pair -> {
+              NDArray array = pair.getValue().getArray();
+              try (NDArray source = gradients ? array.getGradient() : array.duplicate();
+                  NDArray floats = source.toType(DataType.FLOAT32, true)) {
+                values.put(pair.getKey(), floats.toFloatArray());
+              }
+            });
+    return values;
+  }
+
+  /** Gradients of one batch, of the loss times a scale. */
+  private Map<String, float[]> gradients(DataType precision, float scale) {
+    Shape tokens = new Shape(4, 16);
+    try (Model model = Tiny.model(Tiny.sharnn(), 3);
+        WorkingWeights weights = WorkingWeights.of(model, precision, tokens);
+        Trainer trainer =
+            weights.model().newTrainer(new DefaultTrainingConfig(new SequenceCrossEntropy()))) {
+      trainer.initialize(tokens);
+      SHARNN block = SHARNN.of(weights.model());
+      StreamDataset dataset = StreamDataset.fixed(corpus.train(), 4, 16);
+      try (Batch batch = dataset.getData(trainer.getManager()).iterator().next()) {
+        new TrainingStep(trainer).run(batch, block.zeroState(batch.getManager(), 4), scale);
+        return values(block, true);
+      }
+    }
+  }
+
+  @Test
+  void every_parameter_gets_the_gradient_of_float32_times_the_loss_scale() {
+    Map<String, float[]> exact = gradients(DataType.FLOAT32, 1);
+    Map<String, float[]> half = gradients(DataType.FLOAT16, 1024);
+    assertThat(half.keySet()).isEqualTo(exact.keySet());
+    exact.forEach(
+        (name, gradient) -> {
+          double dot = 0;
+          double exactNorm = 0;
+          double halfNorm = 0;
+          for (int i = 0; i < gradient.length; i++) {
+            dot += (double) gradient[i] * half.get(name)[i];
+            exactNorm += (double) gradient[i] * gradient[i];
+            halfNorm += (double) half.get(name)[i] * half.get(name)[i];
+          }
+          assertThat(dot / Math.sqrt(exactNorm * halfNorm)).as(name).isGreaterThan(0.999);
+          assertThat(Math.sqrt(halfNorm / exactNorm) / 1024).as(name).isCloseTo(1, within(0.05));
+        });
+  }
+
+  @Test
+  void an_overflow_skips_one_step_and_leaves_weights_moments_and_state_untouched() {
+    // a rate of 0.5 a step: moments or state that had changed would show in every later step
+    FitResult undisturbed = fitWithOverflowAt(0, 8);
+    FitResult skipped = fitWithOverflowAt(4, 8);
+    assertThat(undisturbed.history().get(3).gradientNorm()).isFinite();
+    assertThat(skipped.history().get(3).gradientNorm()).isNaN();
+    assertThat(skippedSteps(skipped)).hasSize(skippedSteps(undisturbed).size() + 1);
+    for (int step = 0; step < 4; step++) {
+      assertThat(skipped.history().get(step).trainBpc())
+          .isEqualTo(undisturbed.history().get(step).trainBpc());
+    }
+    assertThat(skipped.history().get(4).trainBpc())
+        .as("weights of three steps, not of four")
+        .isNotEqualTo(undisturbed.history().get(4).trainBpc());
+  }
+
+  private static List<StepReport> skippedSteps(FitResult result) {
+    return result.history().stream().filter(r -> !Double.isFinite(r.gradientNorm())).toList();
+  }
+
+  @Test
+  void a_skipped_step_changes_no_weight() {
+    List<Map<String, float[]>> weights = new ArrayList<>();
+    try (Model model = Tiny.model(Tiny.sharnn(), 3)) {
+      Block masters = model.getBlock();
+      trainer(model, DataType.FLOAT16)
+          .listeners(
+              new BetweenBackwardAndStep(
+                  (step, working) -> {
+                    weights.add(values(masters, false));
+                    if (step == 4) {
+                      poison(working);
+                    }
+                  }))
+          .build()
+          .fit(corpus, Budget.steps(6));
+    }
+    assertThat(same(weights.get(3), weights.get(2))).isFalse();
+    assertThat(same(weights.get(4), weights.get(3))).as("after step 4").isTrue();
+    assertThat(same(weights.get(5), weights.get(4))).isFalse();
+  }
+
+  private static boolean same(Map<String, float[]> some, Map<String, float[]> others) {
+    return some.entrySet().stream()
+        .allMatch(entry -> Arrays.equals(entry.getValue(), others.get(entry.getKey())));
+  }
+
+  private FitResult fitWithOverflowAt(int overflow, int steps) {
+    try (Model model = Tiny.model(Tiny.sharnn(), 3)) {
+      return trainer(model, DataType.FLOAT16)
+          .learningRate(LearningRateSchedule.peak(0.05f))
+          .listeners(
+              new BetweenBackwardAndStep(
+                  (step, working) -> {
+                    if (step == overflow) {
+                      poison(working);
+                    }
+                  }))
+          .build()
+          .fit(corpus, Budget.steps(steps));
+    }
+  }
+
+  /** Makes one gradient infinite: adding to it later would keep it so. */
+  private static void poison(Block working) {
+    try (NDArray gradient = working.getParameters().get(0).getValue().getArray().getGradient()) {
+      gradient.addi(Float.POSITIVE_INFINITY);
+      gradient.subi(Float.POSITIVE_INFINITY);
+    }
+  }
+
+  @Test
+  void learns_as_float32_does_and_leaves_float32_weights() {
+    double[] bpc = new double[2];
+    DataType[] precisions = {DataType.FLOAT32, DataType.FLOAT16};
+    for (int i = 0; i < 2; i++) {
+      try (Model model = Tiny.model(Tiny.sharnn(), 3)) {
+        FitResult result = trainer(model, precisions[i]).build().fit(corpus, Budget.steps(500));
+        bpc[i] =
+            result.history().subList(450, 500).stream()
+                .mapToDouble(StepReport::trainBpc)
+                .average()
+                .orElseThrow();
+        assertThat(model.getBlock().getParameters().values())
+            .allSatisfy(p -> assertThat(p.getArray().getDataType()).isEqualTo(DataType.FLOAT32));
+        assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+            .isCloseTo(result.best().validationBpc(), within(0.01));
+      }
+    }
+    assertThat(bpc[0]).isLessThan(1);
+    assertThat(bpc[1]).isCloseTo(bpc[0], within(0.03));
+  }
+
+  @Test
+  void refuses_what_it_cannot_do() {
+    try (Model model = Tiny.model(Tiny.sharnn(), 3)) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> trainer(model, DataType.BFLOAT16).build())
+          .withMessageContaining("precision must be FLOAT32 or FLOAT16, but is bfloat16")
+          .withMessageContaining("has no BFLOAT16");
+      assertThatIllegalArgumentException()
+          .isThrownBy(
+              () -> trainer(model, DataType.FLOAT16).optimizer(Optimizer.adamW().build()).build())
+          .withMessageContaining("FLOAT16 works with Lamb alone, but the optimizer is AdamW");
+    }
+  }
+}
