@@ -124,7 +124,7 @@ class SHARNNConfigTest {
         bad(b -> b.dropouts(2), rate("inputDropout", "2.0")));
   }
 
-  private static Arguments bad(UnaryOperator<SHARNN.Builder> option, String message) {
+  private static Arguments bad(UnaryOperator<SHARNNBuilder> option, String message) {
     return arguments(option, message);
   }
 
@@ -134,7 +134,7 @@ class SHARNNConfigTest {
 
   @ParameterizedTest
   @MethodSource("badOptions")
-  void names_option_rule_and_value(UnaryOperator<SHARNN.Builder> option, String message) {
+  void names_option_rule_and_value(UnaryOperator<SHARNNBuilder> option, String message) {
     assertThatThrownBy(() -> option.apply(SHARNN.builder()).build())
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage(message);

@@ -35,7 +35,7 @@ class SavedModelTest {
     return IntStream.range(0, 20);
   }
 
-  private static Model newModel(SHARNN.Builder builder, int seed) {
+  private static Model newModel(SHARNNBuilder builder, int seed) {
     SHARNN block = builder.build();
     Model model = block.newModel("tiny");
     TestModels.initialized(block, model.getNDManager(), DataType.FLOAT32, seed, new Shape(1, 1));

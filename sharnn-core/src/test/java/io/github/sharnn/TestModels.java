@@ -20,7 +20,7 @@ final class TestModels {
 
   private TestModels() {}
 
-  static SHARNN.Builder tiny() {
+  static SHARNNBuilder tiny() {
     return SHARNN
         .builder()
         .vocabularySize(VOCABULARY)
@@ -32,7 +32,7 @@ final class TestModels {
   }
 
   /** A shape that varies with the seed: depth, attention (none, all, some), window. */
-  static SHARNN.Builder vary(int seed) {
+  static SHARNNBuilder vary(int seed) {
     Random random = new Random(seed);
     int layers = 1 + random.nextInt(3);
     int[] attention =
@@ -51,7 +51,7 @@ final class TestModels {
         .tiedOutput(random.nextInt(4) > 0);
   }
 
-  static SHARNN initialized(SHARNN.Builder builder, NDManager manager, int seed) {
+  static SHARNN initialized(SHARNNBuilder builder, NDManager manager, int seed) {
     return initialized(builder.build(), manager, DataType.FLOAT32, seed, new Shape(1, 1));
   }
 

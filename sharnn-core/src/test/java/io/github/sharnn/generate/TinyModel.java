@@ -6,21 +6,22 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.initializer.NormalInitializer;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
 
 /** Small models with random weights. */
 final class TinyModel {
 
   private TinyModel() {}
 
-  static SHARNN.Builder builder() {
+  static SHARNNBuilder builder() {
     return SHARNN.builder().embeddingSize(16).boomSize(32).layers(2).memoryLength(20).dropouts(0);
   }
 
-  static Model of(SHARNN.Builder options) {
+  static Model of(SHARNNBuilder options) {
     return of(options, DataType.FLOAT32);
   }
 
-  static Model of(SHARNN.Builder options, DataType dataType) {
+  static Model of(SHARNNBuilder options, DataType dataType) {
     SHARNN block = options.build();
     Model model = block.newModel("tiny");
     model.getNDManager().getEngine().setRandomSeed(11);

@@ -2,6 +2,7 @@ package io.github.sharnn.examples;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Corpus;
 import io.github.sharnn.train.Evaluation;
@@ -112,7 +113,7 @@ final class TrainCommand implements Callable<Integer> {
     if (Files.exists(output)) {
       throw new FileAlreadyExistsException(output.toString());
     }
-    SHARNN.Builder builder =
+    SHARNNBuilder builder =
         SHARNN
             .builder()
             .embeddingSize(embeddingSize)

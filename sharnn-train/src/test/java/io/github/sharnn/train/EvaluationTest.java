@@ -10,6 +10,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.SHARNNState;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -24,7 +25,7 @@ class EvaluationTest {
 
   @TempDir Path folder;
 
-  private static SHARNN.Builder withMemoryFor(int positions) {
+  private static SHARNNBuilder withMemoryFor(int positions) {
     return Tiny.sharnn().memoryLength(positions);
   }
 
@@ -130,7 +131,7 @@ class EvaluationTest {
   @Test
   void is_deterministic_whatever_the_dropout() throws Exception {
     Corpus.Part part = Tiny.part(folder, Tiny.text(200));
-    SHARNN.Builder dropped = Tiny.sharnn().dropouts(0.5f).weightDrop(0.5f);
+    SHARNNBuilder dropped = Tiny.sharnn().dropouts(0.5f).weightDrop(0.5f);
     try (Model model = Tiny.model(Tiny.sharnn(), SEED);
         Model dropout = Tiny.model(dropped, SEED)) {
       double first = Evaluation.of(dropout, part, 2, 16).bitsPerCharacter();

@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -23,7 +24,7 @@ final class Tiny {
   private Tiny() {}
 
   /** Two layers, the first with attention, no dropout. */
-  static SHARNN.Builder sharnn() {
+  static SHARNNBuilder sharnn() {
     return SHARNN
         .builder()
         .vocabularySize(128)
@@ -36,7 +37,7 @@ final class Tiny {
   }
 
   /** A model with weights, some of them larger than the first ones so that context matters. */
-  static Model model(SHARNN.Builder builder, int seed) {
+  static Model model(SHARNNBuilder builder, int seed) {
     SHARNN block = builder.build();
     Model model = block.newModel("tiny");
     Engine.getEngine("PyTorch").setRandomSeed(seed);
