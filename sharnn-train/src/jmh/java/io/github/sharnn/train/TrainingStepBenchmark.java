@@ -149,7 +149,7 @@ public class TrainingStepBenchmark {
         state = result.state().attach(stateManager);
         double norm = GlobalNorm.clip(block, 0.25);
         trainer.step();
-        return result.loss() + norm;
+        return result.loss().getFloat() + norm;
       }
     }
 

@@ -217,7 +217,7 @@ public final class GoldenCheck {
         String prefix = "train." + segment + ".";
         TrainingStep.Result result = step.run(batch(manager, expected, segment), state, 1);
         state = result.state();
-        compare("loss", prefix + "loss", manager.create((float) result.loss()), expected);
+        compare("loss", prefix + "loss", result.loss(), expected);
         names.forEach(
             (name, parameter) -> {
               try (NDArray gradient = parameter.getArray().getGradient()) {

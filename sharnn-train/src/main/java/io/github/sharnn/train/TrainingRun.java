@@ -2,6 +2,7 @@ package io.github.sharnn.train;
 
 import ai.djl.Device;
 import ai.djl.TrainingDivergedException;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
@@ -76,11 +77,15 @@ final class TrainingRun {
         double epochs = epoch + batch.getProgress() / (double) batch.getProgressTotal();
         long tokens = batch.getData().head().size();
         SHARNNState[] next = new SHARNNState[states.length];
-        double bpc;
+        NDList losses = new NDList();
         try (batch) {
-          bpc = accumulate(batch, states, next, stateManager) / SequenceCrossEntropy.NATS_PER_BIT;
+          accumulate(batch, states, next, losses, stateManager);
         }
-        double norm = updateWeights(bpc);
+        long updateBegin = System.nanoTime();
+        double norm = update.norm(lossScale.value()); // waits for the device, once in a step
+        double bpc = mean(losses) / SequenceCrossEntropy.NATS_PER_BIT;
+        updateWeights(bpc, norm);
+        trainer.addMetric("step", updateBegin);
         SHARNNState[] unused = Double.isFinite(norm) ? states : next;
         states = Double.isFinite(norm) ? next : states;
         for (SHARNNState state : unused) {
@@ -114,10 +119,8 @@ final class TrainingRun {
     }
   }
 
-  /** Steps, or skips where gradients overflowed; returns their norm. */
-  private double updateWeights(double bpc) {
-    long begin = System.nanoTime();
-    double norm = update.norm(lossScale.value());
+  /** Steps, or skips where gradients overflowed. */
+  private void updateWeights(double bpc, double norm) {
     checkDiverged(
         Double.isFinite(bpc), "loss %s bits per character, gradient norm %s".formatted(bpc, norm));
     if (Double.isFinite(norm)) {
@@ -127,8 +130,6 @@ final class TrainingRun {
       update.skip();
       lossScale.overflow(history.size() + 1);
     }
-    trainer.addMetric("step", begin);
-    return norm;
   }
 
   private SHARNNState[] zeroStates(NDManager manager) {
@@ -139,21 +140,25 @@ final class TrainingRun {
     return states;
   }
 
-  /**
-   * Forward and backward, some streams at a time; fills next, and returns the mean loss in nats.
-   */
-  private double accumulate(
-      Batch batch, SHARNNState[] states, SHARNNState[] next, NDManager stateManager) {
-    double loss = 0;
+  /** Forward and backward, some streams at a time; fills next and losses. */
+  private void accumulate(
+      Batch batch, SHARNNState[] states, SHARNNState[] next, NDList losses, NDManager manager) {
     float weight = (float) (lossScale.value() / states.length);
     for (int i = 0; i < states.length; i++) {
       try (Batch slice = slice(batch, i)) {
         TrainingStep.Result result = step.run(slice, states[i], weight);
-        next[i] = result.state().attach(stateManager);
-        loss += result.loss() / states.length;
+        next[i] = result.state().attach(manager);
+        result.loss().attach(manager);
+        losses.add(result.loss());
       }
     }
-    return loss;
+  }
+
+  /** Reads the losses back and closes them. */
+  private static double mean(NDList losses) {
+    try (losses) {
+      return losses.stream().mapToDouble(NDArray::getFloat).average().orElseThrow();
+    }
   }
 
   private Batch slice(Batch batch, int index) {

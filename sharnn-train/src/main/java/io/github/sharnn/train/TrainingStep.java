@@ -26,8 +26,11 @@ final class TrainingStep {
     this.block = SHARNN.of(trainer.getModel());
   }
 
-  /** What a batch gives: its mean loss in nats, and the state after it, detached from the graph. */
-  record Result(double loss, SHARNNState state) {}
+  /**
+   * What a batch gives: its mean loss in nats, not yet read back, and the state after it; both
+   * detached from the graph.
+   */
+  record Result(NDArray loss, SHARNNState state) {}
 
   /**
    * Runs one batch and tells DJL's listeners.
@@ -57,7 +60,7 @@ final class TrainingStep {
             new ConcurrentHashMap<>(Map.of(loss.getDevice(), predictions)));
     trainer.notifyListeners(listener -> listener.onTrainingBatch(trainer, batchData));
     SHARNNState next = SHARNNState.fromNDList(block.config(), predictions.subNDList(1)).detach();
-    return new Result(loss.getFloat(), next);
+    return new Result(loss.stopGradient(), next);
   }
 
   /** Not {@code mul(Number)}: its number may be garbage by the time of backward. */
