@@ -204,13 +204,19 @@ public final class GoldenCheck {
   private void train(Model model, Config config, Map<String, NDArray> expected) {
     SHARNN block = SHARNN.of(model);
     Map<String, Parameter> names = SafetensorsWeights.names(block);
+    Lamb lamb = config.optimizer().lamb();
     DefaultTrainingConfig training =
         new DefaultTrainingConfig(new SequenceCrossEntropy())
             .optDevices(new Device[] {model.getNDManager().getDevice()})
-            .optOptimizer(config.optimizer().lamb());
-    try (Trainer trainer = model.newTrainer(training)) {
+            .optOptimizer(lamb);
+    Shape tokens = new Shape(config.batchSize(), 1);
+    try (lamb;
+        WorkingWeights weights = WorkingWeights.of(model, DataType.FLOAT32, tokens);
+        Trainer trainer = weights.model().newTrainer(training)) {
       NDManager manager = trainer.getManager();
-      trainer.initialize(new Shape(config.batchSize(), 1));
+      trainer.initialize(tokens);
+      WeightUpdate update =
+          new WeightUpdate(model, weights, trainer, lamb, config.optimizer().clipNorm());
       TrainingStep step = new TrainingStep(trainer);
       SHARNNState state = block.zeroState(manager, config.batchSize());
       for (int segment = 0; segment < config.segments(); segment++) {
@@ -224,9 +230,9 @@ public final class GoldenCheck {
                 compare("gradient", prefix + "grad." + name, gradient, expected);
               }
             });
-        double norm = GlobalNorm.clip(block, config.optimizer().clipNorm());
+        double norm = update.norm(1);
         compare("clipped norm", prefix + "grad_norm", manager.create((float) norm), expected);
-        trainer.step();
+        update.step(norm, 1);
         names.forEach(
             (name, parameter) ->
                 compare("parameter", prefix + "param." + name, parameter.getArray(), expected));

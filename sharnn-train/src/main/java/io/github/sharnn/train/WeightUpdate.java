@@ -46,18 +46,13 @@ final class WeightUpdate {
 
   /** Clips the gradients, steps and zeroes them. */
   void step(double norm, double lossScale) {
-    double scale = GlobalNorm.scale(norm, clipNorm) / lossScale;
     if (optimizer instanceof Lamb lamb) {
       try (NDList gradients = GlobalNorm.gradients(weights.model().getBlock())) {
-        lamb.updateAll(ids, masters, gradients, scale);
+        lamb.updateAll(ids, masters, gradients, GlobalNorm.scale(norm, clipNorm) / lossScale);
       }
       weights.follow();
     } else {
-      if (scale != 1) {
-        try (NDList gradients = GlobalNorm.gradients(weights.model().getBlock())) {
-          scale(gradients, scale);
-        }
-      }
+      GlobalNorm.clip(weights.model().getBlock(), clipNorm); // FLOAT32, so no loss scale
       trainer.step();
     }
   }
@@ -67,9 +62,5 @@ final class WeightUpdate {
     try (NDList gradients = GlobalNorm.gradients(weights.model().getBlock())) {
       Kernels.get().call("zero", gradients).close();
     }
-  }
-
-  private static void scale(NDList gradients, double scale) {
-    Kernels.get().call("scale", new float[] {(float) scale}, gradients).close();
   }
 }
