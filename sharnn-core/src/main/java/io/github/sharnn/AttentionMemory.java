@@ -80,6 +80,17 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
   }
 
   /**
+   * Keeps the oldest positions: a view to be closed by the caller, not a copy.
+   *
+   * @param count how many, at most all
+   * @return the first {@code count} positions
+   */
+  AttentionMemory first(int count) {
+    return new AttentionMemory(
+        positions.get(new NDIndex(":, 0:{}, :", count))); // (B, M, C) -> (B, count, C)
+  }
+
+  /**
    * Keeps the newest positions: a view to be closed by the caller, not a copy.
    *
    * @param count the most positions to keep; 0 or less keeps none

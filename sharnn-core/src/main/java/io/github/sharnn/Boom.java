@@ -10,9 +10,12 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Activation;
+import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import io.github.sharnn.torchscript.Operators;
+import java.util.Map;
 
 /**
  * The wide feed-forward layer: {@code u = gelu(W1 x + b1)}, then the sum of u's H/C chunks of size
@@ -90,36 +93,43 @@ public final class Boom extends AbstractBlock {
       boolean training,
       PairList<String, Object> params) {
     NDArray x = inputs.singletonOrThrow();
-    NDArray u =
-        linear1
-            .forward(parameterStore, new NDList(x), training)
-            .singletonOrThrow(); // (B, T, C) -> (B, T, H)
-    try (u) {
-      NDArray output = activate(u, training);
-      return linear2 == null
-          ? new NDList(output)
-          : linear2.forward(parameterStore, new NDList(output), training); // (B, T, H) -> (B, T, C)
-    }
+    Map<String, Parameter> parameters = linear1.getDirectParameters().toMap();
+    NDArray weight = parameterStore.getValue(parameters.get("weight"), x.getDevice(), training);
+    NDArray bias = parameterStore.getValue(parameters.get("bias"), x.getDevice(), training);
+    NDArray output = activate(x, weight, bias, training);
+    return linear2 == null
+        ? new NDList(output)
+        : linear2.forward(parameterStore, new NDList(output), training); // (B, T, H) -> (B, T, C)
   }
 
-  /** Gelu, dropout and, with the shortcut, the sum of the chunks. */
-  private NDArray activate(NDArray u, boolean training) {
+  /** The first linear layer, gelu, dropout and, with the shortcut, the sum of the chunks. */
+  private NDArray activate(NDArray x, NDArray weight, NDArray bias, boolean training) {
     // These arrays are the model's largest. The graph keeps those that backward needs and frees
     // them on its way; a handle on them until the end of the batch would cost their memory again.
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
+      NDArray u = sloped(x, weight, bias, training); // (B, T, C) -> (B, T, H)
       if (linear2 == null) {
         // before gelu, so that in backward the sum's gradient stays a broadcast and is never copied
         u = u.reshape(u.size(0), u.size(1), -1, embeddingSize); // (B, T, H) -> (B, T, H/C, C)
       }
-      u = Activation.sigmoid(u.mul(Scalars.of(GELU_SLOPE, u))).mul(u);
-      u = DropoutMask.apply(u, dropout, training);
+      // gelu(u) = silu(1.702 u) / 1.702: one operator each way that keeps one array for backward
+      u = DropoutMask.apply(Operators.get().call("silu", new NDList(u)), dropout, training);
       if (linear2 == null) {
         u = u.sum(new int[] {2}); // (B, T, H/C, C) -> (B, T, C)
       }
+      u = u.mul(Scalars.of(1 / GELU_SLOPE, u));
       NDScope.unregister(u);
       return u;
     }
+  }
+
+  /** {@code 1.702 (W1 x + b1)}. In training the weights are scaled: there are fewer of them. */
+  private static NDArray sloped(NDArray x, NDArray weight, NDArray bias, boolean training) {
+    NDArray slope = Scalars.of(GELU_SLOPE, x);
+    return training
+        ? Linear.linear(x, weight.mul(slope), bias.mul(slope)).singletonOrThrow()
+        : Linear.linear(x, weight, bias).singletonOrThrow().mul(slope);
   }
 
   @Override

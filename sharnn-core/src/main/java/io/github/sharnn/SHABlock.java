@@ -48,8 +48,12 @@ import java.util.List;
  */
 public final class SHABlock extends AbstractBlock {
 
+  static final float NORM_EPSILON = 1e-12f;
+
   private static final byte VERSION = 1;
-  private static final float NORM_EPSILON = 1e-12f;
+
+  /** A GPU multiplies matrices fast where their rows begin at multiples of 16 bytes. */
+  private static final int ALIGNMENT = 8;
 
   final LayerNorm startNorm;
   final LSTM lstm;
@@ -72,7 +76,7 @@ public final class SHABlock extends AbstractBlock {
             LSTM.builder()
                 .setStateSize(size)
                 .setNumLayers(1)
-                .optBatchFirst(true)
+                .optBatchFirst(false)
                 .optReturnState(true)
                 .build());
     Initializers.lstm(lstm, size);
@@ -120,10 +124,24 @@ public final class SHABlock extends AbstractBlock {
     return new SHABlock(config, config.hasAttention(layer));
   }
 
-  /** What a block returns: activations {@code (B, T, C)} and the state after them. */
+  /** What a block returns: activations {@code (T, B, C)} and the state after them. */
   record Output(NDArray h, SHARNNState.Layer state) {}
 
+  /** One segment, time first, as cuDNN's LSTM wants it: h {@code (T, B, C)}. */
   Output forward(
+      ParameterStore parameterStore, NDArray h, SHARNNState.Layer state, boolean training) {
+    NDManager manager = h.getManager();
+    // what backward needs is kept by the graph; the handles on all else end here
+    try (NDManager scratch = manager.newSubManager()) {
+      h.tempAttach(scratch);
+      Output output = compute(parameterStore, h, state, training);
+      output.h().attach(manager);
+      output.state().attach(manager);
+      return output;
+    }
+  }
+
+  private Output compute(
       ParameterStore parameterStore, NDArray h, SHARNNState.Layer state, boolean training) {
     NDManager manager = h.getManager();
     NDArray h0 = state.hidden().expandDims(0); // (B, C) -> (1, B, C)
@@ -143,24 +161,41 @@ public final class SHABlock extends AbstractBlock {
 
     AttentionMemory memory = null;
     if (attention != null) {
-      int segment = Math.toIntExact(h.size(1));
-      NDArray m = apply(memoryNorm, parameterStore, h, training);
+      NDArray m = swap(apply(memoryNorm, parameterStore, h, training)); // (T, B, C) -> (B, T, C)
       h = apply(midNorm, parameterStore, h, training);
-      AttentionMemory window;
-      try (AttentionMemory recent = state.memory().last(config.memoryLength() - segment)) {
-        window = recent.append(m); // (B, M, C), (B, T, C) -> (B, M+T, C)
+      int kept = config.memoryLength() - Math.toIntExact(m.size(1));
+      try (AttentionMemory recent = state.memory().last(kept)) {
+        NDArray q = swap(attention.query(parameterStore, h, training)); // (T, B, C) -> (B, T, C)
+        List<NDArray> k = keys(recent, m);
+        NDArray context = swap(attention.attend(parameterStore, q, k, k, training)); // (T, B, C)
+        h = h.add(dropout(context, training));
+        memory = recent.append(m).last(config.memoryLength()); // -> (B, M+T, C)
       }
-      NDArray k = window.positions();
-      NDArray context =
-          attention.forward(parameterStore, new NDList(h, k, k), training).singletonOrThrow();
-      h = dropout(context, training).add(h);
-      memory = window.last(config.memoryLength());
     }
 
     NDArray x = apply(boomInputNorm, parameterStore, h, training);
     h = apply(boomResidualNorm, parameterStore, h, training);
     h = dropout(apply(boom, parameterStore, x, training), training).add(h);
     return new Output(h, new SHARNNState.Layer(hidden, cell, memory));
+  }
+
+  /** The remembered positions, which have no gradient, and the segment's, which do. */
+  private static List<NDArray> keys(AttentionMemory recent, NDArray m) {
+    int unaligned = recent.length() % ALIGNMENT;
+    if (recent.length() == unaligned) {
+      return List.of(recent.append(m).positions());
+    }
+    NDManager manager = m.getManager();
+    AttentionMemory older = recent.first(recent.length() - unaligned);
+    AttentionMemory newest = recent.last(unaligned);
+    older.positions().attach(manager);
+    newest.positions().attach(manager);
+    return List.of(older.positions(), newest.append(m).positions());
+  }
+
+  /** Time first to batch first, and back. */
+  private static NDArray swap(NDArray array) {
+    return array.transpose(1, 0, 2);
   }
 
   @Override
@@ -178,9 +213,9 @@ public final class SHABlock extends AbstractBlock {
         attention == null ? "" : ", memory",
         inputs.size());
     boolean stateless = inputs.size() == 1;
-    Output output =
-        forward(parameterStore, h, stateless ? zeroState(h) : stateOf(inputs), training);
-    NDList outputs = new NDList(output.h());
+    SHARNNState.Layer state = stateless ? zeroState(h) : stateOf(inputs);
+    Output output = forward(parameterStore, swap(h), state, training); // (B, T, C) -> (T, B, C)
+    NDList outputs = new NDList(swap(output.h())); // (T, B, C) -> (B, T, C)
     if (!stateless) {
       outputs.add(output.state().hidden());
       outputs.add(output.state().cell());
@@ -246,10 +281,13 @@ public final class SHABlock extends AbstractBlock {
 
   @Override
   protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... inputShapes) {
+    boolean again = lstm.isInitialized(); // Trainer.initialize does, and weights must stay in place
     for (Block child : getChildren().values()) {
       child.initialize(manager, dataType, inputShapes[0]);
     }
-    shareLstmMemory(manager);
+    if (!again) {
+      shareLstmMemory(manager);
+    }
   }
 
   @Override

@@ -147,9 +147,10 @@ public final class SHARNN extends AbstractBlock {
     checkTokens(tokens);
     Device device = tokens.getDevice();
     NDArray table = parameterStore.getValue(embedding, device, training);
+    // time first from here on, as cuDNN's LSTM wants it: transposing each layer's input costs more
     NDArray h =
-        Embedding.embedding(tokens, table, SparseFormat.DENSE)
-            .singletonOrThrow(); // (B, T) -> (B, T, C)
+        Embedding.embedding(tokens.transpose(), table, SparseFormat.DENSE)
+            .singletonOrThrow(); // (B, T) -> (T, B, C)
     h = DropoutMask.apply(h, config.inputDropout(), training);
 
     List<SHARNNState.Layer> next = new ArrayList<>();
@@ -165,8 +166,11 @@ public final class SHARNN extends AbstractBlock {
     NDArray bias = parameterStore.getValue(outputBias, device, training);
     NDArray dropped = DropoutMask.apply(h, config.outputDropout(), training);
     NDArray logits =
-        Linear.linear(dropped, weight, bias).singletonOrThrow(); // (B, T, C) -> (B, T, V)
-    return new Output(h, logits, new SHARNNState(next));
+        Linear.linear(dropped, weight, bias).singletonOrThrow(); // (T, B, C) -> (T, B, V)
+    return new Output(
+        h.transpose(1, 0, 2), // (T, B, C) -> (B, T, C)
+        logits.transpose(1, 0, 2), // (T, B, V) -> (B, T, V)
+        new SHARNNState(next));
   }
 
   @Override

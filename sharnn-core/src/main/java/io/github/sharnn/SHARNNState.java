@@ -30,6 +30,15 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
    */
   public record Layer(NDArray hidden, NDArray cell, AttentionMemory memory) {
 
+    /** Moves the arrays to another manager. */
+    void attach(NDManager manager) {
+      hidden.attach(manager);
+      cell.attach(manager);
+      if (memory != null) {
+        memory.positions().attach(manager);
+      }
+    }
+
     private Layer map(UnaryOperator<NDArray> operator) {
       return new Layer(
           operator.apply(hidden),
@@ -136,7 +145,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
    * @return this state
    */
   public SHARNNState attach(NDManager manager) {
-    toNDList().attach(manager);
+    layers.forEach(layer -> layer.attach(manager));
     return this;
   }
 

@@ -18,6 +18,8 @@ import ai.djl.nn.norm.LayerNorm;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
+import java.util.List;
+import java.util.Map;
 
 /**
  * Causal attention with one head as wide as the model, learned gates and almost no projections:
@@ -98,44 +100,99 @@ public final class SingleHeadAttention extends AbstractBlock {
     NDArray q = inputs.get(0);
     NDArray k = inputs.size() == 1 ? q : inputs.get(1);
     NDArray v = inputs.size() == 1 ? q : inputs.get(2);
-    return new NDList(attend(parameterStore, q, k, v, training));
+    checkArgument(
+        k.size(1) >= q.size(1),
+        "attention needs at least as many keys as queries, but has %s keys for %s queries",
+        k.size(1),
+        q.size(1));
+    NDArray gated = query(parameterStore, q, training);
+    return new NDList(attend(parameterStore, gated, List.of(k), List.of(v), training));
   }
 
-  private NDArray attend(
-      ParameterStore parameterStore, NDArray q, NDArray k, NDArray v, boolean training) {
-    NDManager manager = q.getManager();
-    Device device = q.getDevice();
+  /**
+   * {@code Q}, scaled by all that is constant over positions: by the keys' gate and by 1 / sqrt(C)
+   * too, since {@code (a * k) . q = k . (a * q)} and there are fewer queries than keys. Of any
+   * {@code (.., .., C)}.
+   */
+  NDArray query(ParameterStore parameterStore, NDArray x, boolean training) {
+    NDManager manager = x.getManager();
+    Device device = x.getDevice();
     NDArray qs = sigmoid(parameterStore.getValue(queryScale, device, training), manager);
     NDArray ks = sigmoid(parameterStore.getValue(keyScale, device, training), manager);
-    NDArray vs = valueScale(parameterStore, manager, device, training);
-    if (key != null) {
-      k = key.forward(parameterStore, new NDList(k), training).singletonOrThrow();
-    }
-    if (value != null) {
-      v = value.forward(parameterStore, new NDList(v), training).singletonOrThrow();
-    }
-
-    // The scales of keys and values are constant over positions, so they move to the T queries and
-    // outputs, where they cost less than on K remembered positions: (a * k) . q = k . (a * q).
     NDArray root = Scalars.of((float) (1 / Math.sqrt(embeddingSize)), qs);
-    NDArray scale = qs.mul(ks).mul(root);
-    NDArray projected = query.forward(parameterStore, new NDList(q), training).singletonOrThrow();
+    NDArray scale = qs.mul(ks).mul(root).reshape(embeddingSize); // (1, 1, C) -> (C)
+    NDArray projected = query.forward(parameterStore, new NDList(x), training).singletonOrThrow();
+    Map<String, Parameter> norm = queryNorm.getDirectParameters().toMap();
+    NDArray gamma = parameterStore.getValue(norm.get("gamma"), device, training);
+    NDArray beta = parameterStore.getValue(norm.get("beta"), device, training);
     NDArray normed =
-        queryNorm.forward(parameterStore, new NDList(projected), training).singletonOrThrow();
-    NDArray gatedQuery = dropout(normed.mul(scale), training);
+        LayerNorm.layerNorm(
+                projected,
+                new Shape(embeddingSize),
+                scale.mul(gamma),
+                scale.mul(beta),
+                SHABlock.NORM_EPSILON)
+            .singletonOrThrow();
+    return dropout(normed, training);
+  }
 
-    return context(gatedQuery, k, v, training).mul(vs);
+  /**
+   * {@code A V} over keys and values in parts that follow each other, the queries' own positions
+   * last. What is remembered and has no gradient comes as a part of its own, so that backward
+   * computes none for it.
+   *
+   * @param q what {@link #query} gave {@code (B, T, C)}
+   * @param k keys before their projection, {@code (B, K_i, C)} each
+   * @param v values before theirs, as the keys
+   * @return {@code (B, T, C)}
+   */
+  NDArray attend(
+      ParameterStore parameterStore,
+      NDArray q,
+      List<NDArray> k,
+      List<NDArray> v,
+      boolean training) {
+    NDArray vs = valueScale(parameterStore, q.getManager(), q.getDevice(), training);
+    List<NDArray> keys = project(key, parameterStore, k, training);
+    List<NDArray> values = project(value, parameterStore, v, training);
+    return context(q, keys, values, training).mul(vs);
+  }
+
+  private static List<NDArray> project(
+      Linear linear, ParameterStore parameterStore, List<NDArray> parts, boolean training) {
+    if (linear == null) {
+      return parts;
+    }
+    return parts.stream()
+        .map(part -> linear.forward(parameterStore, new NDList(part), training).singletonOrThrow())
+        .toList();
   }
 
   /** {@code softmax(Q K^T + causal mask) V}: {@code (B, T, C)}. */
-  private NDArray context(NDArray q, NDArray k, NDArray v, boolean training) {
+  private NDArray context(NDArray q, List<NDArray> keys, List<NDArray> values, boolean training) {
     // over K positions: what backward does not need is freed here, not at the end of the batch
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
-      NDArray scores = q.batchMatMul(k.transpose(0, 2, 1)); // (B, T, C) -> (B, T, K)
-      NDArray masked = scores.add(causalMask(q.getManager(), q, k));
-      NDArray weights = dropout(masked.softmax(-1), training);
-      NDArray context = weights.batchMatMul(dropout(v, training)); // (B, T, K) -> (B, T, C)
+      int last = keys.size() - 1;
+      NDList scores = new NDList();
+      long[] ends = new long[last]; // of the parts but the last
+      for (int i = 0; i <= last; i++) {
+        NDArray part = q.batchMatMul(keys.get(i).transpose(0, 2, 1)); // (B, T, C) -> (B, T, K_i)
+        scores.add(i < last ? part : part.add(causalMask(part)));
+        if (i < last) {
+          ends[i] = part.size(2) + (i == 0 ? 0 : ends[i - 1]);
+        }
+      }
+      NDArray logits = last == 0 ? scores.head() : NDArrays.concat(scores, 2); // -> (B, T, K)
+      NDList weights = dropout(logits.softmax(-1), training).split(ends, 2); // -> (B, T, K_i)
+      NDArray context = null;
+      for (int i = 0; i <= last; i++) {
+        NDArray part =
+            weights
+                .get(i)
+                .batchMatMul(dropout(values.get(i), training)); // (B, T, K_i) -> (B, T, C)
+        context = context == null ? part : context.add(part);
+      }
       NDScope.unregister(context);
       return context;
     }
@@ -165,21 +222,17 @@ public final class SingleHeadAttention extends AbstractBlock {
   }
 
   /** 0 where query t may see key j, minus infinity where j lies after t: {@code (T, K)}. */
-  private static NDArray causalMask(NDManager manager, NDArray q, NDArray k) {
-    int queries = Math.toIntExact(q.size(1));
-    int keys = Math.toIntExact(k.size(1));
-    checkArgument(
-        keys >= queries,
-        "attention needs at least as many keys as queries, but has %s keys for %s queries",
-        keys,
-        queries);
+  private static NDArray causalMask(NDArray scores) {
+    NDManager manager = scores.getManager();
+    int queries = Math.toIntExact(scores.size(1));
+    int keys = Math.toIntExact(scores.size(2));
     NDArray position = manager.arange(keys - queries, keys).reshape(queries, 1);
     NDArray visible = manager.arange(keys).reshape(1, keys).lte(position); // (T, K)
     Shape shape = visible.getShape();
     return NDArrays.where(
         visible,
-        manager.zeros(shape, q.getDataType()),
-        manager.full(shape, Float.NEGATIVE_INFINITY, q.getDataType()));
+        manager.zeros(shape, scores.getDataType()),
+        manager.full(shape, Float.NEGATIVE_INFINITY, scores.getDataType()));
   }
 
   @Override

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDScope;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import io.github.sharnn.torchscript.Operators;
 
 /**
  * Clipping of all gradients by their common L2 norm: each is multiplied by {@code min(1, maxNorm /
@@ -38,7 +39,7 @@ public final class GlobalNorm {
       double norm = norm(gradients);
       double scale = scale(norm, maxNorm);
       if (scale < 1 && Double.isFinite(norm)) {
-        Kernels.get().call("scale", new float[] {(float) scale}, gradients);
+        Operators.get().call("scale", new float[] {(float) scale}, gradients);
       }
       return norm;
     }
@@ -57,7 +58,7 @@ public final class GlobalNorm {
 
   /** Their common L2 norm, computed in FLOAT32: the one value read back. */
   static double norm(NDList gradients) {
-    try (NDArray norm = Kernels.get().call("norm", gradients)) {
+    try (NDArray norm = Operators.get().call("norm", gradients)) {
       return norm.getFloat();
     }
   }

@@ -10,6 +10,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.ParameterTracker;
 import ai.djl.training.tracker.Tracker;
+import io.github.sharnn.torchscript.Operators;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -76,8 +77,9 @@ public final class Lamb extends Optimizer implements AutoCloseable {
   public void update(String parameterId, NDArray weight, NDArray grad) {
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
-      updateAll(List.of(parameterId), new NDList(weight), new NDList(grad), rescaleGrad);
-      Kernels.get().call("zero", new NDList(weight.getGradient())); // grad is a copy
+      NDList alias = new NDList(weight.stopGradient()); // may change in place on any thread
+      updateAll(List.of(parameterId), alias, new NDList(grad), rescaleGrad);
+      Operators.get().call("zero", new NDList(weight.getGradient())); // grad is a copy
     }
   }
 
@@ -85,7 +87,7 @@ public final class Lamb extends Optimizer implements AutoCloseable {
    * Updates many parameters in a few launches.
    *
    * @param ids what the moments are kept under, one for each parameter
-   * @param weights the parameters, FLOAT32
+   * @param weights the parameters, outside any graph, FLOAT32
    * @param gradients their gradients, FLOAT32 or FLOAT16; zeroed
    * @param scale what the gradients are multiplied by first
    */
@@ -93,13 +95,11 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     float learningRate = 0;
     NDList means = new NDList();
     NDList variances = new NDList();
-    NDList aliases = new NDList();
     for (int i = 0; i < ids.size(); i++) {
       NDArray weight = weights.get(i);
       learningRate = learningRateTracker.getNewValue(ids.get(i), updateCount(ids.get(i)));
       means.add(moment(this.means, ids.get(i), weight));
       variances.add(moment(this.variances, ids.get(i), weight));
-      aliases.add(weight.stopGradient()); // may change in place on any thread
     }
     if (!Float.isFinite(learningRate)) {
       throw new TrainingDivergedException("the learning rate is " + learningRate);
@@ -114,8 +114,7 @@ public final class Lamb extends Optimizer implements AutoCloseable {
       minTrust,
       MAX_PARAMETER_NORM
     };
-    Kernels.get().call("lamb", options, aliases, gradients, means, variances).close();
-    aliases.close();
+    Operators.get().call("lamb", options, weights, gradients, means, variances).close();
   }
 
   private static NDArray moment(Map<String, NDArray> moments, String id, NDArray weight) {

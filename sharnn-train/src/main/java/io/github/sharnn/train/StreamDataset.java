@@ -5,13 +5,14 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.dataset.Dataset;
 import ai.djl.translate.Batchifier;
 import ai.djl.util.Progress;
 import com.google.common.collect.AbstractIterator;
-import java.nio.LongBuffer;
+import java.nio.ByteBuffer;
 import java.util.Random;
 
 /**
@@ -127,19 +128,18 @@ public final class StreamDataset implements Dataset {
 
   private Batch batch(NDManager parent, long position, int length) {
     NDManager manager = parent.newSubManager();
-    LongBuffer tokens = LongBuffer.allocate(streams * length);
-    LongBuffer labels = LongBuffer.allocate(streams * length);
-    byte[] bytes = new byte[length + 1];
+    // as bytes, an eighth of the tokens: a copy this small does not make a GPU wait
+    ByteBuffer bytes = ByteBuffer.allocateDirect(streams * (length + 1));
+    byte[] row = new byte[length + 1];
     for (int stream = 0; stream < streams; stream++) {
-      part.read(stream * streamLength + position, bytes);
-      for (int t = 0; t < length; t++) {
-        tokens.put(Byte.toUnsignedLong(bytes[t]));
-        labels.put(Byte.toUnsignedLong(bytes[t + 1]));
-      }
+      part.read(stream * streamLength + position, row);
+      bytes.put(row);
     }
-    Shape shape = new Shape(streams, length);
-    NDArray data = manager.create(tokens.flip(), shape);
-    NDArray label = manager.create(labels.flip(), shape);
+    Shape shape = new Shape(streams, length + 1);
+    NDArray text =
+        manager.create(bytes.flip(), shape, DataType.UINT8).toType(DataType.INT64, false);
+    NDArray data = text.get(":, :-1"); // (B, T+1) -> (B, T)
+    NDArray label = text.get(":, 1:"); // (B, T+1) -> (B, T)
     return new Batch(
         manager,
         new NDList(data),

@@ -1,15 +1,19 @@
 package io.github.sharnn.train;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.nn.Parameter;
 import ai.djl.training.Trainer;
 import ai.djl.training.optimizer.Optimizer;
+import io.github.sharnn.torchscript.Operators;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
  * From gradients to new weights: norm, clipping, optimizer; in a few launches with {@link Lamb}.
+ * While this runs the device waits, so that the lists of arrays are made once: weights and
+ * gradients stay where they are in memory.
  */
 final class WeightUpdate {
 
@@ -19,6 +23,7 @@ final class WeightUpdate {
   private final double clipNorm;
   private final List<String> ids = new ArrayList<>();
   private final NDList masters = new NDList();
+  private NDList gradients; // null before the first backward, which makes them
 
   WeightUpdate(
       Model model, WorkingWeights weights, Trainer trainer, Optimizer optimizer, double clipNorm) {
@@ -30,26 +35,30 @@ final class WeightUpdate {
       Parameter parameter = pair.getValue();
       if (parameter.requiresGradient()) {
         ids.add(pair.getKey());
-        masters.add(parameter.getArray());
+        NDArray alias = parameter.getArray().stopGradient(); // may change in place on any thread
+        masters.add(alias);
       }
     }
-    skip(); // a run that ended in an exception may have left gradients, to which the first would
-    // add
+    masters.attach(trainer.getManager()); // closed with the trainer
+    // a run that ended in an exception may have left gradients, to which these would add
+    try (NDList left = GlobalNorm.gradients(weights.model().getBlock())) {
+      Operators.get().call("zero", left).close();
+    }
   }
 
   /** The global L2 norm of the gradients of the loss, whose scale they still have. */
   double norm(double lossScale) {
-    try (NDList gradients = GlobalNorm.gradients(weights.model().getBlock())) {
-      return GlobalNorm.norm(gradients) / lossScale;
+    if (gradients == null) {
+      gradients = GlobalNorm.gradients(weights.model().getBlock());
+      gradients.attach(trainer.getManager());
     }
+    return GlobalNorm.norm(gradients) / lossScale;
   }
 
   /** Clips the gradients, steps and zeroes them. */
   void step(double norm, double lossScale) {
     if (optimizer instanceof Lamb lamb) {
-      try (NDList gradients = GlobalNorm.gradients(weights.model().getBlock())) {
-        lamb.updateAll(ids, masters, gradients, GlobalNorm.scale(norm, clipNorm) / lossScale);
-      }
+      lamb.updateAll(ids, masters, gradients, GlobalNorm.scale(norm, clipNorm) / lossScale);
       weights.follow();
     } else {
       GlobalNorm.clip(weights.model().getBlock(), clipNorm); // FLOAT32, so no loss scale
@@ -59,8 +68,6 @@ final class WeightUpdate {
 
   /** Zeroes the gradients. */
   void skip() {
-    try (NDList gradients = GlobalNorm.gradients(weights.model().getBlock())) {
-      Kernels.get().call("zero", gradients).close();
-    }
+    Operators.get().call("zero", gradients).close();
   }
 }

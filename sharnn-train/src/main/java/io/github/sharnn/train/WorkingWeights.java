@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.torchscript.Operators;
 
 /**
  * The weights that forward and backward compute with: the model's own, or a FLOAT16 copy of them.
@@ -18,10 +19,14 @@ final class WorkingWeights implements AutoCloseable {
 
   private final Model masters;
   private final Model working;
+  private final NDList from; // of the masters
+  private final NDList to; // of the copy
 
   private WorkingWeights(Model masters, Model working) {
     this.masters = masters;
     this.working = working;
+    from = aliases(masters);
+    to = aliases(working);
   }
 
   /** Initializes the model where needed, and copies it for FLOAT16. */
@@ -55,10 +60,7 @@ final class WorkingWeights implements AutoCloseable {
     if (working == masters) {
       return;
     }
-    try (NDList to = aliases(working);
-        NDList values = aliases(masters)) {
-      Kernels.get().call("copy", to, values).close();
-    }
+    Operators.get().call("copy", to, from).close();
   }
 
   private static NDList aliases(Model model) {
@@ -72,6 +74,8 @@ final class WorkingWeights implements AutoCloseable {
 
   @Override
   public void close() {
+    from.close();
+    to.close();
     if (working != masters) {
       working.close();
     }

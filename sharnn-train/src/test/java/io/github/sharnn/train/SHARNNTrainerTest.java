@@ -66,7 +66,7 @@ class SHARNNTrainerTest {
     byte[] bytes = "attention ".repeat(300).getBytes(StandardCharsets.US_ASCII);
     Corpus repetitive = Corpus.open(Tiny.file(folder, bytes));
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      FitResult result = trainer(model).build().fit(repetitive, Budget.steps(120));
+      FitResult result = trainer(model).build().fit(repetitive, Budget.steps(160));
       assertThat(result.history().get(0).trainBpc()).isGreaterThan(6.5);
       assertThat(result.last().trainBpc()).isLessThan(3);
       assertThat(validationBpc(model, repetitive)).isLessThan(3);

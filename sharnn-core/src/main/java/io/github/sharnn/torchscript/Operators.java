@@ -1,4 +1,4 @@
-package io.github.sharnn.train;
+package io.github.sharnn.torchscript;
 
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
@@ -18,34 +18,46 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 
 /**
- * Operators over whole lists of arrays, which DJL lacks: one launch for many arrays where a loop
- * over them would take one each. They are PyTorch's {@code _foreach} operators, reached through a
- * TorchScript module whose source is the resource {@code kernels.py}; no compiler and no Python is
- * involved.
+ * PyTorch operators that DJL lacks: functions fused into one launch, and operators over whole lists
+ * of arrays, one launch where a loop over them would take one each. They are reached through a
+ * TorchScript module whose source is the resource {@code operators.py}; no compiler and no Python
+ * is involved. Gradients flow through them. Safe for use by several threads.
+ *
+ * <p>For this library's own use: methods may change from version to version.
  */
-final class Kernels {
+public final class Operators {
 
   private static final String NAME = "sharnn";
-  private static final Kernels INSTANCE = new Kernels();
+  private static final Operators INSTANCE = new Operators();
 
   private final Model module;
 
-  private Kernels() {
-    module = Model.newInstance("kernels", "PyTorch");
+  private Operators() {
+    module = Model.newInstance("operators", "PyTorch");
     try {
       module.load(new ByteArrayInputStream(archive()), Map.of("trainParam", "true"));
     } catch (IOException | MalformedModelException e) {
-      throw new IllegalStateException("the kernels can't be loaded", e);
+      throw new IllegalStateException("the TorchScript operators can't be loaded", e);
     }
   }
 
-  /** The kernels of this process. */
-  static Kernels get() {
+  /**
+   * Returns the operators of this process.
+   *
+   * @return the one instance
+   */
+  public static Operators get() {
     return INSTANCE;
   }
 
-  /** Calls a method that takes lists alone. */
-  NDArray call(String method, NDList... lists) {
+  /**
+   * Calls a method that takes lists alone.
+   *
+   * @param method its name in the source
+   * @param lists its arguments in order; their arrays are renamed
+   * @return its result, of the first array's manager
+   */
+  public NDArray call(String method, NDList... lists) {
     return call(method, new float[0], lists);
   }
 
@@ -57,7 +69,7 @@ final class Kernels {
    * @param lists its list arguments in order; their arrays are renamed
    * @return its result, of the first array's manager
    */
-  NDArray call(String method, float[] options, NDList... lists) {
+  public NDArray call(String method, float[] options, NDList... lists) {
     NDList inputs = new NDList();
     for (int i = 0; i < lists.length; i++) {
       for (NDArray array : lists[i]) {
@@ -78,13 +90,13 @@ final class Kernels {
 
   /** A TorchScript archive: a zip of the source and a pickled object without fields. */
   private static byte[] archive() throws IOException {
-    byte[] source = Resources.toByteArray(Resources.getResource(Kernels.class, "kernels.py"));
+    byte[] source = Resources.toByteArray(Resources.getResource(Operators.class, "operators.py"));
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
       put(
           zip,
           "data.pkl",
-          latin1("\u0080\u0002c__torch__\nKernels\n)\u0081}(X\b\0\0\0training\u0088ub."));
+          latin1("\u0080\u0002c__torch__\nOperators\n)\u0081}(X\b\0\0\0training\u0088ub."));
       put(zip, "code/__torch__.py", source);
       put(zip, "constants.pkl", latin1("\u0080\u0002)."));
       put(zip, "version", latin1("10\n"));

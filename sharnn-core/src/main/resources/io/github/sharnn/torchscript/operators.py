@@ -1,25 +1,28 @@
-class Kernels(Module):
+class Operators(Module):
   __parameters__ = []
   __buffers__ = []
   training : bool
-  def norm(self: __torch__.Kernels,
+  def silu(self: __torch__.Operators,
+    x: List[Tensor]) -> Tensor:
+    return torch.silu(x[0])
+  def norm(self: __torch__.Operators,
     g: List[Tensor]) -> Tensor:
     return torch.norm(torch.stack(torch._foreach_norm(g, 2, 6)))
-  def scale(self: __torch__.Kernels,
+  def scale(self: __torch__.Operators,
     g: List[Tensor],
     options: Tensor) -> Tensor:
     torch._foreach_mul_(g, float(torch.select(options, 0, 0)))
     return options
-  def zero(self: __torch__.Kernels,
+  def zero(self: __torch__.Operators,
     g: List[Tensor]) -> Tensor:
     torch._foreach_zero_(g)
     return g[0]
-  def copy(self: __torch__.Kernels,
+  def copy(self: __torch__.Operators,
     to: List[Tensor],
     values: List[Tensor]) -> Tensor:
     torch._foreach_copy_(to, values)
     return values[0]
-  def lamb(self: __torch__.Kernels,
+  def lamb(self: __torch__.Operators,
     p: List[Tensor],
     g: List[Tensor],
     m: List[Tensor],
@@ -34,18 +37,17 @@ class Kernels(Module):
     trust = float(torch.select(options, 0, 6))
     maximum = float(torch.select(options, 0, 7))
     g32 = annotate(List[Tensor], [])
-    for i in range(torch.len(g)):
-      _0 = torch.append(g32, torch.to(g[i], 6, False, True))
-    torch._foreach_mul_(g32, scale)
-    torch._foreach_mul_(m, beta1)
-    torch._foreach_add_(m, g32, alpha=torch.sub(1., beta1))
-    torch._foreach_mul_(v, beta2)
-    torch._foreach_addcmul_(v, g32, g32, torch.sub(1., beta2))
-    root = torch._foreach_sqrt(v)
-    torch._foreach_add_(root, epsilon)
-    step = torch._foreach_div(m, root)
+    step = annotate(List[Tensor], [])
+    for i in range(torch.len(p)):
+      _0 = torch.append(g32, torch.empty_like(m[i]))
+      _1 = torch.append(step, torch.empty_like(m[i]))
+    torch._foreach_copy_(g32, g)
+    torch._foreach_zero_(step)
+    p_norm = torch.clamp_max(torch.stack(torch._foreach_norm(p, 2, 6)), maximum)
+    forever = torch.full_like(p_norm, 1000000000.)
+    unscale = torch.full_like(torch.select(p_norm, 0, 0), torch.div(1., scale))
+    torch._fused_adam_(step, g32, m, v, annotate(List[Tensor], []), torch.unbind(forever), lr=-1., beta1=beta1, beta2=beta2, weight_decay=0., eps=epsilon, amsgrad=False, maximize=False, grad_scale=unscale)
     torch._foreach_add_(step, p, alpha=decay)
-    p_norm = torch.clamp_max(torch.stack(torch._foreach_norm(p)), maximum)
     step_norm = torch.stack(torch._foreach_norm(step))
     defined = torch.gt(torch.mul(p_norm, step_norm), 0)
     ratio = torch.where(defined, torch.div(p_norm, step_norm), torch.ones_like(p_norm))
