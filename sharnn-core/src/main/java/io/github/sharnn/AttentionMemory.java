@@ -64,8 +64,9 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
   }
 
   /**
-   * Appends a segment's activations. The result belongs to the segment's manager, not to the
-   * memory's, which lives longer.
+   * Appends a segment's activations. Positions follow each other in memory, all streams of one
+   * before the next, so that the last ones are one piece to copy. The result belongs to the
+   * segment's manager, not to the memory's, which lives longer.
    *
    * @param segment activations {@code (B, T, C)}; gradients flow into them
    * @return a memory of {@code (B, M + T, C)}
@@ -74,9 +75,11 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
     if (length() == 0) {
       return new AttentionMemory(segment);
     }
-    NDArray joined = positions.concat(segment, 1); // (B, M, C), (B, T, C) -> (B, M+T, C)
-    joined.attach(segment.getManager());
-    return new AttentionMemory(joined);
+    try (NDArray past = positions.transpose(1, 0, 2)) { // (B, M, C) -> (M, B, C)
+      NDArray joined = past.concat(segment.transpose(1, 0, 2), 0); // -> (M+T, B, C)
+      joined.attach(segment.getManager());
+      return new AttentionMemory(joined.transpose(1, 0, 2)); // -> (B, M+T, C)
+    }
   }
 
   /**

@@ -108,11 +108,14 @@ public final class Boom extends AbstractBlock {
     // them on its way; a handle on them until the end of the batch would cost their memory again.
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
-      NDArray u = sloped(x, weight, bias, training); // (B, T, C) -> (B, T, H)
-      if (linear2 == null) {
-        // before gelu, so that in backward the sum's gradient stays a broadcast and is never copied
-        u = u.reshape(u.size(0), u.size(1), -1, embeddingSize); // (B, T, H) -> (B, T, H/C, C)
-      }
+      // PyTorch adds the bias within the product for a matrix alone
+      NDArray rows = x.reshape(-1, embeddingSize); // (B, T, C) -> (B*T, C)
+      NDArray u = sloped(rows, weight, bias, training); // (B*T, C) -> (B*T, H)
+      // before gelu, so that in backward the sum's gradient stays a broadcast and is never copied
+      u =
+          linear2 == null
+              ? u.reshape(x.size(0), x.size(1), -1, embeddingSize) // -> (B, T, H/C, C)
+              : u.reshape(x.size(0), x.size(1), -1); // (B*T, H) -> (B, T, H)
       // gelu(u) = silu(1.702 u) / 1.702: one operator each way that keeps one array for backward
       u = DropoutMask.apply(Operators.get().call("silu", new NDList(u)), dropout, training);
       if (linear2 == null) {

@@ -165,8 +165,11 @@ public final class SHARNN extends AbstractBlock {
         outputWeight == null ? table : parameterStore.getValue(outputWeight, device, training);
     NDArray bias = parameterStore.getValue(outputBias, device, training);
     NDArray dropped = DropoutMask.apply(h, config.outputDropout(), training);
+    NDArray rows = dropped.reshape(-1, config.embeddingSize()); // (T, B, C) -> (T*B, C)
     NDArray logits =
-        Linear.linear(dropped, weight, bias).singletonOrThrow(); // (T, B, C) -> (T, B, V)
+        Linear.linear(rows, weight, bias)
+            .singletonOrThrow() // (T*B, C) -> (T*B, V)
+            .reshape(tokens.size(1), tokens.size(0), config.vocabularySize()); // -> (T, B, V)
     return new Output(
         h.transpose(1, 0, 2), // (T, B, C) -> (B, T, C)
         logits.transpose(1, 0, 2), // (T, B, V) -> (B, T, V)

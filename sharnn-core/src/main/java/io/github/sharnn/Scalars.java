@@ -1,6 +1,8 @@
 package io.github.sharnn;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 
 /** Constants in a gradient graph. */
@@ -14,11 +16,14 @@ final class Scalars {
    * After a garbage collection between forward and backward, the gradient is multiplied by whatever
    * has taken that buffer's place.
    *
+   * <p>It lies in the host's memory also beside a GPU, whose kernels take such a number as an
+   * argument.
+   *
    * @param value the constant
-   * @param operand whose manager and type the constant gets
-   * @return an array without dimensions
+   * @param operand whose manager the constant gets
+   * @return a FLOAT32 array without dimensions, which leaves an operand's type as it is
    */
   static NDArray of(float value, NDArray operand) {
-    return operand.getManager().full(new Shape(), value, operand.getDataType());
+    return operand.getManager().full(new Shape(), value, DataType.FLOAT32, Device.cpu());
   }
 }

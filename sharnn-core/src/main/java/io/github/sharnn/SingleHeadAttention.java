@@ -121,7 +121,10 @@ public final class SingleHeadAttention extends AbstractBlock {
     NDArray ks = sigmoid(parameterStore.getValue(keyScale, device, training), manager);
     NDArray root = Scalars.of((float) (1 / Math.sqrt(embeddingSize)), qs);
     NDArray scale = qs.mul(ks).mul(root).reshape(embeddingSize); // (1, 1, C) -> (C)
-    NDArray projected = query.forward(parameterStore, new NDList(x), training).singletonOrThrow();
+    // PyTorch adds the bias within the product for a matrix alone
+    NDArray rows = x.reshape(-1, embeddingSize); // (B, T, C) -> (B*T, C)
+    NDArray projected =
+        query.forward(parameterStore, new NDList(rows), training).singletonOrThrow();
     Map<String, Parameter> norm = queryNorm.getDirectParameters().toMap();
     NDArray gamma = parameterStore.getValue(norm.get("gamma"), device, training);
     NDArray beta = parameterStore.getValue(norm.get("beta"), device, training);
@@ -133,7 +136,7 @@ public final class SingleHeadAttention extends AbstractBlock {
                 scale.mul(beta),
                 SHABlock.NORM_EPSILON)
             .singletonOrThrow();
-    return dropout(normed, training);
+    return dropout(normed, training).reshape(x.getShape()); // (B*T, C) -> (B, T, C)
   }
 
   /**

@@ -230,7 +230,7 @@ public final class GoldenCheck {
                 compare("gradient", prefix + "grad." + name, gradient, expected);
               }
             });
-        double norm = update.norm(1);
+        double norm = update.norm().getFloat();
         compare("clipped norm", prefix + "grad_norm", manager.create((float) norm), expected);
         update.step(norm, 1);
         names.forEach(

@@ -14,6 +14,7 @@ import ai.djl.translate.Batchifier;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -72,22 +73,28 @@ final class TrainingRun {
     try (NDManager stateManager = trainer.getManager().newSubManager()) {
       SHARNNState[] states = zeroStates(stateManager);
       double used = 0;
-      for (Batch batch : dataset.getData(trainer.getManager())) {
+      Iterator<Batch> batches = dataset.getData(trainer.getManager()).iterator();
+      Batch next = batches.next();
+      while (next != null) {
+        Batch batch = next;
         long begin = System.nanoTime();
         double epochs = epoch + batch.getProgress() / (double) batch.getProgressTotal();
         long tokens = batch.getData().head().size();
-        SHARNNState[] next = new SHARNNState[states.length];
+        SHARNNState[] after = new SHARNNState[states.length];
         NDList losses = new NDList();
         try (batch) {
-          accumulate(batch, states, next, losses, stateManager);
+          accumulate(batch, states, after, losses, stateManager);
         }
         long updateBegin = System.nanoTime();
-        double norm = update.norm(lossScale.value()); // waits for the device, once in a step
+        NDArray scaledNorm = update.norm();
+        // while the device is still busy with this batch, the next one is on its way to it
+        next = batches.hasNext() ? batches.next() : null;
+        double norm = read(scaledNorm) / lossScale.value(); // waits for the device
         double bpc = mean(losses) / SequenceCrossEntropy.NATS_PER_BIT;
         updateWeights(bpc, norm);
         trainer.addMetric("step", updateBegin);
-        SHARNNState[] unused = Double.isFinite(norm) ? states : next;
-        states = Double.isFinite(norm) ? next : states;
+        SHARNNState[] unused = Double.isFinite(norm) ? states : after;
+        states = Double.isFinite(norm) ? after : states;
         for (SHARNNState state : unused) {
           state.close();
         }
@@ -113,6 +120,9 @@ final class TrainingRun {
         if (used >= 1) {
           break;
         }
+      }
+      if (next != null) {
+        next.close();
       }
       trainer.notifyListeners(listener -> listener.onEpoch(trainer));
       return used;
@@ -151,6 +161,12 @@ final class TrainingRun {
         result.loss().attach(manager);
         losses.add(result.loss());
       }
+    }
+  }
+
+  private static double read(NDArray array) {
+    try (array) {
+      return array.getFloat();
     }
   }
 

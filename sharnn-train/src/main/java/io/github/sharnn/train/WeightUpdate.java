@@ -46,13 +46,13 @@ final class WeightUpdate {
     }
   }
 
-  /** The global L2 norm of the gradients of the loss, whose scale they still have. */
-  double norm(double lossScale) {
+  /** The global L2 norm of the gradients, not yet read back: one FLOAT32. */
+  NDArray norm() {
     if (gradients == null) {
       gradients = GlobalNorm.gradients(weights.model().getBlock());
       gradients.attach(trainer.getManager());
     }
-    return GlobalNorm.norm(gradients) / lossScale;
+    return Operators.get().call("norm", gradients);
   }
 
   /** Clips the gradients, steps and zeroes them. */
