@@ -59,7 +59,7 @@ public final class SHARNN extends AbstractBlock {
   public static final String CONFIG_PROPERTY = "sharnn.config";
 
   private static final byte VERSION = 1;
-  private static final String ENGINE = "PyTorch";
+  static final String ENGINE = "PyTorch";
 
   final Parameter embedding;
   final Parameter outputWeight; // null where tied
@@ -264,9 +264,10 @@ public final class SHARNN extends AbstractBlock {
    * @param name the model's name, by which {@link Model#save} names its file
    * @param device where it computes, or null for DJL's default
    * @return the model; the caller closes it
+   * @throws IllegalArgumentException if the device is a GPU that is not there
    */
   public Model newModel(String name, Device device) {
-    Model model = Model.newInstance(name, device, ENGINE);
+    Model model = Model.newInstance(name, Devices.require(device), ENGINE);
     model.setBlock(this);
     model.setProperty(CONFIG_PROPERTY, config.toJson());
     return model;
@@ -292,9 +293,10 @@ public final class SHARNN extends AbstractBlock {
    * @return the model with a {@code SHARNN} block; the caller closes it
    * @throws IOException if the folder or file can't be read
    * @throws MalformedModelException if the file is no saved SHARNN
+   * @throws IllegalArgumentException if the device is a GPU that is not there
    */
   public static Model load(Path folder, Device device) throws IOException, MalformedModelException {
-    return SavedModel.load(folder, device, ENGINE);
+    return SavedModel.load(folder, Devices.require(device), ENGINE);
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.github.sharnn.examples;
 
 import ai.djl.Model;
+import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.train.Corpus;
 import io.github.sharnn.train.Evaluation;
@@ -33,6 +34,8 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Mixin private CorpusOptions corpus;
 
+  @Mixin private DeviceOption device;
+
   @Option(names = "--part", description = "One of ${COMPLETION-CANDIDATES}.")
   private Part part = Part.TEST;
 
@@ -53,7 +56,8 @@ final class EvaluateCommand implements Callable<Integer> {
           case VALIDATION -> data.validation();
           case TEST -> data.test();
         };
-    try (Model model = SHARNN.load(folder)) {
+    try (Model model = SHARNN.load(folder, device.device())) {
+      RunHeader.of(model).forEach(System.out::println);
       Evaluation result = Evaluation.of(model, bytes, streams, sequenceLength);
       System.out.printf(
           Locale.ROOT,

@@ -1,11 +1,13 @@
 package io.github.sharnn.examples;
 
 import ai.djl.Model;
+import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.SHARNNGenerator;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -20,6 +22,8 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Parameters(paramLabel = "MODEL", description = "The folder of a saved model.")
   private Path folder;
+
+  @Mixin private DeviceOption device;
 
   @Option(names = "--prompt", description = "The text to go on from.")
   private String prompt = "The ";
@@ -44,7 +48,7 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    try (Model model = SHARNN.load(folder)) {
+    try (Model model = SHARNN.load(folder, device.device())) {
       SHARNNGenerator generator =
           SHARNNGenerator.builder(model)
               .length(length)
@@ -54,6 +58,7 @@ final class GenerateCommand implements Callable<Integer> {
               .seed(seed)
               .stop(stop)
               .build();
+      RunHeader.of(model).forEach(System.err::println); // standard output is the text's alone
       System.out.print(prompt);
       generator.generate(
           prompt,

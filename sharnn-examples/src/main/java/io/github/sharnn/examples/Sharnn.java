@@ -1,5 +1,7 @@
 package io.github.sharnn.examples;
 
+import ai.djl.engine.EngineException;
+import io.github.sharnn.RunHeader;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.OutputStream;
@@ -10,9 +12,11 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.RunLast;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
@@ -25,7 +29,7 @@ import picocli.CommandLine.Spec;
     name = "sharnn",
     description = "Train, evaluate and sample SHA-RNN language models of bytes.",
     mixinStandardHelpOptions = true,
-    version = "SHARNN for Java 0.1.0",
+    versionProvider = Sharnn.Version.class,
     subcommands = {
       TrainCommand.class,
       EvaluateCommand.class,
@@ -42,8 +46,17 @@ public final class Sharnn implements Runnable {
   @Option(
       names = "--verbose",
       scope = ScopeType.INHERIT,
-      description = "Show the stack trace of an error.")
+      description = "Show the stack trace of an error, and what DJL logs.")
   private boolean verbose;
+
+  /** What {@code --version} prints. */
+  static final class Version implements IVersionProvider {
+
+    @Override
+    public String[] getVersion() {
+      return new String[] {"SHARNN for Java " + RunHeader.version()};
+    }
+  }
 
   /**
    * Runs a command and exits with its code.
@@ -66,6 +79,11 @@ public final class Sharnn implements Runnable {
     Sharnn sharnn = new Sharnn();
     return new CommandLine(sharnn)
         .setCaseInsensitiveEnumValuesAllowed(true)
+        .setExecutionStrategy(
+            parsed -> {
+              sharnn.setLogLevel();
+              return new RunLast().execute(parsed);
+            })
         .setExecutionExceptionHandler((e, commandLine, parsed) -> sharnn.report(e))
         .execute(args);
   }
@@ -73,6 +91,13 @@ public final class Sharnn implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(spec.commandLine(), "name a command");
+  }
+
+  /** Before the first logger: slf4j-simple reads its configuration once. */
+  private void setLogLevel() {
+    if (verbose) {
+      System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "debug");
+    }
   }
 
   private int report(Exception e) {
@@ -84,7 +109,10 @@ public final class Sharnn implements Runnable {
     return e instanceof IllegalArgumentException ? BAD_USAGE : FAILED;
   }
 
-  /** The file system's exceptions name the file and leave the trouble to their type. */
+  /**
+   * The file system's exceptions name the file and leave the trouble to their type, DJL's to their
+   * cause.
+   */
   private static String message(Exception e) {
     if (e instanceof NoSuchFileException missing) {
       return "no such file or folder: " + missing.getFile();
@@ -94,6 +122,9 @@ public final class Sharnn implements Runnable {
     }
     if (e instanceof FileAlreadyExistsException exists) {
       return exists.getFile() + " exists already: name another folder with --output, or remove it";
+    }
+    if (e instanceof EngineException && e.getCause() != null) {
+      return e.getMessage() + ": " + e.getCause(); // the first says that, the second why
     }
     return e.getMessage() == null ? e.toString() : e.getMessage();
   }

@@ -1,6 +1,9 @@
 package io.github.sharnn.examples;
 
 import ai.djl.Model;
+import ai.djl.training.Trainer;
+import ai.djl.training.listener.TrainingListenerAdapter;
+import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.train.Budget;
@@ -30,6 +33,8 @@ import picocli.CommandLine.Option;
 final class TrainCommand implements Callable<Integer> {
 
   @Mixin private CorpusOptions corpus;
+
+  @Mixin private DeviceOption device;
 
   @Option(names = "--output", paramLabel = "DIR", description = "A new folder for the model.")
   private Path output = Path.of("sharnn-model");
@@ -129,7 +134,7 @@ final class TrainCommand implements Callable<Integer> {
     Corpus data = corpus.open();
     System.out.println(data);
     System.out.println(block.config());
-    try (Model model = block.newModel("sharnn")) {
+    try (Model model = block.newModel("sharnn", device.device())) {
       FitResult result =
           SHARNNTrainer.builder(model)
               .batchSize(batchSize)
@@ -138,6 +143,7 @@ final class TrainCommand implements Callable<Integer> {
               .clipNorm(clipNorm)
               .evaluationInterval(evaluationInterval)
               .seed(seed)
+              .listeners(new PrintHeader(model))
               .onStep(new ProgressLine(System.out))
               .build()
               .fit(data, limit);
@@ -154,5 +160,20 @@ final class TrainCommand implements Callable<Integer> {
           output);
     }
     return 0;
+  }
+
+  /** Prints the header once weights are there to be counted. */
+  private static final class PrintHeader extends TrainingListenerAdapter {
+
+    private final Model model;
+
+    PrintHeader(Model model) {
+      this.model = model;
+    }
+
+    @Override
+    public void onTrainingBegin(Trainer trainer) {
+      RunHeader.of(model, trainer.getModel().getDataType()).forEach(System.out::println);
+    }
   }
 }

@@ -76,6 +76,9 @@ class SharnnTest {
     assertThat(outcome.err()).isEmpty();
     assertThat(outcome.code()).isZero();
     assertThat(outcome.out()).contains("step 60", "valid", "bytes/s", "test", "saved in " + model);
+    assertThat(outcome.out())
+        .containsSubsequence(
+            "device cpu, precision FLOAT32\n", " trained, ", " collapsed\nsharnn ", "step 1 ");
   }
 
   @Test
@@ -83,7 +86,8 @@ class SharnnTest {
     Outcome outcome = run("evaluate", model, "--corpus", corpus, "--streams", 1);
     assertThat(outcome.code()).isZero();
     assertThat(outcome.out())
-        .matches("(?s)\\d\\.\\d{4} BPC \\(209 bytes of the test part.*1 streams\\).*");
+        .matches(
+            "(?s)device .* Java \\S+\n\\d\\.\\d{4} BPC \\(209 bytes of the test part.*1 streams\\).*");
   }
 
   @Test
@@ -93,6 +97,7 @@ class SharnnTest {
     Outcome other = run("generate", model, "--prompt", "abcd ", "--length", 40, "--seed", 7);
     assertThat(first.code()).isZero();
     assertThat(first.out()).startsWith("abcd ").hasSizeGreaterThan(20);
+    assertThat(first.err()).startsWith("device cpu, precision FLOAT32\n").hasLineCount(3);
     assertThat(second.out()).isEqualTo(first.out()).isNotEqualTo(other.out());
   }
 
@@ -189,7 +194,9 @@ class SharnnTest {
     List<Object> args = new ArrayList<>(List.of("generate", model));
     args.addAll(List.of(options.trim().split(" ")));
     Outcome outcome = run(args.toArray());
-    assertThat(outcome.err()).contains(message).hasLineCount(1);
+    assertThat(outcome.err().lines().reduce((first, last) -> last).orElseThrow())
+        .startsWith("error: ")
+        .contains(message);
     assertThat(outcome.code()).isEqualTo(2);
   }
 

@@ -14,10 +14,13 @@ import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
+import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Trains a {@link SHARNN} on a {@link Corpus} with the recipe of the paper, around DJL's {@link
@@ -42,6 +45,8 @@ import java.util.function.Consumer;
  */
 public final class SHARNNTrainer {
 
+  private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
+
   private final Model model;
   private final Builder options;
 
@@ -62,7 +67,7 @@ public final class SHARNNTrainer {
   }
 
   /**
-   * Trains.
+   * Trains. Logs the {@link RunHeader} at INFO.
    *
    * @param corpus the training part is trained on, the validation part chooses the best weights
    * @param budget when to stop
@@ -89,6 +94,9 @@ public final class SHARNNTrainer {
         BestWeights best = new BestWeights(SHARNN.of(model), model.getNDManager())) {
       trainer.setMetrics(options.metrics);
       trainer.initialize(tokens);
+      if (LOGGER.isInfoEnabled()) {
+        RunHeader.of(model, trainer.getModel().getDataType()).forEach(LOGGER::info);
+      }
       WeightUpdate update = new WeightUpdate(model, weights, trainer, optimizer, options.clipNorm);
       TrainingRun run = new TrainingRun(options, trainer, update, best, corpus, budget);
       List<StepReport> history = run.train(dataset);

@@ -3,6 +3,7 @@ package io.github.sharnn.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -65,6 +66,14 @@ class GoldenCheckTest {
               assertThat(m.tensor()).isEqualTo(tensor);
               assertThat(m.kind()).isEqualTo(kind);
             });
+  }
+
+  @Test
+  void allows_a_gpu_ten_times_as_much() {
+    assertThat(GoldenCheck.tolerance("output", Device.cpu())).isEqualTo(1e-5);
+    assertThat(GoldenCheck.tolerance("gradient", Device.cpu())).isEqualTo(1e-4);
+    assertThat(GoldenCheck.tolerance("output", Device.gpu())).isEqualTo(1e-4);
+    assertThat(GoldenCheck.tolerance("gradient", Device.gpu())).isEqualTo(1e-3);
   }
 
   @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
+import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
@@ -15,6 +16,9 @@ import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.SHARNN;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -25,6 +29,8 @@ import java.util.function.BiConsumer;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** FLOAT16 forward and backward with FLOAT32 weights, on the CPU. */
 class MixedPrecisionTest {
@@ -74,6 +80,24 @@ class MixedPrecisionTest {
               }
             });
     return values;
+  }
+
+  @ParameterizedTest
+  @CsvSource({"FLOAT32, FLOAT32", "FLOAT16, FLOAT16 with FLOAT32 weights"})
+  void logs_once_what_it_computes_with(DataType precision, String logged) {
+    PrintStream err = System.err;
+    ByteArrayOutputStream log = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(log, true, StandardCharsets.UTF_8));
+    try (Model model = Tiny.sharnn().build().newModel("fresh", Device.cpu())) {
+      trainer(model, precision).build().fit(corpus, Budget.steps(2));
+    } finally {
+      System.setErr(err);
+    }
+    assertThat(log.toString(StandardCharsets.UTF_8))
+        .containsOnlyOnce(
+            "INFO io.github.sharnn.train.SHARNNTrainer - device cpu, precision " + logged)
+        .containsOnlyOnce("SHARNNTrainer - parameters ")
+        .containsOnlyOnce("SHARNNTrainer - sharnn ");
   }
 
   /** Gradients of one batch, of the loss times a scale. */

@@ -1,0 +1,82 @@
+package io.github.sharnn;
+
+import ai.djl.Model;
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.types.DataType;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.List;
+import java.util.Locale;
+import java.util.Properties;
+
+/** What a run computes with, in a few lines for its user. */
+public final class RunHeader {
+
+  private RunHeader() {}
+
+  /**
+   * Describes a run that computes in the type of the weights.
+   *
+   * @param model a DJL model with an initialized {@link SHARNN}
+   * @return device and precision; parameters; versions
+   */
+  public static List<String> of(Model model) {
+    return of(model, weightType(model));
+  }
+
+  /**
+   * Describes a run.
+   *
+   * @param model a DJL model with an initialized {@link SHARNN}
+   * @param precision what it computes in
+   * @return device and precision; parameters; versions
+   */
+  public static List<String> of(Model model, DataType precision) {
+    DataType weights = weightType(model);
+    return List.of(
+        "device %s, precision %s%s"
+            .formatted(
+                Devices.describe(model.getNDManager().getDevice()),
+                precision.name(),
+                precision == weights ? "" : " with " + weights.name() + " weights"),
+        parameters(SHARNN.of(model)),
+        "sharnn %s, DJL %s, PyTorch %s, Java %s"
+            .formatted(
+                version(),
+                Engine.getDjlVersion(),
+                model.getNDManager().getEngine().getVersion(),
+                System.getProperty("java.version")));
+  }
+
+  /**
+   * Returns this library's version.
+   *
+   * @return such as {@code 0.1.0}
+   */
+  public static String version() {
+    try (InputStream in = RunHeader.class.getResourceAsStream("version.properties")) {
+      Properties properties = new Properties();
+      properties.load(in);
+      return properties.getProperty("version");
+    } catch (IOException e) {
+      throw new UncheckedIOException("the jar of sharnn-core can't be read", e);
+    }
+  }
+
+  private static String parameters(SHARNN block) {
+    SHARNNConfig config = block.config();
+    long count = block.parameterCount();
+    if (config.collapsed()) {
+      return String.format(Locale.ROOT, "parameters %,d, collapsed", count);
+    }
+    long size = config.embeddingSize();
+    long folded = config.attentionLayers().size() * (2 * size * size + 2 * size); // collapse()
+    return String.format(
+        Locale.ROOT, "parameters %,d trained, %,d collapsed", count, count - folded);
+  }
+
+  private static DataType weightType(Model model) {
+    return SHARNN.of(model).embedding.getArray().getDataType();
+  }
+}

@@ -1,0 +1,98 @@
+package io.github.sharnn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.engine.EngineException;
+import io.github.sharnn.Devices.Found;
+import io.github.sharnn.Devices.Source;
+import java.nio.file.Path;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class DevicesTest {
+
+  private static final Engine ENGINE = Engine.getEngine("PyTorch");
+
+  @Test
+  void knows_the_cpu_and_the_default() {
+    assertThat(Devices.of("cpu")).isEqualTo(Device.cpu());
+    assertThat(Devices.of("auto")).isEqualTo(ENGINE.defaultDevice());
+    assertThat(Devices.require(null)).isEqualTo(ENGINE.defaultDevice());
+    assertThat(Devices.require(Device.cpu())).isEqualTo(Device.cpu());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "GPU", "cuda", "gpu-1", "gpu 1", "gpu99999", "cpu0"})
+  void refuses_other_names(String name) {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Devices.of(name))
+        .withMessage("device must be auto, cpu, gpu, gpu0, gpu1 and so on, but is " + name);
+  }
+
+  @Test
+  void says_why_a_gpu_is_not_there_whoever_asks(@TempDir Path folder) {
+    assumeThat(ENGINE.hasCapability("CUDA")).isFalse();
+    SHARNN block = TestModels.tiny().build();
+    assertRefused("gpu0", () -> Devices.of("gpu"));
+    assertRefused("gpu1", () -> Devices.of("gpu1"));
+    assertRefused("gpu0", () -> Devices.require(Device.fromName("gpu")));
+    assertRefused("gpu0", () -> block.newModel("model", Device.gpu()));
+    assertRefused("gpu1", () -> SHARNN.load(folder, Device.gpu(1)));
+  }
+
+  private static void assertRefused(String name, ThrowingCallable call) {
+    assertThatIllegalArgumentException()
+        .isThrownBy(call)
+        .withMessageStartingWith(name + " was asked for, but is not there")
+        .withMessageContaining("PyTorch " + ENGINE.getVersion() + ", the CPU build, from ")
+        .withMessageContaining("-cpu-")
+        .withMessageContaining("counts 0 GPUs")
+        .withMessageContaining("pytorch-native-cpu is on the class path")
+        .withMessageContaining("-Pgpu")
+        .withCauseInstanceOf(EngineException.class);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "PYTORCH_LIBRARY_PATH, false, false, 0, name one of PyTorch 2.7.1 for CUDA",
+    "DOWNLOAD, false, false, 0, set PYTORCH_FLAVOR=cu128",
+    "DOWNLOAD, true, false, 0, nvidia-smi must list it",
+    "DOWNLOAD, true, true, 1, PyTorch says: invalid device ordinal. Ask for a GPU that nvidia-smi lists"
+  })
+  void names_the_way_out_of_each_cause(
+      Source source, boolean cudaBuild, boolean cudaWorks, int gpus, String wayOut) {
+    Found found = new Found("2.7.1", "/folder", source, cudaBuild, cudaWorks, gpus);
+    assertThat(
+            found.explain(
+                Device.gpu(1), new EngineException("invalid device ordinal\nstack trace")))
+        .startsWith("gpu1 was asked for")
+        .contains(cudaBuild ? "a CUDA build" : "the CPU build")
+        .contains("from /folder and counts " + gpus + " GPUs")
+        .contains(wayOut)
+        .doesNotContain("stack trace");
+  }
+
+  @Test
+  void describes_the_cpu() {
+    assertThat(Devices.describe(Device.cpu())).isEqualTo("cpu");
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void takes_the_one_name_of_all_gpus_and_no_other() {
+    assertThat(Devices.onlyLine("printf", "NVIDIA H100\nNVIDIA H100\n")).contains("NVIDIA H100");
+    assertThat(Devices.onlyLine("printf", "NVIDIA H100\nNVIDIA A10\n")).isEmpty();
+    assertThat(Devices.onlyLine("sh", "-c", "echo No devices were found; exit 6")).isEmpty();
+    assertThat(Devices.onlyLine("no-such-program-on-any-machine")).isEmpty();
+  }
+}
