@@ -20,7 +20,8 @@ final class ProgressLine implements Consumer<StepReport> {
   private final boolean terminal;
   private double trainBpc = Double.NaN;
   private double validationBpc = Double.NaN;
-  private double printed = Double.NEGATIVE_INFINITY;
+  private double printed;
+  private boolean open; // the terminal's cursor is in the line
 
   ProgressLine(PrintStream out) {
     this.out = out;
@@ -29,6 +30,12 @@ final class ProgressLine implements Consumer<StepReport> {
 
   @Override
   public void accept(StepReport report) {
+    if (report.step() == 1) { // of a stage
+      end();
+      trainBpc = Double.NaN;
+      validationBpc = Double.NaN;
+      printed = Double.NEGATIVE_INFINITY;
+    }
     trainBpc =
         Double.isNaN(trainBpc)
             ? report.trainBpc()
@@ -42,11 +49,23 @@ final class ProgressLine implements Consumer<StepReport> {
       printed = report.seconds();
       String line = line(report);
       if (terminal) {
-        out.print("\r" + line + (last ? "\n" : ""));
+        out.print("\r" + line);
         out.flush();
+        open = true;
       } else {
         out.println(line);
       }
+    }
+    if (last) {
+      end();
+    }
+  }
+
+  /** Ends the line on a terminal, where patience ended the run before its budget did. */
+  void end() {
+    if (open) {
+      out.println();
+      open = false;
     }
   }
 

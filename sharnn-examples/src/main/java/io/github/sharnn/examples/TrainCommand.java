@@ -11,17 +11,25 @@ import io.github.sharnn.train.Corpus;
 import io.github.sharnn.train.Evaluation;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.LearningRateSchedule;
+import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainer;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** {@code sharnn.jar train}: corpus in, model folder out. */
 @Command(
@@ -39,45 +47,61 @@ final class TrainCommand implements Callable<Integer> {
   @Option(names = "--output", paramLabel = "DIR", description = "A new folder for the model.")
   private Path output = Path.of("sharnn-model");
 
-  @ArgGroup(heading = "How long (one of):%n")
+  @Option(
+      names = "--recipe",
+      paramLabel = "NAME",
+      converter = RecipeName.class,
+      description = "Gives every setting below that is not given itself; one of the recipes below.")
+  private Recipe recipe = Recipe.SMALL;
+
+  @ArgGroup(heading = "How long, in one stage (one of; default: the recipe's stages):%n")
   private final BudgetOptions budget = new BudgetOptions();
 
+  @Option(
+      names = "--patience",
+      description = "Evaluations in a row without a new best that end the last stage; 0 for never.")
+  private Optional<Integer> patience;
+
   @Option(names = "--embedding-size", description = "Size C of embeddings, LSTMs and attention.")
-  private int embeddingSize = 192;
+  private Optional<Integer> embeddingSize;
 
   @Option(names = "--boom-size", description = "Inner size of the Boom, a multiple of C.")
-  private int boomSize = 768;
+  private Optional<Integer> boomSize;
 
   @Option(names = "--layers", description = "Number of blocks.")
-  private int layers = 2;
+  private Optional<Integer> layers;
 
   @Option(
       names = "--attention-layers",
       split = ",",
       arity = "0..1",
       fallbackValue = "",
-      description =
-          "Layers with attention, counted from 0, separated by commas; empty for none. Default: the"
-              + " second-to-last.")
+      description = "Layers with attention, counted from 0, separated by commas; empty for none.")
   private int[] attentionLayers;
 
   @Option(names = "--memory-length", description = "Positions that attention sees.")
-  private int memoryLength = 256;
+  private Optional<Integer> memoryLength;
 
   @Option(names = "--dropout", description = "Rate of every dropout.")
-  private float dropout = 0.1f;
+  private Optional<Float> dropout;
 
   @Option(names = "--batch-size", description = "Streams trained on side by side.")
-  private int batchSize = 16;
+  private Optional<Integer> batchSize;
 
   @Option(names = "--sequence-length", description = "Longest segment that gradients flow through.")
-  private int sequenceLength = 64;
+  private Optional<Integer> sequenceLength;
 
-  @Option(names = "--learning-rate", description = "Highest learning rate.")
-  private float learningRate = 3e-3f;
+  @Option(names = "--learning-rate", description = "Highest learning rate of the first stage.")
+  private Optional<Float> learningRate;
 
-  @Option(names = "--warm-up", description = "Steps until the highest learning rate.")
-  private int warmUp = 50;
+  @Option(names = "--warm-up", description = "Steps until the first stage's highest learning rate.")
+  private Optional<Integer> warmUp;
+
+  @Option(
+      names = "--cosine",
+      negatable = true,
+      description = "Let the first stage's learning rate fall to 0 along half a cosine.")
+  private Boolean cosine;
 
   @Option(names = "--clip-norm", description = "Largest global norm of the gradients.")
   private double clipNorm = 0.25;
@@ -87,13 +111,34 @@ final class TrainCommand implements Callable<Integer> {
       description = "Steps between evaluations; 0 for after each pass over the data.")
   private int evaluationInterval;
 
+  @Option(
+      names = "--evaluation-streams",
+      description = "Streams of the validation and test parts. Default: the batch size.")
+  private Optional<Integer> evaluationStreams;
+
   @Option(names = "--seed", description = "Decides weights, segment lengths and dropout.")
   private int seed = 42;
+
+  /** Finds a recipe by the name that the help has for it. */
+  static final class RecipeName implements ITypeConverter<Recipe> {
+
+    @Override
+    public Recipe convert(String name) {
+      List<Recipe> recipes = List.of(Recipe.values());
+      return recipes.stream()
+          .filter(each -> each.toString().equals(name))
+          .findFirst()
+          .orElseThrow(
+              () ->
+                  new TypeConversionException(
+                      "expected one of %s, but was '%s'".formatted(recipes, name)));
+    }
+  }
 
   /** The three ways to say how long. */
   static final class BudgetOptions {
 
-    @Option(names = "--epochs", description = "Passes over the training part. Default: 1.")
+    @Option(names = "--epochs", description = "Passes over the training part.")
     private Integer epochs;
 
     @Option(names = "--steps", description = "Optimizer steps.")
@@ -102,15 +147,24 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--minutes", description = "Wall-clock time.")
     private Double minutes;
 
-    Budget budget() {
+    Optional<Budget> budget() {
       if (steps != null) {
-        return Budget.steps(steps);
+        return Optional.of(Budget.steps(steps));
       }
       if (minutes != null) {
-        return Budget.time(Duration.ofMillis(Math.round(minutes * 60_000)));
+        return Optional.of(Budget.time(Duration.ofMillis(Math.round(minutes * 60_000))));
       }
-      return Budget.epochs(epochs == null ? 1 : epochs);
+      return Optional.ofNullable(epochs).map(Budget::epochs);
     }
+  }
+
+  @Spec
+  void listRecipes(CommandSpec spec) {
+    List<String> lines = new ArrayList<>(List.of("", "Recipes:"));
+    for (Recipe each : Recipe.values()) {
+      lines.add("  %-20s%s".formatted(each, each.description()));
+    }
+    spec.usageMessage().footer(lines.toArray(String[]::new));
   }
 
   @Override
@@ -118,42 +172,33 @@ final class TrainCommand implements Callable<Integer> {
     if (Files.exists(output)) {
       throw new FileAlreadyExistsException(output.toString());
     }
-    SHARNNBuilder builder =
-        SHARNN
-            .builder()
-            .embeddingSize(embeddingSize)
-            .boomSize(boomSize)
-            .layers(layers)
-            .memoryLength(memoryLength)
-            .dropouts(dropout);
-    if (attentionLayers != null) {
-      builder.attentionLayers(attentionLayers);
-    }
-    SHARNN block = builder.build();
-    Budget limit = budget.budget();
+    SHARNN block = block();
+    List<Recipe.Stage> stages = stages();
     Corpus data = corpus.open();
     System.out.println(data);
     System.out.println(block.config());
+    System.out.println(recipe + ": " + stages);
     try (Model model = block.newModel("sharnn", device.device())) {
-      FitResult result =
-          SHARNNTrainer.builder(model)
-              .batchSize(batchSize)
-              .sequenceLength(sequenceLength)
-              .learningRate(LearningRateSchedule.peak(learningRate).warmUp(warmUp))
-              .clipNorm(clipNorm)
-              .evaluationInterval(evaluationInterval)
-              .seed(seed)
-              .listeners(new PrintHeader(model))
-              .onStep(new ProgressLine(System.out))
-              .build()
-              .fit(data, limit);
-      Evaluation test = Evaluation.of(model, data.test(), batchSize, sequenceLength);
+      ProgressLine progress = new ProgressLine(System.out);
+      SHARNNTrainer.Builder trainer = trainer(model).listeners(new PrintHeader(model));
+      List<FitResult> results = Recipe.fit(trainer.onStep(progress), data, stages);
+      progress.end();
+      int streams = evaluationStreams.or(() -> batchSize).orElse(recipe.batchSize());
+      Evaluation test =
+          Evaluation.of(
+              model, data.test(), streams, sequenceLength.orElse(recipe.sequenceLength()));
       model.save(output, null);
+      for (int i = 0; i < results.size(); i++) {
+        System.out.printf(
+            Locale.ROOT,
+            "best%s: step %d, valid %.4f BPC%n",
+            results.size() == 1 ? "" : " of stage " + (i + 1),
+            results.get(i).best().step(),
+            results.get(i).best().validationBpc());
+      }
       System.out.printf(
           Locale.ROOT,
-          "best: step %d, valid %.4f BPC; test %.4f BPC (%,d bytes, %d streams)%nsaved in %s%n",
-          result.best().step(),
-          result.best().validationBpc(),
+          "test %.4f BPC (%,d bytes, %d streams)%nsaved in %s%n",
           test.bitsPerCharacter(),
           test.predictedBytes(),
           test.streams(),
@@ -162,10 +207,54 @@ final class TrainCommand implements Callable<Integer> {
     return 0;
   }
 
+  private SHARNN block() {
+    SHARNNBuilder builder = recipe.model();
+    embeddingSize.ifPresent(builder::embeddingSize);
+    boomSize.ifPresent(builder::boomSize);
+    layers.ifPresent(builder::layers);
+    memoryLength.ifPresent(builder::memoryLength);
+    dropout.ifPresent(builder::dropouts);
+    if (attentionLayers != null) {
+      builder.attentionLayers(attentionLayers);
+    }
+    return builder.build();
+  }
+
+  private SHARNNTrainer.Builder trainer(Model model) {
+    SHARNNTrainer.Builder builder =
+        recipe.trainer(model).clipNorm(clipNorm).evaluationInterval(evaluationInterval).seed(seed);
+    batchSize.ifPresent(builder::batchSize);
+    sequenceLength.ifPresent(builder::sequenceLength);
+    evaluationStreams.ifPresent(builder::evaluationStreams);
+    return builder;
+  }
+
+  /** The recipe's stages, or the first alone where a budget is given. */
+  private List<Recipe.Stage> stages() {
+    List<Recipe.Stage> stages = new ArrayList<>(recipe.stages());
+    LearningRateSchedule rate = stages.get(0).learningRate();
+    rate = learningRate.map(rate::withPeak).orElse(rate);
+    rate = warmUp.map(rate::warmUp).orElse(rate);
+    if (cosine != null) {
+      rate = cosine ? rate.cosine() : rate.cosine(rate.peak());
+    }
+    Optional<Budget> limit = budget.budget();
+    if (limit.isPresent()) {
+      stages.subList(1, stages.size()).clear();
+    }
+    stages.set(0, new Recipe.Stage(rate, limit.orElse(stages.get(0).budget())));
+    if (patience.isPresent()) {
+      Recipe.Stage last = stages.remove(stages.size() - 1);
+      stages.add(new Recipe.Stage(last.learningRate(), last.budget().patience(patience.get())));
+    }
+    return stages;
+  }
+
   /** Prints the header once weights are there to be counted. */
   private static final class PrintHeader extends TrainingListenerAdapter {
 
     private final Model model;
+    private boolean printed;
 
     PrintHeader(Model model) {
       this.model = model;
@@ -173,7 +262,10 @@ final class TrainCommand implements Callable<Integer> {
 
     @Override
     public void onTrainingBegin(Trainer trainer) {
-      RunHeader.of(model, trainer.getModel().getDataType()).forEach(System.out::println);
+      if (!printed) { // in an earlier stage
+        RunHeader.of(model, trainer.getModel().getDataType()).forEach(System.out::println);
+        printed = true;
+      }
     }
   }
 }

@@ -82,6 +82,48 @@ class SharnnTest {
   }
 
   @Test
+  void options_override_those_of_a_recipe(@TempDir Path folder) {
+    Outcome outcome =
+        train("--recipe", "fast", "--steps", 3, "--layers", 3, "--output", folder.resolve("model"));
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.code()).isZero();
+    assertThat(outcome.out())
+        .contains("layers=3", "attentionLayers=[1]", "hiddenDropout=0.05", "embeddingSize=16")
+        .contains(
+            "fast: ", "peak=0.002", "warmUpSteps=200", "finalRate=0.0", "unit=STEPS, amount=3")
+        .contains("best: step 3", "4 streams");
+  }
+
+  @Test
+  void a_recipe_of_two_stages_trains_both_unless_a_budget_is_given(@TempDir Path folder) {
+    List<Object> options = new ArrayList<>();
+    options.addAll(List.of("train", "--corpus", corpus, "--recipe", "paper-four-heads"));
+    options.addAll(List.of("--embedding-size", 16, "--boom-size", 32, "--memory-length", 32));
+    options.addAll(List.of("--batch-size", 4, "--sequence-length", 512));
+    List<Object> args = new ArrayList<>(options);
+    args.addAll(List.of("--warm-up", 9, "--patience", 1, "--output", folder.resolve("both")));
+    Outcome both = run(args.toArray());
+    assertThat(both.err()).isEmpty();
+    assertThat(both.out())
+        .contains("attentionLayers=[0, 1, 2, 3]", "amount=32, patience=0", "patience=1")
+        .contains("warmUpSteps=9", "best of stage 1: step", "best of stage 2: step");
+    args = new ArrayList<>(options);
+    args.addAll(List.of("--cosine", "--learning-rate", 0.01, "--epochs", 1));
+    args.addAll(List.of("--output", folder.resolve("one")));
+    Outcome one = run(args.toArray());
+    assertThat(one.out())
+        .contains("peak=0.01", "finalRate=0.0", "best: step")
+        .doesNotContain("stage 2", "peak=0.001");
+  }
+
+  @Test
+  void lists_the_recipes() {
+    assertThat(run("train", "--help").out())
+        .contains("small               a small model")
+        .contains("paper-four-heads    the same with a head in every layer");
+  }
+
+  @Test
   void evaluates_every_byte_but_the_first_of_a_part() {
     Outcome outcome = run("evaluate", model, "--corpus", corpus, "--streams", 1);
     assertThat(outcome.code()).isZero();
@@ -152,6 +194,9 @@ class SharnnTest {
         "train --split 0.5,0.5 | --split takes three numbers",
         "train --steps 0 | a budget of steps must be above 0, but is 0",
         "train --enwik8 | enwik8 has exactly 100000000 bytes",
+        "train --recipe slow | expected one of [small, paper, paper-four-heads, paper-no-attention, fast]",
+        "train --recipe paper --warm-up -1 | warmUpSteps must be at least 0, but is -1",
+        "train --patience -1 | patience must be at least 0, but is -1",
         "train --speed 3 | Unknown option",
         "train --layers many | Invalid value for option '--layers'",
         "train --steps 3 --epochs 2 | mutually exclusive"

@@ -22,10 +22,10 @@ final class BestWeights implements AutoCloseable {
     this.manager = parent.newSubManager(Device.cpu());
   }
 
-  /** Copies the weights if {@code validationBpc} is the lowest so far. */
-  void offer(double validationBpc) {
+  /** Copies the weights if {@code validationBpc} is the lowest so far; returns whether it is. */
+  boolean offer(double validationBpc) {
     if (validationBpc >= bpc) {
-      return;
+      return false;
     }
     bpc = validationBpc;
     for (var pair : block.getParameters()) {
@@ -36,6 +36,7 @@ final class BestWeights implements AutoCloseable {
         previous.close();
       }
     }
+    return true;
   }
 
   /** DJL's {@code toDevice} gives an alias where the device is the same, even if asked to copy. */

@@ -3,15 +3,22 @@ package io.github.sharnn.train;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import java.time.Duration;
+import java.util.Locale;
 
 /**
  * How long {@link SHARNNTrainer#fit} trains: passes over the data, optimizer steps or wall-clock
- * time.
+ * time, and less where validation stops improving.
+ *
+ * <pre>{@code
+ * Budget.epochs(32)
+ * Budget.epochs(32).patience(3)
+ * }</pre>
  *
  * @param unit what is counted
  * @param amount how many: epochs, steps or nanoseconds
+ * @param patience evaluations in a row without a new best that end the training, or 0 for never
  */
-public record Budget(Unit unit, long amount) {
+public record Budget(Unit unit, long amount, int patience) {
 
   /** What a budget counts. */
   public enum Unit {
@@ -24,18 +31,20 @@ public record Budget(Unit unit, long amount) {
   }
 
   /**
-   * Checks the amount.
+   * Checks the numbers.
    *
    * @param unit what is counted
    * @param amount how many, at least 1
-   * @throws IllegalArgumentException if it is below 1
+   * @param patience at least 0
+   * @throws IllegalArgumentException if a number is below its bound
    */
   public Budget {
     checkArgument(
         amount >= 1,
         "a budget of %s must be above 0, but is %s",
-        unit.name().toLowerCase(java.util.Locale.ROOT),
+        unit.name().toLowerCase(Locale.ROOT),
         amount);
+    checkArgument(patience >= 0, "patience must be at least 0, but is %s", patience);
   }
 
   /**
@@ -45,7 +54,7 @@ public record Budget(Unit unit, long amount) {
    * @return the budget
    */
   public static Budget epochs(int count) {
-    return new Budget(Unit.EPOCHS, count);
+    return new Budget(Unit.EPOCHS, count, 0);
   }
 
   /**
@@ -55,7 +64,7 @@ public record Budget(Unit unit, long amount) {
    * @return the budget
    */
   public static Budget steps(long count) {
-    return new Budget(Unit.STEPS, count);
+    return new Budget(Unit.STEPS, count, 0);
   }
 
   /**
@@ -65,7 +74,18 @@ public record Budget(Unit unit, long amount) {
    * @return the budget
    */
   public static Budget time(Duration duration) {
-    return new Budget(Unit.TIME, duration.toNanos());
+    return new Budget(Unit.TIME, duration.toNanos(), 0);
+  }
+
+  /**
+   * Ends the training early, after so many evaluations in a row without a new lowest validation
+   * figure. Evaluations are as far apart as {@link SHARNNTrainer.Builder#evaluationInterval} says.
+   *
+   * @param evaluations at least 1; 0 for never
+   * @return the new budget
+   */
+  public Budget patience(int evaluations) {
+    return new Budget(unit, amount, evaluations);
   }
 
   /**

@@ -82,7 +82,8 @@ public final class SHARNNTrainer {
     StreamDataset.fixed(corpus.validation(), options.evaluationStreams(), options.sequenceLength);
     Engine engine = model.getNDManager().getEngine();
     engine.setRandomSeed(options.seed);
-    Optimizer optimizer = options.newOptimizer();
+    CurrentLearningRate learningRate = new CurrentLearningRate(options.learningRate);
+    Optimizer optimizer = options.newOptimizer(learningRate);
     DefaultTrainingConfig config =
         new DefaultTrainingConfig(new SequenceCrossEntropy())
             .optDevices(new Device[] {model.getNDManager().getDevice()})
@@ -98,7 +99,8 @@ public final class SHARNNTrainer {
         RunHeader.of(model, trainer.getModel().getDataType()).forEach(LOGGER::info);
       }
       WeightUpdate update = new WeightUpdate(model, weights, trainer, optimizer, options.clipNorm);
-      TrainingRun run = new TrainingRun(options, trainer, update, best, corpus, budget);
+      TrainingRun run =
+          new TrainingRun(options, trainer, update, best, corpus, budget, learningRate);
       List<StepReport> history = run.train(dataset);
       best.restore();
       return new FitResult(history);
@@ -288,7 +290,7 @@ public final class SHARNNTrainer {
       return evaluationStreams == 0 ? batchSize : evaluationStreams;
     }
 
-    private Optimizer newOptimizer() {
+    private Optimizer newOptimizer(Tracker learningRate) {
       return optimizer == null
           ? Lamb.builder().optLearningRateTracker(learningRate).build()
           : optimizer;

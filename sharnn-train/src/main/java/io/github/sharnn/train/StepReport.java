@@ -13,6 +13,9 @@ package io.github.sharnn.train;
  * @param bytesPerSecond this step's bytes over its own time, evaluation left out
  * @param gradientNorm global L2 norm of the gradients before clipping; not finite where FLOAT16
  *     gradients overflowed and the step was skipped
+ * @param learningRate rate of the last step that was not skipped, or NaN where {@link
+ *     SHARNNTrainer.Builder#optimizer} set another optimizer
+ * @param lossScale what this step's loss was multiplied by: 1 in FLOAT32
  */
 public record StepReport(
     long step,
@@ -22,7 +25,9 @@ public record StepReport(
     double trainBpc,
     double validationBpc,
     double bytesPerSecond,
-    double gradientNorm) {
+    double gradientNorm,
+    float learningRate,
+    double lossScale) {
 
   /**
    * Tells whether the validation part was evaluated after this step.

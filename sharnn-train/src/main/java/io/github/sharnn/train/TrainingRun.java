@@ -29,11 +29,13 @@ final class TrainingRun {
   private final BestWeights best;
   private final Corpus corpus;
   private final Budget budget;
+  private final CurrentLearningRate learningRate;
   private final TrainingStep step;
   private final LossScale lossScale;
   private final List<StepReport> history = new ArrayList<>();
   private final long start = System.nanoTime();
   private long bytes;
+  private int stale; // evaluations since the best
 
   TrainingRun(
       SHARNNTrainer.Builder options,
@@ -41,7 +43,8 @@ final class TrainingRun {
       WeightUpdate update,
       BestWeights best,
       Corpus corpus,
-      Budget budget) {
+      Budget budget,
+      CurrentLearningRate learningRate) {
     this.options = options;
     this.trainer = trainer;
     this.block = SHARNN.of(trainer.getModel());
@@ -49,6 +52,7 @@ final class TrainingRun {
     this.best = best;
     this.corpus = corpus;
     this.budget = budget;
+    this.learningRate = learningRate;
     this.step = new TrainingStep(trainer);
     this.lossScale =
         trainer.getModel().getDataType() == DataType.FLOAT16
@@ -58,21 +62,18 @@ final class TrainingRun {
 
   /** Trains until the budget is used; returns one report for each step. */
   List<StepReport> train(StreamDataset dataset) {
-    double used = 0;
-    for (int epoch = 0; used < 1; epoch++) {
-      used = trainEpoch(dataset, epoch);
+    boolean ended = false;
+    for (int epoch = 0; !ended; epoch++) {
+      ended = trainEpoch(dataset, epoch);
     }
     return history;
   }
 
-  /**
-   * One pass over the data, or what the budget leaves of it; returns how much of the budget is
-   * used.
-   */
-  private double trainEpoch(StreamDataset dataset, int epoch) {
+  /** One pass over the data, or what the budget leaves of it; returns whether the run is over. */
+  private boolean trainEpoch(StreamDataset dataset, int epoch) {
     try (NDManager stateManager = trainer.getManager().newSubManager()) {
       SHARNNState[] states = zeroStates(stateManager);
-      double used = 0;
+      boolean over = false;
       Iterator<Batch> batches = dataset.getData(trainer.getManager()).iterator();
       Batch next = batches.next();
       while (next != null) {
@@ -91,6 +92,7 @@ final class TrainingRun {
         next = batches.hasNext() ? batches.next() : null;
         double norm = read(scaledNorm) / lossScale.value(); // waits for the device
         double bpc = mean(losses) / SequenceCrossEntropy.NATS_PER_BIT;
+        double scale = lossScale.value();
         updateWeights(bpc, norm);
         trainer.addMetric("step", updateBegin);
         SHARNNState[] unused = Double.isFinite(norm) ? states : after;
@@ -101,7 +103,8 @@ final class TrainingRun {
         long now = System.nanoTime();
         bytes += tokens;
         long steps = history.size() + 1;
-        used = budget.used(epochs, steps, now - start);
+        double used = budget.used(epochs, steps, now - start);
+        learningRate.used(used);
         boolean ended = used >= 1 || batch.getProgress() == batch.getProgressTotal();
         double validation = Double.NaN;
         if (ended || (options.evaluationInterval > 0 && steps % options.evaluationInterval == 0)) {
@@ -116,8 +119,11 @@ final class TrainingRun {
                 bpc,
                 validation,
                 tokens / ((now - begin) / 1e9),
-                norm));
-        if (used >= 1) {
+                norm,
+                learningRate.latest(),
+                scale));
+        over = used >= 1 || (budget.patience() > 0 && stale >= budget.patience());
+        if (over) {
           break;
         }
       }
@@ -125,7 +131,7 @@ final class TrainingRun {
         next.close();
       }
       trainer.notifyListeners(listener -> listener.onEpoch(trainer));
-      return used;
+      return over;
     }
   }
 
@@ -206,7 +212,7 @@ final class TrainingRun {
                 (batch, predictions) -> notifyValidation(batch, predictions))
             .bitsPerCharacter();
     checkDiverged(Double.isFinite(bpc), "validation loss %s bits per character".formatted(bpc));
-    best.offer(bpc);
+    stale = best.offer(bpc) ? 0 : stale + 1;
     return bpc;
   }
 

@@ -3,8 +3,13 @@ package io.github.sharnn.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import ai.djl.Model;
+import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class BudgetTest {
 
@@ -26,5 +31,54 @@ class BudgetTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Budget.time(Duration.ZERO))
         .withMessage("a budget of time must be above 0, but is 0");
+  }
+
+  @Test
+  void patience_must_not_be_negative() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Budget.steps(5).patience(-1))
+        .withMessage("patience must be at least 0, but is -1");
+  }
+
+  /** A rate that learns and then, after 20 steps, destroys. */
+  private static FitResult run(Model model, Corpus corpus, Budget budget) {
+    return SHARNNTrainer.builder(model)
+        .batchSize(4)
+        .sequenceLength(16)
+        .evaluationInterval(5)
+        .learningRate(step -> step <= 20 ? 5e-2f : 1f)
+        .build()
+        .fit(corpus, budget);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void patience_ends_a_run_that_no_longer_improves(int patience, @TempDir Path folder)
+      throws Exception {
+    Corpus corpus = Tiny.corpus(folder, 3_000);
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      FitResult result = run(model, corpus, Budget.steps(500).patience(patience));
+      double best = Double.POSITIVE_INFINITY;
+      int stale = 0;
+      for (StepReport report : result.evaluations()) {
+        assertThat(stale).as("before step %s", report.step()).isLessThan(patience);
+        stale = report.validationBpc() < best ? 0 : stale + 1;
+        best = Math.min(best, report.validationBpc());
+      }
+      assertThat(stale).isEqualTo(patience);
+      assertThat(result.last().evaluated()).isTrue();
+      assertThat(result.last().step()).isLessThan(200L);
+      assertThat(result.last().used()).isEqualTo(result.last().step() / 500.0);
+      assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+          .isEqualTo(best);
+    }
+  }
+
+  @Test
+  void a_budget_without_patience_is_used_whole(@TempDir Path folder) throws Exception {
+    Corpus corpus = Tiny.corpus(folder, 3_000);
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      assertThat(run(model, corpus, Budget.steps(60)).last().step()).isEqualTo(60);
+    }
   }
 }

@@ -2,13 +2,21 @@ package io.github.sharnn.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
+import ai.djl.Model;
 import ai.djl.training.tracker.Tracker;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class LearningRateScheduleTest {
@@ -89,5 +97,127 @@ class LearningRateScheduleTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> schedule.decayAfter(10, 0))
         .withMessage("decay steps must be at least 1, but are [10, 0]");
+  }
+
+  /** The cosine written out for a budget of so many steps. */
+  private static double cosine(double peak, double end, int warmUp, int steps, int s) {
+    if (s <= warmUp) {
+      return peak * s / warmUp;
+    }
+    double fallen = (s - 1 - warmUp) / (double) (steps - warmUp);
+    return end + (peak - end) * 0.5 * (1 + Math.cos(Math.PI * fallen));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"2e-3, 0, 200, 5000", "3e-3, 1e-4, 0, 700", "1, 0.25, 1, 2", "1e-2, 0, 50, 40"})
+  void falls_along_half_a_cosine_to_the_end_of_the_budget(
+      float peak, float end, int warmUp, int steps) {
+    LearningRateSchedule schedule = LearningRateSchedule.peak(peak).warmUp(warmUp).cosine(end);
+    for (int s = 1; s <= steps; s++) {
+      assertThat((double) schedule.rate(s, (s - 1) / (double) steps))
+          .as("step %s", s)
+          .isCloseTo(cosine(peak, end, warmUp, steps, s), within(1e-7 * peak));
+    }
+    if (steps > warmUp) {
+      assertThat(schedule.rate(steps + 1, 1)).isEqualTo(end);
+    }
+  }
+
+  @Test
+  void combines_the_cosine_with_the_other_shapes() {
+    LearningRateSchedule schedule =
+        LearningRateSchedule.peak(4).cosine().cooldown(10).decayAfter(14);
+    assertThat(schedule.rate(10, 0.5)).isEqualTo(2);
+    assertThat(schedule.rate(15, 0.5)).isEqualTo(0.1f);
+  }
+
+  @Test
+  void another_peak_leaves_the_rest() {
+    LearningRateSchedule warm = LearningRateSchedule.peak(1).warmUp(5).cooldown(9).decayAfter(7);
+    assertThat(warm.withPeak(2))
+        .isEqualTo(LearningRateSchedule.peak(2).warmUp(5).cooldown(9).decayAfter(7));
+    assertThat(warm.cosine(0.5f).withPeak(2))
+        .isEqualTo(LearningRateSchedule.peak(2).warmUp(5).cooldown(9).decayAfter(7).cosine(0.5f));
+    assertThat(warm.cosine().cosine(1)).isEqualTo(warm);
+  }
+
+  @Test
+  void a_cosine_needs_a_budget() {
+    LearningRateSchedule schedule = LearningRateSchedule.peak(1).cosine(0.1f);
+    assertThatIllegalStateException()
+        .isThrownBy(() -> schedule.getNewValue(1))
+        .withMessageContaining("cosine() needs to know the budget")
+        .withMessageContaining("SHARNNTrainer");
+    assertThat(LearningRateSchedule.peak(1).cosine(1).getNewValue(1)).isEqualTo(1);
+  }
+
+  @ParameterizedTest
+  @ValueSource(floats = {-0.1f, 2.1f, Float.NaN})
+  void refuses_a_final_rate_outside_its_bounds(float end) {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> LearningRateSchedule.peak(2).cosine(end))
+        .withMessage("finalRate must lie between 0 and the peak (2.0), but is " + end);
+  }
+
+  private static FitResult run(Model model, Corpus corpus, Tracker tracker, Budget budget) {
+    return SHARNNTrainer.builder(model)
+        .batchSize(4)
+        .sequenceLength(16)
+        .learningRate(tracker)
+        .build()
+        .fit(corpus, budget);
+  }
+
+  @Test
+  void a_run_of_steps_follows_the_cosine(@TempDir Path folder) throws Exception {
+    Corpus corpus = Tiny.corpus(folder, 3_000);
+    LearningRateSchedule schedule = LearningRateSchedule.peak(5e-2f).warmUp(3).cosine();
+    Tracker written = s -> (float) cosine(5e-2f, 0, 3, 20, s);
+    try (Model model = Tiny.model(Tiny.sharnn(), 1);
+        Model same = Tiny.model(Tiny.sharnn(), 1)) {
+      FitResult result = run(model, corpus, schedule, Budget.steps(20));
+      run(same, corpus, written, Budget.steps(20));
+      for (StepReport report : result.history()) {
+        assertThat(report.learningRate())
+            .isCloseTo(written.getNewValue((int) report.step()), within(1e-8f));
+      }
+      Map<String, float[]> expected = Tiny.weights(same.getBlock());
+      Tiny.weights(model.getBlock())
+          .forEach(
+              (name, values) ->
+                  assertThat(values).containsExactly(expected.get(name), within(1e-6f)));
+    }
+  }
+
+  static List<Budget> budgets() {
+    return List.of(Budget.epochs(2), Budget.time(Duration.ofMillis(400)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("budgets")
+  void a_run_of_epochs_or_time_falls_as_its_budget_is_used(Budget budget, @TempDir Path folder)
+      throws Exception {
+    Corpus corpus = Tiny.corpus(folder, 1_500);
+    int warmUp = 5;
+    LearningRateSchedule schedule = LearningRateSchedule.peak(1e-2f).warmUp(warmUp).cosine(1e-3f);
+    try (Model model = Tiny.model(Tiny.sharnn(), 1)) {
+      List<StepReport> history = run(model, corpus, schedule, budget).history();
+      for (int i = 0; i < history.size(); i++) {
+        double expected = 1e-2 * Math.min(i + 1, warmUp) / warmUp;
+        if (i > warmUp) {
+          double used = history.get(i - 1).used();
+          double start = used / i * warmUp;
+          double fallen = (used - start) / (1 - start);
+          expected = 1e-3 + 9e-3 * 0.5 * (1 + Math.cos(Math.PI * fallen));
+        }
+        assertThat((double) history.get(i).learningRate())
+            .as("step %s", i + 1)
+            .isCloseTo(expected, within(1e-8));
+      }
+      if (budget.unit() == Budget.Unit.EPOCHS) {
+        assertThat(history.get(history.size() - 1).learningRate())
+            .isBetween(1e-3f, 1.1e-3f); // the last of some 40 steps
+      }
+    }
   }
 }

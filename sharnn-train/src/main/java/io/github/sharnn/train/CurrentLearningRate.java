@@ -1,0 +1,34 @@
+package io.github.sharnn.train;
+
+import ai.djl.training.tracker.Tracker;
+
+/** The learning rate of one run: a tracker that is told how much of the budget is used. */
+final class CurrentLearningRate implements Tracker {
+
+  private final Tracker tracker;
+  private double used;
+  private float latest = Float.NaN;
+
+  CurrentLearningRate(Tracker tracker) {
+    this.tracker = tracker;
+  }
+
+  /** Notes how much of the budget is used, from 0 to 1. */
+  void used(double part) {
+    used = part;
+  }
+
+  @Override
+  public float getNewValue(int step) {
+    latest =
+        tracker instanceof LearningRateSchedule schedule
+            ? schedule.rate(step, used)
+            : tracker.getNewValue(step);
+    return latest;
+  }
+
+  /** The rate of the last update, or NaN before the first. */
+  float latest() {
+    return latest;
+  }
+}

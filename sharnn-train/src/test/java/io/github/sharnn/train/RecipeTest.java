@@ -1,0 +1,132 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import ai.djl.Model;
+import ai.djl.training.optimizer.Adam;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class RecipeTest {
+
+  @TempDir private Path folder;
+
+  @ParameterizedTest
+  @CsvSource({"PAPER, 1, 16", "PAPER_FOUR_HEADS, 4, 8", "PAPER_NO_ATTENTION, 0, 16"})
+  void the_rows_of_the_paper_differ_in_their_heads(Recipe recipe, int heads, int batchSize) {
+    SHARNNConfig config = recipe.model().config();
+    assertThat(config.attentionLayers()).hasSize(heads);
+    assertThat(config)
+        .usingRecursiveComparison()
+        .ignoringFields("attentionLayers")
+        .isEqualTo(SHARNN.builder().config());
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      SHARNNTrainer.Builder trainer = recipe.trainer(model);
+      assertThat(trainer.batchSize).isEqualTo(batchSize);
+      assertThat(trainer.sequenceLength).isEqualTo(1024);
+      assertThat(trainer.clipNorm).isEqualTo(0.25);
+      assertThat(trainer.learningRate).isEqualTo(LearningRateSchedule.peak(2e-3f).warmUp(800));
+    }
+    assertThat(recipe.stages())
+        .containsExactly(
+            new Recipe.Stage(LearningRateSchedule.peak(2e-3f).warmUp(800), Budget.epochs(32)),
+            new Recipe.Stage(
+                LearningRateSchedule.peak(1e-3f).warmUp(800), Budget.epochs(32).patience(3)));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void every_recipe_can_be_changed_and_leaves_the_next_as_it_was(Recipe recipe) {
+    recipe.model().layers(1).attentionLayers().dropouts(0.9f);
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      recipe.trainer(model).batchSize(1).sequenceLength(1);
+      assertThat(recipe.trainer(model).batchSize).isGreaterThan(1);
+      assertThat(recipe.trainer(model).learningRate)
+          .isEqualTo(recipe.stages().get(0).learningRate());
+    }
+    assertThat(recipe.model().config().layers()).isGreaterThan(1);
+    assertThat(recipe.description()).isNotBlank().doesNotContain("\n");
+  }
+
+  @Test
+  void names_are_those_of_the_command_line() {
+    assertThat(Stream.of(Recipe.values()).map(Recipe::toString))
+        .containsExactly("small", "paper", "paper-four-heads", "paper-no-attention", "fast");
+  }
+
+  private static SHARNNTrainer.Builder trainer(Model model) {
+    return SHARNNTrainer.builder(model).batchSize(4).sequenceLength(16).evaluationInterval(5);
+  }
+
+  private static Recipe.Stage stage(float rate, Budget budget) {
+    return new Recipe.Stage(LearningRateSchedule.peak(rate), budget);
+  }
+
+  @Test
+  void a_second_stage_goes_on_from_the_best_weights_until_nothing_improves() throws Exception {
+    Corpus corpus = Tiny.corpus(folder, 3_000);
+    List<StepReport> reports = new ArrayList<>();
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      List<FitResult> results =
+          Recipe.fit(
+              trainer(model).onStep(reports::add),
+              corpus,
+              List.of(
+                  stage(5e-2f, Budget.steps(60)), stage(1e-2f, Budget.steps(2000).patience(2))));
+      assertThat(results).hasSize(2);
+      FitResult first = results.get(0);
+      FitResult second = results.get(1);
+      assertThat(first.history()).hasSize(60);
+      assertThat(first.last().learningRate()).isEqualTo(5e-2f);
+      assertThat(second.last().learningRate()).isEqualTo(1e-2f);
+      assertThat(second.history().get(0).step()).isEqualTo(1);
+      assertThat(second.history().get(0).trainBpc())
+          .isLessThan(first.history().get(0).trainBpc() - 2);
+      assertThat(second.last().step()).isLessThan(2000);
+      assertThat(second.best().validationBpc()).isLessThan(first.best().validationBpc());
+      assertThat(reports).hasSize(first.history().size() + second.history().size());
+      assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+          .isEqualTo(second.best().validationBpc());
+    }
+  }
+
+  @Test
+  void a_stage_that_makes_it_worse_is_undone() throws Exception {
+    Corpus corpus = Tiny.corpus(folder, 3_000);
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      List<FitResult> results =
+          Recipe.fit(
+              trainer(model),
+              corpus,
+              List.of(stage(5e-2f, Budget.steps(60)), stage(1, Budget.steps(200).patience(1))));
+      double best = results.get(0).best().validationBpc();
+      assertThat(results.get(1).best().validationBpc()).isGreaterThan(best);
+      assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+          .isEqualTo(best);
+    }
+  }
+
+  @Test
+  void stages_need_lamb_and_at_least_one() throws Exception {
+    Corpus corpus = Tiny.corpus(folder, 3_000);
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Recipe.fit(trainer(model), corpus, List.of()))
+          .withMessage("stages must not be empty");
+      SHARNNTrainer.Builder adam = trainer(model).optimizer(Adam.builder().build());
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Recipe.fit(adam, corpus, Recipe.SMALL.stages()))
+          .withMessageContaining("stages set the learning rate of Lamb, but the optimizer is Adam");
+    }
+  }
+}
