@@ -95,11 +95,13 @@ class SharnnTest {
   }
 
   @Test
-  void a_recipe_of_two_stages_trains_both_unless_a_budget_is_given(@TempDir Path folder) {
+  void a_recipe_of_two_stages_trains_both_unless_a_budget_is_given(@TempDir Path folder)
+      throws IOException {
+    Path tiny = Files.writeString(folder.resolve("tiny.txt"), "abcd efgh ijkl mnop. ".repeat(15));
     List<Object> options = new ArrayList<>();
-    options.addAll(List.of("train", "--corpus", corpus, "--recipe", "paper-four-heads"));
+    options.addAll(List.of("train", "--corpus", tiny, "--recipe", "paper-four-heads"));
     options.addAll(List.of("--embedding-size", 16, "--boom-size", 32, "--memory-length", 32));
-    options.addAll(List.of("--batch-size", 4, "--sequence-length", 512));
+    options.addAll(List.of("--batch-size", 4, "--sequence-length", 64));
     List<Object> args = new ArrayList<>(options);
     args.addAll(List.of("--warm-up", 9, "--patience", 1, "--output", folder.resolve("both")));
     Outcome both = run(args.toArray());

@@ -82,7 +82,7 @@ class RecipeTest {
               trainer(model).onStep(reports::add),
               corpus,
               List.of(
-                  stage(5e-2f, Budget.steps(60)), stage(1e-2f, Budget.steps(2000).patience(2))));
+                  stage(5e-2f, Budget.steps(60)), stage(1e-2f, Budget.steps(2000).patience(1))));
       assertThat(results).hasSize(2);
       FitResult first = results.get(0);
       FitResult second = results.get(1);
