@@ -21,7 +21,7 @@ import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
 /**
- * The command line: {@code java -jar sharnn.jar train|evaluate|generate|verify}.
+ * The command line: {@code java -jar sharnn.jar train|evaluate|generate|verify|prepare-enwik8}.
  *
  * <p>Exit codes: 0 success, 1 failed, 2 bad usage.
  */
@@ -34,7 +34,8 @@ import picocli.CommandLine.Spec;
       TrainCommand.class,
       EvaluateCommand.class,
       GenerateCommand.class,
-      VerifyCommand.class
+      VerifyCommand.class,
+      PrepareEnwik8Command.class
     })
 public final class Sharnn implements Runnable {
 
@@ -121,7 +122,8 @@ public final class Sharnn implements Runnable {
       return "access denied: " + denied.getFile();
     }
     if (e instanceof FileAlreadyExistsException exists) {
-      return exists.getFile() + " exists already: name another folder with --output, or remove it";
+      return "%s exists already: name another with %s, or remove it"
+          .formatted(exists.getFile(), exists.getReason());
     }
     if (e instanceof EngineException && e.getCause() != null) {
       return e.getMessage() + ": " + e.getCause(); // the first says that, the second why

@@ -11,8 +11,10 @@ import io.github.sharnn.train.Corpus;
 import io.github.sharnn.train.Evaluation;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.LearningRateSchedule;
+import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.train.StepReport;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,6 +24,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -46,6 +49,12 @@ final class TrainCommand implements Callable<Integer> {
 
   @Option(names = "--output", paramLabel = "DIR", description = "A new folder for the model.")
   private Path output = Path.of("sharnn-model");
+
+  @Option(
+      names = "--metrics",
+      paramLabel = "FILE",
+      description = "A new file that gets a line of JSON after each step: BPC, learning rate, ...")
+  private Path metrics;
 
   @Option(
       names = "--recipe",
@@ -169,19 +178,20 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    if (Files.exists(output)) {
-      throw new FileAlreadyExistsException(output.toString());
-    }
+    checkNew(output, "--output");
+    checkNew(metrics, "--metrics");
     SHARNN block = block();
     List<Recipe.Stage> stages = stages();
     Corpus data = corpus.open();
     System.out.println(data);
     System.out.println(block.config());
     System.out.println(recipe + ": " + stages);
-    try (Model model = block.newModel("sharnn", device.device())) {
+    try (Model model = block.newModel("sharnn", device.device());
+        MetricsFile file = metrics == null ? null : new MetricsFile(metrics)) {
       ProgressLine progress = new ProgressLine(System.out);
+      Consumer<StepReport> onStep = file == null ? progress : progress.andThen(file);
       SHARNNTrainer.Builder trainer = trainer(model).listeners(new PrintHeader(model));
-      List<FitResult> results = Recipe.fit(trainer.onStep(progress), data, stages);
+      List<FitResult> results = Recipe.fit(trainer.onStep(onStep), data, stages);
       progress.end();
       int streams = evaluationStreams.or(() -> batchSize).orElse(recipe.batchSize());
       Evaluation test =
@@ -205,6 +215,12 @@ final class TrainCommand implements Callable<Integer> {
           output);
     }
     return 0;
+  }
+
+  private static void checkNew(Path path, String option) throws FileAlreadyExistsException {
+    if (path != null && Files.exists(path)) {
+      throw new FileAlreadyExistsException(path.toString(), null, option);
+    }
   }
 
   private SHARNN block() {

@@ -82,9 +82,19 @@ class SharnnTest {
   }
 
   @Test
-  void options_override_those_of_a_recipe(@TempDir Path folder) {
+  void options_override_those_of_a_recipe(@TempDir Path folder) throws IOException {
     Outcome outcome =
-        train("--recipe", "fast", "--steps", 3, "--layers", 3, "--output", folder.resolve("model"));
+        train(
+            "--recipe",
+            "fast",
+            "--steps",
+            3,
+            "--layers",
+            3,
+            "--output",
+            folder.resolve("model"),
+            "--metrics",
+            folder.resolve("metrics.jsonl"));
     assertThat(outcome.err()).isEmpty();
     assertThat(outcome.code()).isZero();
     assertThat(outcome.out())
@@ -92,14 +102,19 @@ class SharnnTest {
         .contains(
             "fast: ", "peak=0.002", "warmUpSteps=200", "finalRate=0.0", "unit=STEPS, amount=3")
         .contains("best: step 3", "4 streams");
+    assertThat(Files.readAllLines(folder.resolve("metrics.jsonl")))
+        .hasSize(3)
+        .last()
+        .asString()
+        .contains("\"step\":3", "\"validationBpc\":", "\"learningRate\":3.0");
   }
 
   @Test
   void a_recipe_of_two_stages_trains_both_unless_a_budget_is_given(@TempDir Path folder)
       throws IOException {
-    Path tiny = Files.writeString(folder.resolve("tiny.txt"), "abcd efgh ijkl mnop. ".repeat(15));
+    Path tiny = Files.writeString(folder.resolve("tiny.txt"), "abcd efgh ijkl mnop. ".repeat(10));
     List<Object> options = new ArrayList<>();
-    options.addAll(List.of("train", "--corpus", tiny, "--recipe", "paper-four-heads"));
+    options.addAll(List.of("train", "--corpus", tiny, "--recipe", "paper", "--layers", 1));
     options.addAll(List.of("--embedding-size", 16, "--boom-size", 32, "--memory-length", 32));
     options.addAll(List.of("--batch-size", 4, "--sequence-length", 64));
     List<Object> args = new ArrayList<>(options);
@@ -107,7 +122,7 @@ class SharnnTest {
     Outcome both = run(args.toArray());
     assertThat(both.err()).isEmpty();
     assertThat(both.out())
-        .contains("attentionLayers=[0, 1, 2, 3]", "amount=32, patience=0", "patience=1")
+        .contains("paper: ", "amount=32, patience=0", "amount=32, patience=1")
         .contains("warmUpSteps=9", "best of stage 1: step", "best of stage 2: step");
     args = new ArrayList<>(options);
     args.addAll(List.of("--cosine", "--learning-rate", 0.01, "--epochs", 1));
@@ -175,7 +190,7 @@ class SharnnTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"train", "evaluate", "generate", "verify"})
+  @ValueSource(strings = {"train", "evaluate", "generate", "verify", "prepare-enwik8"})
   void explains_every_command(String command) {
     Outcome outcome = run(command, "--help");
     assertThat(outcome.code()).isZero();
@@ -255,13 +270,16 @@ class SharnnTest {
   }
 
   @Test
-  void leaves_an_existing_output_folder_alone(@TempDir Path folder) throws IOException {
+  void leaves_existing_files_alone(@TempDir Path folder) throws IOException {
     Files.writeString(folder.resolve("precious"), "work");
     Outcome outcome = train("--output", folder, "--steps", 1);
     assertThat(outcome.code()).isEqualTo(1);
     assertThat(outcome.err())
         .contains(folder.toString(), "exists already", "--output")
         .hasLineCount(1);
+    outcome = train("--output", folder.resolve("new"), "--metrics", folder.resolve("precious"));
+    assertThat(outcome.err()).contains("precious exists already", "--metrics").hasLineCount(1);
+    assertThat(folder.resolve("new")).doesNotExist();
     assertThat(folder.resolve("precious")).hasContent("work");
   }
 
@@ -287,6 +305,10 @@ class SharnnTest {
     Outcome foreign = run("generate", garbage);
     assertThat(foreign.err()).contains(garbage.toString()).hasLineCount(1);
     assertThat(foreign.code()).isEqualTo(1);
+    Files.writeString(garbage.resolve("enwik8"), "this is no enwik8");
+    Outcome notEnwik8 = run("prepare-enwik8", garbage);
+    assertThat(notEnwik8.err()).contains("is another file than enwik8").hasLineCount(1);
+    assertThat(notEnwik8.code()).isEqualTo(1);
     Outcome notGolden = run("verify", folder);
     assertThat(notGolden.err()).contains("no expected.safetensors").hasLineCount(1);
   }
