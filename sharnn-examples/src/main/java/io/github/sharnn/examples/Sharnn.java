@@ -21,7 +21,8 @@ import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
 /**
- * The command line: {@code java -jar sharnn.jar train|evaluate|generate|verify|prepare-enwik8}.
+ * The command line: {@code java -jar sharnn.jar
+ * train|evaluate|generate|verify|prepare-enwik8|plot}.
  *
  * <p>Exit codes: 0 success, 1 failed, 2 bad usage.
  */
@@ -35,7 +36,8 @@ import picocli.CommandLine.Spec;
       EvaluateCommand.class,
       GenerateCommand.class,
       VerifyCommand.class,
-      PrepareEnwik8Command.class
+      PrepareEnwik8Command.class,
+      PlotCommand.class
     })
 public final class Sharnn implements Runnable {
 
