@@ -79,8 +79,8 @@ public final class Enwik8 {
         unpack(in, zip, file);
       }
     } else {
-      Files.createDirectories(folder);
       try (InputStream in = download(progress)) {
+        Files.createDirectories(folder);
         unpack(in, source, file);
       }
     }
