@@ -36,6 +36,7 @@ class Operators(Module):
     decay = float(torch.select(options, 0, 5))
     trust = float(torch.select(options, 0, 6))
     maximum = float(torch.select(options, 0, 7))
+    p_norm = torch.clamp_max(torch.stack(torch._foreach_norm(p, 2, 6)), maximum)
     g32 = annotate(List[Tensor], [])
     step = annotate(List[Tensor], [])
     for i in range(torch.len(p)):
@@ -43,7 +44,6 @@ class Operators(Module):
       _1 = torch.append(step, torch.empty_like(m[i]))
     torch._foreach_copy_(g32, g)
     torch._foreach_zero_(step)
-    p_norm = torch.clamp_max(torch.stack(torch._foreach_norm(p, 2, 6)), maximum)
     forever = torch.full_like(p_norm, 1000000000.)
     unscale = torch.full_like(torch.select(p_norm, 0, 0), torch.div(1., scale))
     torch._fused_adam_(step, g32, m, v, annotate(List[Tensor], []), torch.unbind(forever), lr=-1., beta1=beta1, beta2=beta2, weight_decay=0., eps=epsilon, amsgrad=False, maximize=False, grad_scale=unscale)
