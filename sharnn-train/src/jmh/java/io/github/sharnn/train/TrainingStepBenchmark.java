@@ -2,28 +2,20 @@ package io.github.sharnn.train;
 
 import ai.djl.Device;
 import ai.djl.Model;
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.recurrent.LSTM;
 import ai.djl.training.DefaultTrainingConfig;
-import ai.djl.training.GradientCollector;
-import ai.djl.training.ParameterStore;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
-import ai.djl.training.initializer.UniformInitializer;
-import ai.djl.nn.Parameter;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Iterator;
-import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -84,6 +76,16 @@ public class TrainingStepBenchmark {
   private static final int BATCH_SIZE = 16;
   private static final int SEQUENCE_LENGTH = 128;
   private static final int SEED = 42;
+  private static final SHARNNConfig CONFIG =
+      SHARNN
+          .builder()
+          .embeddingSize(EMBEDDING_SIZE)
+          .boomSize(BOOM_SIZE)
+          .vocabularySize(VOCABULARY_SIZE)
+          .layers(LAYERS)
+          .attentionLayers(LAYERS - 2)
+          .memoryLength(MEMORY_LENGTH)
+          .config();
 
   /** A model in training on random bytes, its memory full. */
   @State(Scope.Benchmark)
@@ -111,17 +113,7 @@ public class TrainingStepBenchmark {
       new Random(SEED).nextBytes(bytes);
       Files.write(file, bytes);
       dataset = StreamDataset.fixed(Corpus.open(file).train(), BATCH_SIZE, SEQUENCE_LENGTH);
-      block =
-          SHARNN.of(
-              SHARNN
-                  .builder()
-                  .embeddingSize(EMBEDDING_SIZE)
-                  .boomSize(BOOM_SIZE)
-                  .vocabularySize(VOCABULARY_SIZE)
-                  .layers(LAYERS)
-                  .attentionLayers(LAYERS - 2)
-                  .memoryLength(MEMORY_LENGTH)
-                  .config());
+      block = SHARNN.of(CONFIG);
       model = block.newModel("benchmark", Device.cpu());
       model.getNDManager().getEngine().setRandomSeed(SEED);
       trainer =
@@ -166,112 +158,23 @@ public class TrainingStepBenchmark {
     }
   }
 
-  /** One LSTM for each layer, with its input. */
+  /** The bare parts of the same model. */
   @State(Scope.Benchmark)
-  public static class Lstms {
+  public static class Bare {
 
-    private final List<LSTM> blocks = new ArrayList<>();
-    private NDManager manager;
-    private ParameterStore parameterStore;
-    private NDArray input;
-    private NDArray hidden;
-
-    /** Initializes the LSTMs as {@link SHARNN} does. */
-    @Setup(Level.Trial)
-    public void setUp() {
-      manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
-      parameterStore = new ParameterStore(manager, false);
-      Shape shape = new Shape(BATCH_SIZE, SEQUENCE_LENGTH, EMBEDDING_SIZE);
-      for (int layer = 0; layer < LAYERS; layer++) {
-        LSTM block =
-            LSTM.builder()
-                .setStateSize(EMBEDDING_SIZE)
-                .setNumLayers(1)
-                .optBatchFirst(true)
-                .optReturnState(true)
-                .build();
-        block.setInitializer(
-            new UniformInitializer((float) (1 / Math.sqrt(EMBEDDING_SIZE))), parameter -> true);
-        block.initialize(manager, ai.djl.ndarray.types.DataType.FLOAT32, shape);
-        for (Parameter parameter : block.getParameters().values()) {
-          parameter.getArray().setRequiresGradient(true);
-        }
-        blocks.add(block);
-      }
-      input = manager.randomNormal(shape);
-      input.setRequiresGradient(true); // in the model a gradient flows on to the layer below
-      hidden = manager.zeros(new Shape(1, BATCH_SIZE, EMBEDDING_SIZE));
-    }
-
-    private void forwardBackward(LSTM block) {
-      try (NDScope scope = new NDScope();
-          GradientCollector collector = manager.getEngine().newGradientCollector()) {
-        scope.suppressNotUsedWarning();
-        NDList outputs = block.forward(parameterStore, new NDList(input, hidden, hidden), true);
-        collector.backward(outputs.head());
-      }
-    }
-
-    /** Closes the arrays. */
-    @TearDown(Level.Trial)
-    public void tearDown() {
-      manager.close();
-    }
-  }
-
-  /** The operands of every matrix product of the model. */
-  @State(Scope.Benchmark)
-  public static class Matrices {
-
-    private NDManager manager;
-    private NDArray activations; // (B*T, C)
-    private NDArray boomActivations; // (B*T, H)
-    private NDArray vocabularyActivations; // (B*T, V)
-    private NDArray boomWeight; // (H, C)
-    private NDArray queryWeight; // (C, C)
-    private NDArray outputWeight; // (V, C)
-    private NDArray queries; // (B, T, C)
-    private NDArray keys; // (B, K, C)
-    private NDArray scores; // (B, T, K)
+    private BareParts parts;
 
     /** Draws the operands. */
     @Setup(Level.Trial)
     public void setUp() {
-      manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
-      long tokens = (long) BATCH_SIZE * SEQUENCE_LENGTH;
-      activations = manager.randomNormal(new Shape(tokens, EMBEDDING_SIZE));
-      boomActivations = manager.randomNormal(new Shape(tokens, BOOM_SIZE));
-      vocabularyActivations = manager.randomNormal(new Shape(tokens, VOCABULARY_SIZE));
-      boomWeight = manager.randomNormal(new Shape(BOOM_SIZE, EMBEDDING_SIZE));
-      queryWeight = manager.randomNormal(new Shape(EMBEDDING_SIZE, EMBEDDING_SIZE));
-      outputWeight = manager.randomNormal(new Shape(VOCABULARY_SIZE, EMBEDDING_SIZE));
-      queries = manager.randomNormal(new Shape(BATCH_SIZE, SEQUENCE_LENGTH, EMBEDDING_SIZE));
-      keys = manager.randomNormal(new Shape(BATCH_SIZE, MEMORY_LENGTH, EMBEDDING_SIZE));
-      scores = manager.randomNormal(new Shape(BATCH_SIZE, SEQUENCE_LENGTH, MEMORY_LENGTH));
+      parts =
+          new BareParts(CONFIG, BATCH_SIZE, SEQUENCE_LENGTH, DataType.FLOAT32, Device.cpu());
     }
 
-    /** {@code y = x W^T}, and from a gradient of y those of x and W. */
-    private static void linear(NDArray x, NDArray weight, NDArray yGradient) {
-      x.matMul(weight.transpose());
-      yGradient.matMul(weight);
-      yGradient.transpose().matMul(x);
-    }
-
-    private void attention() {
-      NDArray keysTransposed = keys.transpose(0, 2, 1); // (B, K, C) -> (B, C, K)
-      NDArray scoresTransposed = scores.transpose(0, 2, 1); // (B, T, K) -> (B, K, T)
-      queries.batchMatMul(keysTransposed); // Q K^T: (B, T, K)
-      scores.batchMatMul(keys); // gradient of Q: (B, T, C)
-      scoresTransposed.batchMatMul(queries); // gradient of K: (B, K, C)
-      scores.batchMatMul(keys); // A V: (B, T, C)
-      queries.batchMatMul(keysTransposed); // gradient of A: (B, T, K)
-      scoresTransposed.batchMatMul(queries); // gradient of V: (B, K, C)
-    }
-
-    /** Closes the arrays. */
+    /** Closes the operands. */
     @TearDown(Level.Trial)
     public void tearDown() {
-      manager.close();
+      parts.close();
     }
   }
 
@@ -289,62 +192,44 @@ public class TrainingStepBenchmark {
   /**
    * All LSTMs, forward and backward.
    *
-   * @param lstms the LSTMs
-   * @return the first, which holds the last gradient
+   * @param bare the LSTMs
    */
   @Benchmark
-  public Object bareLstms(Lstms lstms) {
-    lstms.blocks.forEach(lstms::forwardBackward);
-    return lstms.input;
+  public void bareLstms(Bare bare) {
+    bare.parts.lstms();
   }
 
   /**
    * Boom's matrix products of all layers, forward and backward.
    *
-   * @param matrices the operands
-   * @return an operand
+   * @param bare the operands
+   * @return their multiply-adds
    */
   @Benchmark
-  public Object bareBoom(Matrices matrices) {
-    try (NDScope scope = new NDScope()) {
-      scope.suppressNotUsedWarning();
-      for (int layer = 0; layer < LAYERS; layer++) {
-        Matrices.linear(matrices.activations, matrices.boomWeight, matrices.boomActivations);
-      }
-    }
-    return matrices.activations;
+  public long bareBoom(Bare bare) {
+    return bare.parts.boom();
   }
 
   /**
    * The attention layer's matrix products, forward and backward.
    *
-   * @param matrices the operands
-   * @return an operand
+   * @param bare the operands
+   * @return their multiply-adds
    */
   @Benchmark
-  public Object bareAttention(Matrices matrices) {
-    try (NDScope scope = new NDScope()) {
-      scope.suppressNotUsedWarning();
-      Matrices.linear(matrices.activations, matrices.queryWeight, matrices.activations);
-      matrices.attention();
-    }
-    return matrices.activations;
+  public long bareAttention(Bare bare) {
+    return bare.parts.attention();
   }
 
   /**
    * The output's matrix products, forward and backward.
    *
-   * @param matrices the operands
-   * @return an operand
+   * @param bare the operands
+   * @return their multiply-adds
    */
   @Benchmark
-  public Object bareOutput(Matrices matrices) {
-    try (NDScope scope = new NDScope()) {
-      scope.suppressNotUsedWarning();
-      Matrices.linear(
-          matrices.activations, matrices.outputWeight, matrices.vocabularyActivations);
-    }
-    return matrices.activations;
+  public long bareOutput(Bare bare) {
+    return bare.parts.output();
   }
 
   /**
