@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
 
 /**
  * The command line: {@code java -jar sharnn.jar
- * train|evaluate|generate|verify|prepare-enwik8|plot}.
+ * train|evaluate|generate|verify|prepare-enwik8|plot|benchmark}.
  *
  * <p>Exit codes: 0 success, 1 failed, 2 bad usage.
  */
@@ -37,7 +37,8 @@ import picocli.CommandLine.Spec;
       GenerateCommand.class,
       VerifyCommand.class,
       PrepareEnwik8Command.class,
-      PlotCommand.class
+      PlotCommand.class,
+      BenchmarkCommand.class
     })
 public final class Sharnn implements Runnable {
 

@@ -211,7 +211,8 @@ class SharnnTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"train", "evaluate", "generate", "verify", "prepare-enwik8", "plot"})
+  @ValueSource(
+      strings = {"train", "evaluate", "generate", "verify", "prepare-enwik8", "plot", "benchmark"})
   void explains_every_command(String command) {
     Outcome outcome = run(command, "--help");
     assertThat(outcome.code()).isZero();
