@@ -144,6 +144,7 @@ public final class SHABlock extends AbstractBlock {
   private Output compute(
       ParameterStore parameterStore, NDArray h, SHARNNState.Layer state, boolean training) {
     NDManager manager = h.getManager();
+    checkState(h, state);
     NDArray h0 = state.hidden().expandDims(0); // (B, C) -> (1, B, C)
     NDArray c0 = state.cell().expandDims(0); // (B, C) -> (1, B, C)
     // a result belongs to its first operand's manager, and the state's outlives the batch
@@ -177,6 +178,18 @@ public final class SHABlock extends AbstractBlock {
     h = apply(boomResidualNorm, parameterStore, h, training);
     h = dropout(apply(boom, parameterStore, x, training), training).add(h);
     return new Output(h, new SHARNNState.Layer(hidden, cell, memory));
+  }
+
+  /** PyTorch's LSTM does not look: with a state of another size it reads beyond it. */
+  private void checkState(NDArray h, SHARNNState.Layer state) {
+    Shape expected = new Shape(h.size(1), config.embeddingSize());
+    checkArgument(
+        state.hidden().getShape().equals(expected) && state.cell().getShape().equals(expected),
+        "hidden and cell must have the shape (batch, embeddingSize) = %s, but have %s and %s: a state"
+            + " belongs to one batch size and one model",
+        expected,
+        state.hidden().getShape(),
+        state.cell().getShape());
   }
 
   /** The remembered positions, which have no gradient, and the segment's, which do. */

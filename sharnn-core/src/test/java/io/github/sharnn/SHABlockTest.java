@@ -136,4 +136,19 @@ class SHABlockTest {
           .hasMessageContaining("takes [h] or 4 arrays (h, hidden, cell, memory), but was given 3");
     }
   }
+
+  @Test
+  void refuses_a_state_of_another_batch_size() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      NDList inputs = inputs(manager, DataType.FLOAT32, false, 0);
+      SHABlock block = block(false);
+      block.initialize(manager, DataType.FLOAT32, inputs.getShapes());
+      inputs.set(1, inputs.get(1).get("0:1"));
+      assertThatThrownBy(() -> block.forward(new ParameterStore(manager, false), inputs, false))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining(
+              "hidden and cell must have the shape (batch, embeddingSize) = (3, 16)")
+          .hasMessageContaining("have (1, 16) and (3, 16)");
+    }
+  }
 }
