@@ -50,8 +50,11 @@ import java.util.stream.IntStream;
  *       0, an output matrix {@code (V, C)} where not tied, and those of the {@link SHABlock}s
  * </ul>
  *
- * <p>DJL's engine records gradients on every thread but the one that loaded it; evaluate and
- * generate on that thread to keep memory flat.
+ * <p>Safe for use by many threads once it has weights: any number of them may run forward, evaluate
+ * and generate with one model at once, each with a state and an {@link NDManager} of its own, and
+ * get what one thread gets. Without {@code training} no gradient is recorded, on any thread. What
+ * changes weights (training, loading, {@code initialize}) needs the model for itself; a forward
+ * pass at the same time may see some weights from before and some from after.
  */
 public final class SHARNN extends AbstractBlock {
 
@@ -137,7 +140,7 @@ public final class SHARNN extends AbstractBlock {
    * @param parameterStore where the weights are
    * @param tokens {@code (B, T)}, each in [0, V)
    * @param state the state before the segment
-   * @param training whether dropout is on
+   * @param training whether dropout is on and gradients flow into the weights
    * @return the output, logits and the next state
    * @throws IllegalArgumentException if tokens are not {@code (B, T)} or, checked where they are in
    *     the CPU's memory, lie outside the vocabulary
@@ -145,6 +148,13 @@ public final class SHARNN extends AbstractBlock {
   public Output forward(
       ParameterStore parameterStore, NDArray tokens, SHARNNState state, boolean training) {
     checkTokens(tokens);
+    return training
+        ? compute(parameterStore, tokens, state, true)
+        : NoGradient.call(() -> compute(parameterStore, tokens, state, false));
+  }
+
+  private Output compute(
+      ParameterStore parameterStore, NDArray tokens, SHARNNState state, boolean training) {
     Device device = tokens.getDevice();
     NDArray table = parameterStore.getValue(embedding, device, training);
     // time first from here on, as cuDNN's LSTM wants it: transposing each layer's input costs more
@@ -232,13 +242,12 @@ public final class SHARNN extends AbstractBlock {
     try (NDManager scratch = manager.newSubManager()) {
       Map<String, NDArray> weights = new HashMap<>();
       SafetensorsWeights.names(this).forEach((name, p) -> weights.put(name, p.getArray()));
+      ParameterStore parameterStore = new ParameterStore(scratch, false);
       for (int layer : config.attentionLayers()) {
+        SingleHeadAttention attention = blocks.get(layer).attention;
         NDArray scale =
-            blocks
-                .get(layer)
-                .attention
-                .valueScale(
-                    new ParameterStore(scratch, false), scratch, scratch.getDevice(), false);
+            NoGradient.call(
+                () -> attention.valueScale(parameterStore, scratch, scratch.getDevice(), false));
         weights.put("blocks." + layer + ".attn.vs", scale);
       }
       collapsed.initialize(manager, embedding.getArray().getDataType(), new Shape(1, 1));

@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
  *
  * <p>The Predictor runs the prompt's last segment, at most 1024 tokens; the generator's loop runs
  * the segments before it and the bytes after it. For text as it comes use the generator itself.
+ * Many threads may share the translator, and the Predictor.
  *
  * <ul>
  *   <li>The block's inputs: tokens {@code (1, T)} of type INT64, then the state; zero unless the

@@ -24,8 +24,13 @@ import java.util.random.RandomGenerator;
  * dropout and with state carried over, so that a byte costs one step however long the text is.
  * Tokens are bytes: a model of 256 tokens, or fewer, whose token n is the byte n. Every call starts
  * from the seed and a zero state: the same prompt gives the same text, as far as the device gives
- * the same logits. Memory does not grow with the text, on any thread. A generator keeps nothing
- * between calls.
+ * the same logits. Memory does not grow with the text.
+ *
+ * <p>A generator keeps nothing between calls: many threads may call one generator, and many
+ * generators may share one model, at once and also while another model is being trained; each call
+ * gives what it gives alone. No gradients are recorded, on any thread. Callbacks run on the thread
+ * that called. Not while the model itself is being trained on another thread: the text would come
+ * from weights of no one step.
  *
  * <p>DJL's own {@code TextGenerator} is not used: it searches (greedy, beam, contrastive) and does
  * not sample, and it assumes attention masks, position ids and a key-value cache, none of which

@@ -79,8 +79,7 @@ final class TokenLoop implements AutoCloseable {
   }
 
   private void keepState(NDList outputs) {
-    // detached, since DJL records gradients on every thread but the one that loaded the engine
-    state = SHARNNState.fromNDList(model.config(), outputs.subNDList(1)).detach().attach(manager);
+    state = SHARNNState.fromNDList(model.config(), outputs.subNDList(1)).attach(manager);
     segment.close();
   }
 

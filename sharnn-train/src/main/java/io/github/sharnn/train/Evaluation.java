@@ -20,6 +20,10 @@ import java.util.function.BiConsumer;
  * last one. So every byte but the first is predicted exactly once. More streams are faster on a GPU
  * and a little worse, since each starts without context: state the number with the figure.
  *
+ * <p>Many threads may evaluate one model at once, also while another model is being trained, and
+ * get what one thread gets. No gradients are recorded, on any thread. Not while the model itself is
+ * being trained on another thread: the figure would be that of no one step.
+ *
  * @param bitsPerCharacter mean of -log2 p(byte) over the predicted bytes
  * @param predictedBytes how many bytes were predicted: the part's length less 1
  * @param streams number of streams
@@ -109,9 +113,8 @@ public record Evaluation(
     }
 
     private void replaceState(SHARNNState next) {
-      SHARNNState detached = next.detach().attach(manager);
       state.close();
-      state = detached;
+      state = next.attach(manager);
     }
   }
 }

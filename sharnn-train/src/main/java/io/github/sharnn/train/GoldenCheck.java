@@ -76,6 +76,7 @@ public final class GoldenCheck {
    * @throws IOException if a file is missing or can't be read
    * @throws MalformedModelException if a file is not what it should be
    * @throws IllegalArgumentException if the device is a GPU that is not there
+   * @throws IllegalStateException if {@link SHARNNTrainer#fit} is running in this process
    */
   public static GoldenReport run(Path folder, Device device)
       throws IOException, MalformedModelException {
@@ -84,10 +85,15 @@ public final class GoldenCheck {
         "%s is not a folder of golden vectors: it has no expected.safetensors",
         folder);
     GoldenCheck check = new GoldenCheck(folder, Devices.require(device));
-    if (Files.exists(folder.resolve("config.json"))) {
-      check.model();
-    } else {
-      check.sampling();
+    SoleTraining.begin("golden");
+    try {
+      if (Files.exists(folder.resolve("config.json"))) {
+        check.model();
+      } else {
+        check.sampling();
+      }
+    } finally {
+      SoleTraining.end();
     }
     return check.report.build();
   }

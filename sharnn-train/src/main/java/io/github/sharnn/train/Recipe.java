@@ -183,6 +183,7 @@ public enum Recipe {
    * @throws IllegalArgumentException if there is no stage, or the settings have an optimizer of
    *     their own, or {@link SHARNNTrainer#fit} refuses them
    * @throws ai.djl.TrainingDivergedException if the loss or the gradients are no longer finite
+   * @throws IllegalStateException at once if another {@code fit} is running in this process
    */
   public static List<FitResult> fit(
       SHARNNTrainer.Builder trainer, Corpus corpus, List<Stage> stages) {
@@ -193,15 +194,18 @@ public enum Recipe {
             + " for each stage instead",
         trainer.optimizer == null ? null : trainer.optimizer.getClass().getSimpleName());
     List<FitResult> results = new ArrayList<>();
+    SoleTraining.begin(trainer.model.getName()); // for all stages, so that none finds it taken
     try (BestWeights best =
         new BestWeights(SHARNN.of(trainer.model), trainer.model.getNDManager())) {
       for (Stage stage : stages) {
         FitResult result =
-            trainer.learningRate(stage.learningRate()).build().fit(corpus, stage.budget());
+            trainer.learningRate(stage.learningRate()).build().train(corpus, stage.budget());
         results.add(result);
         best.offer(result.best().validationBpc());
       }
       best.restore();
+    } finally {
+      SoleTraining.end();
     }
     return results;
   }

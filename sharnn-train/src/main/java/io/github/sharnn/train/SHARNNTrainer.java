@@ -40,8 +40,14 @@ import org.slf4j.LoggerFactory;
  * is evaluated; at the end the model gets the weights back that did best there.
  *
  * <p>One device, the model's. The same seed on the same machine gives the same numbers; to that end
- * {@code fit} sets the seed of DJL's engine. Not safe for use by several threads: DJL records
- * gradients of one run at a time.
+ * {@code fit} sets the seed of DJL's engine.
+ *
+ * <p>One {@code fit} at a time in a process, of whatever model and on whatever thread, since DJL
+ * records the gradients of one at a time; a second one is refused and the first goes on. Meanwhile
+ * other threads may evaluate and generate with other models; with the model in training only its
+ * listeners and {@code onStep} should, since elsewhere its weights change amid a forward pass. A
+ * model created or loaded meanwhile draws from the same random numbers as dropout: that run can't
+ * be repeated to the bit.
  */
 public final class SHARNNTrainer {
 
@@ -74,8 +80,19 @@ public final class SHARNNTrainer {
    * @return the history; {@link FitResult#best()} is what the model holds now
    * @throws IllegalArgumentException if a part is too short for the number of streams
    * @throws TrainingDivergedException if the loss or the gradients are no longer finite
+   * @throws IllegalStateException at once if another {@code fit} is running in this process
    */
   public FitResult fit(Corpus corpus, Budget budget) {
+    SoleTraining.begin(model.getName());
+    try {
+      return train(corpus, budget);
+    } finally {
+      SoleTraining.end();
+    }
+  }
+
+  /** What {@link #fit} does once it is the only training. */
+  FitResult train(Corpus corpus, Budget budget) {
     StreamDataset dataset =
         StreamDataset.random(
             corpus.train(), options.batchSize, options.sequenceLength, options.seed);
