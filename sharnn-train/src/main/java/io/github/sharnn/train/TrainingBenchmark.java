@@ -155,6 +155,7 @@ public final class TrainingBenchmark {
    * @throws IOException if the bytes to train on can't be written to a temporary file
    * @throws EngineException if the device runs out of memory
    * @throws IllegalArgumentException naming the option, its rule and its value
+   * @throws IllegalStateException if {@link SHARNNTrainer#fit} is running in this process
    */
   public Result run(int batchSize) throws IOException {
     DeviceMemory.release(device);
@@ -238,12 +239,15 @@ public final class TrainingBenchmark {
   }
 
   private Floor floor(int batchSize) {
+    SoleTraining.begin("benchmark"); // the LSTMs' backward needs the gradient collector too
     try (BareParts parts = new BareParts(config, batchSize, sequenceLength, precision, device)) {
       return new Floor(
           parts.milliseconds(parts::lstms),
           parts.milliseconds(parts::boom),
           config.attentionLayers().isEmpty() ? 0 : parts.milliseconds(parts::attention),
           parts.milliseconds(parts::output));
+    } finally {
+      SoleTraining.end();
     }
   }
 
