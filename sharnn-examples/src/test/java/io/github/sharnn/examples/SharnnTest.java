@@ -98,15 +98,15 @@ class SharnnTest {
     assertThat(outcome.err()).isEmpty();
     assertThat(outcome.code()).isZero();
     assertThat(outcome.out())
-        .contains("layers=3", "attentionLayers=[1]", "hiddenDropout=0.05", "embeddingSize=16")
+        .contains("layers=3", "attentionLayers=[1]", "hiddenDropout=0.0", "embeddingSize=16")
         .contains(
-            "fast: ", "peak=0.002", "warmUpSteps=200", "finalRate=0.0", "unit=STEPS, amount=3")
+            "fast: ", "peak=0.0012", "warmUpSteps=1000", "finalRate=0.0", "unit=STEPS, amount=3")
         .contains("best: step 3", "4 streams");
     assertThat(Files.readAllLines(folder.resolve("metrics.jsonl")))
         .hasSize(3)
         .last()
         .asString()
-        .contains("\"step\":3", "\"validationBpc\":", "\"learningRate\":3.0");
+        .contains("\"step\":3", "\"validationBpc\":", "\"learningRate\":3.6");
   }
 
   @Test
