@@ -90,8 +90,6 @@ final class NaiveSharnn {
   static double[][] attention(
       SingleHeadAttention attention, double[][] q, double[][] k, double[][] v) {
     int size = q[0].length;
-    double[] qs = values(attention.queryScale);
-    double[] ks = values(attention.keyScale);
     double[] vs = values(attention.valueScale);
     if (attention.overparam != null) {
       double[] gate = new double[size];
@@ -100,29 +98,43 @@ final class NaiveSharnn {
       }
       vs = overparam(attention.overparam, gate);
     }
-    double[][] queries = norm(attention.queryNorm, linear(attention.query, q));
-    double[][] keys = attention.key == null ? k : linear(attention.key, k);
+    double[][] weights = weights(attention, q, k);
     double[][] values = attention.value == null ? v : linear(attention.value, v);
     double[][] outputs = new double[q.length][size];
     for (int t = 0; t < q.length; t++) {
-      int visible = k.length - q.length + t + 1;
-      double[] weights = new double[visible];
-      double sum = 0;
-      for (int j = 0; j < visible; j++) {
-        double score = 0;
+      for (int j = 0; j < weights[t].length; j++) {
         for (int c = 0; c < size; c++) {
-          score += sigmoid(qs[c]) * queries[t][c] * sigmoid(ks[c]) * keys[j][c];
-        }
-        weights[j] = Math.exp(score / Math.sqrt(size));
-        sum += weights[j];
-      }
-      for (int j = 0; j < visible; j++) {
-        for (int c = 0; c < size; c++) {
-          outputs[t][c] += weights[j] / sum * vs[c] * values[j][c];
+          outputs[t][c] += weights[t][j] * vs[c] * values[j][c];
         }
       }
     }
     return outputs;
+  }
+
+  /** What each query sees of the keys up to its own. */
+  static double[][] weights(SingleHeadAttention attention, double[][] q, double[][] k) {
+    int size = q[0].length;
+    double[] qs = values(attention.queryScale);
+    double[] ks = values(attention.keyScale);
+    double[][] queries = norm(attention.queryNorm, linear(attention.query, q));
+    double[][] keys = attention.key == null ? k : linear(attention.key, k);
+    double[][] weights = new double[q.length][];
+    for (int t = 0; t < q.length; t++) {
+      weights[t] = new double[k.length - q.length + t + 1];
+      double sum = 0;
+      for (int j = 0; j < weights[t].length; j++) {
+        double score = 0;
+        for (int c = 0; c < size; c++) {
+          score += sigmoid(qs[c]) * queries[t][c] * sigmoid(ks[c]) * keys[j][c];
+        }
+        weights[t][j] = Math.exp(score / Math.sqrt(size));
+        sum += weights[t][j];
+      }
+      for (int j = 0; j < weights[t].length; j++) {
+        weights[t][j] /= sum;
+      }
+    }
+    return weights;
   }
 
   static double[] overparam(Overparam overparam, double[] x) {

@@ -1,0 +1,102 @@
+package io.github.sharnn;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.ParameterStore;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Where one layer's attention looked while a model read a text.
+ *
+ * <pre>{@code
+ * for (AttentionWeights layer : AttentionWeights.of(model, "The old man".getBytes(UTF_8))) {
+ *   float toTheFirstByteFromTheThird = layer.weights()[2][0];
+ * }
+ * }</pre>
+ *
+ * @param layer the 0-based layer
+ * @param weights {@code (T, T)}: row t is softmax(Q K^T) of byte t over the bytes up to it, and
+ *     adds up to 1; 0 where a byte lies after t or is no longer remembered
+ */
+public record AttentionWeights(int layer, float[][] weights) {
+
+  /**
+   * Reads a text from a zero state, byte by byte as in generation, without dropout.
+   *
+   * @param model a model with an initialized {@link SHARNN}
+   * @param text T bytes, at least one, each in [0, V)
+   * @return one for each layer with attention, in order
+   * @throws IllegalArgumentException if the text is empty or has a byte outside the vocabulary
+   * @throws IllegalStateException if the model has no weights
+   */
+  public static List<AttentionWeights> of(Model model, byte[] text) {
+    SHARNN block = SHARNN.of(model);
+    checkState(
+        block.isInitialized(), "a model must be trained or loaded before its attention is read");
+    checkText(text, block.config().vocabularySize());
+    List<AttentionWeights> layers = new ArrayList<>();
+    for (int layer : block.config().attentionLayers()) {
+      layers.add(new AttentionWeights(layer, new float[text.length][text.length]));
+    }
+    try (NDManager manager = model.getNDManager().newSubManager()) {
+      ParameterStore parameterStore = new ParameterStore(manager, false);
+      SHARNNState state = block.zeroState(manager, 1);
+      for (int t = 0; t < text.length; t++) {
+        try (NDManager step = manager.newSubManager()) {
+          state.attach(step); // results belong to their first operand's manager
+          long[] token = {Byte.toUnsignedInt(text[t])};
+          SHARNNState next =
+              block
+                  .forward(parameterStore, step.create(token, new Shape(1, 1)), state, false)
+                  .state();
+          for (AttentionWeights each : layers) {
+            float[] row =
+                row(parameterStore, block.blocks.get(each.layer), next.layers().get(each.layer));
+            System.arraycopy(row, 0, each.weights[t], t + 1 - row.length, row.length);
+          }
+          state = next.detach().attach(manager);
+        }
+      }
+    }
+    return layers;
+  }
+
+  /**
+   * The weights of a segment's last token, from the state after it: the LSTM's last output is what
+   * queries come from, and the memory ends with the token's own key.
+   */
+  private static float[] row(
+      ParameterStore parameterStore, SHABlock block, SHARNNState.Layer state) {
+    SingleHeadAttention attention = block.attention;
+    NDArray h = state.hidden().expandDims(1); // (1, C) -> (1, 1, C)
+    NDArray normed = block.midNorm.forward(parameterStore, new NDList(h), false).head();
+    NDArray q = attention.query(parameterStore, normed, false); // (1, 1, C)
+    NDArray k = state.memory().positions(); // (1, M, C)
+    if (attention.key != null) {
+      k = attention.key.forward(parameterStore, new NDList(k), false).head();
+    }
+    NDArray scores = q.batchMatMul(k.transpose(0, 2, 1)); // -> (1, 1, M)
+    return scores.softmax(-1).toType(DataType.FLOAT32, false).toFloatArray();
+  }
+
+  private static void checkText(byte[] text, int vocabularySize) {
+    checkArgument(text.length > 0, "text must have at least one byte to attend to, but has none");
+    for (int i = 0; i < text.length; i++) {
+      checkArgument(
+          Byte.toUnsignedInt(text[i]) < vocabularySize,
+          "text's bytes must lie between 0 and vocabularySize - 1 (%s), but byte %s is %s: leave out"
+              + " what the model's vocabulary lacks",
+          vocabularySize - 1,
+          i,
+          Byte.toUnsignedInt(text[i]));
+    }
+  }
+}

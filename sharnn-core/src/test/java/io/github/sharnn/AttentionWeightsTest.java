@@ -1,0 +1,107 @@
+package io.github.sharnn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Model;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class AttentionWeightsTest {
+
+  private static final byte[] TEXT = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8};
+  private static final int REMEMBERED = 7;
+
+  private static SHARNNBuilder tiny() {
+    return TestModels.tiny().attentionLayers(0, 2).memoryLength(REMEMBERED);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void are_what_the_naive_loops_attend_to(boolean keyProjection) {
+    SHARNN block = tiny().keyProjection(keyProjection).build();
+    try (Model model = block.newModel("tiny")) {
+      TestModels.initialized(
+          block,
+          model.getNDManager(),
+          DataType.FLOAT32,
+          3,
+          new Shape(1, 1));
+      List<AttentionWeights> layers = AttentionWeights.of(model, TEXT);
+      assertThat(layers).extracting(AttentionWeights::layer).containsExactly(0, 2);
+      for (AttentionWeights layer : layers) {
+        double[][] expected = naive(block, layer.layer());
+        assertThat(layer.weights()).hasDimensions(TEXT.length, TEXT.length);
+        for (int t = 0; t < TEXT.length; t++) {
+          for (int j = 0; j < TEXT.length; j++) {
+            assertThat((double) layer.weights()[t][j])
+                .as("layer %s, from byte %s to byte %s", layer.layer(), t, j)
+                .isCloseTo(expected[t][j], Offset.offset(1e-5));
+          }
+        }
+      }
+    }
+  }
+
+  /** Byte by byte: (T, T), 0 where nothing is seen. */
+  private static double[][] naive(SHARNN model, int layer) {
+    List<NaiveSharnn.State> states =
+        new ArrayList<>(
+            Collections.nCopies(
+                model.blocks.size(), NaiveSharnn.State.zero(model.config().embeddingSize())));
+    SHABlock block = model.blocks.get(layer);
+    double[][] weights = new double[TEXT.length][TEXT.length];
+    for (int t = 0; t < TEXT.length; t++) {
+      NaiveSharnn.logits(model, new int[] {TEXT[t]}, states);
+      double[][] hidden = {states.get(layer).hidden()};
+      double[][] memory = states.get(layer).memory();
+      double[] row =
+          NaiveSharnn.weights(
+              block.attention, NaiveSharnn.norm(block.midNorm, hidden), memory)[0];
+      assertThat(row).hasSize(Math.min(t + 1, REMEMBERED));
+      System.arraycopy(row, 0, weights[t], t + 1 - row.length, row.length);
+    }
+    return weights;
+  }
+
+  @Test
+  void of_a_model_without_attention_are_none() {
+    SHARNN block = tiny().attentionLayers().build();
+    try (Model model = block.newModel("tiny")) {
+      TestModels.initialized(
+          block,
+          model.getNDManager(),
+          DataType.FLOAT32,
+          3,
+          new Shape(1, 1));
+      assertThat(AttentionWeights.of(model, TEXT)).isEmpty();
+    }
+  }
+
+  @Test
+  void need_weights_and_bytes_of_the_vocabulary() {
+    SHARNN block = tiny().build();
+    try (Model model = block.newModel("tiny")) {
+      assertThatThrownBy(() -> AttentionWeights.of(model, TEXT))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("trained or loaded");
+      block.initialize(
+          model.getNDManager(),
+          DataType.FLOAT32,
+          new Shape(1, 1));
+      assertThatThrownBy(() -> AttentionWeights.of(model, new byte[0]))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("at least one byte");
+      assertThatThrownBy(() -> AttentionWeights.of(model, new byte[] {3, -1}))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("(28), but byte 1 is 255");
+    }
+  }
+}
