@@ -2,10 +2,16 @@ package io.github.sharnn.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
+import ai.djl.Device;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -39,6 +45,25 @@ class MetricsFileTest {
                   + "\"lossScale\":65536.0}",
               first.replace("\"stage\":1", "\"stage\":2"));
     }
+  }
+
+  @Test
+  void has_the_memory_at_each_evaluation_and_lines_of_other_kinds() throws Exception {
+    assumeThat(Path.of("/proc/self/status")).exists();
+    Path file = folder.resolve("metrics.jsonl");
+    try (MetricsFile metrics = new MetricsFile(file, Device.cpu())) {
+      metrics.add("sample", Map.of("text", "a\n\"b\" \u2028"));
+      metrics.accept(report(1, Double.NaN, 0.5));
+      metrics.accept(report(2, 3.25, 0.5));
+    }
+    List<String> lines = Files.readAllLines(file);
+    assertThat(lines.get(0)).isEqualTo("{\"sample\":{\"text\":\"a\\n\\\"b\\\" \\u2028\"}}");
+    assertThat(lines.get(1)).doesNotContain("memory");
+    JsonObject memory =
+        JsonParser.parseString(lines.get(2)).getAsJsonObject().getAsJsonObject("memory");
+    assertThat(memory.get("bytes").getAsLong())
+        .isGreaterThan(Runtime.getRuntime().totalMemory() / 10);
+    assertThat(memory.get("source").getAsString()).contains("resident");
   }
 
   @Test
