@@ -44,21 +44,22 @@ public final class Quickstart {
         "Training a small SHA-RNN on The Old Curiosity Shop (Dickens, 1841), %,d bytes%n",
         Files.size(novel));
     try (Model model =
-        SHARNN
-            .builder()
-            .embeddingSize(192)
-            .boomSize(768)
-            .layers(2)
-            .memoryLength(256)
-            .dropouts(0)
-            .build()
-            .newModel("novel")) {
+            SHARNN
+                .builder()
+                .embeddingSize(192)
+                .boomSize(768)
+                .layers(2)
+                .memoryLength(256)
+                .dropouts(0)
+                .build()
+                .newModel("novel");
+        ProgressLine progress = new ProgressLine(System.out)) {
       FitResult result =
           SHARNNTrainer.builder(model)
               .batchSize(16)
               .sequenceLength(64)
               .learningRate(LearningRateSchedule.peak(3e-3f).warmUp(50))
-              .onStep(new ProgressLine(System.out))
+              .onStep(progress)
               .build()
               .fit(corpus, Budget.steps(steps));
       Evaluation test = Evaluation.of(model, corpus.test(), 1, 256);
