@@ -28,12 +28,7 @@ class AttentionWeightsTest {
   void are_what_the_naive_loops_attend_to(boolean keyProjection) {
     SHARNN block = tiny().keyProjection(keyProjection).build();
     try (Model model = block.newModel("tiny")) {
-      TestModels.initialized(
-          block,
-          model.getNDManager(),
-          DataType.FLOAT32,
-          3,
-          new Shape(1, 1));
+      TestModels.initialized(block, model.getNDManager(), DataType.FLOAT32, 3, new Shape(1, 1));
       List<AttentionWeights> layers = AttentionWeights.of(model, TEXT);
       assertThat(layers).extracting(AttentionWeights::layer).containsExactly(0, 2);
       for (AttentionWeights layer : layers) {
@@ -63,8 +58,7 @@ class AttentionWeightsTest {
       double[][] hidden = {states.get(layer).hidden()};
       double[][] memory = states.get(layer).memory();
       double[] row =
-          NaiveSharnn.weights(
-              block.attention, NaiveSharnn.norm(block.midNorm, hidden), memory)[0];
+          NaiveSharnn.weights(block.attention, NaiveSharnn.norm(block.midNorm, hidden), memory)[0];
       assertThat(row).hasSize(Math.min(t + 1, REMEMBERED));
       System.arraycopy(row, 0, weights[t], t + 1 - row.length, row.length);
     }
@@ -75,12 +69,7 @@ class AttentionWeightsTest {
   void of_a_model_without_attention_are_none() {
     SHARNN block = tiny().attentionLayers().build();
     try (Model model = block.newModel("tiny")) {
-      TestModels.initialized(
-          block,
-          model.getNDManager(),
-          DataType.FLOAT32,
-          3,
-          new Shape(1, 1));
+      TestModels.initialized(block, model.getNDManager(), DataType.FLOAT32, 3, new Shape(1, 1));
       assertThat(AttentionWeights.of(model, TEXT)).isEmpty();
     }
   }
@@ -92,10 +81,7 @@ class AttentionWeightsTest {
       assertThatThrownBy(() -> AttentionWeights.of(model, TEXT))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("trained or loaded");
-      block.initialize(
-          model.getNDManager(),
-          DataType.FLOAT32,
-          new Shape(1, 1));
+      block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
       assertThatThrownBy(() -> AttentionWeights.of(model, new byte[0]))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("at least one byte");

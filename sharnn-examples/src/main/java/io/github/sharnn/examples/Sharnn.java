@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
 
 /**
  * The command line: {@code java -jar sharnn.jar
- * train|evaluate|generate|verify|prepare-enwik8|plot|benchmark}.
+ * train|evaluate|generate|verify|prepare-enwik8|plot|report|benchmark}.
  *
  * <p>Exit codes: 0 success, 1 failed, 2 bad usage.
  */
@@ -38,6 +38,7 @@ import picocli.CommandLine.Spec;
       VerifyCommand.class,
       PrepareEnwik8Command.class,
       PlotCommand.class,
+      ReportCommand.class,
       BenchmarkCommand.class
     })
 public final class Sharnn implements Runnable {
@@ -80,6 +81,7 @@ public final class Sharnn implements Runnable {
    * @return the exit code
    */
   static int run(String... args) {
+    System.setProperty("java.awt.headless", "true"); // charts are drawn, and no window opens
     Sharnn sharnn = new Sharnn();
     return new CommandLine(sharnn)
         .setCaseInsensitiveEnumValuesAllowed(true)

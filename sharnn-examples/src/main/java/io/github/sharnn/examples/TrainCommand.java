@@ -11,20 +11,21 @@ import io.github.sharnn.train.Corpus;
 import io.github.sharnn.train.Evaluation;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.LearningRateSchedule;
-import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainer;
-import io.github.sharnn.train.StepReport;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.function.Consumer;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -43,6 +44,8 @@ import picocli.CommandLine.TypeConversionException;
     sortOptions = false)
 final class TrainCommand implements Callable<Integer> {
 
+  private static final int REPORT_TEXT = 40; // bytes
+
   @Mixin private CorpusOptions corpus;
 
   @Mixin private DeviceOption device;
@@ -53,7 +56,9 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--metrics",
       paramLabel = "FILE",
-      description = "A new file that gets a line of JSON after each step: BPC, learning rate, ...")
+      description =
+          "A new file that gets a line of JSON after each step: BPC, learning rate, ... Default:"
+              + " metrics.jsonl in --output.")
   private Path metrics;
 
   @Option(
@@ -125,8 +130,21 @@ final class TrainCommand implements Callable<Integer> {
       description = "Streams of the validation and test parts. Default: the batch size.")
   private Optional<Integer> evaluationStreams;
 
+  @Option(
+      names = "--report-text",
+      paramLabel = "TEXT",
+      description =
+          "What the report's samples go on from and its heat maps show the attention of, at most "
+              + RunLog.LONGEST_TEXT
+              + " bytes of UTF-8. Default: the validation part's first "
+              + REPORT_TEXT
+              + " bytes.")
+  private String reportText;
+
   @Option(names = "--seed", description = "Decides weights, segment lengths and dropout.")
   private int seed = 42;
+
+  private CommandSpec spec;
 
   /** Finds a recipe by the name that the help has for it. */
   static final class RecipeName implements ITypeConverter<Recipe> {
@@ -169,6 +187,7 @@ final class TrainCommand implements Callable<Integer> {
 
   @Spec
   void listRecipes(CommandSpec spec) {
+    this.spec = spec;
     List<String> lines = new ArrayList<>(List.of("", "Recipes:"));
     for (Recipe each : Recipe.values()) {
       lines.add("  %-20s%s".formatted(each, each.description()));
@@ -187,17 +206,18 @@ final class TrainCommand implements Callable<Integer> {
     System.out.println(block.config());
     System.out.println(recipe + ": " + stages);
     try (Model model = block.newModel("sharnn", device.device());
-        MetricsFile file = metrics == null ? null : new MetricsFile(metrics)) {
-      ProgressLine progress = new ProgressLine(System.out);
-      Consumer<StepReport> onStep = file == null ? progress : progress.andThen(file);
-      SHARNNTrainer.Builder trainer = trainer(model).listeners(new PrintHeader(model));
-      List<FitResult> results = Recipe.fit(trainer.onStep(onStep), data, stages);
+        RunLog log = log(model, data, stages);
+        ProgressLine progress = new ProgressLine(System.out)) {
+      SHARNNTrainer.Builder trainer =
+          trainer(model).listeners(new PrintHeader(model, log)).onStep(progress.andThen(log));
+      List<FitResult> results = Recipe.fit(trainer, data, stages);
       progress.end();
       int streams = evaluationStreams.or(() -> batchSize).orElse(recipe.batchSize());
       Evaluation test =
           Evaluation.of(
               model, data.test(), streams, sequenceLength.orElse(recipe.sequenceLength()));
       model.save(output, null);
+      log.test(test);
       for (int i = 0; i < results.size(); i++) {
         System.out.printf(
             Locale.ROOT,
@@ -208,7 +228,7 @@ final class TrainCommand implements Callable<Integer> {
       }
       System.out.printf(
           Locale.ROOT,
-          "test %.4f BPC (%,d bytes, %d streams)%nsaved in %s%n",
+          "test %.4f BPC (%,d bytes, %d streams)%nsaved in %s, with a report.html%n",
           test.bitsPerCharacter(),
           test.predictedBytes(),
           test.streams(),
@@ -221,6 +241,29 @@ final class TrainCommand implements Callable<Integer> {
     if (path != null && Files.exists(path)) {
       throw new FileAlreadyExistsException(path.toString(), null, option);
     }
+  }
+
+  private RunLog log(Model model, Corpus data, List<Recipe.Stage> stages) {
+    byte[] text = new byte[(int) Math.min(REPORT_TEXT, data.validation().length())];
+    if (reportText == null) {
+      data.validation().read(0, text);
+    } else {
+      text = RunLog.bytes(reportText, "--report-text");
+    }
+    Map<String, Object> training = new LinkedHashMap<>();
+    training.put("recipe", recipe.toString());
+    training.put("stages", stages.toString());
+    training.put("batchSize", batchSize.orElse(recipe.batchSize()));
+    training.put("sequenceLength", sequenceLength.orElse(recipe.sequenceLength()));
+    training.put("clipNorm", clipNorm);
+    training.put("evaluationInterval", evaluationInterval);
+    training.put("seed", seed);
+    Path file = metrics == null ? output.resolve(RunMetrics.FILE) : metrics;
+    RunLog log = new RunLog(file, output, model, text, training);
+    log.provenance("started", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+    log.provenance("command", String.join(" ", spec.commandLine().getParseResult().originalArgs()));
+    log.provenance("corpus", data.toString());
+    return log;
   }
 
   private SHARNN block() {
@@ -270,16 +313,20 @@ final class TrainCommand implements Callable<Integer> {
   private static final class PrintHeader extends TrainingListenerAdapter {
 
     private final Model model;
+    private final RunLog log;
     private boolean printed;
 
-    PrintHeader(Model model) {
+    PrintHeader(Model model, RunLog log) {
       this.model = model;
+      this.log = log;
     }
 
     @Override
     public void onTrainingBegin(Trainer trainer) {
       if (!printed) { // in an earlier stage
-        RunHeader.of(model, trainer.getModel().getDataType()).forEach(System.out::println);
+        List<String> lines = RunHeader.of(model, trainer.getModel().getDataType());
+        lines.forEach(System.out::println);
+        log.provenance("header", String.join("; ", lines));
         printed = true;
       }
     }

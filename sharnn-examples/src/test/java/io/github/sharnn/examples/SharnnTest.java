@@ -102,7 +102,9 @@ class SharnnTest {
         .contains(
             "fast: ", "peak=0.0012", "warmUpSteps=1000", "finalRate=0.0", "unit=STEPS, amount=3")
         .contains("best: step 3", "4 streams");
+    assertThat(folder.resolve("model/metrics.jsonl")).doesNotExist();
     assertThat(Files.readAllLines(folder.resolve("metrics.jsonl")))
+        .filteredOn(line -> line.contains("\"stage\""))
         .hasSize(3)
         .last()
         .asString()
@@ -152,6 +154,31 @@ class SharnnTest {
     assertThat(corrupt.err()).contains("must hold lines as train --metrics writes them");
     assertThat(corrupt.code()).isEqualTo(2);
     assertThat(folder.resolve("other.svg")).doesNotExist();
+  }
+
+  @Test
+  void reports_runs_side_by_side(@TempDir Path folder) throws IOException {
+    Path other = folder.resolve("other");
+    train("--steps", 3, "--layers", 1, "--report-text", "ijkl", "--output", other);
+    assertThat(other.resolve("report.html")).content().contains("<h1>Run other</h1>", "ijkl");
+    Path page = folder.resolve("page.html");
+    Outcome outcome = run("report", model, other, "--output", page, "--text", "mnop");
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.out()).contains("written to " + page);
+    assertThat(page)
+        .content()
+        .contains("<h1>Runs model, other</h1>", "model, valid; other, train")
+        .contains("<tr class=\"differs\"><th>steps</th><td>60</td><td>3</td></tr>")
+        .contains("<tr><th>embeddingSize</th><td>16</td><td>16</td></tr>")
+        .contains("<pre>mnop</pre>", "Attention of layer 0")
+        .contains("command</th><td>train --corpus " + corpus);
+    assertThat(run("report", model, "--output", page).err()).contains("exists already", "--output");
+    Outcome tooLong = run("report", model, "--output", folder + "/x", "--text", "x".repeat(81));
+    assertThat(tooLong.err()).contains("--text must have 1 to 80 bytes").hasLineCount(1);
+    assertThat(tooLong.code()).isEqualTo(2);
+    Outcome none = run("report", folder, "--output", folder.resolve("x"));
+    assertThat(none.err()).contains("metrics.jsonl").hasLineCount(1);
+    assertThat(none.code()).isEqualTo(1);
   }
 
   @Test
@@ -212,7 +239,16 @@ class SharnnTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"train", "evaluate", "generate", "verify", "prepare-enwik8", "plot", "benchmark"})
+      strings = {
+        "train",
+        "evaluate",
+        "generate",
+        "verify",
+        "prepare-enwik8",
+        "plot",
+        "report",
+        "benchmark"
+      })
   void explains_every_command(String command) {
     Outcome outcome = run(command, "--help");
     assertThat(outcome.code()).isZero();

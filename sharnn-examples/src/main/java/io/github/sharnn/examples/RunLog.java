@@ -1,0 +1,157 @@
+package io.github.sharnn.examples;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Model;
+import com.google.gson.JsonParser;
+import io.github.sharnn.AttentionWeights;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.generate.SHARNNGenerator;
+import io.github.sharnn.train.Evaluation;
+import io.github.sharnn.train.MetricsFile;
+import io.github.sharnn.train.StepReport;
+import java.awt.AWTError;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/**
+ * What {@code train} leaves of a run beside the model: its metrics, with a sample at each
+ * evaluation, and the report drawn from them.
+ */
+final class RunLog implements Consumer<StepReport>, AutoCloseable {
+
+  /** Bytes that fit into a heat map. */
+  static final int LONGEST_TEXT = 80;
+
+  private static final int SAMPLE_LENGTH = 200; // bytes
+  private static final int DRAWING_SHARE = 50; // at most one in so many seconds
+  private static final float SAMPLE_TEMPERATURE = 0.8f;
+
+  private final MetricsFile metrics;
+  private final Path metricsFile;
+  private final Path folder;
+  private final Model model;
+  private final byte[] text;
+  private final Map<String, Object> provenance = new LinkedHashMap<>();
+  private final Map<String, ?> training;
+  private boolean begun;
+  private long nextReport = System.nanoTime(); // not before
+
+  /**
+   * Begins with the first step.
+   *
+   * @param metricsFile a new file
+   * @param folder for the report; made where it is missing
+   * @param model what is trained
+   * @param text what samples go on from and whose attention is drawn
+   * @param training the trainer's options, for the report
+   */
+  RunLog(Path metricsFile, Path folder, Model model, byte[] text, Map<String, ?> training) {
+    this.metricsFile = metricsFile;
+    this.folder = folder;
+    this.model = model;
+    this.text = text;
+    this.training = training;
+    metrics = new MetricsFile(metricsFile, model.getNDManager().getDevice());
+  }
+
+  /** Encodes a text that is short enough for a heat map. */
+  static byte[] bytes(String text, String option) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    checkArgument(
+        bytes.length > 0 && bytes.length <= LONGEST_TEXT,
+        "%s must have 1 to %s bytes of UTF-8, but has %s: leave some out",
+        option,
+        LONGEST_TEXT,
+        bytes.length);
+    return bytes;
+  }
+
+  /** Adds to what the report says of where the run's numbers come from; before the first step. */
+  void provenance(String name, Object value) {
+    provenance.put(name, value);
+  }
+
+  @Override
+  public void accept(StepReport report) {
+    if (!begun) {
+      begin();
+    }
+    metrics.accept(report);
+    if (report.evaluated()) {
+      metrics.add("sample", Map.of("text", sample()));
+      long begin = System.nanoTime();
+      if (begin - nextReport >= 0) {
+        writeReport();
+        nextReport = begin + DRAWING_SHARE * (System.nanoTime() - begin);
+      }
+    }
+  }
+
+  private String sample() {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    SHARNNGenerator.builder(model)
+        .length(SAMPLE_LENGTH)
+        .temperature(SAMPLE_TEMPERATURE)
+        .build()
+        .generate(text, bytes::write);
+    return bytes.toString(StandardCharsets.UTF_8);
+  }
+
+  private void begin() {
+    begun = true;
+    try {
+      Files.createDirectories(folder);
+    } catch (IOException e) {
+      throw new UncheckedIOException("can't make the folder " + folder + ": " + e, e);
+    }
+    metrics.add(
+        "run",
+        Map.of(
+            "provenance",
+            provenance,
+            "training",
+            training,
+            "model",
+            JsonParser.parseString(SHARNN.of(model).config().toJson()),
+            "text",
+            new String(text, StandardCharsets.ISO_8859_1)));
+  }
+
+  /** Adds the test part's figure. */
+  void test(Evaluation evaluation) {
+    metrics.add(
+        "test",
+        Map.of(
+            "bitsPerCharacter", evaluation.bitsPerCharacter(),
+            "predictedBytes", evaluation.predictedBytes(),
+            "streams", evaluation.streams()));
+  }
+
+  /** Ends the metrics and writes the last report, of a run that failed too. */
+  @Override
+  public void close() throws IOException {
+    metrics.close();
+    if (begun) {
+      writeReport();
+    }
+  }
+
+  /** A run must not end because its picture can't be drawn, as where Java finds no fonts. */
+  private void writeReport() {
+    try {
+      ReportPage page = new ReportPage();
+      page.add(RunMetrics.read(metricsFile), text, AttentionWeights.of(model, text));
+      page.write(folder.resolve("report.html"));
+    } catch (IOException | RuntimeException | LinkageError | AWTError | InternalError e) {
+      System.err.println("the report was not written: " + e);
+    }
+  }
+}

@@ -1,0 +1,86 @@
+package io.github.sharnn.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
+
+import io.github.sharnn.examples.RunMetrics.Step;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class RunMetricsTest {
+
+  @TempDir private Path folder;
+
+  private RunMetrics read(String... lines) throws IOException {
+    Files.writeString(folder.resolve("metrics.jsonl"), String.join("\n", lines));
+    return RunMetrics.read(folder);
+  }
+
+  private static String step(int stage, int step, double bpc) {
+    return "{\"stage\":%d,\"step\":%d,\"bytes\":%d,\"seconds\":%d,\"trainBpc\":%s}"
+        .formatted(stage, step, step * 10, step, bpc);
+  }
+
+  private static String sample(String text) {
+    return "{\"sample\":{\"text\":\"%s\"}}".formatted(text);
+  }
+
+  @Test
+  void stages_go_on_where_the_one_before_ended() throws IOException {
+    RunMetrics run =
+        read(step(1, 1, 5), step(1, 2, 4), step(2, 1, 3), step(2, 2, 2), step(3, 1, 1));
+    assertThat(run.name()).isEqualTo(folder.getFileName().toString());
+    assertThat(run.steps())
+        .extracting(Step::step, Step::bytes, Step::seconds, Step::trainBpc)
+        .containsExactly(
+            tuple(1L, 10L, 1.0, 5.0),
+            tuple(2L, 20L, 2.0, 4.0),
+            tuple(3L, 30L, 3.0, 3.0),
+            tuple(4L, 40L, 4.0, 2.0),
+            tuple(5L, 50L, 5.0, 1.0));
+  }
+
+  @Test
+  void a_resumed_run_replaces_what_it_repeats() throws IOException {
+    RunMetrics run =
+        read(
+            step(1, 1, 5),
+            sample("one"),
+            step(1, 2, 9),
+            sample("lost"),
+            step(1, 3, 9),
+            step(1, 2, 4),
+            step(1, 3, 3),
+            sample("three"));
+    assertThat(run.steps())
+        .extracting(Step::step, Step::trainBpc, Step::sample)
+        .containsExactly(tuple(1L, 5.0, "one"), tuple(2L, 4.0, null), tuple(3L, 3.0, "three"));
+  }
+
+  @Test
+  void a_line_that_was_cut_as_the_run_was_killed_is_left_out() throws IOException {
+    String whole = step(1, 2, 4);
+    assertThat(read(step(1, 1, 5), whole.substring(0, whole.length() - 2)).steps()).hasSize(1);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"{\"x\":1}", "[1]", "1", "null", "{\"stage\":", "{\"trainBpc\":1}", "x"})
+  void refuses_other_files(String line) {
+    assertThatThrownBy(() -> read(line, step(1, 1, 5)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("must hold lines as train --metrics writes them, but has: " + line);
+  }
+
+  @Test
+  void needs_a_step() {
+    assertThatThrownBy(() -> read(sample("a")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("has no step yet");
+  }
+}
