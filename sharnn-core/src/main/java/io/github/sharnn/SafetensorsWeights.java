@@ -37,6 +37,8 @@ public final class SafetensorsWeights {
           "blocks\\.\\d+\\.(lnout\\.(weight|bias)|lnmid\\.(weight|bias)|lnmem\\.(weight|bias)"
               + "|attn\\.qkvs|attn\\.r_gate)");
 
+  private static final long SMALL_MODEL = 1_000_000;
+
   private SafetensorsWeights() {}
 
   /**
@@ -140,6 +142,7 @@ public final class SafetensorsWeights {
       throws IOException, MalformedModelException {
     try (Safetensors tensors = Safetensors.open(file)) {
       if (!model.isInitialized()) {
+        checkSize(file, tensors.tensors(), model.config());
         model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
       }
       Map<String, Parameter> names = names(model);
@@ -165,6 +168,18 @@ public final class SafetensorsWeights {
       throws IOException, MalformedModelException {
     try (Safetensors tensors = Safetensors.open(file)) {
       return tensors.readAll(manager);
+    }
+  }
+
+  /** What the model allocates is bounded by the file, or small. */
+  private static void checkSize(
+      Path file, Map<String, Safetensors.Tensor> tensors, SHARNNConfig config)
+      throws MalformedModelException {
+    long numbers = tensors.values().stream().mapToLong(tensor -> tensor.shape().size()).sum();
+    if (config.parameterCount() > Math.max(2 * numbers, SMALL_MODEL)) {
+      throw new MalformedModelException(
+          "%s does not fit the model: it holds %s numbers, but the model has %s parameters"
+              .formatted(file, numbers, config.parameterCount()));
     }
   }
 

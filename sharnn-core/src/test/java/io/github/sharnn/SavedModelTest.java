@@ -123,7 +123,22 @@ class SavedModelTest {
     }
     assertThatThrownBy(() -> SHARNN.load(folder))
         .isInstanceOf(MalformedModelException.class)
-        .hasMessageContaining("(29, 16) in the file, but (30, 16)");
+        .hasMessageContaining("it has 11533 weights, but the model of its config has 11550");
+  }
+
+  @Test
+  void rejects_a_config_of_as_many_weights_in_other_shapes() throws Exception {
+    // 17 units of the Boom less, each with 2 * 16 + 1 weights, for 33 tokens more, with 16 + 1
+    SHARNNBuilder options = TestModels.tiny().layers(1).boomShortcut(false);
+    SHARNNConfig other = options.vocabularySize(49).boomSize(1).config();
+    try (Model model = newModel(options.vocabularySize(16).boomSize(18), 1)) {
+      assertThat(other.parameterCount()).isEqualTo(SHARNN.of(model).parameterCount());
+      model.setProperty(SHARNN.CONFIG_PROPERTY, other.toJson());
+      model.save(folder, "tiny");
+    }
+    assertThatThrownBy(() -> SHARNN.load(folder))
+        .isInstanceOf(MalformedModelException.class)
+        .hasMessageContaining("(16, 16) in the file, but (49, 16)");
   }
 
   @ParameterizedTest
