@@ -226,8 +226,8 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
     return new Safetensors.Tensor(dataType, shape, offset, bytes);
   }
 
-  /** The length in bytes of no negative shape, or -1 where it is {@link #TOO_LARGE}. */
-  static long bytes(long[] shape, DataType dataType) {
+  /** The length in bytes, or -1 where it is {@link #TOO_LARGE}. */
+  private static long bytes(long[] shape, DataType dataType) {
     long bytes = dataType.getNumOfBytes();
     long strides = bytes; // an engine multiplies the axes' lengths even where one of them is 0
     for (long length : shape) {

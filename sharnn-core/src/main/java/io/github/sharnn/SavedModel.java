@@ -32,16 +32,15 @@ final class SavedModel {
   static Model load(Path folder, Device device, String engine)
       throws IOException, MalformedModelException {
     Path file = newestFile(folder);
-    SavedModelFile.check(file);
     String fileName = file.getFileName().toString();
     String name = fileName.substring(0, fileName.length() - "-0000.params".length());
     Model model = Model.newInstance(name, device, engine);
     boolean loaded = false;
     try {
-      ConfiguredLater placeholder = new ConfiguredLater(model);
-      model.setBlock(placeholder);
+      SHARNN block = SavedModelFile.read(file, model.getNDManager());
+      model.setBlock(new AlreadyRead());
       model.load(folder, name);
-      model.setBlock(placeholder.block);
+      model.setBlock(block);
       loaded = true;
       return model;
     } finally {
@@ -77,27 +76,11 @@ final class SavedModel {
     return files.lastEntry().getValue();
   }
 
-  /**
-   * Stands in until DJL has read the model's properties, which it does just before the parameters:
-   * then the config is known and the real block reads them.
-   */
-  private static final class ConfiguredLater extends AbstractBlock {
-
-    private final Model model;
-    private SHARNN block;
-
-    ConfiguredLater(Model model) {
-      this.model = model;
-    }
+  /** Stands in while DJL reads the model's properties, which come before the weights. */
+  private static final class AlreadyRead extends AbstractBlock {
 
     @Override
-    public void loadParameters(NDManager manager, DataInputStream is)
-        throws IOException, MalformedModelException {
-      SHARNNConfig config = SHARNNConfig.fromJson(model.getProperty(SHARNN.CONFIG_PROPERTY));
-      SHARNN configured = SHARNN.of(config);
-      configured.loadParameters(manager, is);
-      block = configured;
-    }
+    public void loadParameters(NDManager manager, DataInputStream is) {}
 
     @Override
     protected NDList forwardInternal(

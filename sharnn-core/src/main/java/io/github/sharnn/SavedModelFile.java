@@ -1,6 +1,9 @@
 package io.github.sharnn;
 
+import ai.djl.Device;
 import ai.djl.MalformedModelException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
@@ -14,6 +17,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UTFDataFormatException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,8 +28,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Walks through a file that DJL's {@code Model.save} wrote before DJL reads it, since DJL believes
- * every length in it and hands what it reads to native code. Weights are passed over, not read.
+ * Reads a file that DJL's {@code Model.save} wrote. DJL's own reader believes every length in it
+ * and hands what it reads to native code; this one compares everything with the file's length and
+ * with the model of its config first.
  */
 final class SavedModelFile {
 
@@ -36,44 +41,45 @@ final class SavedModelFile {
   private static final int MAX_ENTRIES = 1000; // of inputs and of properties
   private static final int MAX_HEADER_BYTES = 4 << 20;
   private static final int MAX_AXES = 8;
+  private static final int CHUNK_BYTES = 1 << 16;
 
   private final long size;
   private final CountingInputStream position;
   private final DataInputStream in;
-  private DataType dataType; // of all weights
-  private long weights;
+  private final NDManager manager;
+  private SHARNN model;
 
-  private SavedModelFile(InputStream stream, long size) {
+  private SavedModelFile(InputStream stream, long size, NDManager manager) {
     this.size = size;
+    this.manager = manager;
     position = new CountingInputStream(new BufferedInputStream(stream));
     in = new DataInputStream(position);
   }
 
   /**
-   * Checks everything that DJL would rely on.
+   * Reads the model.
    *
+   * @param manager the manager that owns its weights
    * @throws IOException if the file can't be read
    * @throws MalformedModelException if it is not a saved {@link SHARNN}
    */
-  static void check(Path file) throws IOException, MalformedModelException {
+  static SHARNN read(Path file, NDManager manager) throws IOException, MalformedModelException {
     if (!Files.isRegularFile(file)) {
       throw new IOException(file + " is a folder or a device, not a saved model");
     }
+    String problem = file + " is no readable SHARNN model: ";
     try (InputStream stream = Files.newInputStream(file)) {
-      new SavedModelFile(stream, Files.size(file)).check();
+      return new SavedModelFile(stream, Files.size(file), manager).read();
     } catch (EOFException e) {
-      throw new MalformedModelException(
-          file + " is no readable SHARNN model: it ends too early", e);
+      throw new MalformedModelException(problem + "it ends too early", e);
     } catch (UTFDataFormatException e) {
-      throw new MalformedModelException(
-          file + " is no readable SHARNN model: a text is not UTF-8", e);
+      throw new MalformedModelException(problem + "a text is not UTF-8", e);
     } catch (MalformedModelException e) {
-      throw new MalformedModelException(
-          "%s is no readable SHARNN model: %s".formatted(file, e.getMessage()), e);
+      throw new MalformedModelException(problem + e.getMessage(), e);
     }
   }
 
-  private void check() throws IOException, MalformedModelException {
+  private SHARNN read() throws IOException, MalformedModelException {
     String json = readHeader().get(SHARNN.CONFIG_PROPERTY);
     check(
         json != null,
@@ -85,14 +91,16 @@ final class SavedModelFile {
     } catch (IllegalArgumentException e) {
       throw new MalformedModelException(e.getMessage(), e);
     }
-    passOver(SHARNN.of(config));
-    check(remaining() == 0, "%s bytes follow its last weights", remaining());
-    // so what the model allocates is bounded by the file
+    // what the model allocates is bounded by the file
     check(
-        weights == config.parameterCount(),
-        "it has %s weights, but the model of its config has %s",
-        weights,
-        config.parameterCount());
+        config.parameterCount() <= remaining() / DataType.FLOAT16.getNumOfBytes(),
+        "the model of its config has %s weights, but %s bytes follow",
+        config.parameterCount(),
+        remaining());
+    model = SHARNN.of(config);
+    read(model);
+    check(remaining() == 0, "%s bytes follow its last weights", remaining());
+    return model;
   }
 
   private Map<String, String> readHeader() throws IOException, MalformedModelException {
@@ -129,7 +137,7 @@ final class SavedModelFile {
   }
 
   /** The order in which DJL writes a block: version, shapes, its own parameters, its children. */
-  private void passOver(Block block) throws IOException, MalformedModelException {
+  private void read(Block block) throws IOException, MalformedModelException {
     int version = in.readByte();
     Shape kernel = null;
     if (block instanceof Linear) {
@@ -149,7 +157,7 @@ final class SavedModelFile {
     }
     List<Shape> shapes = new ArrayList<>();
     for (Parameter parameter : block.getDirectParameters().values()) {
-      shapes.add(passOver(parameter));
+      shapes.add(read(parameter));
     }
     // the weight of a Linear, gamma of a LayerNorm
     check(
@@ -158,11 +166,11 @@ final class SavedModelFile {
         kernel,
         shapes);
     for (Block child : block.getChildren().values()) {
-      passOver(child);
+      read(child);
     }
   }
 
-  private Shape passOver(Parameter parameter) throws IOException, MalformedModelException {
+  private Shape read(Parameter parameter) throws IOException, MalformedModelException {
     String name = parameter.getName();
     check(in.readChar() == 'P', "the parameter %s has no weights", name);
     check("parameter", in.readByte(), PARAMETER_VERSION);
@@ -175,28 +183,44 @@ final class SavedModelFile {
       in.readUTF();
     }
     check(in.readUTF().equals("DENSE"), "the array of %s is not dense", name);
-    DataType type = readDataType();
+    DataType dataType = readDataType();
+    if (!model.isInitialized()) {
+      model.initialize(manager, dataType, new Shape(1, 1));
+    }
+    NDArray array = parameter.getArray();
     check(
-        dataType == null || dataType == type,
+        array.getDataType() == dataType,
         "%s is of %s, but the weights before it are of %s",
         name,
-        type,
-        dataType);
-    dataType = type;
+        dataType,
+        array.getDataType());
     Shape shape = readShape();
-    long bytes = SafetensorsHeader.bytes(shape.getShape(), type);
+    check(
+        shape.equals(array.getShape()),
+        "%s has the shape %s in the file, but %s in the model of its config",
+        name,
+        shape,
+        array.getShape());
     check(in.readByte() == '<', "the array of %s is not little-endian", name);
     int length = in.readInt();
     check(
-        bytes == length && length <= remaining(),
-        "%s has the shape %s of %s and %s bytes, and the file has %s left",
+        length == shape.size() * dataType.getNumOfBytes(),
+        "%s has the shape %s of %s, but %s bytes",
         name,
         shape,
-        type,
-        length,
-        remaining());
-    in.skipNBytes(length);
-    weights += shape.size();
+        dataType,
+        length);
+    try (NDManager scratch = manager.newSubManager(Device.cpu())) {
+      NDArray values = scratch.create(shape, dataType);
+      ByteBuffer memory = values.toByteBuffer(true);
+      byte[] chunk = new byte[Math.min(length, CHUNK_BYTES)];
+      while (memory.hasRemaining()) {
+        int count = Math.min(memory.remaining(), chunk.length);
+        in.readFully(chunk, 0, count);
+        memory.put(chunk, 0, count);
+      }
+      SafetensorsWeights.assign(parameter, values);
+    }
     return shape;
   }
 
