@@ -121,7 +121,7 @@ public record SHARNNConfig(
    * @return what {@link SHARNN#parameterCount()} will be, or {@code Long.MAX_VALUE} where that is
    *     more
    */
-  long parameterCount() {
+  public long parameterCount() {
     long size = embeddingSize;
     long table = saturatedMultiply(vocabularySize, size);
     long square = saturatedMultiply(size, size);
