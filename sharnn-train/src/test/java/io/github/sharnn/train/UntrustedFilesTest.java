@@ -252,8 +252,15 @@ class UntrustedFilesTest {
         });
   }
 
+  /** Cut after it is written: a file that is emptied first is flushed to disk by some systems. */
   private static Path write(String name, byte[] bytes) throws IOException {
-    return Files.write(folder.resolve(name), bytes);
+    Path file = folder.resolve(name);
+    try (FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+      channel.write(ByteBuffer.wrap(bytes));
+      channel.truncate(bytes.length);
+    }
+    return file;
   }
 
   /** As often with the header alone changed, and its length put right. */
