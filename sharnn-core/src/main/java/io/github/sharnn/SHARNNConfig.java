@@ -6,6 +6,7 @@ import static com.google.common.math.LongMath.saturatedMultiply;
 
 import ai.djl.util.JsonUtils;
 import com.google.common.base.Ascii;
+import com.google.common.base.CharMatcher;
 import com.google.common.math.LongMath;
 import com.google.gson.JsonParseException;
 import java.util.List;
@@ -189,7 +190,10 @@ public record SHARNNConfig(
       return config;
     } catch (JsonParseException e) {
       throw new IllegalArgumentException(
-          "the model's config is not valid JSON: " + Ascii.truncate(json, MAX_SHOWN, "..."), e);
+          "the model's config is not valid JSON: "
+              + CharMatcher.javaIsoControl()
+                  .replaceFrom(Ascii.truncate(json, MAX_SHOWN, "..."), ' '),
+          e);
     } catch (RuntimeException e) {
       // Gson wraps what the record's constructor throws
       if (e.getCause() instanceof IllegalArgumentException cause) {
