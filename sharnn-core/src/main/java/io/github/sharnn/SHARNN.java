@@ -283,7 +283,9 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Loads a model that {@link Model#save} wrote, on DJL's default device.
+   * Loads a model that {@link Model#save} wrote, on DJL's default device. The file may come from
+   * anyone: it is checked whole before anything is made of it, which DJL's own {@link Model#load}
+   * does not do.
    *
    * @param folder the folder that was saved to; it holds one model
    * @return the model with a {@code SHARNN} block; the caller closes it
@@ -295,7 +297,7 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Loads a model that {@link Model#save} wrote.
+   * Loads a model that {@link Model#save} wrote, checked as in {@link #load(Path)}.
    *
    * @param folder the folder that was saved to; it holds one model
    * @param device where it computes, or null for DJL's default

@@ -1,10 +1,16 @@
 package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.math.LongMath.saturatedAdd;
+import static com.google.common.math.LongMath.saturatedMultiply;
 
 import ai.djl.util.JsonUtils;
+import com.google.common.base.Ascii;
+import com.google.common.base.CharMatcher;
+import com.google.common.math.LongMath;
 import com.google.gson.JsonParseException;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Every shape and option of a {@link SHARNN}, checked. Built by {@link SHARNN#builder()}, which
@@ -13,7 +19,7 @@ import java.util.List;
  * @param vocabularySize number of tokens V, at least 1
  * @param embeddingSize size C of embeddings, LSTM states and attention, at least 1
  * @param boomSize inner size H of the Boom, at least 1; a multiple of C with {@code boomShortcut}
- * @param layers number of blocks L, at least 1
+ * @param layers number of blocks L, from 1 to 1000
  * @param attentionLayers 0-based layers with attention, ascending, each below L; empty for none
  * @param memoryLength largest number of positions M that attention sees, at least 1
  * @param inputDropout dropout rate on the embeddings, in [0, 1)
@@ -44,13 +50,16 @@ public record SHARNNConfig(
     boolean tiedOutput,
     boolean collapsed) {
 
+  private static final int MAX_LAYERS = 1000;
+  private static final int MAX_SHOWN = 1000; // characters of a text that is not JSON
+
   /**
    * Checks every option.
    *
    * @param vocabularySize number of tokens V, at least 1
    * @param embeddingSize size C of embeddings, LSTM states and attention, at least 1
    * @param boomSize inner size H of the Boom, at least 1; a multiple of C with {@code boomShortcut}
-   * @param layers number of blocks L, at least 1
+   * @param layers number of blocks L, from 1 to 1000
    * @param attentionLayers 0-based layers with attention, ascending, each below L; empty for none
    * @param memoryLength largest number of positions M that attention sees, at least 1
    * @param inputDropout dropout rate on the embeddings, in [0, 1)
@@ -70,6 +79,8 @@ public record SHARNNConfig(
     checkPositive("embeddingSize", embeddingSize);
     checkPositive("boomSize", boomSize);
     checkPositive("layers", layers);
+    // a file's config is believed this far before its weights are counted
+    checkArgument(layers <= MAX_LAYERS, "layers must be at most %s, but is %s", MAX_LAYERS, layers);
     checkPositive("memoryLength", memoryLength);
     checkArgument(
         !boomShortcut || boomSize % embeddingSize == 0,
@@ -78,7 +89,8 @@ public record SHARNNConfig(
         boomSize,
         embeddingSize);
     checkArgument(attentionLayers != null, "attentionLayers must not be null: use an empty list");
-    for (int layer : attentionLayers) {
+    for (Integer layer : attentionLayers) {
+      checkArgument(layer != null, "attentionLayers must not hold null");
       checkArgument(
           layer >= 0 && layer < layers,
           "attentionLayers (%s) must lie between 0 and layers - 1 (%s), but has %s: layers are"
@@ -102,6 +114,33 @@ public record SHARNNConfig(
    */
   public boolean hasAttention(int layer) {
     return attentionLayers.contains(layer);
+  }
+
+  /**
+   * Counts the trained numbers without building the model.
+   *
+   * @return what {@link SHARNN#parameterCount()} will be, or {@code Long.MAX_VALUE} where that is
+   *     more
+   */
+  public long parameterCount() {
+    long size = embeddingSize;
+    long table = saturatedMultiply(vocabularySize, size);
+    long square = saturatedMultiply(size, size);
+    long linear = saturatedAdd(square, size);
+    long boom = saturatedMultiply(size, boomSize);
+    // three norms, 8 C * C + 8 C of the LSTM, one or two linear layers of the Boom
+    long block =
+        Stream.of(6 * size, saturatedMultiply(8, linear), boom, (long) boomSize)
+            .reduce(boomShortcut ? 0 : saturatedAdd(boom, size), LongMath::saturatedAdd);
+    // three norms, three scales, and linear layers: query, key, value, and two of Overparam
+    int linears = 1 + (keyProjection ? 1 : 0) + (valueProjection ? 1 : 0) + (collapsed ? 0 : 2);
+    long attention = saturatedAdd(9 * size, saturatedMultiply(linears, linear));
+    return Stream.of(
+            saturatedMultiply(tiedOutput ? 1 : 2, table),
+            (long) vocabularySize,
+            saturatedMultiply(layers, block),
+            saturatedMultiply(attentionLayers.size(), attention))
+        .reduce(0L, LongMath::saturatedAdd);
   }
 
   /**
@@ -150,7 +189,11 @@ public record SHARNNConfig(
       checkArgument(config != null, "the model's config is empty");
       return config;
     } catch (JsonParseException e) {
-      throw new IllegalArgumentException("the model's config is not valid JSON: " + json, e);
+      throw new IllegalArgumentException(
+          "the model's config is not valid JSON: "
+              + CharMatcher.javaIsoControl()
+                  .replaceFrom(Ascii.truncate(json, MAX_SHOWN, "..."), ' '),
+          e);
     } catch (RuntimeException e) {
       // Gson wraps what the record's constructor throws
       if (e.getCause() instanceof IllegalArgumentException cause) {

@@ -4,7 +4,6 @@ import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
@@ -13,15 +12,10 @@ import ai.djl.nn.Parameter;
 import ai.djl.nn.ParameterList;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
-import java.io.BufferedOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.channels.SeekableByteChannel;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -43,8 +37,7 @@ public final class SafetensorsWeights {
           "blocks\\.\\d+\\.(lnout\\.(weight|bias)|lnmid\\.(weight|bias)|lnmem\\.(weight|bias)"
               + "|attn\\.qkvs|attn\\.r_gate)");
 
-  private static final Pattern BFLOAT16 = Pattern.compile("\"dtype\"\\s*:\\s*\"BF16\"");
-  private static final long MAX_HEADER_BYTES = 100_000_000; // the format's own limit
+  private static final long SMALL_MODEL = 1_000_000;
 
   private SafetensorsWeights() {}
 
@@ -122,19 +115,15 @@ public final class SafetensorsWeights {
    */
   public static void write(SHARNN model, Path file) throws IOException {
     checkState(model.isInitialized(), "a model must be initialized before its weights are written");
-    NDList list = new NDList();
-    names(model)
-        .forEach(
-            (name, parameter) -> {
-              // a detached alias, so that the parameter keeps its own name
-              NDArray array = parameter.getArray().stopGradient();
-              array.setName(name);
-              list.add(array);
-            });
-    try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
-      list.encode(out, NDList.Encoding.SAFETENSORS);
-    } finally {
-      list.close();
+    Map<String, NDArray> tensors = new LinkedHashMap<>();
+    names(model).forEach((name, parameter) -> tensors.put(name, parameter.getArray()));
+    try (FileChannel channel =
+        FileChannel.open(
+            file,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.WRITE,
+            StandardOpenOption.TRUNCATE_EXISTING)) {
+      Safetensors.write(tensors, Map.of(), channel);
     }
   }
 
@@ -145,19 +134,24 @@ public final class SafetensorsWeights {
    * @param manager the manager that owns the weights of a model not yet initialized
    * @param file the file
    * @throws IOException if the file can't be read
-   * @throws MalformedModelException if it is no safetensors file, or its names or shapes are not
-   *     the model's: the message lists every unknown name, missing name and wrong shape
+   * @throws MalformedModelException if it is no {@link Safetensors} file, or its names, shapes or
+   *     types are not the model's: the message lists every unknown name, missing name, wrong shape
+   *     and wrong type. The model's weights are then as they were
    */
   public static void read(SHARNN model, NDManager manager, Path file)
       throws IOException, MalformedModelException {
-    if (!model.isInitialized()) {
-      model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
-    }
-    try (NDManager scratch = manager.newSubManager()) {
-      Map<String, NDArray> tensors = readTensors(scratch, file);
+    try (Safetensors tensors = Safetensors.open(file)) {
+      if (!model.isInitialized()) {
+        checkSize(file, tensors.tensors(), model.config());
+        model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
+      }
       Map<String, Parameter> names = names(model);
-      checkNamesAndShapes(file, tensors, names);
-      names.forEach((name, parameter) -> assign(parameter, tensors.get(name)));
+      checkFit(file, tensors.tensors(), names);
+      for (Map.Entry<String, Parameter> entry : names.entrySet()) {
+        try (NDArray values = tensors.read(manager, entry.getKey())) {
+          assign(entry.getValue(), values);
+        }
+      }
     }
   }
 
@@ -168,56 +162,29 @@ public final class SafetensorsWeights {
    * @param file the file
    * @return name to array, in the file's order
    * @throws IOException if the file can't be read
-   * @throws MalformedModelException if it is no safetensors file
+   * @throws MalformedModelException if it is no {@link Safetensors} file
    */
   public static Map<String, NDArray> readTensors(NDManager manager, Path file)
       throws IOException, MalformedModelException {
-    checkHeader(file);
-    Map<String, NDArray> tensors = new LinkedHashMap<>();
-    try {
-      for (NDArray array : NDList.decode(manager, Files.readAllBytes(file))) {
-        tensors.put(array.getName(), array);
-      }
-    } catch (RuntimeException e) {
+    try (Safetensors tensors = Safetensors.open(file)) {
+      return tensors.readAll(manager);
+    }
+  }
+
+  /** What the model allocates is bounded by the file, or small. */
+  private static void checkSize(
+      Path file, Map<String, Safetensors.Tensor> tensors, SHARNNConfig config)
+      throws MalformedModelException {
+    long numbers = tensors.values().stream().mapToLong(tensor -> tensor.shape().size()).sum();
+    if (config.parameterCount() > Math.max(2 * numbers, SMALL_MODEL)) {
       throw new MalformedModelException(
-          "%s is not a readable safetensors file: %s".formatted(file, e), e);
-    }
-    return tensors;
-  }
-
-  /** DJL guesses the format from the first bytes, and trusts the lengths in them. */
-  private static void checkHeader(Path file) throws IOException, MalformedModelException {
-    try (SeekableByteChannel channel = Files.newByteChannel(file)) {
-      ByteBuffer start = read(channel, 9).order(ByteOrder.LITTLE_ENDIAN);
-      if (start.hasRemaining()
-          || start.get(8) != '{'
-          || start.getLong(0) < 2
-          || start.getLong(0) > Math.min(channel.size() - 8, MAX_HEADER_BYTES)) {
-        throw new MalformedModelException(
-            file + " is not a safetensors file: it must begin with the length of a JSON header");
-      }
-      channel.position(8);
-      byte[] header = read(channel, (int) start.getLong(0)).array();
-      // the engine has no such type, and ends the process where it meets it
-      if (BFLOAT16.matcher(new String(header, StandardCharsets.UTF_8)).find()) {
-        throw new MalformedModelException(
-            file + " holds BF16 tensors, which DJL cannot read: save them as F32, F16 or F64");
-      }
+          "%s does not fit the model: it holds %s numbers, but the model has %s parameters"
+              .formatted(file, numbers, config.parameterCount()));
     }
   }
 
-  /** Reads {@code count} bytes, or what there is: a channel may give less at a time. */
-  private static ByteBuffer read(SeekableByteChannel channel, int count) throws IOException {
-    ByteBuffer bytes = ByteBuffer.allocate(count);
-    int got = 0;
-    while (bytes.hasRemaining() && got >= 0) {
-      got = channel.read(bytes);
-    }
-    return bytes;
-  }
-
-  private static void checkNamesAndShapes(
-      Path file, Map<String, NDArray> tensors, Map<String, Parameter> names)
+  private static void checkFit(
+      Path file, Map<String, Safetensors.Tensor> tensors, Map<String, Parameter> names)
       throws MalformedModelException {
     List<String> missing = names.keySet().stream().filter(n -> !tensors.containsKey(n)).toList();
     List<String> unknown =
@@ -227,14 +194,18 @@ public final class SafetensorsWeights {
     List<String> wrong = new ArrayList<>();
     names.forEach(
         (name, parameter) -> {
-          NDArray tensor = tensors.get(name);
-          if (tensor != null && !tensor.getShape().equals(parameter.getShape())) {
-            wrong.add("%s %s (model: %s)".formatted(name, tensor.getShape(), parameter.getShape()));
+          Safetensors.Tensor tensor = tensors.get(name);
+          if (tensor != null && !tensor.shape().equals(parameter.getShape())) {
+            wrong.add("%s %s (model: %s)".formatted(name, tensor.shape(), parameter.getShape()));
+          } else if (tensor != null && !tensor.dataType().isFloating()) {
+            wrong.add(
+                "%s of type %s (must be F64, F32 or F16)"
+                    .formatted(name, tensor.dataType().asSafetensors()));
           }
         });
     if (!missing.isEmpty() || !unknown.isEmpty() || !wrong.isEmpty()) {
       throw new MalformedModelException(
-          "%s does not fit the model; missing: %s; unknown: %s; wrong shapes: %s"
+          "%s does not fit the model; missing: %s; unknown: %s; wrong shapes or types: %s"
               .formatted(file, missing, unknown, wrong));
     }
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
+import ai.djl.ndarray.NDManager;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -104,6 +105,7 @@ class SHARNNConfigTest {
         bad(b -> b.boomSize(0), "boomSize must be at least 1, but is 0"),
         bad(b -> b.layers(0), "layers must be at least 1, but is 0"),
         bad(b -> b.layers(-3), "layers must be at least 1, but is -3"),
+        bad(b -> b.layers(1001), "layers must be at most 1000, but is 1001"),
         bad(b -> b.memoryLength(0), "memoryLength must be at least 1, but is 0"),
         bad(
             b -> b.embeddingSize(10).boomSize(25),
@@ -164,6 +166,8 @@ class SHARNNConfigTest {
         "[1, 2]",
         "{",
         "{\"layers\": \"many\"}",
+        "{\"attentionLayers\": [null], \"vocabularySize\": 9, \"embeddingSize\": 8, \"boomSize\": 8,"
+            + " \"layers\": 2, \"memoryLength\": 3}",
         "{}",
         "{\"layers\": 2.5}"
       })
@@ -188,6 +192,22 @@ class SHARNNConfigTest {
     assertThatThrownBy(() -> SHARNNConfig.fromJson(json.replace("\"attentionLayers\"", "\"a\"")))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("attentionLayers must not be null: use an empty list");
+  }
+
+  @Test
+  void counts_the_parameters_of_a_model_that_is_not_built() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      for (int seed = 0; seed < 20; seed++) {
+        SHARNN model = TestModels.initialized(TestModels.vary(seed), manager, seed);
+        SHARNN collapsed = model.collapse(manager);
+        assertThat(model.config().parameterCount()).isEqualTo(model.parameterCount());
+        assertThat(collapsed.config().parameterCount()).isEqualTo(collapsed.parameterCount());
+      }
+    }
+    int most = Integer.MAX_VALUE;
+    SHARNNBuilder largest = SHARNN.builder().vocabularySize(most).embeddingSize(most);
+    assertThat(largest.boomSize(most).layers(1000).config().parameterCount())
+        .isEqualTo(Long.MAX_VALUE);
   }
 
   @Test

@@ -209,6 +209,17 @@ class SafetensorsWeightsTest {
   }
 
   @Test
+  void rejects_weights_that_are_whole_numbers() throws Exception {
+    SHARNN model = TestModels.initialized(TestModels.tiny(), manager, 1);
+    Map<String, NDArray> tensors = tensorsOf(model);
+    tensors.put("decoder.bias", manager.zeros(new Shape(29), DataType.INT32));
+    write(tensors);
+    assertThatThrownBy(() -> SafetensorsWeights.read(model, manager, file))
+        .isInstanceOf(MalformedModelException.class)
+        .hasMessageContaining("types: [decoder.bias of type I32 (must be F64, F32 or F16)]");
+  }
+
+  @Test
   void tells_a_collapsed_file_from_a_trained_one() throws Exception {
     SHARNN model = TestModels.initialized(TestModels.tiny(), manager, 1);
     SafetensorsWeights.write(model.collapse(manager), file);
@@ -261,7 +272,9 @@ class SafetensorsWeightsTest {
     assertThatThrownBy(() -> SafetensorsWeights.readTensors(manager, file))
         .isInstanceOf(MalformedModelException.class)
         .hasMessage(
-            file + " holds BF16 tensors, which DJL cannot read: save them as F32, F16 or F64");
+            file
+                + " is not a readable safetensors file: a has the dtype BF16, which DJL cannot read:"
+                + " save it as F32, F16 or F64");
   }
 
   @Test

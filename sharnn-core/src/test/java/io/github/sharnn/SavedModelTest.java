@@ -77,6 +77,38 @@ class SavedModelTest {
   }
 
   @Test
+  void keeps_the_type_of_the_weights() throws Exception {
+    for (DataType dataType : new DataType[] {DataType.FLOAT16, DataType.FLOAT64}) {
+      SHARNN block = TestModels.tiny().build();
+      try (Model model = block.newModel("tiny")) {
+        TestModels.initialized(block, model.getNDManager(), dataType, 1, new Shape(1, 1));
+        model.save(folder, "tiny");
+        try (Model loaded = SHARNN.load(folder)) {
+          NDArray embedding = SHARNN.of(loaded).embedding.getArray();
+          assertThat(embedding.getDataType()).isEqualTo(dataType);
+          NDArrayAssert.assertThat(embedding).isExactly(block.embedding.getArray());
+        }
+      }
+    }
+  }
+
+  @Test
+  void looks_into_no_folder_in_the_folder() throws Exception {
+    Path inner = folder.resolve("inner");
+    try (Model model = newModel(TestModels.tiny(), 1)) {
+      model.save(inner, ".tiny");
+    }
+    Files.copy(inner.resolve(".tiny-0000.params"), folder.resolve(".tiny-0000.params"));
+    assertThatThrownBy(() -> SHARNN.load(folder))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("but holds none");
+    Files.createDirectory(folder.resolve("tiny-0000.params"));
+    assertThatThrownBy(() -> SHARNN.load(folder))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("is a folder or a device, not a saved model");
+  }
+
+  @Test
   void loads_into_a_plain_block_of_the_same_config() throws Exception {
     try (NDManager manager = NDManager.newBaseManager();
         Model model = newModel(TestModels.tiny(), 1);
@@ -124,6 +156,21 @@ class SavedModelTest {
     assertThatThrownBy(() -> SHARNN.load(folder))
         .isInstanceOf(MalformedModelException.class)
         .hasMessageContaining("(29, 16) in the file, but (30, 16)");
+  }
+
+  @Test
+  void rejects_a_config_of_as_many_weights_in_other_shapes() throws Exception {
+    // 17 units of the Boom less, each with 2 * 16 + 1 weights, for 33 tokens more, with 16 + 1
+    SHARNNBuilder options = TestModels.tiny().layers(1).boomShortcut(false);
+    SHARNNConfig other = options.vocabularySize(49).boomSize(1).config();
+    try (Model model = newModel(options.vocabularySize(16).boomSize(18), 1)) {
+      assertThat(other.parameterCount()).isEqualTo(SHARNN.of(model).parameterCount());
+      model.setProperty(SHARNN.CONFIG_PROPERTY, other.toJson());
+      model.save(folder, "tiny");
+    }
+    assertThatThrownBy(() -> SHARNN.load(folder))
+        .isInstanceOf(MalformedModelException.class)
+        .hasMessageContaining("(16, 16) in the file, but (49, 16)");
   }
 
   @ParameterizedTest

@@ -15,13 +15,9 @@ import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
-import ai.djl.training.tracker.Tracker;
 import ai.djl.translate.Batchifier;
-import com.google.gson.Gson;
-import com.google.gson.JsonParseException;
 import io.github.sharnn.Devices;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.SafetensorsWeights;
 import io.github.sharnn.generate.Sampler;
@@ -55,7 +51,8 @@ public final class GoldenCheck {
   /** What the tolerances, which are a CPU's, are multiplied by on a GPU. */
   public static final double GPU_FACTOR = 10;
 
-  private static final Pattern SAMPLING = Pattern.compile("(?:top_k_(\\d+))?_?(?:top_p_(\\d+))?");
+  private static final Pattern SAMPLING =
+      Pattern.compile("(?:top_k_(\\d{1,9}))?_?(?:top_p_(\\d{1,9}))?");
 
   private final Path folder;
   private final Device device;
@@ -75,7 +72,8 @@ public final class GoldenCheck {
    * @return the worst error of each kind
    * @throws IOException if a file is missing or can't be read
    * @throws MalformedModelException if a file is not what it should be
-   * @throws IllegalArgumentException if the device is a GPU that is not there
+   * @throws IllegalArgumentException if the folder lacks a number, the files do not fit each other
+   *     or ask for too large a computation, or the device is a GPU that is not there
    * @throws IllegalStateException if {@link SHARNNTrainer#fit} is running in this process
    */
   public static GoldenReport run(Path folder, Device device)
@@ -98,98 +96,30 @@ public final class GoldenCheck {
     return check.report.build();
   }
 
-  /** The fields of {@code config.json}. */
-  private record Config(
-      int vocabSize,
-      int embeddingSize,
-      int hiddenSize,
-      int layers,
-      int[] attentionLayers,
-      int memoryLength,
-      int batchSize,
-      int segments,
-      boolean tiedWeights,
-      int[] splits,
-      OptimizerConfig optimizer) {
-
-    SHARNNConfig model() {
-      return SHARNN
-          .builder()
-          .vocabularySize(vocabSize)
-          .embeddingSize(embeddingSize)
-          .boomSize(hiddenSize)
-          .layers(layers)
-          .attentionLayers(attentionLayers)
-          .memoryLength(memoryLength)
-          .tiedOutput(tiedWeights)
-          .dropouts(0)
-          .config();
-    }
-  }
-
-  private record OptimizerConfig(
-      String name,
-      float learningRate,
-      float weightDecay,
-      float minTrust,
-      float beta1,
-      float beta2,
-      float epsilon,
-      double clipNorm) {
-
-    Lamb lamb() {
-      checkArgument("lamb".equals(name), "the golden optimizer must be lamb, but is %s", name);
-      return Lamb.builder()
-          .optLearningRateTracker(Tracker.fixed(learningRate))
-          .optWeightDecays(weightDecay)
-          .optMinTrust(minTrust)
-          .optBeta1(beta1)
-          .optBeta2(beta2)
-          .optEpsilon(epsilon)
-          .build();
-    }
-  }
-
   private void model() throws IOException, MalformedModelException {
-    Config config = config();
-    checkArgument(
-        config.splits() == null || config.splits().length == 0,
-        "%s has a split softmax, which this version does not have",
-        folder);
+    GoldenConfig config = GoldenConfig.read(folder);
     SHARNN block = SHARNN.of(config.model());
     try (Model model = block.newModel("golden", device)) {
       NDManager manager = model.getNDManager();
       SafetensorsWeights.read(block, manager, folder.resolve("model.safetensors"));
       Map<String, NDArray> expected =
           SafetensorsWeights.readTensors(manager, folder.resolve("expected.safetensors"));
+      // before a state is made for that many streams
+      config.checkTokens("eval.0.input", require("eval.0.input", expected));
       evaluate(block, manager, config, expected);
       train(model, config, expected);
       collapse(block, manager, expected);
     }
   }
 
-  private Config config() throws IOException, MalformedModelException {
-    try {
-      Config config =
-          new Gson().fromJson(Files.readString(folder.resolve("config.json")), Config.class);
-      checkArgument(
-          config != null && config.attentionLayers() != null && config.optimizer() != null,
-          "%s/config.json has no attentionLayers or no optimizer",
-          folder);
-      return config;
-    } catch (JsonParseException e) {
-      throw new MalformedModelException(folder + "/config.json is not valid JSON", e);
-    }
-  }
-
   private void evaluate(
-      SHARNN block, NDManager parent, Config config, Map<String, NDArray> expected) {
+      SHARNN block, NDManager parent, GoldenConfig config, Map<String, NDArray> expected) {
     try (NDManager manager = parent.newSubManager()) {
       ParameterStore parameterStore = new ParameterStore(manager, false);
       SHARNNState state = block.zeroState(manager, config.batchSize());
       for (int segment = 0; segment < config.segments(); segment++) {
         String prefix = "eval." + segment + ".";
-        Batch batch = batch(manager, expected, segment);
+        Batch batch = batch(manager, config, expected, segment);
         SHARNN.Output output = block.forward(parameterStore, batch.getData().head(), state, false);
         state = output.state();
         NDArray loss =
@@ -215,7 +145,7 @@ public final class GoldenCheck {
     }
   }
 
-  private void train(Model model, Config config, Map<String, NDArray> expected) {
+  private void train(Model model, GoldenConfig config, Map<String, NDArray> expected) {
     SHARNN block = SHARNN.of(model);
     Map<String, Parameter> names = SafetensorsWeights.names(block);
     Lamb lamb = config.optimizer().lamb();
@@ -235,7 +165,7 @@ public final class GoldenCheck {
       SHARNNState state = block.zeroState(manager, config.batchSize());
       for (int segment = 0; segment < config.segments(); segment++) {
         String prefix = "train." + segment + ".";
-        TrainingStep.Result result = step.run(batch(manager, expected, segment), state, 1);
+        TrainingStep.Result result = step.run(batch(manager, config, expected, segment), state, 1);
         state = result.state();
         compare("loss", prefix + "loss", result.loss(), expected);
         names.forEach(
@@ -269,6 +199,11 @@ public final class GoldenCheck {
       Map<String, NDArray> expected =
           SafetensorsWeights.readTensors(manager, folder.resolve("expected.safetensors"));
       NDArray logits = require("logits", expected);
+      checkArgument(
+          logits.getShape().dimension() == 2 && logits.getDataType() == DataType.FLOAT32,
+          "logits in expected.safetensors must be a matrix of FLOAT32, but are %s of %s",
+          logits.getShape(),
+          logits.getDataType());
       for (String name : expected.keySet()) {
         Matcher matcher = SAMPLING.matcher(name);
         if (matcher.matches()) {
@@ -290,12 +225,15 @@ public final class GoldenCheck {
     return manager.create(probabilities);
   }
 
-  /** Tokens and labels are stored time-first, {@code (T, B)}. */
-  private static Batch batch(NDManager manager, Map<String, NDArray> expected, int segment) {
-    NDArray tokens = require("eval." + segment + ".input", expected).transpose(); // -> (B, T)
-    NDArray labels = require("eval." + segment + ".target", expected).transpose(); // -> (B, T)
-    tokens.attach(manager);
-    labels.attach(manager);
+  private static Batch batch(
+      NDManager manager, GoldenConfig config, Map<String, NDArray> expected, int segment) {
+    NDArray tokens = tokens(manager, config, "eval." + segment + ".input", expected);
+    NDArray labels = tokens(manager, config, "eval." + segment + ".target", expected);
+    checkArgument(
+        tokens.getShape().equals(labels.getShape()),
+        "expected.safetensors has tokens of shape %s and targets of shape %s",
+        tokens.getShape(),
+        labels.getShape());
     return new Batch(
         manager,
         new NDList(tokens),
@@ -305,6 +243,16 @@ public final class GoldenCheck {
         Batchifier.STACK,
         0,
         0);
+  }
+
+  /** Tokens are stored time-first, {@code (T, B)}. */
+  private static NDArray tokens(
+      NDManager manager, GoldenConfig config, String name, Map<String, NDArray> expected) {
+    NDArray stored = require(name, expected);
+    config.checkTokens(name, stored);
+    NDArray tokens = stored.transpose(); // -> (B, T)
+    tokens.attach(manager);
+    return tokens;
   }
 
   private static NDArray timeFirst(NDArray batchFirst) {
@@ -333,11 +281,11 @@ public final class GoldenCheck {
    * {@code ||actual - expected|| / ||expected||} in double precision; infinite where shapes differ.
    */
   private static double relativeError(NDArray actual, NDArray expected) {
-    double[] a = doubles(actual);
-    double[] e = doubles(expected);
-    if (a.length != e.length) {
+    if (actual.size() != expected.size()) {
       return Double.POSITIVE_INFINITY;
     }
+    double[] a = doubles(actual);
+    double[] e = doubles(expected);
     double difference = 0;
     double norm = 0;
     for (int i = 0; i < a.length; i++) {

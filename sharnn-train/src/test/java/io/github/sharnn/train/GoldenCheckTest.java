@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Device;
+import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import io.github.sharnn.SafetensorsWeights;
 import java.io.OutputStream;
 import java.net.URISyntaxException;
@@ -81,6 +83,58 @@ class GoldenCheckTest {
     assertThatThrownBy(() -> GoldenCheck.run(folder, null))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("no expected.safetensors");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "\"vocabSize\": 29 | \"vocabSize\": 2000000000 | but model.safetensors has at most 34066",
+        "\"layers\": 4 | \"layers\": 999 | but model.safetensors has at most 34066",
+        "\"vocabSize\": 29 | \"vocabSize\": 5 | does not fit the model",
+        "\"batchSize\": 3 | \"batchSize\": 0 | batchSize in",
+        "\"batchSize\": 3 | \"batchSize\": 1000000000 | must be whole numbers of shape (time, 1000000000)",
+        "\"memoryLength\": 18 | \"memoryLength\": 2000000000 | but a check has at most 4194304",
+        "\"segments\": 4 | \"segments\": 2000000000 | has no tensor eval.4.input",
+        "\"name\": \"lamb\" | \"name\": null | must be lamb",
+        "\"layers\": 4 | \"layers\": [] | is not valid JSON"
+      })
+  void names_what_is_wrong_with_a_config(
+      String good, String bad, String message, @TempDir Path folder) throws Exception {
+    for (String file : new String[] {"expected.safetensors", "model.safetensors"}) {
+      Files.copy(golden("single-head").resolve(file), folder.resolve(file));
+    }
+    String json = Files.readString(golden("single-head").resolve("config.json"));
+    assertThat(json).contains(good);
+    Files.writeString(folder.resolve("config.json"), json.replace(good, bad));
+    assertThatThrownBy(() -> GoldenCheck.run(folder, null))
+        .isInstanceOfAny(IllegalArgumentException.class, MalformedModelException.class)
+        .hasMessageContaining(message);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "eval.0.input, 29, but has 29",
+    "eval.1.input, -1, but has -1",
+    "eval.2.target, 9223372036854775807, but has 9223372036854775807"
+  })
+  void gives_native_code_no_token_outside_the_vocabulary(
+      String tensor, long token, String message, @TempDir Path folder) throws Exception {
+    for (String file : new String[] {"config.json", "model.safetensors"}) {
+      Files.copy(golden("single-head").resolve(file), folder.resolve(file));
+    }
+    try (NDManager manager = NDManager.newBaseManager();
+        OutputStream out = Files.newOutputStream(folder.resolve("expected.safetensors"))) {
+      Map<String, NDArray> expected =
+          SafetensorsWeights.readTensors(
+              manager, golden("single-head").resolve("expected.safetensors"));
+      expected.get(tensor).set(new NDIndex("2, 1"), manager.create(token));
+      new NDList(expected.values()).encode(out, NDList.Encoding.SAFETENSORS);
+    }
+    assertThatThrownBy(() -> GoldenCheck.run(folder, null))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageStartingWith(tensor + " must lie between 0 and vocabSize - 1 (28)")
+        .hasMessageContaining(message);
   }
 
   @Test

@@ -1,0 +1,324 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.ParameterStore;
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
+import com.google.common.primitives.Bytes;
+import com.sun.management.ThreadMXBean;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.Safetensors;
+import io.github.sharnn.SafetensorsWeights;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import net.jqwik.api.lifecycle.AfterContainer;
+import net.jqwik.api.lifecycle.BeforeContainer;
+
+/**
+ * Good files with a few things wrong, for each reader: it gives what the file says, or throws what
+ * it documents, and allocates little. See docs/reliability.md for many more inputs.
+ */
+class UntrustedFilesTest {
+
+  private static final long MAX_ALLOCATED = 64 << 20;
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final Map<String, Figures> FIGURES = new TreeMap<>();
+
+  private static Path folder;
+  private static NDManager manager;
+  private static SHARNN model;
+  private static byte[] anyTypes;
+  private static byte[] weights;
+  private static byte[][] saved;
+  private static Path sampling;
+  private static Path noAttention;
+
+  /** What the inputs of one reader came to. */
+  private static final class Figures {
+    private int read;
+    private int refused;
+    private long mostAllocated;
+    private final long start = System.nanoTime();
+    private long end;
+  }
+
+  /** Reads one file and returns the bytes of the arrays made of it. */
+  private interface Reader {
+    long read() throws IOException, MalformedModelException;
+  }
+
+  private static SHARNNBuilder tiny() {
+    return SHARNN
+        .builder()
+        .vocabularySize(3)
+        .embeddingSize(2)
+        .boomSize(4)
+        .layers(2)
+        .memoryLength(3)
+        .dropouts(0);
+  }
+
+  @BeforeContainer
+  static void writeGoodFiles() throws Exception {
+    sampling = GoldenCheckTest.golden("sampling");
+    noAttention = GoldenCheckTest.golden("no-attention");
+    folder = Files.createTempDirectory("untrusted");
+    manager = NDManager.newBaseManager();
+    model = tiny().build();
+    model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
+    Path file = folder.resolve("good.safetensors");
+    SafetensorsWeights.write(model, file);
+    weights = Files.readAllBytes(file);
+
+    Map<String, NDArray> tensors = new LinkedHashMap<>();
+    NDArray array = manager.arange(6f).reshape(2, 3);
+    for (DataType type :
+        new DataType[] {
+          DataType.FLOAT64,
+          DataType.FLOAT32,
+          DataType.FLOAT16,
+          DataType.INT64,
+          DataType.INT32,
+          DataType.INT8,
+          DataType.UINT8,
+          DataType.BOOLEAN
+        }) {
+      tensors.put(type.name(), array.toType(type, true));
+    }
+    tensors.put("scalar", manager.create(1f));
+    tensors.put("empty", manager.create(new Shape(0, 2)));
+    try (FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
+      Safetensors.write(tensors, Map.of("step", "7"), channel);
+    }
+    anyTypes = Files.readAllBytes(file);
+    saved = new byte[][] {save(tiny()), save(tiny().tiedOutput(false).attentionLayers())};
+  }
+
+  private static byte[] save(SHARNNBuilder builder) throws IOException {
+    SHARNN block = builder.build();
+    try (Model good = block.newModel("good")) {
+      block.initialize(good.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
+      good.save(folder, "good");
+    }
+    Path file = folder.resolve("good-0000.params");
+    byte[] bytes = Files.readAllBytes(file);
+    Files.delete(file);
+    return bytes;
+  }
+
+  @AfterContainer
+  static void close() throws IOException {
+    manager.close();
+    MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
+    FIGURES.forEach(
+        (reader, figures) ->
+            System.out.printf(
+                "%s: %,d inputs, of them %,d read; %.0f s; at most %,d bytes allocated for one%n",
+                reader,
+                figures.read + figures.refused,
+                figures.read,
+                (figures.end - figures.start) / 1e9,
+                figures.mostAllocated));
+  }
+
+  @Provide
+  Arbitrary<Long> seeds() {
+    return Arbitraries.randomValue(Random::nextLong);
+  }
+
+  @Property
+  void safetensors(@ForAll("seeds") long seed) throws IOException {
+    Path file = write("any.safetensors", safetensors(anyTypes, new Random(seed)));
+    check(
+        "Safetensors",
+        () -> {
+          try (NDManager own = manager.newSubManager();
+              Safetensors tensors = Safetensors.open(file)) {
+            tensors.readAll(own).values().forEach(NDArray::toDebugString);
+            return bytes(own);
+          }
+        });
+  }
+
+  @Property
+  void weights(@ForAll("seeds") long seed) throws IOException {
+    Random random = new Random(seed);
+    Path file = write("weights.safetensors", safetensors(weights, random));
+    SHARNN target = random.nextInt(10) > 0 ? model : tiny().vocabularySize(500_000).build();
+    check(
+        "SafetensorsWeights",
+        () -> {
+          try (NDManager own = manager.newSubManager()) {
+            SafetensorsWeights.read(target, own, file);
+            forward(target);
+            return bytes(own);
+          }
+        });
+  }
+
+  @Property
+  void savedModel(@ForAll("seeds") long seed) throws IOException {
+    Random random = new Random(seed);
+    byte[] good = saved[random.nextInt(saved.length)];
+    write(
+        "good-0000.params",
+        random.nextInt(3) > 0 ? Mutation.of(good, random) : inConfig(good, random));
+    check(
+        "SHARNN.load",
+        () -> {
+          try (Model loaded = SHARNN.load(folder)) {
+            forward(SHARNN.of(loaded));
+            return bytes(loaded.getNDManager());
+          }
+        });
+  }
+
+  @Property
+  void config(@ForAll("seeds") long seed) {
+    byte[] good = tiny().attentionLayers(0, 1).config().toJson().getBytes(StandardCharsets.UTF_8);
+    String json = new String(Mutation.of(good, new Random(seed)), StandardCharsets.UTF_8);
+    check(
+        "SHARNNConfig",
+        () -> {
+          try {
+            SHARNNConfig.fromJson(json);
+          } catch (IllegalArgumentException e) {
+            throw new MalformedModelException(e.getMessage(), e);
+          }
+          return 0;
+        });
+  }
+
+  @Property
+  void golden(@ForAll("seeds") long seed) throws IOException {
+    Random random = new Random(seed);
+    // the check of a model takes long
+    Path good = random.nextInt(20) > 0 ? sampling : noAttention;
+    List<Path> files;
+    try (Stream<Path> list = Files.list(good)) {
+      files = list.sorted().toList();
+    }
+    Path bad = files.get(random.nextInt(files.size()));
+    for (Path file : files) {
+      byte[] bytes = Files.readAllBytes(file);
+      if (file.equals(bad)) {
+        boolean json = file.toString().endsWith(".json");
+        bytes = json ? Mutation.of(bytes, random) : safetensors(bytes, random);
+      }
+      write(file.getFileName().toString(), bytes);
+    }
+    if (good.equals(sampling)) {
+      Files.deleteIfExists(folder.resolve("config.json"));
+    }
+    check(
+        "GoldenCheck",
+        () -> {
+          try {
+            GoldenCheck.run(folder, null);
+          } catch (IllegalArgumentException e) {
+            throw new MalformedModelException(e.getMessage(), e);
+          }
+          return 0;
+        });
+  }
+
+  /** Cut after it is written: a file that is emptied first is flushed to disk by some systems. */
+  private static Path write(String name, byte[] bytes) throws IOException {
+    Path file = folder.resolve(name);
+    try (FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+      channel.write(ByteBuffer.wrap(bytes));
+      channel.truncate(bytes.length);
+    }
+    return file;
+  }
+
+  /** As often with the header alone changed, and its length put right. */
+  private static byte[] safetensors(byte[] good, Random random) {
+    if (random.nextBoolean()) {
+      return Mutation.of(good, random);
+    }
+    int end = Long.BYTES + (int) ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    byte[] header = Mutation.of(Arrays.copyOfRange(good, Long.BYTES, end), random);
+    ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    length.putLong(header.length);
+    return Bytes.concat(length.array(), header, Arrays.copyOfRange(good, end, good.length));
+  }
+
+  /** With the config alone changed, and the length of its text put right. */
+  private static byte[] inConfig(byte[] good, Random random) {
+    byte[] first = "{\"vocabularySize\"".getBytes(StandardCharsets.UTF_8);
+    int start = Bytes.indexOf(good, first);
+    int end = start + ByteBuffer.wrap(good).getShort(start - Short.BYTES);
+    byte[] config = Mutation.of(Arrays.copyOfRange(good, start, end), random);
+    byte[] length = ByteBuffer.allocate(Short.BYTES).putShort((short) config.length).array();
+    return Bytes.concat(
+        Arrays.copyOf(good, start - Short.BYTES),
+        length,
+        config,
+        Arrays.copyOfRange(good, end, good.length));
+  }
+
+  /** What was read can be computed with. */
+  private static void forward(SHARNN read) {
+    try (NDManager own = manager.newSubManager()) {
+      NDArray tokens = own.zeros(new Shape(1, 2), DataType.INT64);
+      NDList logits = read.forward(new ParameterStore(own, false), new NDList(tokens), false);
+      assertThat(logits.head().getShape())
+          .isEqualTo(new Shape(1, 2, read.config().vocabularySize()));
+    }
+  }
+
+  private static long bytes(NDManager owner) {
+    return owner.getManagedArrays().stream()
+        .mapToLong(array -> array.size() * array.getDataType().getNumOfBytes())
+        .sum();
+  }
+
+  private static void check(String name, Reader reader) {
+    Figures figures = FIGURES.computeIfAbsent(name, n -> new Figures());
+    long before = THREADS.getCurrentThreadAllocatedBytes();
+    long arrays = 0;
+    try {
+      arrays = reader.read();
+      figures.read++;
+    } catch (IOException | MalformedModelException e) {
+      assertThat(e.getMessage()).isNotBlank();
+      figures.refused++;
+    }
+    long allocated = THREADS.getCurrentThreadAllocatedBytes() - before + arrays;
+    figures.mostAllocated = Math.max(figures.mostAllocated, allocated);
+    figures.end = System.nanoTime();
+    assertThat(allocated).isLessThanOrEqualTo(MAX_ALLOCATED);
+  }
+}
