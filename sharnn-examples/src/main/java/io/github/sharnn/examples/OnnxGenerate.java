@@ -58,7 +58,7 @@ public final class OnnxGenerate {
             "tokens",
             OnnxTensor.createTensor(
                 environment, LongBuffer.wrap(tokens), new long[] {1, tokens.length}));
-        OrtSession.Result result = session.run(inputs); // owns what it holds, the next state
+        OrtSession.Result result = session.run(inputs); // its tensors are closed one by one
         inputs.values().forEach(OnnxTensor::close);
         state.replaceAll((name, old) -> (OnnxTensor) result.get("next." + name).orElseThrow());
         try (OnnxTensor logits = (OnnxTensor) result.get("logits").orElseThrow()) {

@@ -39,10 +39,14 @@ final class OnnxGraph {
     return name;
   }
 
-  /** Declares that a value goes out, under a name of its own. */
-  void output(String value, String name, Object... dimensions) {
-    graph.addNode(NodeProto.newBuilder().setOpType("Identity").addInput(value).addOutput(name));
+  /** Declares an output, as an input, that a value is to be assigned to. */
+  void output(String name, Object... dimensions) {
     graph.addOutput(value(name, TensorProto.DataType.FLOAT, dimensions));
+  }
+
+  /** Gives a declared output its value. */
+  void assign(String name, String value) {
+    graph.addNode(NodeProto.newBuilder().setOpType("Identity").addInput(value).addOutput(name));
   }
 
   /** Adds a weight of the given values, row by row. */

@@ -51,6 +51,7 @@ final class SharnnGraph {
 
   private void model() {
     String tokens = graph.input("tokens", INT64, BATCH, TIME);
+    graph.output("logits", BATCH, TIME, config.vocabularySize());
     String shape = graph.node("Shape", List.of(tokens)); // [B, T]
     String time = graph.node("Gather", List.of(shape, graph.integers(1)));
     String batch = graph.node("Gather", List.of(shape, graph.integers(0)));
@@ -66,8 +67,7 @@ final class SharnnGraph {
 
     String output = config.tiedOutput() ? table : weight("decoder.weight");
     String logits = linear(h, output, weight("decoder.bias")); // (T*B, C) -> (T*B, V)
-    graph.output(
-        batchFirst(logits, timeFirst), "logits", BATCH, TIME, config.vocabularySize()); // (B, T, V)
+    graph.assign("logits", batchFirst(logits, timeFirst)); // -> (B, T, V)
   }
 
   private String block(int layer, String h, String time, String timeFirst) {
@@ -82,6 +82,18 @@ final class SharnnGraph {
     return add(boom, norm(prefix + "lnff", h));
   }
 
+  /** A part of the state, which goes in and comes out. */
+  private String state(String name, Object... dimensions) {
+    Object[] out = dimensions.clone();
+    out[1] = out[1] instanceof String length ? next(length) : out[1]; // a memory's
+    graph.output(next(name), out);
+    return graph.input(name, FLOAT, dimensions);
+  }
+
+  private static String next(String name) {
+    return "next." + name;
+  }
+
   private String lstm(int layer, String x, String timeFirst) {
     String rnn = "blocks." + layer + ".rnn.";
     float[] inputBias = gates(values(rnn + "bias_ih_l0"));
@@ -91,8 +103,8 @@ final class SharnnGraph {
     System.arraycopy(hiddenBias, 0, bias, 4 * size, 4 * size);
 
     String axis = graph.integers(0);
-    String hidden = graph.input("hidden." + layer, FLOAT, BATCH, size);
-    String cell = graph.input("cell." + layer, FLOAT, BATCH, size);
+    String hidden = state("hidden." + layer, BATCH, size);
+    String cell = state("cell." + layer, BATCH, size);
     List<String> outputs =
         graph.nodes(
             "LSTM",
@@ -106,21 +118,19 @@ final class SharnnGraph {
                 graph.node("Unsqueeze", List.of(hidden, axis)), // (B, C) -> (1, B, C)
                 graph.node("Unsqueeze", List.of(cell, axis))), // (B, C) -> (1, B, C)
             attribute("hidden_size", size));
-    String nextHidden = graph.node("Squeeze", List.of(outputs.get(1), axis)); // -> (B, C)
-    String nextCell = graph.node("Squeeze", List.of(outputs.get(2), axis)); // -> (B, C)
-    graph.output(nextHidden, "next." + hidden, BATCH, size);
-    graph.output(nextCell, "next." + cell, BATCH, size);
+    graph.assign(next(hidden), graph.node("Squeeze", List.of(outputs.get(1), axis))); // -> (B, C)
+    graph.assign(next(cell), graph.node("Squeeze", List.of(outputs.get(2), axis))); // -> (B, C)
     return rows(outputs.get(0)); // (T, 1, B, C) -> (T*B, C)
   }
 
   /** {@code (B, T, C)} of the layer's attention over its memory and the segment, as rows. */
   private String attention(int layer, String h, String m, String time, String timeFirst) {
     String attn = "blocks." + layer + ".attn.";
-    String memory = graph.input("memory." + layer, FLOAT, BATCH, "memory", size);
+    String memory = state("memory." + layer, BATCH, "memory", size);
     String window = graph.integers(config.memoryLength());
     String kept = graph.node("Sub", List.of(window, time)); // below 0 where T is beyond the window
     String keys = concat(1, last(memory, kept), m); // -> (B, K, C)
-    graph.output(last(keys, window), "next." + memory, BATCH, "next.memory", size);
+    graph.assign(next(memory), last(keys, window));
 
     String q = batchFirst(query(attn, h), timeFirst); // (T*B, C) -> (B, T, C)
     String k = config.keyProjection() ? projection(attn + "k", keys) : keys;

@@ -20,6 +20,7 @@ import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
+import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.sharnn.AttentionMemory;
@@ -219,6 +220,12 @@ class OnnxExportTest {
       assertThat(proto.getOpsetImportList()).singleElement().returns("", o -> o.getDomain());
       assertThat(proto.getOpsetImport(0).getVersion()).isEqualTo(17);
       GraphProto graph = proto.getGraph();
+      assertThat(graph.getInputList())
+          .extracting(ValueInfoProto::getName)
+          .startsWith("tokens", "hidden.0", "cell.0", "memory.0", "hidden.1");
+      assertThat(graph.getOutputList())
+          .extracting(ValueInfoProto::getName)
+          .startsWith("logits", "next.hidden.0", "next.cell.0", "next.memory.0", "next.hidden.1");
       assertThat(graph.getNodeList()).allMatch(node -> node.getDomain().isEmpty());
       Map<String, Long> operators =
           graph.getNodeList().stream()
