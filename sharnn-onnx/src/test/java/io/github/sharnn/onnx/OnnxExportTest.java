@@ -10,23 +10,17 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Blocks;
-import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import io.github.sharnn.AttentionMemory;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
-import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.SafetensorsWeights;
 import io.github.sharnn.generate.SHARNNGenerator;
@@ -43,7 +37,6 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
-import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -52,7 +45,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What ONNX Runtime makes of an exported model, against the model itself and the reference. */
 class OnnxExportTest {
 
-  private static final Path GOLDEN = Path.of("../sharnn-core/src/test/resources/golden");
   private static final double TOLERANCE = 1e-5; // a tenth of what issue 5 allows
 
   @TempDir private Path folder;
@@ -60,11 +52,11 @@ class OnnxExportTest {
   @ParameterizedTest
   @ValueSource(strings = {"single-head", "every-layer", "no-attention"})
   void agrees_with_the_reference(String name) throws Exception {
-    try (Model model = golden(name)) {
+    try (Model model = TestModels.golden(name)) {
       NDManager manager = model.getNDManager();
       Map<String, NDArray> expected =
           SafetensorsWeights.readTensors(
-              manager, GOLDEN.resolve(name).resolve("expected.safetensors"));
+              manager, TestModels.GOLDEN.resolve(name).resolve("expected.safetensors"));
       int batch = (int) expected.get("eval.0.input").size(1);
       try (OrtModel onnx = export(model, batch)) {
         for (int segment = 0; expected.containsKey("eval." + segment + ".input"); segment++) {
@@ -96,7 +88,7 @@ class OnnxExportTest {
   @ValueSource(
       strings = {"single-head", "every-layer", "no-attention", "projections", "second-linear"})
   void carries_its_state_over_20_segments_as_the_model_does(String name) throws Exception {
-    try (Model model = model(name)) {
+    try (Model model = TestModels.model(name)) {
       SHARNN block = SHARNN.of(model);
       NDManager manager = model.getNDManager();
       Random random = new Random(7);
@@ -143,7 +135,7 @@ class OnnxExportTest {
   @ParameterizedTest
   @ValueSource(ints = {5, 1, 0})
   void takes_a_memory_that_its_caller_has_shortened(int kept) throws Exception {
-    try (Model model = golden("every-layer")) {
+    try (Model model = TestModels.golden("every-layer")) {
       SHARNN block = SHARNN.of(model);
       NDManager manager = model.getNDManager();
       ParameterStore parameterStore = new ParameterStore(manager, false);
@@ -177,7 +169,7 @@ class OnnxExportTest {
   @ValueSource(strings = {"single-head", "every-layer", "no-attention"})
   void generates_the_same_64_tokens(String name) throws Exception {
     byte[] prompt = {3, 14, 15, 9, 2, 6};
-    try (Model model = golden(name);
+    try (Model model = TestModels.golden(name);
         OrtModel onnx = export(model, 1)) {
       ByteArrayOutputStream ours = new ByteArrayOutputStream();
       SHARNNGenerator.builder(model)
@@ -210,7 +202,7 @@ class OnnxExportTest {
 
   @Test
   void holds_standard_operators_and_collapsed_weights_alone() throws Exception {
-    try (Model model = golden("every-layer")) {
+    try (Model model = TestModels.golden("every-layer")) {
       Path file = folder.resolve("model.onnx");
       OnnxExport.write(model, file);
       ModelProto proto;
@@ -255,7 +247,7 @@ class OnnxExportTest {
 
   @Test
   void leaves_the_model_as_it_is_and_takes_a_collapsed_one() throws Exception {
-    try (Model model = golden("every-layer")) {
+    try (Model model = TestModels.golden("every-layer")) {
       SHARNN block = SHARNN.of(model);
       long parameters = block.parameterCount();
       NDManager manager = model.getNDManager();
@@ -275,7 +267,7 @@ class OnnxExportTest {
 
   @Test
   void writes_float16_weights_as_float32() throws Exception {
-    try (Model model = SHARNN.of(tiny().config()).newModel("half", Device.cpu())) {
+    try (Model model = SHARNN.of(TestModels.tiny().config()).newModel("half", Device.cpu())) {
       SHARNN.of(model).initialize(model.getNDManager(), DataType.FLOAT16, new Shape(1, 1));
       try (OrtModel onnx = export(model, 1)) {
         NDArray tokens = tokens(model.getNDManager(), new Random(1), 1, 9, 29);
@@ -287,7 +279,7 @@ class OnnxExportTest {
   @Test
   void refuses_what_it_cannot_write() {
     Path file = folder.resolve("model.onnx");
-    try (Model model = tiny().build().newModel("raw", Device.cpu())) {
+    try (Model model = TestModels.tiny().build().newModel("raw", Device.cpu())) {
       assertThatIllegalStateException()
           .isThrownBy(() -> OnnxExport.write(model, file))
           .withMessageContaining("model raw must have weights before it is exported");
@@ -347,61 +339,5 @@ class OnnxExportTest {
       NDManager manager, Random random, int batch, int time, int vocabulary) {
     long[] values = random.longs((long) batch * time, 0, vocabulary).toArray();
     return manager.create(values, new Shape(batch, time));
-  }
-
-  private static SHARNNBuilder tiny() {
-    return SHARNN
-        .builder()
-        .vocabularySize(29)
-        .embeddingSize(16)
-        .boomSize(64)
-        .layers(3)
-        .memoryLength(18)
-        .dropouts(0);
-  }
-
-  private static Model model(String name) throws Exception {
-    return switch (name) {
-      case "projections" ->
-          random(tiny().keyProjection(true).valueProjection(true).tiedOutput(false));
-      case "second-linear" -> random(tiny().attentionLayers(0, 2).boomShortcut(false));
-      default -> golden(name);
-    };
-  }
-
-  /** A model in which no scale, bias or norm is at its first value. */
-  private static Model random(SHARNNBuilder builder) {
-    Model model = builder.build().newModel("random", Device.cpu());
-    NDManager manager = model.getNDManager();
-    SHARNN.of(model).initialize(manager, DataType.FLOAT32, new Shape(1, 1));
-    Random random = new Random(5);
-    for (Parameter parameter : SHARNN.of(model).getParameters().values()) {
-      double mean = parameter.getType() == Parameter.Type.GAMMA ? 1 : 0;
-      Shape shape = parameter.getShape();
-      double[] values = random.doubles(shape.size()).map(u -> mean + 0.8 * (u - 0.5)).toArray();
-      try (NDArray alias = parameter.getArray().stopGradient();
-          NDArray array = manager.create(values, shape).toType(DataType.FLOAT32, false)) {
-        alias.set(new NDIndex("..."), array);
-      }
-    }
-    return model;
-  }
-
-  private static Model golden(String name) throws Exception {
-    Path source = GOLDEN.resolve(name);
-    JsonObject json =
-        JsonParser.parseString(Files.readString(source.resolve("config.json"))).getAsJsonObject();
-    SHARNNConfig config =
-        tiny()
-            .layers(json.get("layers").getAsInt())
-            .attentionLayers(
-                StreamSupport.stream(json.getAsJsonArray("attentionLayers").spliterator(), false)
-                    .mapToInt(e -> e.getAsInt())
-                    .toArray())
-            .config();
-    SHARNN block = SHARNN.of(config);
-    Model model = block.newModel(name, Device.cpu());
-    SafetensorsWeights.read(block, model.getNDManager(), source.resolve("model.safetensors"));
-    return model;
   }
 }
