@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
 
 /**
  * The command line: {@code java -jar sharnn.jar
- * train|evaluate|generate|verify|prepare-enwik8|plot|report|benchmark}.
+ * train|evaluate|generate|verify|prepare-enwik8|plot|report|benchmark|export}.
  *
  * <p>Exit codes: 0 success, 1 failed, 2 bad usage.
  */
@@ -39,7 +39,8 @@ import picocli.CommandLine.Spec;
       PrepareEnwik8Command.class,
       PlotCommand.class,
       ReportCommand.class,
-      BenchmarkCommand.class
+      BenchmarkCommand.class,
+      ExportCommand.class
     })
 public final class Sharnn implements Runnable {
 

@@ -1,0 +1,97 @@
+package io.github.sharnn.onnx;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDManager;
+import ai.onnx.proto.OnnxMl.ModelProto;
+import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
+import ai.onnx.proto.OnnxMl.StringStringEntryProto;
+import ai.onnx.proto.OnnxMl.Version;
+import io.github.sharnn.RunHeader;
+import io.github.sharnn.SHARNN;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * Writes a model as one ONNX file, for any runtime of opset 17: standard operators only, FLOAT32,
+ * Overparam collapsed, no dropout.
+ *
+ * <pre>{@code
+ * OnnxExport.write(SHARNN.load(Path.of("book-model")), Path.of("book.onnx"));
+ * }</pre>
+ *
+ * <ul>
+ *   <li>Inputs: {@code tokens (B, T)} INT64, each in [0, V); then for each layer L {@code hidden.L
+ *       (B, C)}, {@code cell.L (B, C)} and, with attention, {@code memory.L (B, M, C)}, FLOAT32, as
+ *       {@link io.github.sharnn.SHARNNState#toNDList()} lists them. Zeros and an empty memory, M =
+ *       0, are the state before the first token
+ *   <li>Outputs: {@code logits (B, T, V)}, and each part of the state after the segment under its
+ *       input's name with {@code next.} before it
+ *   <li>B, T and M vary from call to call. The file cuts the memory to the model's {@code
+ *       memoryLength} by itself; a caller may pass a shorter one, even none, at any call
+ *   <li>Metadata: {@link SHARNN#CONFIG_PROPERTY}, the config as JSON
+ * </ul>
+ */
+public final class OnnxExport {
+
+  /** The version of ONNX's operators that the file needs. */
+  public static final int OPSET = 17;
+
+  private static final long MAX_WEIGHTS = (Integer.MAX_VALUE - (1 << 20)) / Float.BYTES;
+
+  private OnnxExport() {}
+
+  /**
+   * Writes a model.
+   *
+   * @param model a model with an initialized {@link SHARNN}, on any device, of any precision; it
+   *     stays as it is
+   * @param file the file, replaced if it exists
+   * @throws IOException if the file can't be written
+   * @throws IllegalArgumentException if the model holds no SHARNN, or its weights take more than
+   *     the 2 GiB that one ONNX file holds
+   * @throws IllegalStateException if the model has no weights
+   */
+  public static void write(Model model, Path file) throws IOException {
+    SHARNN block = SHARNN.of(model);
+    checkState(
+        block.isInitialized(),
+        "model %s must have weights before it is exported: train it or get it from SHARNN.load",
+        model.getName());
+    checkSize(block.parameterCount());
+    ModelProto proto = build(block, model.getNDManager());
+    try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
+      proto.writeTo(out);
+    }
+  }
+
+  private static ModelProto build(SHARNN block, NDManager parent) {
+    try (NDManager manager = parent.newSubManager()) {
+      return ModelProto.newBuilder()
+          .setIrVersion(Version.IR_VERSION_2021_7_30_VALUE) // what opset 17 came with
+          .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET))
+          .setProducerName("sharnn")
+          .setProducerVersion(RunHeader.version())
+          .addMetadataProps(
+              StringStringEntryProto.newBuilder()
+                  .setKey(SHARNN.CONFIG_PROPERTY)
+                  .setValue(block.config().toJson()))
+          .setGraph(SharnnGraph.of(block.collapse(manager)))
+          .build();
+    }
+  }
+
+  static void checkSize(long weights) {
+    checkArgument(
+        weights <= MAX_WEIGHTS,
+        "an ONNX file holds at most 2 GiB, %s weights, but the model has %s: choose a smaller"
+            + " embeddingSize, boomSize or vocabularySize",
+        MAX_WEIGHTS,
+        weights);
+  }
+}

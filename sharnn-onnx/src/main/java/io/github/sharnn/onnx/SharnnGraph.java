@@ -1,0 +1,284 @@
+package io.github.sharnn.onnx;
+
+import static ai.onnx.proto.OnnxMl.TensorProto.DataType.FLOAT;
+import static ai.onnx.proto.OnnxMl.TensorProto.DataType.INT64;
+import static io.github.sharnn.onnx.OnnxGraph.NONE;
+import static io.github.sharnn.onnx.OnnxGraph.attribute;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.Parameter;
+import ai.onnx.proto.OnnxMl.GraphProto;
+import com.google.common.primitives.Longs;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.SafetensorsWeights;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A collapsed model as an ONNX graph: what {@link SHARNN#forward} computes in evaluation.
+ *
+ * <p>Activations are rows {@code (T*B, C)}, time first, as ONNX Runtime's LSTM wants them;
+ * attention alone sees them as {@code (B, T, C)}.
+ */
+final class SharnnGraph {
+
+  private static final String BATCH = "batch";
+  private static final String TIME = "time";
+  private static final float NORM_EPSILON = 1e-12f;
+  private static final float GELU_SLOPE = 1.702f;
+
+  /** ONNX's LSTM has its gates in the order i, o, f, c; PyTorch's has i, f, g (that c), o. */
+  private static final int[] GATES = {0, 3, 1, 2};
+
+  private final SHARNNConfig config;
+  private final Map<String, Parameter> parameters;
+  private final int size;
+  private final OnnxGraph graph = new OnnxGraph("sharnn");
+
+  private SharnnGraph(SHARNN collapsed) {
+    config = collapsed.config();
+    parameters = SafetensorsWeights.names(collapsed);
+    size = config.embeddingSize();
+  }
+
+  static GraphProto of(SHARNN collapsed) {
+    SharnnGraph builder = new SharnnGraph(collapsed);
+    builder.model();
+    return builder.graph.build();
+  }
+
+  private void model() {
+    String tokens = graph.input("tokens", INT64, BATCH, TIME);
+    graph.output("logits", BATCH, TIME, config.vocabularySize());
+    String shape = graph.node("Shape", List.of(tokens)); // [B, T]
+    String time = graph.node("Gather", List.of(shape, graph.integers(1)));
+    String batch = graph.node("Gather", List.of(shape, graph.integers(0)));
+    String timeFirst = concat(0, time, batch, graph.integers(-1)); // [T, B, -1]
+
+    String table = weight("encoder.weight");
+    String embedded =
+        graph.node("Gather", List.of(table, transpose(tokens, 1, 0))); // (T, B) -> (T, B, C)
+    String h = rows(embedded);
+    for (int layer = 0; layer < config.layers(); layer++) {
+      h = block(layer, h, time, timeFirst);
+    }
+
+    String output = config.tiedOutput() ? table : weight("decoder.weight");
+    String logits = linear(h, output, weight("decoder.bias")); // (T*B, C) -> (T*B, V)
+    graph.assign("logits", batchFirst(logits, timeFirst)); // -> (B, T, V)
+  }
+
+  private String block(int layer, String h, String time, String timeFirst) {
+    String prefix = "blocks." + layer + ".";
+    h = lstm(layer, norm(prefix + "lnstart", h), timeFirst);
+    if (config.hasAttention(layer)) {
+      String m = batchFirst(norm(prefix + "lnmem", h), timeFirst); // (T*B, C) -> (B, T, C)
+      h = norm(prefix + "lnmid", h);
+      h = add(h, attention(layer, h, m, time, timeFirst));
+    }
+    String boom = boom(prefix + "ff.", norm(prefix + "lnxff", h));
+    return add(boom, norm(prefix + "lnff", h));
+  }
+
+  /** A part of the state, which goes in and comes out. */
+  private String state(String name, Object... dimensions) {
+    Object[] out = dimensions.clone();
+    out[1] = out[1] instanceof String length ? next(length) : out[1]; // a memory's
+    graph.output(next(name), out);
+    return graph.input(name, FLOAT, dimensions);
+  }
+
+  private static String next(String name) {
+    return "next." + name;
+  }
+
+  private String lstm(int layer, String x, String timeFirst) {
+    String rnn = "blocks." + layer + ".rnn.";
+    float[] inputBias = gates(values(rnn + "bias_ih_l0"));
+    float[] hiddenBias = gates(values(rnn + "bias_hh_l0"));
+    float[] bias = new float[8 * size];
+    System.arraycopy(inputBias, 0, bias, 0, 4 * size);
+    System.arraycopy(hiddenBias, 0, bias, 4 * size, 4 * size);
+
+    String axis = graph.integers(0);
+    String hidden = state("hidden." + layer, BATCH, size);
+    String cell = state("cell." + layer, BATCH, size);
+    List<String> outputs =
+        graph.nodes(
+            "LSTM",
+            3,
+            List.of(
+                reshape(x, timeFirst), // (T*B, C) -> (T, B, C)
+                graph.weight(rnn + "W", gates(values(rnn + "weight_ih_l0")), 1, 4L * size, size),
+                graph.weight(rnn + "R", gates(values(rnn + "weight_hh_l0")), 1, 4L * size, size),
+                graph.weight(rnn + "B", bias, 1, 8L * size),
+                NONE, // all streams are of one length
+                graph.node("Unsqueeze", List.of(hidden, axis)), // (B, C) -> (1, B, C)
+                graph.node("Unsqueeze", List.of(cell, axis))), // (B, C) -> (1, B, C)
+            attribute("hidden_size", size));
+    graph.assign(next(hidden), graph.node("Squeeze", List.of(outputs.get(1), axis))); // -> (B, C)
+    graph.assign(next(cell), graph.node("Squeeze", List.of(outputs.get(2), axis))); // -> (B, C)
+    return rows(outputs.get(0)); // (T, 1, B, C) -> (T*B, C)
+  }
+
+  /** {@code (B, T, C)} of the layer's attention over its memory and the segment, as rows. */
+  private String attention(int layer, String h, String m, String time, String timeFirst) {
+    String attn = "blocks." + layer + ".attn.";
+    String memory = state("memory." + layer, BATCH, "memory", size);
+    String window = graph.integers(config.memoryLength());
+    String kept = graph.node("Sub", List.of(window, time)); // below 0 where T is beyond the window
+    String keys = concat(1, last(memory, kept), m); // -> (B, K, C)
+    graph.assign(next(memory), last(keys, window));
+
+    String q = batchFirst(query(attn, h), timeFirst); // (T*B, C) -> (B, T, C)
+    String k = config.keyProjection() ? projection(attn + "k", keys) : keys;
+    String v = config.valueProjection() ? projection(attn + "v", keys) : keys;
+    String scores = graph.node("MatMul", List.of(q, transpose(k, 0, 2, 1))); // -> (B, T, K)
+    String unseen = graph.scalar("unseen", Float.NEGATIVE_INFINITY);
+    String seen =
+        graph.node("Where", List.of(visible(keys, time), scores, unseen)); // (T, K) for all B
+    String weights = graph.node("Softmax", List.of(seen), attribute("axis", -1));
+    String context = graph.node("MatMul", List.of(weights, v)); // -> (B, T, C)
+    String scaled = graph.node("Mul", List.of(context, weight(attn + "vs", size)));
+    return rows(transpose(scaled, 1, 0, 2)); // (B, T, C) -> (T*B, C)
+  }
+
+  /** The gates of queries and keys and 1 / sqrt(C) are constants: the norm's weights hold them. */
+  private String query(String attn, String h) {
+    float[] qs = values(attn + "qs");
+    float[] ks = values(attn + "ks");
+    float[] gamma = values(attn + "qln.weight");
+    float[] beta = values(attn + "qln.bias");
+    for (int i = 0; i < size; i++) {
+      double scale = sigmoid(qs[i]) * sigmoid(ks[i]) / Math.sqrt(size);
+      gamma[i] *= (float) scale;
+      beta[i] *= (float) scale;
+    }
+    String projected = linear(h, weight(attn + "q.weight"), weight(attn + "q.bias"));
+    return normalize(
+        projected,
+        graph.weight(attn + "qln.weight", gamma, size),
+        graph.weight(attn + "qln.bias", beta, size));
+  }
+
+  /** Query t, the {@code K - T + t}th position, sees the keys up to itself: {@code (T, K)}. */
+  private String visible(String keys, String time) {
+    String count = length(keys); // [K]
+    String zero = graph.integers(0);
+    String from = scalar(graph.node("Sub", List.of(count, time)));
+    String step = scalar(graph.integers(1));
+    String key = graph.node("Range", List.of(scalar(zero), scalar(count), step)); // (K)
+    String query = graph.node("Range", List.of(from, scalar(count), step)); // (T)
+    String column = graph.node("Unsqueeze", List.of(query, graph.integers(1))); // (T) -> (T, 1)
+    return graph.node("LessOrEqual", List.of(key, column)); // (T, K)
+  }
+
+  private String boom(String ff, String x) {
+    String u = linear(x, weight(ff + "linear1.weight"), weight(ff + "linear1.bias")); // (T*B, H)
+    String slope = graph.scalar("gelu.slope", GELU_SLOPE);
+    String gate = graph.node("Sigmoid", List.of(graph.node("Mul", List.of(u, slope))));
+    String gelu = graph.node("Mul", List.of(u, gate));
+    if (!config.boomShortcut()) {
+      return linear(gelu, weight(ff + "linear2.weight"), weight(ff + "linear2.bias"));
+    }
+    String chunks = reshape(gelu, graph.integers(0, -1, size)); // (T*B, H) -> (T*B, H/C, C)
+    return graph.node(
+        "ReduceSum", List.of(chunks, graph.integers(1)), attribute("keepdims", 0)); // -> (T*B, C)
+  }
+
+  /** {@code W x + b} of rows. */
+  private String linear(String rows, String weight, String bias) {
+    return graph.node("Gemm", List.of(rows, weight, bias), attribute("transB", 1));
+  }
+
+  /** {@code W x + b} of {@code (B, K, C)}. */
+  private String projection(String name, String x) {
+    String y = linear(rows(x), weight(name + ".weight"), weight(name + ".bias"));
+    return reshape(y, graph.node("Shape", List.of(x))); // (B*K, C) -> (B, K, C)
+  }
+
+  private String norm(String name, String x) {
+    return normalize(x, weight(name + ".weight"), weight(name + ".bias"));
+  }
+
+  private String normalize(String x, String gamma, String beta) {
+    return graph.node(
+        "LayerNormalization",
+        List.of(x, gamma, beta),
+        attribute("axis", -1),
+        attribute("epsilon", NORM_EPSILON));
+  }
+
+  /** The last {@code count} positions of {@code (B, K, C)}; all if there are no more. */
+  private String last(String x, String count) {
+    String surplus = graph.node("Sub", List.of(length(x), count));
+    String from = graph.node("Max", List.of(surplus, graph.integers(0)));
+    return graph.node("Slice", List.of(x, from, graph.integers(Long.MAX_VALUE), graph.integers(1)));
+  }
+
+  /** {@code [K]} of {@code (B, K, C)}. */
+  private String length(String x) {
+    return graph.node("Gather", List.of(graph.node("Shape", List.of(x)), graph.integers(1)));
+  }
+
+  private String rows(String x) {
+    return reshape(x, graph.integers(-1, size));
+  }
+
+  /** Rows {@code (T*B, N)} to {@code (B, T, N)}. */
+  private String batchFirst(String rows, String timeFirst) {
+    return transpose(reshape(rows, timeFirst), 1, 0, 2); // -> (T, B, N) -> (B, T, N)
+  }
+
+  private String reshape(String x, String shape) {
+    return graph.node("Reshape", List.of(x, shape));
+  }
+
+  private String transpose(String x, long... axes) {
+    return graph.node("Transpose", List.of(x), attribute("perm", Longs.asList(axes)));
+  }
+
+  private String concat(int axis, String... parts) {
+    return graph.node("Concat", List.of(parts), attribute("axis", axis));
+  }
+
+  private String add(String a, String b) {
+    return graph.node("Add", List.of(a, b));
+  }
+
+  /** The scalar in a list of one. */
+  private String scalar(String list) {
+    return graph.node("Squeeze", List.of(list, graph.integers(0)));
+  }
+
+  /** A weight as the model has it. */
+  private String weight(String name) {
+    return weight(name, parameters.get(name).getShape().getShape());
+  }
+
+  private String weight(String name, long... shape) {
+    return graph.weight(name, values(name), shape);
+  }
+
+  private float[] values(String name) {
+    try (NDArray array = parameters.get(name).getArray().toType(DataType.FLOAT32, true)) {
+      return array.toFloatArray();
+    }
+  }
+
+  /** The four blocks of an LSTM's weight or bias in ONNX's order. */
+  private static float[] gates(float[] pytorch) {
+    int length = pytorch.length / GATES.length;
+    float[] onnx = new float[pytorch.length];
+    for (int gate = 0; gate < GATES.length; gate++) {
+      System.arraycopy(pytorch, GATES[gate] * length, onnx, gate * length, length);
+    }
+    return onnx;
+  }
+
+  private static double sigmoid(double x) {
+    return 1 / (1 + Math.exp(-x));
+  }
+}

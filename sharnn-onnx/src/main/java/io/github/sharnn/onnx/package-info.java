@@ -1,0 +1,2 @@
+/** SHARNN models as ONNX files. */
+package io.github.sharnn.onnx;

@@ -1,0 +1,92 @@
+package io.github.sharnn.onnx;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.onnxruntime.NodeInfo;
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
+import ai.onnxruntime.TensorInfo;
+import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** An exported model in ONNX Runtime, with the state that it carries. */
+final class OrtModel implements AutoCloseable {
+
+  /** One array. */
+  record Values(float[] data, long... shape) {
+
+    NDArray in(NDManager manager) {
+      return manager.create(data, new Shape(shape));
+    }
+  }
+
+  private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
+  private final OrtSession session;
+
+  /** The state before the next segment, by its inputs' names. */
+  final Map<String, Values> state = new LinkedHashMap<>();
+
+  OrtModel(Path file, int batch) throws OrtException {
+    OrtSession.SessionOptions options = new OrtSession.SessionOptions();
+    options.setIntraOpNumThreads(1);
+    session = environment.createSession(file.toString(), options);
+    for (NodeInfo input : session.getInputInfo().values()) {
+      if (!input.getName().equals("tokens")) {
+        long[] shape = ((TensorInfo) input.getInfo()).getShape().clone();
+        shape[0] = batch;
+        shape[1] = Math.max(shape[1], 0); // a memory's length varies
+        int size = (int) Arrays.stream(shape).reduce(1, (a, b) -> a * b);
+        state.put(input.getName(), new Values(new float[size], shape));
+      }
+    }
+  }
+
+  /** Runs a segment and keeps its state. */
+  Values logits(long[] tokens, long batch) throws OrtException {
+    Map<String, OnnxTensor> inputs = new HashMap<>();
+    try {
+      inputs.put(
+          "tokens",
+          OnnxTensor.createTensor(
+              environment, LongBuffer.wrap(tokens), new long[] {batch, tokens.length / batch}));
+      for (var entry : state.entrySet()) {
+        Values values = entry.getValue();
+        FloatBuffer buffer = FloatBuffer.wrap(values.data());
+        inputs.put(entry.getKey(), OnnxTensor.createTensor(environment, buffer, values.shape()));
+      }
+      try (OrtSession.Result result = session.run(inputs)) {
+        for (String name : state.keySet()) {
+          state.put(name, values(result, "next." + name));
+        }
+        return values(result, "logits");
+      }
+    } finally {
+      inputs.values().forEach(OnnxTensor::close);
+    }
+  }
+
+  Map<String, String> metadata() throws OrtException {
+    return session.getMetadata().getCustomMetadata();
+  }
+
+  private static Values values(OrtSession.Result result, String name) {
+    OnnxTensor tensor = (OnnxTensor) result.get(name).orElseThrow();
+    FloatBuffer buffer = tensor.getFloatBuffer();
+    float[] data = new float[buffer.remaining()];
+    buffer.get(data);
+    return new Values(data, tensor.getInfo().getShape());
+  }
+
+  @Override
+  public void close() throws OrtException {
+    session.close();
+  }
+}
