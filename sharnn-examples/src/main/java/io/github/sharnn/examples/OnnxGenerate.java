@@ -43,7 +43,6 @@ public final class OnnxGenerate {
     float temperature = args.length > 4 ? Float.parseFloat(args[4]) : 0.8f;
 
     byte[] prompt = args[1].getBytes(StandardCharsets.UTF_8);
-    System.out.writeBytes(prompt);
     long[] tokens = new long[prompt.length];
     for (int i = 0; i < tokens.length; i++) {
       tokens[i] = Byte.toUnsignedLong(prompt[i]);
@@ -52,6 +51,7 @@ public final class OnnxGenerate {
     OrtEnvironment environment = OrtEnvironment.getEnvironment();
     try (OrtSession session = environment.createSession(args[0])) {
       Map<String, OnnxTensor> state = zeroState(environment, session);
+      System.out.writeBytes(prompt);
       for (int generated = 0; generated < length; generated++) {
         Map<String, OnnxTensor> inputs = new HashMap<>(state);
         inputs.put(
