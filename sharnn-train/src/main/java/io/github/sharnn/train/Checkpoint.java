@@ -1,6 +1,5 @@
 package io.github.sharnn.train;
 
-import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
@@ -236,26 +235,19 @@ public final class Checkpoint {
   }
 
   /**
-   * Loads the best weights so far of all stages; the current ones before the first evaluation.
+   * Reads the best weights so far of all stages, the current ones before the first evaluation, into
+   * a model.
    *
-   * @param name the name of the model
-   * @param device where it goes, or null for DJL's default
-   * @return a new model, to be closed by the caller
+   * <pre>{@code
+   * Model model = SHARNN.of(checkpoint.config()).newModel("best");
+   * checkpoint.readBest(model);
+   * }</pre>
+   *
+   * @param model a DJL model with a {@link SHARNN} of the same shapes, initialized where needed
    * @throws IOException if a file can't be read
-   * @throws MalformedModelException if it does not hold the config's weights
+   * @throws MalformedModelException if the shapes are not the model's
    */
-  public Model bestModel(String name, Device device) throws IOException, MalformedModelException {
-    Model model = SHARNN.of(config()).newModel(name, device);
-    try {
-      readBest(model);
-      return model;
-    } catch (IOException | MalformedModelException | RuntimeException e) {
-      model.close();
-      throw e;
-    }
-  }
-
-  private void readBest(Model model) throws IOException, MalformedModelException {
+  public void readBest(Model model) throws IOException, MalformedModelException {
     String file = WEIGHTS;
     if (has(EARLIER)) {
       file = EARLIER;

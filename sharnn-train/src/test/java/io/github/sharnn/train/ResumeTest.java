@@ -10,8 +10,10 @@ import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -153,7 +155,9 @@ class ResumeTest {
         .extracting(StepReport::step)
         .containsExactly(5L, 10L, 11L, 12L); // the evaluations, then what is new
     assertThat(Checkpoint.open(run).step()).isEqualTo(12);
-    try (Model best = Checkpoint.open(run).bestModel("best", null)) {
+    Checkpoint newest = Checkpoint.open(run);
+    try (Model best = SHARNN.of(newest.config()).newModel("best")) {
+      newest.readBest(best);
       assertThat(Evaluation.of(best, corpus.validation(), 4, 16).bitsPerCharacter())
           .isEqualTo(more.best().validationBpc());
     }
@@ -198,19 +202,14 @@ class ResumeTest {
   }
 
   @Test
-  void refuses_a_folder_with_checkpoints_of_another_run_or_in_use() {
+  void refuses_a_folder_with_checkpoints_of_another_run_or_in_use() throws Exception {
     CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(3);
-    try (Model model = sharnn().build().newModel("tiny")) {
-      SHARNNTrainer trainer =
-          trainer(model)
-              .checkpoints(policy)
-              .onStep(
-                  report ->
-                      assertThatThrownBy(() -> fit(policy, Budget.steps(2)))
-                          .isInstanceOf(UncheckedIOException.class)
-                          .hasMessageContaining("another run is using the folder " + run))
-              .build();
-      trainer.fit(corpus, Budget.steps(2));
+    fit(policy, Budget.steps(2));
+    try (FileChannel lock = FileChannel.open(run.resolve(".lock"), StandardOpenOption.WRITE)) {
+      assertThat(lock.tryLock()).isNotNull();
+      assertThatThrownBy(() -> fit(policy.resume(), Budget.steps(4)))
+          .isInstanceOf(UncheckedIOException.class)
+          .hasMessageContaining("another run is using the folder " + run);
     }
     assertThatIllegalArgumentException()
         .isThrownBy(() -> fit(policy, Budget.steps(4)))
