@@ -137,7 +137,11 @@ final class CheckpointWriter implements AutoCloseable {
       throw failure;
     }
     LOGGER.info("saved {}", checkpoint);
-    RunFolder.prune(run, keep);
+    try {
+      RunFolder.prune(run, keep);
+    } catch (IOException e) {
+      LOGGER.error("can't delete the oldest checkpoints in {}: {}", run, e.toString());
+    }
   }
 
   /** Fills a file. */
