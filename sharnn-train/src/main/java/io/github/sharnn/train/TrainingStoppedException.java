@@ -12,7 +12,7 @@ public final class TrainingStoppedException extends CancellationException {
 
   private static final long serialVersionUID = 1;
 
-  private final long step;
+  private final transient long step;
   private final transient Path checkpoint;
 
   TrainingStoppedException(long step, Path checkpoint) {
