@@ -98,7 +98,6 @@ final class TrainCommand implements Callable<Integer> {
         resumed.map(c -> "going on from " + c.folder()).orElse(settings.recipe().toString())
             + ": "
             + stages);
-    Files.createDirectories(output);
     Path file = metrics == null ? output.resolve("metrics.jsonl") : metrics;
     try (Model model = block.newModel("sharnn", device.device());
         MetricsFile lines =

@@ -12,7 +12,6 @@ import io.github.sharnn.SafetensorsWeights;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -75,17 +74,18 @@ public final class Checkpoint {
    *
    * @param path a checkpoint's folder, or a run's folder for its newest one
    * @return the checkpoint
-   * @throws NoSuchFileException if there is none
    * @throws DamagedCheckpointException if it is not what was written; the message names the newest
    *     one before it that is whole
-   * @throws IOException if it can't be read
+   * @throws IOException if there is none, or it can't be read
    */
   public static Checkpoint open(Path path) throws IOException {
     Path folder = path;
     if (!RunFolder.isCheckpoint(path)) {
       List<Path> all = Files.isDirectory(path) ? list(path) : List.of();
       if (all.isEmpty()) {
-        throw new NoSuchFileException(path.toString(), null, "it holds no checkpoint");
+        throw new IOException(
+            "the folder %s holds no checkpoint: name a run's folder or a checkpoint in it"
+                .formatted(path));
       }
       folder = all.get(all.size() - 1);
     }

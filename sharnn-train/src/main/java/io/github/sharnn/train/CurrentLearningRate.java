@@ -27,6 +27,11 @@ final class CurrentLearningRate implements Tracker {
     factor = (float) Math.pow(0.5, count);
   }
 
+  /** Brings back the rate of the last update. */
+  void restore(float rate) {
+    latest = rate;
+  }
+
   @Override
   public float getNewValue(int step) {
     latest =

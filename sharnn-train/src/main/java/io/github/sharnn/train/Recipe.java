@@ -194,6 +194,7 @@ public enum Recipe {
         "stages set the learning rate of Lamb, but the optimizer is %s: call fit of the trainer"
             + " for each stage instead",
         trainer.optimizerName());
+    trainer.build(); // checks the options before there is a folder
     SoleTraining.begin(trainer.model.getName()); // for all stages, so that none finds it taken
     try {
       if (trainer.checkpoints == null) {
@@ -221,7 +222,7 @@ public enum Recipe {
         evaluations.forEach(stage -> results.add(new FitResult(stage)));
       }
       for (int i = results.size(); i < stages.size(); i++) {
-        trainer.learningRate(stages.get(i).learningRate()).build(); // checks the options
+        trainer.learningRate(stages.get(i).learningRate());
         FitResult result =
             TrainingRun.fit(
                 trainer,

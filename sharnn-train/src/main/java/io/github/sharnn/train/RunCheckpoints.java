@@ -64,6 +64,7 @@ final class RunCheckpoints implements AutoCloseable {
    */
   static RunCheckpoints open(SHARNNTrainer.Builder options, Corpus corpus, int stages) {
     CheckpointPolicy policy = options.checkpoints;
+    TrainingRun.checkParts(options, corpus); // before there is a folder
     try {
       Files.createDirectories(policy.folder());
       FileChannel lock = lock(policy.folder());
@@ -119,7 +120,7 @@ final class RunCheckpoints implements AutoCloseable {
   private void checkFits(TrainingRecord saved, SHARNNTrainer.Builder options, int stages) {
     List<String> differences = new ArrayList<>();
     compare(saved.config(), SHARNN.of(options.model).config(), differences);
-    compare(saved.options(), options.options(), differences);
+    compare(saved.options(), TrainingOptions.of(options), differences);
     compare(saved.corpus(), corpus, differences);
     if (saved.position().stage() >= stages) {
       differences.add(

@@ -151,10 +151,11 @@ final class RunState {
     return new TrainingRecord(
         TrainingRecord.FORMAT,
         SHARNN.of(options.model).config(),
-        options.options(),
+        TrainingOptions.of(options),
         stage.stages(),
         new TrainingRecord.Position(stage.index(), step, epoch, offset, bytes, nanos()),
         lamb().updates(),
+        learningRate.latest(),
         lossScale.save(),
         watch.save(),
         best.bpc(),
@@ -226,6 +227,7 @@ final class RunState {
     lossScale.restore(saved.lossScale());
     watch.restore(saved.watch());
     learningRate.rollbacks(watch.rollbacks());
+    learningRate.restore(saved.learningRate());
     evaluations.clear();
     evaluations.addAll(saved.evaluations().get(position.stage()));
   }

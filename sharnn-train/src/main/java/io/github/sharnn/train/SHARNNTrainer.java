@@ -299,18 +299,6 @@ public final class SHARNNTrainer {
       return this;
     }
 
-    TrainingOptions options() {
-      return new TrainingOptions(
-          batchSize,
-          sequenceLength,
-          accumulation,
-          clipNorm,
-          seed,
-          evaluationInterval,
-          evaluationStreams(),
-          precision());
-    }
-
     int evaluationStreams() {
       return evaluationStreams == 0 ? batchSize : evaluationStreams;
     }

@@ -25,6 +25,19 @@ public record TrainingOptions(
     int evaluationStreams,
     DataType precision) {
 
+  /** The options of a builder. */
+  static TrainingOptions of(SHARNNTrainer.Builder builder) {
+    return new TrainingOptions(
+        builder.batchSize,
+        builder.sequenceLength,
+        builder.accumulation,
+        builder.clipNorm,
+        builder.seed,
+        builder.evaluationInterval,
+        builder.evaluationStreams(),
+        builder.precision());
+  }
+
   /**
    * Starts a trainer with these options but for the precision, which is the model's device's
    * default.

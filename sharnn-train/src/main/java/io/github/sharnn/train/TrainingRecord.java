@@ -22,6 +22,7 @@ import java.util.Objects;
  * @param stages what to train for
  * @param position where the run is
  * @param updates what the optimizer counted
+ * @param learningRate of the last update, or NaN before the first
  * @param lossScale the loss scale
  * @param watch what the run knows about divergence
  * @param bestBpc the lowest validation figure of this stage; infinite before the first
@@ -39,6 +40,7 @@ record TrainingRecord(
     List<Recipe.Stage> stages,
     Position position,
     int updates,
+    float learningRate,
     LossScale.Saved lossScale,
     DivergenceWatch.Saved watch,
     double bestBpc,

@@ -6,14 +6,12 @@ import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.TrainingListener;
-import ai.djl.training.listener.TrainingListener.BatchData;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
@@ -23,8 +21,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -72,7 +68,7 @@ final class TrainingRun {
     StreamDataset dataset =
         StreamDataset.random(
             corpus.train(), options.batchSize, options.sequenceLength, options.seed);
-    StreamDataset.fixed(corpus.validation(), options.evaluationStreams(), options.sequenceLength);
+    checkParts(options, corpus);
     Model model = options.model;
     model.getNDManager().getEngine().setRandomSeed(options.seed);
     CurrentLearningRate learningRate = new CurrentLearningRate(options.learningRate);
@@ -101,6 +97,12 @@ final class TrainingRun {
         ((Lamb) optimizer).close();
       }
     }
+  }
+
+  /** Checks that each part is long enough for its streams. */
+  static void checkParts(SHARNNTrainer.Builder options, Corpus corpus) {
+    StreamDataset.fixed(corpus.train(), options.batchSize, options.sequenceLength);
+    StreamDataset.fixed(corpus.validation(), options.evaluationStreams(), options.sequenceLength);
   }
 
   /** Trains until the budget is used. */
@@ -174,7 +176,7 @@ final class TrainingRun {
     // while the device is still busy with this batch, the next one is on its way to it
     next = batches.hasNext() ? batches.next() : null;
     double norm = read(scaledNorm) / scale; // waits for the device
-    double bpc = mean(slices.losses()) / SequenceCrossEntropy.NATS_PER_BIT;
+    double bpc = slices.meanLoss() / SequenceCrossEntropy.NATS_PER_BIT;
     if (Double.isFinite(norm)) {
       state.replaceStates(slices.states());
     } else {
@@ -248,7 +250,7 @@ final class TrainingRun {
                 corpus.validation(),
                 options.evaluationStreams(),
                 options.sequenceLength,
-                (batch, predictions) -> notifyValidation(batch, predictions))
+                step::notifyValidation)
             .bitsPerCharacter();
     if (!Double.isFinite(bpc)) {
       throw diverged(state.step, "validation loss %s bits per character".formatted(bpc));
@@ -328,24 +330,6 @@ final class TrainingRun {
     try (array) {
       return array.getFloat();
     }
-  }
-
-  /** Reads the losses back and closes them. */
-  private static double mean(NDList losses) {
-    try (losses) {
-      return losses.stream().mapToDouble(NDArray::getFloat).average().orElseThrow();
-    }
-  }
-
-  private void notifyValidation(Batch batch, NDList predictions) {
-    NDList labels = batch.getLabels();
-    Device device = labels.head().getDevice();
-    BatchData batchData =
-        new BatchData(
-            batch,
-            new ConcurrentHashMap<>(Map.of(device, labels)),
-            new ConcurrentHashMap<>(Map.of(device, predictions)));
-    trainer.notifyListeners(listener -> listener.onValidationBatch(trainer, batchData));
   }
 
   private void report(StepReport report) {

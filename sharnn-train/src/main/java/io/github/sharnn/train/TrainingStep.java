@@ -1,5 +1,6 @@
 package io.github.sharnn.train;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -56,11 +57,7 @@ final class TrainingStep {
       collector.backward(weight == 1 ? loss : loss.mul(scalar(weight, loss)));
       trainer.addMetric("backward", begin);
     }
-    BatchData batchData =
-        new BatchData(
-            batch,
-            new ConcurrentHashMap<>(Map.of(loss.getDevice(), labels)),
-            new ConcurrentHashMap<>(Map.of(loss.getDevice(), predictions)));
+    BatchData batchData = batchData(batch, predictions);
     trainer.notifyListeners(listener -> listener.onTrainingBatch(trainer, batchData));
     SHARNNState next = SHARNNState.fromNDList(block.config(), predictions.subNDList(1)).detach();
     return new Result(loss.stopGradient(), next);
@@ -72,7 +69,15 @@ final class TrainingStep {
    * @param losses of each slice, not yet read back
    * @param states after each slice
    */
-  record Slices(NDList losses, SHARNNState[] states) {}
+  record Slices(NDList losses, SHARNNState[] states) {
+
+    /** Reads the losses back and closes them; waits for the device. */
+    double meanLoss() {
+      try (losses) {
+        return losses.stream().mapToDouble(NDArray::getFloat).average().orElseThrow();
+      }
+    }
+  }
 
   /**
    * Runs a batch in slices of streams whose gradients add up.
@@ -113,6 +118,21 @@ final class TrainingStep {
         Batchifier.STACK,
         batch.getProgress(),
         batch.getProgressTotal());
+  }
+
+  /** Shows a batch of the validation part to DJL's listeners. */
+  void notifyValidation(Batch batch, NDList predictions) {
+    BatchData batchData = batchData(batch, predictions);
+    trainer.notifyListeners(listener -> listener.onValidationBatch(trainer, batchData));
+  }
+
+  private static BatchData batchData(Batch batch, NDList predictions) {
+    NDList labels = batch.getLabels();
+    Device device = labels.head().getDevice();
+    return new BatchData(
+        batch,
+        new ConcurrentHashMap<>(Map.of(device, labels)),
+        new ConcurrentHashMap<>(Map.of(device, predictions)));
   }
 
   /** Not {@code mul(Number)}: its number may be garbage by the time of backward. */
