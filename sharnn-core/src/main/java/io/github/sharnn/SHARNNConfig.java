@@ -168,6 +168,30 @@ public record SHARNNConfig(
   }
 
   /**
+   * Starts another model with these options; {@code collapsed} is not one.
+   *
+   * @return a new builder
+   */
+  public SHARNNBuilder toBuilder() {
+    return SHARNN
+        .builder()
+        .vocabularySize(vocabularySize)
+        .embeddingSize(embeddingSize)
+        .boomSize(boomSize)
+        .layers(layers)
+        .attentionLayers(attentionLayers.stream().mapToInt(Integer::intValue).toArray())
+        .memoryLength(memoryLength)
+        .inputDropout(inputDropout)
+        .hiddenDropout(hiddenDropout)
+        .outputDropout(outputDropout)
+        .weightDrop(weightDrop)
+        .boomShortcut(boomShortcut)
+        .keyProjection(keyProjection)
+        .valueProjection(valueProjection)
+        .tiedOutput(tiedOutput);
+  }
+
+  /**
    * Writes this config as one JSON object.
    *
    * @return the JSON text, one field per option

@@ -47,19 +47,26 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
   /**
    * Begins with the first step.
    *
-   * @param metricsFile a new file
+   * @param metrics gets the lines; closed with this
+   * @param metricsFile where they are
    * @param folder for the report; made where it is missing
    * @param model what is trained
    * @param text what samples go on from and whose attention is drawn
    * @param training the trainer's options, for the report
    */
-  RunLog(Path metricsFile, Path folder, Model model, byte[] text, Map<String, ?> training) {
+  RunLog(
+      MetricsFile metrics,
+      Path metricsFile,
+      Path folder,
+      Model model,
+      byte[] text,
+      Map<String, ?> training) {
+    this.metrics = metrics;
     this.metricsFile = metricsFile;
     this.folder = folder;
     this.model = model;
     this.text = text;
     this.training = training;
-    metrics = new MetricsFile(metricsFile, model.getNDManager().getDevice());
   }
 
   /** Encodes a text that is short enough for a heat map. */

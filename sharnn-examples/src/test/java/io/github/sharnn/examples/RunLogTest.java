@@ -9,6 +9,7 @@ import io.github.sharnn.examples.RunMetrics.Step;
 import io.github.sharnn.examples.SharnnTest.Outcome;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Corpus;
+import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.StepReport;
 import java.nio.charset.StandardCharsets;
@@ -53,7 +54,9 @@ class RunLogTest {
 
   private RunLog log(Model model) {
     Path run = folder.resolve("run");
-    return new RunLog(run.resolve("metrics.jsonl"), run, model, TEXT, Map.of("seed", 42));
+    Path file = run.resolve("metrics.jsonl");
+    MetricsFile metrics = new MetricsFile(file, model.getNDManager().getDevice());
+    return new RunLog(metrics, file, run, model, TEXT, Map.of("seed", 42));
   }
 
   @Test

@@ -4,21 +4,23 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
-import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SafetensorsWeights;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** A copy of a block's weights in the host's memory, taken whenever validation has improved. */
 final class BestWeights implements AutoCloseable {
 
-  private final Block block;
+  private final Map<String, Parameter> parameters;
   private final NDManager manager;
   private final Map<String, NDArray> copies = new LinkedHashMap<>();
   private double bpc = Double.POSITIVE_INFINITY;
 
-  BestWeights(Block block, NDManager parent) {
-    this.block = block;
+  BestWeights(SHARNN block, NDManager parent) {
+    this.parameters = SafetensorsWeights.names(block);
     this.manager = parent.newSubManager(Device.cpu());
   }
 
@@ -28,19 +30,52 @@ final class BestWeights implements AutoCloseable {
       return false;
     }
     bpc = validationBpc;
-    for (var pair : block.getParameters()) {
-      NDArray copy = copyToHost(pair.getValue().getArray());
-      copy.attach(manager);
-      NDArray previous = copies.put(pair.getKey(), copy);
-      if (previous != null) {
-        previous.close();
-      }
-    }
+    parameters.forEach((name, parameter) -> keep(name, copyToHost(parameter.getArray())));
     return true;
   }
 
+  /** Takes weights from elsewhere, under the reference's names, for those of this figure. */
+  void load(Map<String, NDArray> weights, double validationBpc) throws DamagedCheckpointException {
+    for (Map.Entry<String, Parameter> entry : parameters.entrySet()) {
+      NDArray array = weights.get(entry.getKey());
+      if (array == null || !array.getShape().equals(entry.getValue().getArray().getShape())) {
+        throw new DamagedCheckpointException(
+            "the best weights have no %s of shape %s"
+                .formatted(entry.getKey(), entry.getValue().getArray().getShape()),
+            null);
+      }
+      keep(entry.getKey(), copyToHost(array));
+    }
+    bpc = validationBpc;
+  }
+
+  private void keep(String name, NDArray copy) {
+    copy.attach(manager);
+    NDArray previous = copies.put(name, copy);
+    if (previous != null) {
+      previous.close();
+    }
+  }
+
+  /** Forgets all. */
+  void clear() {
+    copies.values().forEach(NDArray::close);
+    copies.clear();
+    bpc = Double.POSITIVE_INFINITY;
+  }
+
+  /** The lowest figure so far, or infinity. */
+  double bpc() {
+    return bpc;
+  }
+
+  /** The weights under the reference's names; empty before the first offer. */
+  Map<String, NDArray> copies() {
+    return Collections.unmodifiableMap(copies);
+  }
+
   /** DJL's {@code toDevice} gives an alias where the device is the same, even if asked to copy. */
-  private static NDArray copyToHost(NDArray array) {
+  static NDArray copyToHost(NDArray array) {
     return array.getDevice().equals(Device.cpu())
         ? array.duplicate()
         : array.toDevice(Device.cpu(), true);
@@ -48,11 +83,10 @@ final class BestWeights implements AutoCloseable {
 
   /** Puts the best weights back, in place. */
   void restore() {
-    for (var pair : block.getParameters()) {
-      Parameter parameter = pair.getValue();
-      NDArray target = parameter.getArray();
+    for (Map.Entry<String, Parameter> entry : parameters.entrySet()) {
+      NDArray target = entry.getValue().getArray();
       try (NDArray alias = target.stopGradient();
-          NDArray moved = copies.get(pair.getKey()).toDevice(target.getDevice(), true)) {
+          NDArray moved = copies.get(entry.getKey()).toDevice(target.getDevice(), true)) {
         alias.set(new NDIndex("..."), moved);
       }
     }

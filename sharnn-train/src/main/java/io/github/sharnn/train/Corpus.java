@@ -2,8 +2,6 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import com.google.common.hash.Hashing;
-import com.google.common.io.MoreFiles;
 import com.google.common.math.LongMath;
 import java.io.IOException;
 import java.nio.MappedByteBuffer;
@@ -195,13 +193,25 @@ public final class Corpus {
   }
 
   /**
-   * Reads the whole file once to identify it.
+   * Reads the whole file once to identify it. The result is kept in DJL's cache folder, {@code
+   * ~/.djl.ai/sharnn} or under {@code DJL_CACHE_DIR}, for as long as the file's size and time of
+   * change stay.
    *
    * @return the SHA-256 of the file in lower-case hexadecimal
    * @throws IOException if the file can't be read
    */
   public String sha256() throws IOException {
-    return MoreFiles.asByteSource(file).hash(Hashing.sha256()).toString();
+    return CorpusHash.of(file);
+  }
+
+  /** Describes this corpus for a checkpoint. */
+  TrainingRecord.CorpusRecord record() throws IOException {
+    return new TrainingRecord.CorpusRecord(
+        file.toAbsolutePath().toString(),
+        train.length(),
+        validation.length(),
+        test.length(),
+        sha256());
   }
 
   @Override

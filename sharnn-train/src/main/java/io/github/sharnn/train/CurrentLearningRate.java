@@ -2,11 +2,15 @@ package io.github.sharnn.train;
 
 import ai.djl.training.tracker.Tracker;
 
-/** The learning rate of one run: a tracker that is told how much of the budget is used. */
+/**
+ * The learning rate of one run: a tracker that is told how much of the budget is used, and how
+ * often the run went back to a checkpoint, which halves the rate each time.
+ */
 final class CurrentLearningRate implements Tracker {
 
   private final Tracker tracker;
   private double used;
+  private float factor = 1;
   private float latest = Float.NaN;
 
   CurrentLearningRate(Tracker tracker) {
@@ -18,12 +22,23 @@ final class CurrentLearningRate implements Tracker {
     used = part;
   }
 
+  /** Notes how often the run went back. */
+  void rollbacks(int count) {
+    factor = (float) Math.pow(0.5, count);
+  }
+
+  /** Brings back the rate of the last update. */
+  void restore(float rate) {
+    latest = rate;
+  }
+
   @Override
   public float getNewValue(int step) {
     latest =
-        tracker instanceof LearningRateSchedule schedule
-            ? schedule.rate(step, used)
-            : tracker.getNewValue(step);
+        factor
+            * (tracker instanceof LearningRateSchedule schedule
+                ? schedule.rate(step, used)
+                : tracker.getNewValue(step));
     return latest;
   }
 

@@ -14,6 +14,7 @@ import io.github.sharnn.torchscript.Operators;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * LAMB with a minimum trust: Adam's step for each parameter, scaled by the ratio of the parameter's
@@ -38,6 +39,8 @@ import java.util.Map;
 public final class Lamb extends Optimizer implements AutoCloseable {
 
   private static final float MAX_PARAMETER_NORM = 10;
+  static final String MEAN = "mean.";
+  static final String VARIANCE = "variance.";
 
   private final ParameterTracker learningRateTracker;
   private final float beta1;
@@ -46,6 +49,8 @@ public final class Lamb extends Optimizer implements AutoCloseable {
   private final float minTrust;
   private final Map<String, NDArray> means = new HashMap<>();
   private final Map<String, NDArray> variances = new HashMap<>();
+  private int counted; // by DJL
+  private int ahead; // of what DJL counted, once restored
 
   private Lamb(Builder builder) {
     super(builder);
@@ -97,7 +102,8 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     NDList variances = new NDList();
     for (int i = 0; i < ids.size(); i++) {
       NDArray weight = weights.get(i);
-      learningRate = learningRateTracker.getNewValue(ids.get(i), updateCount(ids.get(i)));
+      counted = updateCount(ids.get(i));
+      learningRate = learningRateTracker.getNewValue(ids.get(i), ahead + counted);
       means.add(moment(this.means, ids.get(i), weight));
       variances.add(moment(this.variances, ids.get(i), weight));
     }
@@ -119,13 +125,44 @@ public final class Lamb extends Optimizer implements AutoCloseable {
 
   private static NDArray moment(Map<String, NDArray> moments, String id, NDArray weight) {
     return moments.computeIfAbsent(
-        id,
-        k -> {
-          NDArray zeros = weight.getManager().zeros(weight.getShape(), DataType.FLOAT32);
-          zeros.detach(); // kept until close, whatever becomes of the weight's manager
-          NDScope.unregister(zeros);
-          return zeros;
+        id, k -> kept(weight.getManager().zeros(weight.getShape(), DataType.FLOAT32)));
+  }
+
+  /** Kept until close, whatever becomes of the manager that made it. */
+  private static NDArray kept(NDArray moment) {
+    moment.detach();
+    NDScope.unregister(moment);
+    return moment;
+  }
+
+  /** The moments, under {@code mean.ID} and {@code variance.ID}: what a checkpoint saves. */
+  Map<String, NDArray> moments() {
+    Map<String, NDArray> moments = new TreeMap<>();
+    means.forEach((id, mean) -> moments.put(MEAN + id, mean));
+    variances.forEach((id, variance) -> moments.put(VARIANCE + id, variance));
+    return moments;
+  }
+
+  /** How often the parameters were updated. */
+  int updates() {
+    return ahead + counted;
+  }
+
+  /**
+   * Goes back to what {@link #moments()} and {@link #updates()} were.
+   *
+   * @param moments copied
+   * @param updates the count
+   */
+  void restore(Map<String, NDArray> moments, int updates) {
+    close();
+    moments.forEach(
+        (name, array) -> {
+          boolean mean = name.startsWith(MEAN);
+          String id = name.substring((mean ? MEAN : VARIANCE).length());
+          (mean ? means : variances).put(id, kept(array.duplicate()));
         });
+    ahead = updates - counted;
   }
 
   /** Frees the moments. */

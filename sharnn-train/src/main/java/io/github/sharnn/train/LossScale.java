@@ -37,6 +37,25 @@ final class LossScale {
     return value;
   }
 
+  /** What a checkpoint holds of it. */
+  record Saved(double value, int goodSteps) {}
+
+  Saved save() {
+    return new Saved(value, goodSteps);
+  }
+
+  /** Goes back; in FLOAT32, and from a checkpoint of FLOAT32, there is nothing to go back to. */
+  void restore(Saved saved) {
+    if (dynamic && saved.value > 1) {
+      value = saved.value;
+      goodSteps = saved.goodSteps;
+    }
+  }
+
+  boolean isDynamic() {
+    return dynamic;
+  }
+
   /** Notes a step with finite gradients. */
   void good() {
     if (dynamic && ++goodSteps == GROWTH_INTERVAL) {

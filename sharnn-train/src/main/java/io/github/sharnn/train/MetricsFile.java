@@ -1,17 +1,25 @@
 package io.github.sharnn.train;
 
 import static java.nio.file.StandardOpenOption.CREATE_NEW;
+import static java.nio.file.StandardOpenOption.WRITE;
 
 import ai.djl.Device;
 import ai.djl.util.JsonUtils;
 import com.google.gson.JsonObject;
-import java.io.BufferedWriter;
+import com.google.gson.JsonParser;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A file that gets a line of JSON after each step, for anything that plots.
@@ -29,13 +37,21 @@ import java.util.function.Consumer;
  *
  * <p>Where the validation part was evaluated and the memory of a device is asked for, a line also
  * has {@code memory}, with {@code bytes} and the {@code source} of the figure.
+ *
+ * <p>A step that comes again, since the run went back to a checkpoint, takes the place of the lines
+ * from it on. Where the disk is full the lines wait in memory for room.
  */
 public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
 
+  private static final Logger LOGGER = LoggerFactory.getLogger(MetricsFile.class);
+
   private final Path file;
   private final Device device; // null: no memory
-  private BufferedWriter writer;
+  private FileChannel channel; // null before the first line
+  private long end; // of what is written
+  private final StringBuilder waiting = new StringBuilder();
   private int stage;
+  private long step;
 
   /**
    * Chooses the file. It is created with the first line.
@@ -60,16 +76,69 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
   }
 
   /**
+   * Goes on with the file of a run that goes on from a checkpoint: the lines of later steps, which
+   * come again, are cut off. Where there is no file, a new one is created at the first step.
+   *
+   * @param file the file
+   * @param device as for a new file
+   * @param checkpoint what the run goes on from
+   * @return the file, to be written on
+   * @throws IOException if it can't be read or cut
+   */
+  public static MetricsFile goingOn(Path file, Device device, Checkpoint checkpoint)
+      throws IOException {
+    MetricsFile metrics = new MetricsFile(file, device);
+    metrics.stage = checkpoint.stage() + 1;
+    metrics.step = checkpoint.step();
+    if (Files.exists(file)) {
+      metrics.channel = FileChannel.open(file, WRITE);
+      metrics.cut();
+    }
+    return metrics;
+  }
+
+  /** Cuts off what comes after the current stage and step, and a last line without an end. */
+  private void cut() throws IOException {
+    end = 0;
+    try (BufferedReader lines = Files.newBufferedReader(file, StandardCharsets.ISO_8859_1)) {
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        long next = end + line.length() + 1; // in ISO 8859-1 a byte is a character
+        if (next > channel.size() || isLater(line)) {
+          break;
+        }
+        end = next;
+      }
+    }
+    channel.truncate(end);
+  }
+
+  private boolean isLater(String line) throws IOException {
+    try {
+      JsonObject object = JsonParser.parseString(line).getAsJsonObject();
+      if (!object.has("stage") || !object.has("step")) {
+        return false;
+      }
+      int lineStage = object.get("stage").getAsInt();
+      return lineStage > stage || (lineStage == stage && object.get("step").getAsLong() > step);
+    } catch (RuntimeException e) { // Gson has many
+      throw new IOException("%s has a line that is no JSON object: %s".formatted(file, line), e);
+    }
+  }
+
+  /**
    * Writes a line.
    *
    * @param report of the step
-   * @throws UncheckedIOException if the file exists at the first line, or can't be written
+   * @throws UncheckedIOException if the file exists at the first line, or can't be created
    */
   @Override
   public void accept(StepReport report) {
     if (report.step() == 1) {
       stage++;
+    } else if (report.step() <= step) {
+      goBack(report.step() - 1);
     }
+    step = report.step();
     JsonObject line = new JsonObject();
     line.addProperty("stage", stage);
     line.addProperty("step", report.step());
@@ -93,7 +162,7 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
    *
    * @param kind the name of the line's one field, none of those of a step
    * @param values what it holds, as Gson writes it; finite numbers
-   * @throws UncheckedIOException if the file exists at the first line, or can't be written
+   * @throws UncheckedIOException if the file exists at the first line, or can't be created
    */
   public void add(String kind, Map<String, ?> values) {
     write(JsonUtils.GSON.toJson(Map.of(kind, values)));
@@ -108,16 +177,40 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
     }
   }
 
-  private void write(String line) {
+  private void goBack(long last) {
+    step = last;
     try {
-      if (writer == null) {
-        writer = Files.newBufferedWriter(file, CREATE_NEW);
-      }
-      writer.write(line + "\n");
-      writer.flush();
+      cut();
     } catch (IOException e) {
-      throw new UncheckedIOException("can't write " + file + ": " + e, e);
+      throw new UncheckedIOException("can't cut " + file + ": " + e, e);
     }
+  }
+
+  private void write(String line) {
+    boolean first = waiting.isEmpty();
+    waiting.append(line).append('\n');
+    try {
+      if (channel == null) {
+        channel = FileChannel.open(file, CREATE_NEW, WRITE);
+      }
+      writeWaiting();
+    } catch (IOException e) {
+      if (channel == null) {
+        throw new UncheckedIOException("can't write " + file + ": " + e, e);
+      }
+      if (first) {
+        LOGGER.error("can't write {}, its lines wait for it: {}", file, e.toString());
+      }
+    }
+  }
+
+  private void writeWaiting() throws IOException {
+    ByteBuffer bytes = StandardCharsets.UTF_8.encode(CharBuffer.wrap(waiting));
+    while (bytes.hasRemaining()) {
+      channel.write(bytes, end + bytes.position());
+    }
+    end += bytes.limit();
+    waiting.setLength(0);
   }
 
   private static void add(JsonObject line, String name, Number value) {
@@ -126,10 +219,19 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
     }
   }
 
+  /**
+   * Writes what waits, and closes the file.
+   *
+   * @throws IOException if it can't be written: those lines are lost
+   */
   @Override
   public void close() throws IOException {
-    if (writer != null) {
-      writer.close();
+    if (channel != null) {
+      try {
+        writeWaiting();
+      } finally {
+        channel.close();
+      }
     }
   }
 }

@@ -174,7 +174,8 @@ public enum Recipe {
 
   /**
    * Trains in stages, each from the best weights of the one before. At the end the model has the
-   * best weights of all stages.
+   * best weights of all stages. With {@link SHARNNTrainer.Builder#checkpoints} a run goes on in the
+   * stage that it was in.
    *
    * @param trainer the settings; their learning rate becomes each stage's, in turn
    * @param corpus what to train and validate on
@@ -192,20 +193,46 @@ public enum Recipe {
         trainer.optimizer == null,
         "stages set the learning rate of Lamb, but the optimizer is %s: call fit of the trainer"
             + " for each stage instead",
-        trainer.optimizer == null ? null : trainer.optimizer.getClass().getSimpleName());
-    List<FitResult> results = new ArrayList<>();
+        trainer.optimizerName());
+    trainer.build(); // checks the options before there is a folder
     SoleTraining.begin(trainer.model.getName()); // for all stages, so that none finds it taken
+    try {
+      if (trainer.checkpoints == null) {
+        return fit(trainer, corpus, stages, null);
+      }
+      try (RunCheckpoints checkpoints = RunCheckpoints.open(trainer, corpus, stages.size())) {
+        return fit(trainer, corpus, stages, checkpoints);
+      }
+    } finally {
+      SoleTraining.end();
+    }
+  }
+
+  private static List<FitResult> fit(
+      SHARNNTrainer.Builder trainer,
+      Corpus corpus,
+      List<Stage> stages,
+      RunCheckpoints checkpoints) {
+    List<FitResult> results = new ArrayList<>();
+    List<List<StepReport>> evaluations = new ArrayList<>();
     try (BestWeights best =
         new BestWeights(SHARNN.of(trainer.model), trainer.model.getNDManager())) {
-      for (Stage stage : stages) {
+      if (checkpoints != null) {
+        checkpoints.restoreEarlier(evaluations, best);
+        evaluations.forEach(stage -> results.add(new FitResult(stage)));
+      }
+      for (int i = results.size(); i < stages.size(); i++) {
+        trainer.learningRate(stages.get(i).learningRate());
         FitResult result =
-            trainer.learningRate(stage.learningRate()).build().train(corpus, stage.budget());
+            TrainingRun.fit(
+                trainer,
+                corpus,
+                new StageContext(stages, i, evaluations, i == 0 ? null : best, checkpoints));
         results.add(result);
+        evaluations.add(result.evaluations());
         best.offer(result.best().validationBpc());
       }
       best.restore();
-    } finally {
-      SoleTraining.end();
     }
     return results;
   }

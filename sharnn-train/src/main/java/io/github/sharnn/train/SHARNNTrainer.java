@@ -2,15 +2,10 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
-import ai.djl.engine.Engine;
 import ai.djl.metric.Metrics;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
-import ai.djl.training.DefaultTrainingConfig;
-import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
@@ -18,13 +13,12 @@ import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Trains a {@link SHARNN} on a {@link Corpus} with the recipe of the paper, around DJL's {@link
- * Trainer}: DJL's listeners, metrics, optimizers and trackers work in it.
+ * ai.djl.training.Trainer}: DJL's listeners, metrics, optimizers and trackers work in it.
  *
  * <pre>{@code
  * Corpus corpus = Corpus.open(Path.of("book.txt"));
@@ -39,8 +33,11 @@ import org.slf4j.LoggerFactory;
  * over the data. After each pass, and every {@code evaluationInterval} steps, the validation part
  * is evaluated; at the end the model gets the weights back that did best there.
  *
+ * <p>With {@link Builder#checkpoints} a run that was killed goes on as if nothing had happened: on
+ * a CPU every number is the same to the last bit.
+ *
  * <p>One device, the model's. The same seed on the same machine gives the same numbers; to that end
- * {@code fit} sets the seed of DJL's engine.
+ * {@code fit} sets the seed of DJL's engine before each step, to a function of seed and step.
  *
  * <p>One {@code fit} at a time in a process, of whatever model and on whatever thread, since DJL
  * records the gradients of one at a time; a second one is refused and the first goes on. Meanwhile
@@ -51,14 +48,10 @@ import org.slf4j.LoggerFactory;
  */
 public final class SHARNNTrainer {
 
-  private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
-
-  private final Model model;
   private final Builder options;
 
   private SHARNNTrainer(Builder options) {
     this.options = options;
-    this.model = options.model;
   }
 
   /**
@@ -77,54 +70,32 @@ public final class SHARNNTrainer {
    *
    * @param corpus the training part is trained on, the validation part chooses the best weights
    * @param budget when to stop
-   * @return the history; {@link FitResult#best()} is what the model holds now
-   * @throws IllegalArgumentException if a part is too short for the number of streams
-   * @throws TrainingDivergedException if the loss or the gradients are no longer finite
+   * @return the history; {@link FitResult#best()} is what the model holds now. Where the run went
+   *     on from a checkpoint, only the evaluations of the steps before it are in it
+   * @throws IllegalArgumentException if a part is too short for the number of streams, or the
+   *     checkpoint to go on from has other options: the message lists them
+   * @throws TrainingDivergedException if the loss or the gradients are no longer finite; with
+   *     checkpoints, if going back to one did not help
    * @throws IllegalStateException at once if another {@code fit} is running in this process
+   * @throws TrainingStoppedException if {@link Builder#stopWhen} stopped it
+   * @throws java.io.UncheckedIOException if the folder of the checkpoints can't be used, or the one
+   *     to go on from is damaged ({@link DamagedCheckpointException}, the cause)
    */
   public FitResult fit(Corpus corpus, Budget budget) {
-    SoleTraining.begin(model.getName());
+    LearningRateSchedule schedule =
+        options.learningRate instanceof LearningRateSchedule rate ? rate : null;
+    List<Recipe.Stage> stages = List.of(new Recipe.Stage(schedule, budget));
+    SoleTraining.begin(options.model.getName());
     try {
-      return train(corpus, budget);
+      if (options.checkpoints == null) {
+        return TrainingRun.fit(options, corpus, new StageContext(stages, 0, List.of(), null, null));
+      }
+      try (RunCheckpoints checkpoints = RunCheckpoints.open(options, corpus, 1)) {
+        return TrainingRun.fit(
+            options, corpus, new StageContext(stages, 0, List.of(), null, checkpoints));
+      }
     } finally {
       SoleTraining.end();
-    }
-  }
-
-  /** What {@link #fit} does once it is the only training. */
-  FitResult train(Corpus corpus, Budget budget) {
-    StreamDataset dataset =
-        StreamDataset.random(
-            corpus.train(), options.batchSize, options.sequenceLength, options.seed);
-    StreamDataset.fixed(corpus.validation(), options.evaluationStreams(), options.sequenceLength);
-    Engine engine = model.getNDManager().getEngine();
-    engine.setRandomSeed(options.seed);
-    CurrentLearningRate learningRate = new CurrentLearningRate(options.learningRate);
-    Optimizer optimizer = options.newOptimizer(learningRate);
-    DefaultTrainingConfig config =
-        new DefaultTrainingConfig(new SequenceCrossEntropy())
-            .optDevices(new Device[] {model.getNDManager().getDevice()})
-            .optOptimizer(optimizer)
-            .addTrainingListeners(options.listeners.toArray(TrainingListener[]::new));
-    Shape tokens = new Shape(options.batchSize, options.sequenceLength);
-    try (WorkingWeights weights = WorkingWeights.of(model, options.precision(), tokens);
-        Trainer trainer = weights.model().newTrainer(config);
-        BestWeights best = new BestWeights(SHARNN.of(model), model.getNDManager())) {
-      trainer.setMetrics(options.metrics);
-      trainer.initialize(tokens);
-      if (LOGGER.isInfoEnabled()) {
-        RunHeader.of(model, trainer.getModel().getDataType()).forEach(LOGGER::info);
-      }
-      WeightUpdate update = new WeightUpdate(model, weights, trainer, optimizer, options.clipNorm);
-      TrainingRun run =
-          new TrainingRun(options, trainer, update, best, corpus, budget, learningRate);
-      List<StepReport> history = run.train(dataset);
-      best.restore();
-      return new FitResult(history);
-    } finally {
-      if (options.optimizer == null) {
-        ((Lamb) optimizer).close();
-      }
     }
   }
 
@@ -145,6 +116,8 @@ public final class SHARNNTrainer {
     Metrics metrics; // null: none kept
     Consumer<StepReport> onStep = report -> {};
     DataType precision; // null: by device
+    CheckpointPolicy checkpoints; // null: none
+    BooleanSupplier stopWhen = () -> false;
 
     private Builder(Model model) {
       SHARNN.of(model);
@@ -303,23 +276,50 @@ public final class SHARNNTrainer {
       return this;
     }
 
+    /**
+     * Saves checkpoints, and goes on from one. With {@link Lamb} alone. Default none.
+     *
+     * @param policy where and when
+     * @return this builder
+     */
+    public Builder checkpoints(CheckpointPolicy policy) {
+      checkpoints = policy;
+      return this;
+    }
+
+    /**
+     * Asks after each step whether to stop: then a checkpoint is saved, if {@link #checkpoints} is
+     * set, and {@code fit} ends with a {@link TrainingStoppedException}. Default never.
+     *
+     * @param condition asked on the training thread; may change on any
+     * @return this builder
+     */
+    public Builder stopWhen(BooleanSupplier condition) {
+      stopWhen = condition;
+      return this;
+    }
+
     int evaluationStreams() {
       return evaluationStreams == 0 ? batchSize : evaluationStreams;
     }
 
-    private Optimizer newOptimizer(Tracker learningRate) {
+    Optimizer newOptimizer(Tracker learningRate) {
       return optimizer == null
           ? Lamb.builder().optLearningRateTracker(learningRate).build()
           : optimizer;
     }
 
-    private DataType precision() {
+    DataType precision() {
       if (precision != null) {
         return precision;
       }
       boolean gpu = model.getNDManager().getDevice().isGpu();
       boolean lamb = optimizer == null || optimizer instanceof Lamb;
       return gpu && lamb ? DataType.FLOAT16 : DataType.FLOAT32;
+    }
+
+    String optimizerName() {
+      return optimizer == null ? "Lamb" : optimizer.getClass().getSimpleName();
     }
 
     /**
@@ -352,7 +352,11 @@ public final class SHARNNTrainer {
       checkArgument(
           precision != DataType.FLOAT16 || optimizer == null || optimizer instanceof Lamb,
           "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",
-          optimizer == null ? null : optimizer.getClass().getSimpleName());
+          optimizerName());
+      checkArgument(
+          checkpoints == null || optimizer == null || optimizer instanceof Lamb,
+          "checkpoints work with Lamb alone, but the optimizer is %s: DJL hides its moments",
+          optimizerName());
       return new SHARNNTrainer(this);
     }
   }

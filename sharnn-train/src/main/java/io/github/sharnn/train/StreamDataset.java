@@ -13,6 +13,7 @@ import ai.djl.translate.Batchifier;
 import ai.djl.util.Progress;
 import com.google.common.collect.AbstractIterator;
 import java.nio.ByteBuffer;
+import java.util.Iterator;
 import java.util.Random;
 
 /**
@@ -25,6 +26,9 @@ import java.util.Random;
  * that with deviation 5, at least 5 and at most {@code sequenceLength}. With {@link #fixed} every
  * segment has {@code sequenceLength} steps. The last segment has what is left of the streams; the
  * bytes that do not fill all streams (fewer than B) are left out.
+ *
+ * <p>A random length is a function of seed, pass and position alone, so that a run can go on in the
+ * middle of a pass with nothing but these three.
  *
  * <ul>
  *   <li>Data: tokens {@code (B, T)} INT64, the bytes as unsigned numbers
@@ -40,10 +44,11 @@ public final class StreamDataset implements Dataset {
   private final Corpus.Part part;
   private final int streams;
   private final int sequenceLength;
-  private final Random random; // null: fixed lengths
+  private final Long seed; // null: fixed lengths
   private final long streamLength;
+  private int passes; // over the data, begun so far
 
-  private StreamDataset(Corpus.Part part, int streams, int sequenceLength, Random random) {
+  private StreamDataset(Corpus.Part part, int streams, int sequenceLength, Long seed) {
     checkArgument(streams >= 1, "the number of streams must be at least 1, but is %s", streams);
     checkArgument(
         sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
@@ -56,12 +61,12 @@ public final class StreamDataset implements Dataset {
     this.part = part;
     this.streams = streams;
     this.sequenceLength = sequenceLength;
-    this.random = random;
+    this.seed = seed;
   }
 
   /**
-   * Creates a dataset of segments of random length, for training. Lengths are drawn on from one
-   * pass over the data to the next.
+   * Creates a dataset of segments of random length, for training. Each pass over the data has other
+   * lengths.
    *
    * @param part the bytes
    * @param streams number of streams B
@@ -71,7 +76,7 @@ public final class StreamDataset implements Dataset {
    * @throws IllegalArgumentException if a number is below 1 or the part is too short
    */
   public static StreamDataset random(Corpus.Part part, int streams, int sequenceLength, long seed) {
-    return new StreamDataset(part, streams, sequenceLength, new Random(seed));
+    return new StreamDataset(part, streams, sequenceLength, seed);
   }
 
   /**
@@ -98,28 +103,33 @@ public final class StreamDataset implements Dataset {
 
   @Override
   public Iterable<Batch> getData(NDManager manager) {
-    return () ->
-        new AbstractIterator<>() {
-          private long position;
-
-          @Override
-          protected Batch computeNext() {
-            long left = streamLength - position;
-            if (left == 0) {
-              return endOfData();
-            }
-            int length = (int) Math.min(nextLength(), left);
-            Batch batch = batch(manager, position, length);
-            position += length;
-            return batch;
-          }
-        };
+    return () -> batches(manager, passes++, 0);
   }
 
-  private int nextLength() {
-    if (random == null) {
+  /** The rest of a pass, counted from 0, from a position in each stream on. */
+  Iterator<Batch> batches(NDManager manager, int pass, long from) {
+    return new AbstractIterator<>() {
+      private long position = from;
+
+      @Override
+      protected Batch computeNext() {
+        long left = streamLength - position;
+        if (left == 0) {
+          return endOfData();
+        }
+        int length = (int) Math.min(length(pass, position), left);
+        Batch batch = batch(manager, position, length);
+        position += length;
+        return batch;
+      }
+    };
+  }
+
+  private int length(int pass, long position) {
+    if (seed == null) {
       return sequenceLength;
     }
+    Random random = new Random(Seeds.mix(seed, pass, position));
     double mean =
         random.nextDouble() < FULL_LENGTH_PROBABILITY ? sequenceLength : sequenceLength / 2.0;
     int drawn = (int) (mean + LENGTH_DEVIATION * random.nextGaussian());

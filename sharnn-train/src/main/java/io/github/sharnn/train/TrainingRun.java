@@ -1,205 +1,246 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.Device;
+import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
-import ai.djl.training.listener.TrainingListener.BatchData;
-import ai.djl.translate.Batchifier;
+import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.optimizer.Optimizer;
+import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** One call of {@link SHARNNTrainer#fit}: epochs, steps, evaluations and their reports. */
+/** One stage of a run: epochs, steps, evaluations, checkpoints and their reports. */
 final class TrainingRun {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
 
   private final SHARNNTrainer.Builder options;
   private final Trainer trainer;
-  private final SHARNN block; // what forward and backward compute with
   private final WeightUpdate update;
-  private final BestWeights best;
+  private final StageContext stage;
+  private final RunState state;
   private final Corpus corpus;
+  private final StreamDataset dataset;
   private final Budget budget;
-  private final CurrentLearningRate learningRate;
   private final TrainingStep step;
-  private final LossScale lossScale;
+  private final NDManager stateManager;
   private final List<StepReport> history = new ArrayList<>();
-  private final long start = System.nanoTime();
-  private long bytes;
-  private int stale; // evaluations since the best
+  private Batch next; // on its way to the device
+  private double used; // of the budget
 
-  TrainingRun(
+  private TrainingRun(
       SHARNNTrainer.Builder options,
       Trainer trainer,
       WeightUpdate update,
-      BestWeights best,
+      StageContext stage,
+      RunState state,
       Corpus corpus,
-      Budget budget,
-      CurrentLearningRate learningRate) {
+      StreamDataset dataset) {
     this.options = options;
     this.trainer = trainer;
-    this.block = SHARNN.of(trainer.getModel());
     this.update = update;
-    this.best = best;
+    this.stage = stage;
+    this.state = state;
     this.corpus = corpus;
-    this.budget = budget;
-    this.learningRate = learningRate;
+    this.dataset = dataset;
+    this.budget = stage.stages().get(stage.index()).budget();
     this.step = new TrainingStep(trainer);
-    this.lossScale =
-        trainer.getModel().getDataType() == DataType.FLOAT16
-            ? LossScale.dynamic()
-            : LossScale.none();
+    this.stateManager = state.manager();
   }
 
-  /** Trains until the budget is used; returns one report for each step. */
-  List<StepReport> train(StreamDataset dataset) {
-    boolean ended = false;
-    for (int epoch = 0; !ended; epoch++) {
-      ended = trainEpoch(dataset, epoch);
-    }
-    return history;
-  }
-
-  /** One pass over the data, or what the budget leaves of it; returns whether the run is over. */
-  private boolean trainEpoch(StreamDataset dataset, int epoch) {
-    try (NDManager stateManager = trainer.getManager().newSubManager()) {
-      SHARNNState[] states = zeroStates(stateManager);
-      boolean over = false;
-      Iterator<Batch> batches = dataset.getData(trainer.getManager()).iterator();
-      Batch next = batches.next();
-      while (next != null) {
-        Batch batch = next;
-        long begin = System.nanoTime();
-        double epochs = epoch + batch.getProgress() / (double) batch.getProgressTotal();
-        long tokens = batch.getData().head().size();
-        SHARNNState[] after = new SHARNNState[states.length];
-        NDList losses = new NDList();
-        try (batch) {
-          accumulate(batch, states, after, losses, stateManager);
-        }
-        long updateBegin = System.nanoTime();
-        NDArray scaledNorm = update.norm();
-        // while the device is still busy with this batch, the next one is on its way to it
-        next = batches.hasNext() ? batches.next() : null;
-        double norm = read(scaledNorm) / lossScale.value(); // waits for the device
-        double bpc = mean(losses) / SequenceCrossEntropy.NATS_PER_BIT;
-        double scale = lossScale.value();
-        updateWeights(bpc, norm);
-        trainer.addMetric("step", updateBegin);
-        SHARNNState[] unused = Double.isFinite(norm) ? states : after;
-        states = Double.isFinite(norm) ? after : states;
-        for (SHARNNState state : unused) {
-          state.close();
-        }
-        long now = System.nanoTime();
-        bytes += tokens;
-        long steps = history.size() + 1;
-        double used = budget.used(epochs, steps, now - start);
-        learningRate.used(used);
-        boolean ended = used >= 1 || batch.getProgress() == batch.getProgressTotal();
-        double validation = Double.NaN;
-        if (ended || (options.evaluationInterval > 0 && steps % options.evaluationInterval == 0)) {
-          validation = evaluate();
-        }
-        report(
-            new StepReport(
-                steps,
-                bytes,
-                Math.min(used, 1),
-                (System.nanoTime() - start) / 1e9,
-                bpc,
-                validation,
-                tokens / ((now - begin) / 1e9),
-                norm,
-                learningRate.latest(),
-                scale));
-        over = used >= 1 || (budget.patience() > 0 && stale >= budget.patience());
-        if (over) {
-          break;
-        }
+  /** Trains one stage; the model then holds its best weights. */
+  static FitResult fit(SHARNNTrainer.Builder options, Corpus corpus, StageContext stage) {
+    StreamDataset dataset =
+        StreamDataset.random(
+            corpus.train(), options.batchSize, options.sequenceLength, options.seed);
+    checkParts(options, corpus);
+    Model model = options.model;
+    model.getNDManager().getEngine().setRandomSeed(options.seed);
+    CurrentLearningRate learningRate = new CurrentLearningRate(options.learningRate);
+    Optimizer optimizer = options.newOptimizer(learningRate);
+    DefaultTrainingConfig config =
+        new DefaultTrainingConfig(new SequenceCrossEntropy())
+            .optDevices(new Device[] {model.getNDManager().getDevice()})
+            .optOptimizer(optimizer)
+            .addTrainingListeners(options.listeners.toArray(TrainingListener[]::new));
+    Shape tokens = new Shape(options.batchSize, options.sequenceLength);
+    try (WorkingWeights weights = WorkingWeights.of(model, options.precision(), tokens);
+        Trainer trainer = weights.model().newTrainer(config);
+        BestWeights best = new BestWeights(SHARNN.of(model), model.getNDManager())) {
+      trainer.setMetrics(options.metrics);
+      trainer.initialize(tokens);
+      if (LOGGER.isInfoEnabled()) {
+        RunHeader.of(model, trainer.getModel().getDataType()).forEach(LOGGER::info);
       }
+      WeightUpdate update = new WeightUpdate(model, weights, trainer, optimizer, options.clipNorm);
+      NDManager manager = trainer.getManager().newSubManager(); // closed with the trainer
+      RunState state =
+          new RunState(options, weights, optimizer, manager, best, learningRate, stage);
+      return new TrainingRun(options, trainer, update, stage, state, corpus, dataset).train();
+    } finally {
+      if (options.optimizer == null) {
+        ((Lamb) optimizer).close();
+      }
+    }
+  }
+
+  /** Checks that each part is long enough for its streams. */
+  static void checkParts(SHARNNTrainer.Builder options, Corpus corpus) {
+    StreamDataset.fixed(corpus.train(), options.batchSize, options.sequenceLength);
+    StreamDataset.fixed(corpus.validation(), options.evaluationStreams(), options.sequenceLength);
+  }
+
+  /** Trains until the budget is used. */
+  private FitResult train() {
+    Checkpoint resumed = stage.resumed();
+    if (resumed != null) {
+      goOnFrom(resumed);
+      history.addAll(state.evaluations);
+      checkArgument(
+          !over() || !history.isEmpty(),
+          "the budget %s is used up at step %s, before the first evaluation: give a larger one",
+          budget,
+          state.step);
+    }
+    while (!over()) {
+      try {
+        trainEpoch();
+      } catch (TrainingDivergedException e) {
+        goBack(e);
+      }
+    }
+    if (stage.checkpoints() != null && state.savedStep != state.step) {
+      save();
+    }
+    state.best.restore();
+    return new FitResult(history);
+  }
+
+  private boolean over() {
+    return used >= 1 || (budget.patience() > 0 && state.stale >= budget.patience());
+  }
+
+  private void noteUsed() {
+    double epochs = state.epoch + state.offset / (double) dataset.streamLength();
+    used = budget.used(epochs, state.step, state.nanos());
+    state.learningRate.used(used);
+  }
+
+  /** The rest of a pass over the data, or what the budget leaves of it. */
+  private void trainEpoch() {
+    Iterator<Batch> batches = dataset.batches(trainer.getManager(), state.epoch, state.offset);
+    try {
+      next = batches.next();
+      while (next != null && !over()) {
+        trainStep(batches);
+      }
+    } finally {
       if (next != null) {
         next.close();
+        next = null;
       }
-      trainer.notifyListeners(listener -> listener.onEpoch(trainer));
-      return over;
     }
+    trainer.notifyListeners(listener -> listener.onEpoch(trainer));
   }
 
-  /** Steps, or skips where gradients overflowed. */
-  private void updateWeights(double bpc, double norm) {
-    checkDiverged(
-        Double.isFinite(bpc), "loss %s bits per character, gradient norm %s".formatted(bpc, norm));
+  private void trainStep(Iterator<Batch> batches) {
+    Batch batch = next;
+    next = null;
+    long begin = System.nanoTime();
+    long tokens = batch.getData().head().size();
+    double scale = state.lossScale.value();
+    // so that dropout needs no random state to be saved
+    int seed = (int) Seeds.mix(options.seed, state.step + 1);
+    trainer.getManager().getEngine().setRandomSeed(seed);
+    TrainingStep.Slices slices;
+    try (batch) {
+      slices = step.runSlices(batch, state.states, scale, stateManager);
+    }
+    long updateBegin = System.nanoTime();
+    NDArray scaledNorm = update.norm();
+    // while the device is still busy with this batch, the next one is on its way to it
+    next = batches.hasNext() ? batches.next() : null;
+    double norm = read(scaledNorm) / scale; // waits for the device
+    double bpc = slices.meanLoss() / SequenceCrossEntropy.NATS_PER_BIT;
     if (Double.isFinite(norm)) {
-      update.step(norm, lossScale.value());
-      lossScale.good();
+      state.replaceStates(slices.states());
+    } else {
+      for (SHARNNState unused : slices.states()) {
+        unused.close();
+      }
+    }
+    updateWeights(bpc, norm);
+    trainer.addMetric("step", updateBegin);
+    long now = System.nanoTime();
+    state.bytes += tokens;
+    state.step++;
+    state.offset = batch.getProgress();
+    noteUsed();
+    boolean endOfPass = batch.getProgress() == batch.getProgressTotal();
+    if (endOfPass) {
+      state.nextEpoch();
+    }
+    boolean due = options.evaluationInterval > 0 && state.step % options.evaluationInterval == 0;
+    double validation = used >= 1 || endOfPass || due ? evaluate() : Double.NaN;
+    report(
+        new StepReport(
+            state.step,
+            state.bytes,
+            Math.min(used, 1),
+            state.nanos() / 1e9,
+            bpc,
+            validation,
+            tokens / ((now - begin) / 1e9),
+            norm,
+            state.learningRate.latest(),
+            scale));
+    saveOrStop();
+  }
+
+  /** Steps, or skips where loss or gradients are not finite. */
+  private void updateWeights(double bpc, double norm) {
+    boolean comesBack = stage.checkpoints() != null;
+    String figures = "loss %s bits per character, gradient norm %s".formatted(bpc, norm);
+    String diverged;
+    if (Double.isFinite(bpc) && Double.isFinite(norm)) {
+      update.step(norm, state.lossScale.value());
+      state.lossScale.good();
+      diverged = state.watch.stepped(bpc);
     } else {
       update.skip();
-      lossScale.overflow(history.size() + 1);
-    }
-  }
-
-  private SHARNNState[] zeroStates(NDManager manager) {
-    SHARNNState[] states = new SHARNNState[options.accumulation];
-    for (int i = 0; i < states.length; i++) {
-      states[i] = block.zeroState(manager, options.batchSize / options.accumulation);
-    }
-    return states;
-  }
-
-  /** Forward and backward, some streams at a time; fills next and losses. */
-  private void accumulate(
-      Batch batch, SHARNNState[] states, SHARNNState[] next, NDList losses, NDManager manager) {
-    float weight = (float) (lossScale.value() / states.length);
-    for (int i = 0; i < states.length; i++) {
-      try (Batch slice = slice(batch, i)) {
-        TrainingStep.Result result = step.run(slice, states[i], weight);
-        next[i] = result.state().attach(manager);
-        result.loss().attach(manager);
-        losses.add(result.loss());
+      if (!Double.isFinite(bpc) && !comesBack) {
+        throw diverged(state.step + 1, figures);
+      }
+      LOGGER.info("step {} skipped: {}", state.step + 1, figures);
+      diverged = state.watch.skipped(figures);
+      if (Double.isFinite(bpc) && (state.lossScale.isDynamic() || !comesBack)) {
+        state.lossScale.overflow(state.step + 1);
       }
     }
-  }
-
-  private static double read(NDArray array) {
-    try (array) {
-      return array.getFloat();
+    if (comesBack && diverged != null) {
+      throw diverged(state.step + 1, diverged);
     }
   }
 
-  /** Reads the losses back and closes them. */
-  private static double mean(NDList losses) {
-    try (losses) {
-      return losses.stream().mapToDouble(NDArray::getFloat).average().orElseThrow();
-    }
-  }
-
-  private Batch slice(Batch batch, int index) {
-    NDManager manager = batch.getManager().newSubManager();
-    int streams = options.batchSize / options.accumulation;
-    NDIndex rows = new NDIndex("{}:{}", index * streams, (index + 1) * streams);
-    NDList data = new NDList(batch.getData().head().get(rows)); // (B, T) -> (streams, T)
-    NDList labels = new NDList(batch.getLabels().head().get(rows)); // (B, T) -> (streams, T)
-    data.attach(manager);
-    labels.attach(manager);
-    return new Batch(
-        manager,
-        data,
-        labels,
-        streams,
-        Batchifier.STACK,
-        Batchifier.STACK,
-        batch.getProgress(),
-        batch.getProgressTotal());
+  private static TrainingDivergedException diverged(long step, String figures) {
+    return new TrainingDivergedException(
+        "training diverged at step %d: %s; lower the learning rate or warm up longer"
+            .formatted(step, figures));
   }
 
   private double evaluate() {
@@ -209,34 +250,93 @@ final class TrainingRun {
                 corpus.validation(),
                 options.evaluationStreams(),
                 options.sequenceLength,
-                (batch, predictions) -> notifyValidation(batch, predictions))
+                step::notifyValidation)
             .bitsPerCharacter();
-    checkDiverged(Double.isFinite(bpc), "validation loss %s bits per character".formatted(bpc));
-    stale = best.offer(bpc) ? 0 : stale + 1;
+    if (!Double.isFinite(bpc)) {
+      throw diverged(state.step, "validation loss %s bits per character".formatted(bpc));
+    }
+    state.evaluated(bpc);
     return bpc;
   }
 
-  private void notifyValidation(Batch batch, NDList predictions) {
-    NDList labels = batch.getLabels();
-    Device device = labels.head().getDevice();
-    BatchData batchData =
-        new BatchData(
-            batch,
-            new ConcurrentHashMap<>(Map.of(device, labels)),
-            new ConcurrentHashMap<>(Map.of(device, predictions)));
-    trainer.notifyListeners(listener -> listener.onValidationBatch(trainer, batchData));
+  private void goOnFrom(Checkpoint checkpoint) {
+    try {
+      state.restore(checkpoint);
+    } catch (IOException e) {
+      throw RunCheckpoints.unchecked(e);
+    }
+    noteUsed();
+    LOGGER.info("going on from {}", checkpoint.folder());
   }
 
-  private void checkDiverged(boolean finite, String figures) {
-    if (!finite) {
+  /** Back to the last good checkpoint with half the learning rate, if there is one. */
+  private void goBack(TrainingDivergedException e) {
+    RunCheckpoints checkpoints = stage.checkpoints();
+    if (checkpoints == null) {
+      throw e;
+    }
+    int done = state.watch.rollbacks();
+    int most = checkpoints.policy().rollbacks();
+    Checkpoint good = checkpoints.lastGood(stage.index()).orElse(null);
+    if (done >= most || good == null) {
       throw new TrainingDivergedException(
-          "training diverged at step %d: %s; lower the learning rate or warm up longer"
-              .formatted(history.size() + 1, figures));
+          "%s; %s"
+              .formatted(
+                  e.getMessage(),
+                  good == null
+                      ? "there is no good checkpoint of this stage to go back to"
+                      : "the run has gone back to a checkpoint %d times, of %d; the last good one is %s"
+                          .formatted(done, most, good.folder())),
+          e);
+    }
+    state.watch.rolledBack();
+    LOGGER.warn(
+        "{}; {} steps skipped so far; going back to {} with half the learning rate, for the {}. time"
+            + " of {}",
+        e.getMessage(),
+        state.watch.allSkipped(),
+        good.folder(),
+        done + 1,
+        most);
+    goOnFrom(good);
+    history.removeIf(report -> report.step() > state.step);
+  }
+
+  private void saveOrStop() {
+    RunCheckpoints checkpoints = stage.checkpoints();
+    boolean stop = !over() && options.stopWhen.getAsBoolean();
+    Path saved = null;
+    if (checkpoints != null) {
+      checkpoints.settle(false);
+      if (stop) {
+        checkpoints.settle(true);
+        saved = checkpoints.saveNow(state.snapshot());
+      } else if (checkpoints.due(state.step) && state.watch.healthy()) {
+        save();
+      }
+    }
+    if (stop) {
+      throw new TrainingStoppedException(state.step, saved);
+    }
+  }
+
+  private void save() {
+    stage.checkpoints().settle(true);
+    stage.checkpoints().save(state.snapshot());
+    state.savedStep = state.step;
+  }
+
+  private static double read(NDArray array) {
+    try (array) {
+      return array.getFloat();
     }
   }
 
   private void report(StepReport report) {
     history.add(report);
+    if (report.evaluated()) {
+      state.evaluations.add(report);
+    }
     if (options.metrics != null) {
       options.metrics.addMetric("trainBpc", report.trainBpc());
       options.metrics.addMetric("gradientNorm", report.gradientNorm());

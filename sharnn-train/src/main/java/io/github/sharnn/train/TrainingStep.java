@@ -1,12 +1,16 @@
 package io.github.sharnn.train;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.TrainingListener.BatchData;
+import ai.djl.translate.Batchifier;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import java.util.Map;
@@ -53,14 +57,82 @@ final class TrainingStep {
       collector.backward(weight == 1 ? loss : loss.mul(scalar(weight, loss)));
       trainer.addMetric("backward", begin);
     }
-    BatchData batchData =
-        new BatchData(
-            batch,
-            new ConcurrentHashMap<>(Map.of(loss.getDevice(), labels)),
-            new ConcurrentHashMap<>(Map.of(loss.getDevice(), predictions)));
+    BatchData batchData = batchData(batch, predictions);
     trainer.notifyListeners(listener -> listener.onTrainingBatch(trainer, batchData));
     SHARNNState next = SHARNNState.fromNDList(block.config(), predictions.subNDList(1)).detach();
     return new Result(loss.stopGradient(), next);
+  }
+
+  /**
+   * What the slices of a batch give.
+   *
+   * @param losses of each slice, not yet read back
+   * @param states after each slice
+   */
+  record Slices(NDList losses, SHARNNState[] states) {
+
+    /** Reads the losses back and closes them; waits for the device. */
+    double meanLoss() {
+      try (losses) {
+        return losses.stream().mapToDouble(NDArray::getFloat).average().orElseThrow();
+      }
+    }
+  }
+
+  /**
+   * Runs a batch in slices of streams whose gradients add up.
+   *
+   * @param batch tokens and labels {@code (B, T)}
+   * @param states before the batch, one for each slice; they stay as they are
+   * @param lossScale what the mean loss is multiplied by before backward
+   * @param manager gets losses and states
+   */
+  Slices runSlices(Batch batch, SHARNNState[] states, double lossScale, NDManager manager) {
+    float weight = (float) (lossScale / states.length);
+    Slices slices = new Slices(new NDList(), new SHARNNState[states.length]);
+    for (int i = 0; i < states.length; i++) {
+      try (Batch slice = slice(batch, i, states.length)) {
+        Result result = run(slice, states[i], weight);
+        slices.states[i] = result.state().attach(manager);
+        result.loss().attach(manager);
+        slices.losses.add(result.loss());
+      }
+    }
+    return slices;
+  }
+
+  private static Batch slice(Batch batch, int index, int count) {
+    NDManager manager = batch.getManager().newSubManager();
+    int streams = batch.getSize() / count;
+    NDIndex rows = new NDIndex("{}:{}", index * streams, (index + 1) * streams);
+    NDList data = new NDList(batch.getData().head().get(rows)); // (B, T) -> (streams, T)
+    NDList labels = new NDList(batch.getLabels().head().get(rows)); // (B, T) -> (streams, T)
+    data.attach(manager);
+    labels.attach(manager);
+    return new Batch(
+        manager,
+        data,
+        labels,
+        streams,
+        Batchifier.STACK,
+        Batchifier.STACK,
+        batch.getProgress(),
+        batch.getProgressTotal());
+  }
+
+  /** Shows a batch of the validation part to DJL's listeners. */
+  void notifyValidation(Batch batch, NDList predictions) {
+    BatchData batchData = batchData(batch, predictions);
+    trainer.notifyListeners(listener -> listener.onValidationBatch(trainer, batchData));
+  }
+
+  private static BatchData batchData(Batch batch, NDList predictions) {
+    NDList labels = batch.getLabels();
+    Device device = labels.head().getDevice();
+    return new BatchData(
+        batch,
+        new ConcurrentHashMap<>(Map.of(device, labels)),
+        new ConcurrentHashMap<>(Map.of(device, predictions)));
   }
 
   /** Not {@code mul(Number)}: its number may be garbage by the time of backward. */

@@ -1,0 +1,276 @@
+package io.github.sharnn.train;
+
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import com.google.common.hash.Hashing;
+import com.google.common.io.MoreFiles;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.SafetensorsWeights;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A checkpoint on the disk: everything that decides the next step of a run. It is a folder {@code
+ * checkpoint-STAGE-STEP} in the run's folder, with
+ *
+ * <ul>
+ *   <li>{@code training.json}: config, options, position, schedule, loss scale, evaluations, corpus
+ *       and what made it
+ *   <li>{@code weights.safetensors}, {@code best.safetensors}: weights under the reference's names,
+ *       FLOAT32; the second only where the best weights are not the current ones
+ *   <li>{@code moments.safetensors}: the optimizer's; {@code state.safetensors}: recurrent state
+ *       and memory
+ *   <li>{@code earlier.safetensors}: the best weights of earlier stages, where they are better
+ *   <li>{@code SHA256SUMS}: of all these, as {@code sha256sum} has it
+ * </ul>
+ *
+ * <p>Segment lengths and dropout are functions of the seed and the position, so that no random
+ * state is saved. Loading a checkpoint runs no code from it.
+ */
+public final class Checkpoint {
+
+  static final String RECORD = "training.json";
+  static final String SUMS = "SHA256SUMS";
+  static final String WEIGHTS = "weights.safetensors";
+  static final String MOMENTS = "moments.safetensors";
+  static final String STATE = "state.safetensors";
+  static final String BEST = "best.safetensors";
+  static final String EARLIER = "earlier.safetensors";
+
+  private static final List<String> TENSORS = List.of(WEIGHTS, MOMENTS, STATE, BEST, EARLIER);
+  private static final long MAX_SUMS_BYTES = 1 << 12;
+  private static final long MAX_RECORD_BYTES = 1 << 26;
+
+  private final Path folder;
+  private final TrainingRecord training;
+
+  private Checkpoint(Path folder, TrainingRecord training) {
+    this.folder = folder;
+    this.training = training;
+  }
+
+  /**
+   * Lists the checkpoints of a run without reading them.
+   *
+   * @param run the run's folder
+   * @return their folders, oldest first
+   * @throws IOException if the folder can't be read
+   */
+  public static List<Path> list(Path run) throws IOException {
+    return RunFolder.checkpoints(run);
+  }
+
+  /**
+   * Reads a checkpoint and checks every byte of it.
+   *
+   * @param path a checkpoint's folder, or a run's folder for its newest one
+   * @return the checkpoint
+   * @throws DamagedCheckpointException if it is not what was written; the message names the newest
+   *     one before it that is whole
+   * @throws IOException if there is none, or it can't be read
+   */
+  public static Checkpoint open(Path path) throws IOException {
+    Path folder = path;
+    if (!RunFolder.isCheckpoint(path)) {
+      List<Path> all = Files.isDirectory(path) ? list(path) : List.of();
+      if (all.isEmpty()) {
+        throw new IOException(
+            "the folder %s holds no checkpoint: name a run's folder or a checkpoint in it"
+                .formatted(path));
+      }
+      folder = all.get(all.size() - 1);
+    }
+    try {
+      return read(folder);
+    } catch (DamagedCheckpointException e) {
+      String offer =
+          newestWholeBefore(folder)
+              .map(before -> "the newest one before it that is whole is " + before.folder)
+              .orElse("there is no whole one before it");
+      throw new DamagedCheckpointException(
+          "%s; %s; nothing was changed".formatted(e.getMessage(), offer), e.getCause());
+    }
+  }
+
+  private static Optional<Checkpoint> newestWholeBefore(Path folder) throws IOException {
+    List<Path> all = list(folder.toAbsolutePath().getParent());
+    for (int i = all.size() - 1; i >= 0; i--) {
+      if (RunFolder.compare(all.get(i), folder) < 0) {
+        try {
+          return Optional.of(read(all.get(i)));
+        } catch (DamagedCheckpointException e) {
+          // the one before it, then
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** Reads one checkpoint; the message of a damaged one has no advice. */
+  static Checkpoint read(Path folder) throws IOException {
+    Map<String, String> sums = sums(folder);
+    for (Map.Entry<String, String> sum : sums.entrySet()) {
+      Path file = folder.resolve(sum.getKey());
+      if (!Files.isRegularFile(file)) {
+        throw damaged(folder, sum.getKey() + " is missing", null);
+      }
+      String actual = MoreFiles.asByteSource(file).hash(Hashing.sha256()).toString();
+      if (!actual.equals(sum.getValue())) {
+        throw damaged(
+            folder, "%s (%,d bytes) has another SHA-256".formatted(file, Files.size(file)), null);
+      }
+    }
+    Path record = folder.resolve(RECORD);
+    if (Files.size(record) > MAX_RECORD_BYTES) {
+      throw damaged(folder, RECORD + " is too long", null);
+    }
+    try {
+      return new Checkpoint(folder, TrainingRecord.fromJson(Files.readString(record)));
+    } catch (RuntimeException e) { // Gson has many, and wraps what a record's constructor throws
+      throw damaged(folder, "%s can't be read: %s".formatted(RECORD, e), e);
+    }
+  }
+
+  /** File name to SHA-256, of known names alone. */
+  private static Map<String, String> sums(Path folder) throws IOException {
+    Path file = folder.resolve(SUMS);
+    if (!Files.isRegularFile(file) || Files.size(file) > MAX_SUMS_BYTES) {
+      throw damaged(folder, SUMS + " is missing or too long", null);
+    }
+    Map<String, String> sums = new LinkedHashMap<>();
+    byte[] bytes = Files.readAllBytes(file);
+    for (String line : new String(bytes, StandardCharsets.US_ASCII).split("\n")) {
+      String[] parts = line.split(" {2}", 2);
+      if (parts.length != 2 || !(parts[1].equals(RECORD) || TENSORS.contains(parts[1]))) {
+        throw damaged(folder, SUMS + " has a line that does not belong there", null);
+      }
+      sums.put(parts[1], parts[0]);
+    }
+    if (bytes[bytes.length - 1] != '\n'
+        || !sums.keySet().containsAll(List.of(RECORD, WEIGHTS, MOMENTS, STATE))) {
+      throw damaged(folder, SUMS + " is not whole", null);
+    }
+    return sums;
+  }
+
+  private static DamagedCheckpointException damaged(Path folder, String how, Throwable cause) {
+    return new DamagedCheckpointException(
+        "the checkpoint %s is damaged: %s".formatted(folder, how), cause);
+  }
+
+  /**
+   * Returns where it is.
+   *
+   * @return its folder
+   */
+  public Path folder() {
+    return folder;
+  }
+
+  /**
+   * Returns the model's config.
+   *
+   * @return the config
+   */
+  public SHARNNConfig config() {
+    return training.config();
+  }
+
+  /**
+   * Returns the trainer's options.
+   *
+   * @return the options
+   */
+  public TrainingOptions options() {
+    return training.options();
+  }
+
+  /**
+   * Returns what the run trains for. A stage has no learning rate where the run has a tracker that
+   * is no {@link LearningRateSchedule}.
+   *
+   * @return one stage or more
+   */
+  public List<Recipe.Stage> stages() {
+    return training.stages();
+  }
+
+  /**
+   * Returns the stage that the run is in.
+   *
+   * @return the stage, from 0
+   */
+  public int stage() {
+    return training.position().stage();
+  }
+
+  /**
+   * Returns the last step that it knows of.
+   *
+   * @return the step of its stage, from 1
+   */
+  public long step() {
+    return training.position().step();
+  }
+
+  /**
+   * Opens the corpus of the run, from where it was.
+   *
+   * @return the corpus, split as it was
+   * @throws IOException if it is no longer there
+   */
+  public Corpus corpus() throws IOException {
+    TrainingRecord.CorpusRecord corpus = training.corpus();
+    return Corpus.withSizes(
+        Path.of(corpus.file()), corpus.train(), corpus.validation(), corpus.test());
+  }
+
+  /**
+   * Reads the best weights so far of all stages, the current ones before the first evaluation, into
+   * a model.
+   *
+   * <pre>{@code
+   * Model model = SHARNN.of(checkpoint.config()).newModel("best");
+   * checkpoint.readBest(model);
+   * }</pre>
+   *
+   * @param model a DJL model with a {@link SHARNN} of the same shapes, initialized where needed
+   * @throws IOException if a file can't be read
+   * @throws MalformedModelException if the shapes are not the model's
+   */
+  public void readBest(Model model) throws IOException, MalformedModelException {
+    String file = WEIGHTS;
+    if (has(EARLIER)) {
+      file = EARLIER;
+    } else if (has(BEST)) {
+      file = BEST;
+    }
+    SafetensorsWeights.read(SHARNN.of(model), model.getNDManager(), folder.resolve(file));
+  }
+
+  TrainingRecord training() {
+    return training;
+  }
+
+  boolean has(String file) {
+    return Files.exists(folder.resolve(file));
+  }
+
+  /** Reads one of its files, onto the manager's device. */
+  Map<String, NDArray> tensors(NDManager manager, String file) throws IOException {
+    try {
+      return SafetensorsWeights.readTensors(manager, folder.resolve(file));
+    } catch (MalformedModelException e) {
+      throw damaged(folder, e.getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,292 @@
+package io.github.sharnn.train;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDManager;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import io.github.sharnn.SHARNN;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The checkpoints of one run, all its stages: finds the one to go on with, saves new ones. */
+final class RunCheckpoints implements AutoCloseable {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(RunCheckpoints.class);
+  private static final String LOCK = ".lock";
+  private static final int MAX_FAILURES = 3; // in a row
+  private static final Set<String> MAY_CHANGE =
+      Set.of(
+          "evaluationInterval",
+          "precision",
+          "inputDropout",
+          "hiddenDropout",
+          "outputDropout",
+          "weightDrop",
+          "file");
+
+  private final CheckpointPolicy policy;
+  private final FileChannel lock;
+  private final TrainingRecord.CorpusRecord corpus;
+  private final CheckpointWriter writer;
+  private Checkpoint resumed; // null: the run begins anew
+  private long lastSave = System.nanoTime();
+  private int failures; // in a row
+
+  private RunCheckpoints(
+      CheckpointPolicy policy, FileChannel lock, TrainingRecord.CorpusRecord corpus) {
+    this.policy = policy;
+    this.lock = lock;
+    this.corpus = corpus;
+    this.writer = new CheckpointWriter(policy.folder(), policy.keep());
+  }
+
+  /**
+   * Opens the folder of a run for this process alone.
+   *
+   * @throws IllegalArgumentException if the folder has checkpoints and the run is not to go on with
+   *     one, or the options contradict it
+   * @throws UncheckedIOException if the folder can't be used or the checkpoint is damaged
+   */
+  static RunCheckpoints open(SHARNNTrainer.Builder options, Corpus corpus, int stages) {
+    CheckpointPolicy policy = options.checkpoints;
+    TrainingRun.checkParts(options, corpus); // before there is a folder
+    try {
+      Files.createDirectories(policy.folder());
+      FileChannel lock = lock(policy.folder());
+      boolean opened = false;
+      try {
+        RunCheckpoints run = new RunCheckpoints(policy, lock, corpus.record());
+        run.resume(options, stages);
+        opened = true;
+        return run;
+      } finally {
+        if (!opened) {
+          lock.close();
+        }
+      }
+    } catch (IOException e) {
+      throw unchecked(e);
+    }
+  }
+
+  private static FileChannel lock(Path folder) throws IOException {
+    FileChannel channel =
+        FileChannel.open(folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    try {
+      if (channel.tryLock() != null) {
+        return channel;
+      }
+    } catch (OverlappingFileLockException e) {
+      // held by this very process
+    }
+    channel.close();
+    throw new IOException(
+        "another run is using the folder %s: end it first, or name another folder"
+            .formatted(folder));
+  }
+
+  private void resume(SHARNNTrainer.Builder options, int stages) throws IOException {
+    RunFolder.deleteUnfinished(policy.folder());
+    List<Path> all = RunFolder.checkpoints(policy.folder());
+    if (policy.resumes() && (policy.resumeFrom() != null || !all.isEmpty())) {
+      resumed =
+          Checkpoint.open(policy.resumeFrom() == null ? policy.folder() : policy.resumeFrom());
+      checkFits(resumed.training(), options, stages);
+      setAsideAfter(resumed);
+    }
+    checkArgument(
+        policy.resumes() || all.isEmpty(),
+        "the folder %s has checkpoints of a run: go on with them (CheckpointPolicy.resume), or name"
+            + " another folder",
+        policy.folder());
+  }
+
+  /** What may not change from a run to its continuation. */
+  private void checkFits(TrainingRecord saved, SHARNNTrainer.Builder options, int stages) {
+    List<String> differences = new ArrayList<>();
+    compare(saved.config(), SHARNN.of(options.model).config(), differences);
+    compare(saved.options(), TrainingOptions.of(options), differences);
+    compare(saved.corpus(), corpus, differences);
+    if (saved.position().stage() >= stages) {
+      differences.add(
+          "stages: the checkpoint is in stage %d, now there are %d"
+              .formatted(saved.position().stage() + 1, stages));
+    }
+    checkArgument(
+        differences.isEmpty(),
+        "the run can't go on from %s, since these differ: %s; leave them as they were, or begin"
+            + " another run in another folder",
+        resumed.folder(),
+        String.join("; ", differences));
+  }
+
+  private static void compare(Record saved, Record now, List<String> differences) {
+    JsonObject before = TrainingRecord.gson().toJsonTree(saved).getAsJsonObject();
+    JsonObject after = TrainingRecord.gson().toJsonTree(now).getAsJsonObject();
+    Set<String> names = new TreeSet<>(before.keySet());
+    names.addAll(after.keySet());
+    for (String name : names) {
+      JsonElement old = before.get(name);
+      JsonElement fresh = after.get(name);
+      if (old.equals(fresh)) {
+        continue;
+      }
+      if (MAY_CHANGE.contains(name)) {
+        LOGGER.info("{} was {}, is now {}", name, old, fresh);
+      } else {
+        differences.add("%s was %s, is now %s".formatted(name, old, fresh));
+      }
+    }
+  }
+
+  private void setAsideAfter(Checkpoint checkpoint) throws IOException {
+    for (Path path : RunFolder.checkpoints(policy.folder())) {
+      if (RunFolder.compare(path, checkpoint.folder()) > 0) {
+        LOGGER.warn(
+            "{} is newer than where the run goes on: now {}", path, RunFolder.setAside(path));
+      }
+    }
+  }
+
+  /** The checkpoint that the run goes on with, if there is one. */
+  Optional<Checkpoint> resumed() {
+    return Optional.ofNullable(resumed);
+  }
+
+  /** Brings back what the stages before the resumed one left. */
+  void restoreEarlier(List<List<StepReport>> evaluations, BestWeights best) {
+    if (resumed == null || resumed.stage() == 0) {
+      return;
+    }
+    evaluations.addAll(resumed.training().evaluations().subList(0, resumed.stage()));
+    if (resumed.has(Checkpoint.EARLIER)) {
+      try (NDManager scratch = NDManager.newBaseManager(Device.cpu())) {
+        best.load(
+            resumed.tensors(scratch, Checkpoint.EARLIER), resumed.training().earlierBestBpc());
+      } catch (IOException e) {
+        throw unchecked(e);
+      }
+    }
+  }
+
+  TrainingRecord.CorpusRecord corpus() {
+    return corpus;
+  }
+
+  CheckpointPolicy policy() {
+    return policy;
+  }
+
+  /** Whether a step ends with a checkpoint. */
+  boolean due(long step) {
+    return (policy.steps() > 0 && step % policy.steps() == 0)
+        || (policy.interval().toNanos() > 0
+            && System.nanoTime() - lastSave >= policy.interval().toNanos());
+  }
+
+  /** Saves while training goes on. */
+  void save(CheckpointWriter.Snapshot snapshot) {
+    lastSave = System.nanoTime();
+    writer.begin(snapshot);
+  }
+
+  /**
+   * Saves and waits for it.
+   *
+   * @return where
+   * @throws UncheckedIOException if it could not be written
+   */
+  Path saveNow(CheckpointWriter.Snapshot snapshot) {
+    save(snapshot);
+    try {
+      writer.await();
+    } catch (IOException e) {
+      throw unchecked(e);
+    }
+    return policy.folder().resolve(snapshot.name());
+  }
+
+  /**
+   * Says how the last checkpoint went.
+   *
+   * @param wait whether to wait for it
+   * @throws UncheckedIOException if it was the third in a row that could not be written
+   */
+  void settle(boolean wait) {
+    if (!wait && !writer.done()) {
+      return;
+    }
+    try {
+      if (writer.await()) {
+        failures = 0;
+      }
+    } catch (IOException e) {
+      failures++;
+      LOGGER.error(
+          "{} ({} of {} failures that end the run)", e.getMessage(), failures, MAX_FAILURES);
+      if (failures == MAX_FAILURES) {
+        throw unchecked(e);
+      }
+    }
+  }
+
+  /** The newest whole checkpoint from before the loss began to rise; later ones are set aside. */
+  Optional<Checkpoint> lastGood(int stage) {
+    settle(true);
+    try {
+      List<Path> all = RunFolder.checkpoints(policy.folder());
+      for (int i = all.size() - 1; i >= 0; i--) {
+        try {
+          Checkpoint checkpoint = Checkpoint.read(all.get(i));
+          if (checkpoint.stage() == stage
+              && DivergenceWatch.healthy(checkpoint.training().watch())) {
+            setAsideAfter(checkpoint);
+            return Optional.of(checkpoint);
+          }
+        } catch (DamagedCheckpointException e) {
+          LOGGER.error("{}", e.getMessage());
+        }
+      }
+      return Optional.empty();
+    } catch (IOException e) {
+      throw unchecked(e);
+    }
+  }
+
+  static UncheckedIOException unchecked(IOException e) {
+    String message =
+        e instanceof NoSuchFileException missing && missing.getReason() == null
+            ? "no such file or folder: " + missing.getFile()
+            : e.getMessage();
+    return new UncheckedIOException(message, e);
+  }
+
+  @Override
+  public void close() {
+    try {
+      settle(true);
+    } finally {
+      writer.close();
+      try {
+        lock.close();
+      } catch (IOException e) {
+        LOGGER.warn("the lock of {} can't be released: {}", policy.folder(), e.toString());
+      }
+    }
+  }
+}

@@ -1,0 +1,177 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Model;
+import com.google.common.hash.Hashing;
+import com.google.common.io.MoreFiles;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Whatever happens to files, the run says so, and what was good stays so. */
+class DamagedCheckpointTest {
+
+  @TempDir Path folder;
+  private Path run;
+  private Corpus corpus;
+
+  @BeforeEach
+  void create_corpus() throws Exception {
+    corpus = Tiny.corpus(folder, 3_000);
+    run = folder.resolve("run");
+  }
+
+  private FitResult fit(CheckpointPolicy policy, long steps, Consumer<StepReport> onStep) {
+    try (Model model = Tiny.model(Tiny.sharnn(), 1)) {
+      return SHARNNTrainer.builder(model)
+          .batchSize(4)
+          .sequenceLength(16)
+          .evaluationInterval(3)
+          .checkpoints(policy)
+          .onStep(onStep)
+          .build()
+          .fit(corpus, Budget.steps(steps));
+    }
+  }
+
+  private static Map<Path, String> hashes(Path folder) throws IOException {
+    Map<Path, String> hashes = new TreeMap<>();
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        hashes.put(file, MoreFiles.asByteSource(file).hash(Hashing.sha256()).toString());
+      }
+    }
+    return hashes;
+  }
+
+  @Test
+  void truncated_and_changed_files_are_noticed_and_the_one_before_is_offered() throws Exception {
+    fit(CheckpointPolicy.in(run).everySteps(2), 8, report -> {});
+    List<Path> checkpoints = Checkpoint.list(run);
+    Path newest = checkpoints.get(2);
+    Path before = checkpoints.get(1);
+    Random random = new Random(1);
+    List<Path> files;
+    try (Stream<Path> paths = Files.list(newest)) {
+      files = paths.sorted().toList();
+    }
+    assertThat(files).hasSize(5);
+    for (int i = 0; i < 100; i++) {
+      Path file = files.get(i % files.size());
+      byte[] good = Files.readAllBytes(file);
+      byte[] bad;
+      if (i < 50) {
+        bad = Arrays.copyOf(good, random.nextInt(good.length));
+      } else {
+        bad = good.clone();
+        bad[random.nextInt(bad.length)] ^= (byte) (1 << random.nextInt(8));
+      }
+      Files.write(file, bad);
+      assertDamaged(newest, before);
+      Files.write(file, good);
+    }
+    Files.move(newest.resolve(Checkpoint.STATE), folder.resolve("moved"));
+    assertDamaged(newest, before);
+
+    // going on from the one before leaves the damaged one as it is, under another name
+    Map<Path, String> damaged = hashes(newest);
+    FitResult result =
+        fit(CheckpointPolicy.in(run).everySteps(2).resumeFrom(before), 8, report -> {});
+    assertThat(result.last().step()).isEqualTo(8);
+    assertThat(Checkpoint.open(run).folder()).isEqualTo(newest);
+    assertThat(hashes(run.resolve("set-aside-checkpoint-1-00000008")).values())
+        .containsExactlyElementsOf(damaged.values());
+  }
+
+  private void assertDamaged(Path newest, Path before) throws IOException {
+    Map<Path, String> all = hashes(run);
+    assertThatThrownBy(() -> Checkpoint.open(run))
+        .isInstanceOf(DamagedCheckpointException.class)
+        .hasMessageContaining("the checkpoint %s is damaged: ", newest)
+        .hasMessageContaining("the newest one before it that is whole is " + before);
+    assertThatThrownBy(() -> fit(CheckpointPolicy.in(run).resume(), 10, report -> {}))
+        .isInstanceOf(UncheckedIOException.class)
+        .hasCauseInstanceOf(DamagedCheckpointException.class)
+        .hasMessageContaining("is damaged: ");
+    assertThat(hashes(run)).as("nothing was changed").isEqualTo(all);
+  }
+
+  @Test
+  void says_that_there_is_no_checkpoint() {
+    assertThatThrownBy(() -> Checkpoint.open(folder))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("the folder %s holds no checkpoint", folder);
+  }
+
+  /** As where a disk is full or a folder becomes read-only: the folder is there no longer. */
+  private Consumer<StepReport> hideRun(long from, long to) {
+    Path hidden = folder.resolve("hidden");
+    return report -> {
+      try {
+        if (report.step() == from) {
+          while (Checkpoint.list(run).isEmpty() || isSaving()) {
+            Thread.sleep(1);
+          }
+          Files.move(run, hidden);
+          Files.createFile(run);
+        } else if (report.step() == to) {
+          Files.delete(run);
+          Files.move(hidden, run);
+        }
+      } catch (IOException | InterruptedException e) {
+        throw new AssertionError(e);
+      }
+    };
+  }
+
+  private boolean isSaving() throws IOException {
+    try (Stream<Path> paths = Files.list(run)) {
+      return paths.anyMatch(path -> path.getFileName().toString().endsWith(".tmp"));
+    }
+  }
+
+  @Test
+  void a_checkpoint_that_cannot_be_written_is_tried_again() throws Exception {
+    FitResult result = fit(CheckpointPolicy.in(run).everySteps(4), 16, hideRun(5, 11));
+    assertThat(result.last().step()).isEqualTo(16);
+    assertThat(Checkpoint.list(run))
+        .extracting(path -> path.getFileName().toString())
+        .containsExactly("checkpoint-1-00000004", "checkpoint-1-00000012", "checkpoint-1-00000016");
+    for (Path checkpoint : Checkpoint.list(run)) {
+      assertThat(Checkpoint.open(checkpoint).step()).isPositive();
+    }
+  }
+
+  @Test
+  void three_that_cannot_be_written_end_the_run_and_leave_the_last_good_one() throws Exception {
+    long[] last = {0};
+    Consumer<StepReport> hide = hideRun(5, -1);
+    assertThatThrownBy(
+            () ->
+                fit(
+                    CheckpointPolicy.in(run).everySteps(4),
+                    100,
+                    report -> {
+                      hide.accept(report);
+                      last[0] = report.step();
+                    }))
+        .isInstanceOf(UncheckedIOException.class)
+        .hasMessageContaining("can't write the checkpoint " + run.resolve("checkpoint-1-00000016"))
+        .hasMessageContaining("the ones before it are untouched");
+    assertThat(last[0]).isBetween(16L, 20L);
+    assertThat(Checkpoint.open(folder.resolve("hidden")).step()).isEqualTo(4);
+  }
+}

@@ -1,0 +1,111 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Model;
+import ai.djl.TrainingDivergedException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.training.tracker.Tracker;
+import com.google.gson.JsonParser;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DivergenceTest {
+
+  @TempDir Path folder;
+  private Path run;
+  private Corpus corpus;
+
+  @BeforeEach
+  void create_corpus() throws Exception {
+    corpus = Tiny.corpus(folder, 3_000);
+    run = folder.resolve("run");
+  }
+
+  private FitResult fit(
+      CheckpointPolicy policy, Tracker rate, long steps, Consumer<StepReport> onStep) {
+    try (Model model = Tiny.model(Tiny.sharnn(), 1)) {
+      return SHARNNTrainer.builder(model)
+          .batchSize(4)
+          .sequenceLength(16)
+          .learningRate(rate)
+          .checkpoints(policy)
+          .onStep(
+              report -> {
+                onStep.accept(report);
+                if (report.step() == 10 && report.learningRate() == 1e-2f) {
+                  poison(model);
+                }
+              })
+          .build()
+          .fit(corpus, Budget.steps(steps));
+    }
+  }
+
+  private boolean poisons;
+
+  private void poison(Model model) {
+    if (poisons) {
+      try (NDArray alias =
+          model.getBlock().getParameters().get("outputBias").getArray().stopGradient()) {
+        alias.addi(Float.NaN);
+      }
+    }
+  }
+
+  @Test
+  void goes_back_to_the_last_good_checkpoint_with_half_the_learning_rate() throws Exception {
+    poisons = true;
+    Path file = folder.resolve("metrics.jsonl");
+    CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(4).skippedSteps(5);
+    FitResult result;
+    try (MetricsFile metrics = new MetricsFile(file)) {
+      result = fit(policy, Tracker.fixed(1e-2f), 20, metrics);
+    }
+    List<Long> all = LongStream.rangeClosed(1, 20).boxed().toList();
+    assertThat(result.history()).extracting(StepReport::step).isEqualTo(all);
+    assertThat(result.history()).allSatisfy(r -> assertThat(r.trainBpc()).isFinite());
+    assertThat(result.history())
+        .extracting(StepReport::learningRate)
+        .startsWith(1e-2f)
+        .containsSubsequence(1e-2f, 5e-3f)
+        .endsWith(5e-3f);
+    assertThat(result.history().get(7).learningRate()).as("step 8").isEqualTo(1e-2f);
+    assertThat(result.history().get(8).learningRate()).as("step 9").isEqualTo(5e-3f);
+    assertThat(Files.readAllLines(file))
+        .extracting(line -> JsonParser.parseString(line).getAsJsonObject().get("step").getAsLong())
+        .isEqualTo(all);
+    assertThat(Checkpoint.open(run).training().watch().rollbacks()).isEqualTo(1);
+  }
+
+  @Test
+  void gives_up_where_the_loss_stays_far_above_its_mean() {
+    Tracker rate = step -> step <= 30 ? 1e-2f : 1e4f;
+    CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(10).rollbacks(2);
+    long[] steps = {0};
+    assertThatThrownBy(() -> fit(policy, rate, 2_000, report -> steps[0]++))
+        .isInstanceOf(TrainingDivergedException.class)
+        .hasMessageContaining("training diverged at step 13")
+        .hasMessageContaining("100 steps in a row with a loss more than 1.5 times its running mean")
+        .hasMessageContaining("gone back to a checkpoint 2 times, of 2")
+        .hasMessageContaining("checkpoint-1-00000030");
+    assertThat(steps[0]).isGreaterThan(3 * 95);
+  }
+
+  @Test
+  void ends_the_run_where_there_is_nothing_to_go_back_to() {
+    poisons = true;
+    CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(50).skippedSteps(3);
+    assertThatThrownBy(() -> fit(policy, Tracker.fixed(1e-2f), 40, report -> {}))
+        .isInstanceOf(TrainingDivergedException.class)
+        .hasMessageContaining("training diverged at step 13: 3 skipped steps in a row")
+        .hasMessageContaining("no good checkpoint of this stage to go back to");
+  }
+}

@@ -1,0 +1,235 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Model;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.training.optimizer.Optimizer;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** A run that goes on from a checkpoint does what it would have done. */
+class ResumeTest {
+
+  private static final List<Recipe.Stage> STAGES =
+      List.of(
+          new Recipe.Stage(LearningRateSchedule.peak(2e-2f).warmUp(8).cosine(), Budget.epochs(2)),
+          new Recipe.Stage(
+              LearningRateSchedule.peak(1e-2f).warmUp(3), Budget.epochs(9).patience(4)));
+
+  @TempDir Path folder;
+  private Path run;
+  private Corpus corpus;
+
+  @BeforeEach
+  void create_corpus() throws Exception {
+    corpus = Tiny.corpus(folder, 1_000);
+    run = folder.resolve("run");
+  }
+
+  private static SHARNNBuilder sharnn() {
+    return Tiny.sharnn().dropouts(0.2f).weightDrop(0.2f).memoryLength(24);
+  }
+
+  private static SHARNNTrainer.Builder trainer(Model model) {
+    return SHARNNTrainer.builder(model)
+        .batchSize(4)
+        .accumulation(2)
+        .sequenceLength(16)
+        .evaluationInterval(5)
+        .learningRate(LearningRateSchedule.peak(2e-2f).warmUp(8))
+        .seed(7);
+  }
+
+  /** What must be the same to the last bit: every number that is no time. */
+  private static String figures(StepReport report) {
+    return "%d %d %s %s %s %s %s %s"
+        .formatted(
+            report.step(),
+            report.bytes(),
+            report.used(),
+            report.trainBpc(),
+            report.validationBpc(),
+            report.gradientNorm(),
+            report.learningRate(),
+            report.lossScale());
+  }
+
+  /** All that a run reported, and the weights that it ended with. */
+  private record Numbers(List<String> figures, Map<String, float[]> weights) {}
+
+  private interface Run {
+    void train(SHARNNTrainer.Builder trainer);
+  }
+
+  private Numbers straight(DataType precision, Run training) {
+    List<String> figures = new ArrayList<>();
+    try (Model model = sharnn().build().newModel("tiny")) {
+      training.train(trainer(model).precision(precision).onStep(r -> figures.add(figures(r))));
+      return new Numbers(figures, Tiny.weights(model.getBlock()));
+    }
+  }
+
+  /** Stops after every so many steps and goes on with a new model, whose weights are others. */
+  private Numbers interrupted(DataType precision, int every, Run training) {
+    List<String> figures = new ArrayList<>();
+    while (true) {
+      int[] steps = {0};
+      try (Model model = Tiny.model(sharnn(), figures.size())) {
+        if (figures.isEmpty()) {
+          model.setBlock(sharnn().build()); // the first one begins as an uninterrupted run does
+        }
+        training.train(
+            trainer(model)
+                .precision(precision)
+                .checkpoints(CheckpointPolicy.in(run).every(Duration.ZERO).resume())
+                .stopWhen(() -> ++steps[0] == every)
+                .onStep(report -> figures.add(figures(report))));
+        return new Numbers(figures, Tiny.weights(model.getBlock()));
+      } catch (TrainingStoppedException e) {
+        assertThat(e.checkpoint()).hasValueSatisfying(c -> assertThat(c).isDirectory());
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"FLOAT32", "FLOAT16"})
+  void goes_on_to_the_last_bit(DataType precision) {
+    Run training = builder -> builder.build().fit(corpus, Budget.epochs(2));
+    Numbers expected = straight(precision, training);
+    Numbers actual = interrupted(precision, 7, training);
+    assertThat(expected.figures()).hasSizeGreaterThan(25);
+    assertThat(actual.figures()).isEqualTo(expected.figures());
+    Tiny.assertSameWeights(actual.weights(), expected.weights());
+  }
+
+  @Test
+  void goes_on_in_the_stage_that_it_was_in() {
+    List<List<FitResult>> results = new ArrayList<>();
+    Run training = builder -> results.add(Recipe.fit(builder, corpus, STAGES));
+    Numbers expected = straight(DataType.FLOAT32, training);
+    Numbers actual = interrupted(DataType.FLOAT32, 13, training);
+    assertThat(actual.figures()).isEqualTo(expected.figures());
+    Tiny.assertSameWeights(actual.weights(), expected.weights());
+    assertThat(results).hasSize(2);
+    for (int stage = 0; stage < 2; stage++) {
+      assertThat(results.get(1).get(stage).evaluations())
+          .extracting(ResumeTest::figures)
+          .isEqualTo(
+              results.get(0).get(stage).evaluations().stream().map(ResumeTest::figures).toList());
+    }
+  }
+
+  private FitResult fit(CheckpointPolicy policy, Budget budget) {
+    try (Model model = sharnn().build().newModel("tiny")) {
+      return trainer(model).checkpoints(policy).build().fit(corpus, budget);
+    }
+  }
+
+  @Test
+  void keeps_the_last_and_the_best_and_trains_longer_where_the_budget_grows() throws Exception {
+    CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(3).keep(2);
+    FitResult first = fit(policy, Budget.steps(10));
+    assertThat(first.last().step()).isEqualTo(10);
+    assertThat(Checkpoint.list(run))
+        .extracting(path -> path.getFileName().toString())
+        .containsExactly("checkpoint-1-00000009", "checkpoint-1-00000010");
+    FitResult more = fit(policy.resume(), Budget.steps(12));
+    assertThat(more.history())
+        .extracting(StepReport::step)
+        .containsExactly(5L, 10L, 11L, 12L); // the evaluations, then what is new
+    assertThat(Checkpoint.open(run).step()).isEqualTo(12);
+    Checkpoint newest = Checkpoint.open(run);
+    try (Model best = SHARNN.of(newest.config()).newModel("best")) {
+      newest.readBest(best);
+      assertThat(Evaluation.of(best, corpus.validation(), 4, 16).bitsPerCharacter())
+          .isEqualTo(more.best().validationBpc());
+    }
+    assertThat(fit(policy.resume(), Budget.steps(12)).best()).isEqualTo(more.best());
+  }
+
+  @Test
+  void refuses_to_go_on_with_what_contradicts_the_checkpoint() throws Exception {
+    fit(CheckpointPolicy.in(run).everySteps(3), Budget.steps(6));
+    Path newest = Checkpoint.open(run).folder();
+    byte[] before = Files.readAllBytes(newest.resolve(Checkpoint.RECORD));
+    SHARNN other = sharnn().memoryLength(30).dropouts(0).build();
+    try (Model model = other.newModel("tiny")) {
+      Corpus shorter = Tiny.corpus(folder, 900);
+      SHARNNTrainer.Builder builder =
+          trainer(model)
+              .batchSize(2)
+              .evaluationInterval(3)
+              .checkpoints(CheckpointPolicy.in(run).resume());
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> builder.build().fit(shorter, Budget.steps(9)))
+          .withMessageContaining("can't go on from " + newest)
+          .withMessageContaining("memoryLength was 24, is now 30")
+          .withMessageContaining("batchSize was 4, is now 2")
+          .withMessageContaining("train was 900, is now 810")
+          .withMessageContaining("sha256 was ")
+          .satisfies(
+              e -> assertThat(e.getMessage()).doesNotContain("Dropout", "evaluationInterval"));
+    }
+    assertThat(newest.resolve(Checkpoint.RECORD)).hasBinaryContent(before);
+    try (Model model = sharnn().dropouts(0).build().newModel("tiny")) {
+      FitResult changed =
+          trainer(model)
+              .evaluationInterval(2)
+              .learningRate(LearningRateSchedule.peak(1e-3f))
+              .checkpoints(CheckpointPolicy.in(run).resume())
+              .build()
+              .fit(corpus, Budget.steps(8));
+      assertThat(changed.last().learningRate()).isEqualTo(1e-3f);
+      assertThat(changed.last().evaluated()).isTrue();
+    }
+  }
+
+  @Test
+  void refuses_a_folder_with_checkpoints_of_another_run_or_in_use() throws Exception {
+    CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(3);
+    fit(policy, Budget.steps(2));
+    try (FileChannel lock = FileChannel.open(run.resolve(".lock"), StandardOpenOption.WRITE)) {
+      assertThat(lock.tryLock()).isNotNull();
+      assertThatThrownBy(() -> fit(policy.resume(), Budget.steps(4)))
+          .isInstanceOf(UncheckedIOException.class)
+          .hasMessageContaining("another run is using the folder " + run);
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> fit(policy, Budget.steps(4)))
+        .withMessageContaining(run + " has checkpoints of a run");
+  }
+
+  @Test
+  void refuses_what_it_cannot_do() {
+    try (Model model = sharnn().build().newModel("tiny")) {
+      SHARNNTrainer.Builder builder =
+          trainer(model).optimizer(Optimizer.adam().build()).checkpoints(CheckpointPolicy.in(run));
+      assertThatIllegalArgumentException()
+          .isThrownBy(builder::build)
+          .withMessageContaining("checkpoints work with Lamb alone, but the optimizer is Adam");
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> CheckpointPolicy.in(run).keep(0))
+        .withMessageContaining("at least 1, but are 0");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> CheckpointPolicy.in(run).resumeFrom(Path.of("elsewhere/checkpoint")))
+        .withMessageContaining("is not in the run's folder");
+  }
+}
