@@ -92,6 +92,7 @@ class BackOffTest {
     assertThat(small.config().attentionLayers()).isEmpty();
     assertThat(small.config().droppedAttention()).containsExactly(0, 2);
     assertThat(small.parameterCount()).isLessThan(full.parameterCount());
+    assertThat(small.config().parameterCount()).isEqualTo(small.parameterCount());
     assertThat(small.withoutAttention().config()).isEqualTo(small.config());
   }
 

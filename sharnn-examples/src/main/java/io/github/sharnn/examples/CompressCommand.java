@@ -22,7 +22,8 @@ import picocli.CommandLine.Parameters;
     sortOptions = false)
 final class CompressCommand implements Callable<Integer> {
 
-  static final String SUFFIX = ".sharnn";
+  private static final String SUFFIX = ".sharnn";
+  private static final String THREADS = "ai.djl.pytorch.num_threads";
 
   @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a saved model.")
   private Path folder;
@@ -40,6 +41,7 @@ final class CompressCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    useOneThread();
     Path target = output == null ? Path.of(file + SUFFIX) : output;
     try (Model model = SHARNN.load(folder, device.device())) {
       RunHeader.of(model).forEach(System.out::println);
@@ -50,6 +52,16 @@ final class CompressCommand implements Callable<Integer> {
       System.out.println("compressed in " + target);
     }
     return 0;
+  }
+
+  /**
+   * Before PyTorch is loaded. A byte's step is too small to share, and what is compressed must not
+   * depend on the number of cores.
+   */
+  static void useOneThread() {
+    if (System.getProperty(THREADS) == null) {
+      System.setProperty(THREADS, "1");
+    }
   }
 
   static void report(long from, long to, FileCompressor.Sizes sizes, long startNanoseconds) {

@@ -38,6 +38,7 @@ final class DecompressCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    CompressCommand.useOneThread();
     try (Model model = SHARNN.load(folder, device.device())) {
       RunHeader.of(model).forEach(System.out::println);
       FileCompressor compressor = new FileCompressor(model);
