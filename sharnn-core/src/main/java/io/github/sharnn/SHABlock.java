@@ -30,9 +30,10 @@ import java.util.List;
  * h = dropout(Boom(LN_xff(h))) + LN_ff(h)
  * }</pre>
  *
- * <p>There is no residual around the LSTM. All layer norms have epsilon 1e-12. What goes into the
- * memory is m, layer-normed and differentiable. Before a segment of T steps the memory is cut to
- * its last {@code memoryLength - T} positions.
+ * <p>A block whose attention was dropped after training keeps {@code LN_mid}: what comes after was
+ * trained on it. There is no residual around the LSTM. All layer norms have epsilon 1e-12. What
+ * goes into the memory is m, layer-normed and differentiable. Before a segment of T steps the
+ * memory is cut to its last {@code memoryLength - T} positions.
  *
  * <p>Paper: arXiv:1911.11423.
  *
@@ -58,14 +59,14 @@ public final class SHABlock extends AbstractBlock {
   final LayerNorm startNorm;
   final LSTM lstm;
   final LayerNorm memoryNorm; // null without attention
-  final LayerNorm midNorm; // null without attention
+  final LayerNorm midNorm; // null without attention, unless that was dropped after training
   final SingleHeadAttention attention; // null without attention
   final LayerNorm boomInputNorm;
   final LayerNorm boomResidualNorm;
   final Boom boom;
   private final SHARNNConfig config;
 
-  private SHABlock(SHARNNConfig config, boolean hasAttention) {
+  private SHABlock(SHARNNConfig config, int layer) {
     super(VERSION);
     this.config = config;
     int size = config.embeddingSize();
@@ -80,7 +81,7 @@ public final class SHABlock extends AbstractBlock {
                 .optReturnState(true)
                 .build());
     Initializers.lstm(lstm, size);
-    if (hasAttention) {
+    if (config.hasAttention(layer)) {
       memoryNorm = addChildBlock("memoryNorm", layerNorm());
       midNorm = addChildBlock("midNorm", layerNorm());
       attention =
@@ -94,7 +95,8 @@ public final class SHABlock extends AbstractBlock {
                   .build());
     } else {
       memoryNorm = null;
-      midNorm = null;
+      midNorm =
+          config.droppedAttention().contains(layer) ? addChildBlock("midNorm", layerNorm()) : null;
       attention = null;
     }
     boomInputNorm = addChildBlock("boomInputNorm", layerNorm());
@@ -110,8 +112,8 @@ public final class SHABlock extends AbstractBlock {
   /**
    * Creates the block of one layer.
    *
-   * @param config sizes and options; of {@code attentionLayers} only whether it names this layer
-   *     counts
+   * @param config sizes and options; of {@code attentionLayers} and {@code droppedAttention} only
+   *     whether they name this layer counts
    * @param layer the 0-based layer
    * @return the block, uninitialized
    */
@@ -121,7 +123,7 @@ public final class SHABlock extends AbstractBlock {
         "layer must lie between 0 and layers - 1 (%s), but is %s",
         config.layers() - 1,
         layer);
-    return new SHABlock(config, config.hasAttention(layer));
+    return new SHABlock(config, layer);
   }
 
   /** What a block returns: activations {@code (T, B, C)} and the state after them. */
@@ -172,6 +174,8 @@ public final class SHABlock extends AbstractBlock {
         h = h.add(dropout(context, training));
         memory = recent.append(m).last(config.memoryLength()); // -> (B, M+T, C)
       }
+    } else if (midNorm != null) {
+      h = apply(midNorm, parameterStore, h, training);
     }
 
     NDArray x = apply(boomInputNorm, parameterStore, h, training);

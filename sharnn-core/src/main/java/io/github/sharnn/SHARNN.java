@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
 /**
@@ -258,6 +259,48 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
+   * Backs off to another memory, without training: attention sees fewer positions, down to the
+   * segment's own alone.
+   *
+   * <p>What it saves is the state, {@code memoryLength * C} numbers for each stream and layer with
+   * attention, and attention's time, which grows with them. What it costs is bits per byte wherever
+   * a text would have gone back further; the LSTMs carry on as before. How much depends on the
+   * model and the text: measure it with a {@link io.github.sharnn.score.Scorer} or {@code
+   * Evaluation}. Other positions than the model was trained with may also be more; nothing in it
+   * counts them.
+   *
+   * @param positions the largest number that attention sees, at least 0
+   * @return a model that shares this one's weights, in place, and their manager
+   * @throws IllegalArgumentException if {@code positions} is below 0
+   */
+  public SHARNN withMemoryLength(int positions) {
+    return sharing(config.withMemoryLength(positions));
+  }
+
+  /**
+   * Backs off to no attention at all, without training: the LSTMs and Booms alone. It saves all of
+   * the state but two vectors for each layer, and attention's weights in what is saved from it. What
+   * it costs may be more or less than {@code withMemoryLength(0)}, where attention was trained on
+   * more than the segment that it then sees. Measure it, as there.
+   *
+   * @return a model that shares this one's weights, in place, and their manager
+   */
+  public SHARNN withoutAttention() {
+    return sharing(config.withoutAttention());
+  }
+
+  private SHARNN sharing(SHARNNConfig variant) {
+    checkState(isInitialized(), "a model must be initialized or loaded before it backs off");
+    SHARNN shared = new SHARNN(variant);
+    NDArray table = embedding.getArray();
+    shared.initialize(table.getManager(), table.getDataType(), new Shape(1, 1));
+    Map<String, Parameter> weights = SafetensorsWeights.names(this);
+    SafetensorsWeights.names(shared)
+        .forEach((name, p) -> p.getArray().intern(weights.get(name).getArray().stopGradient()));
+    return shared;
+  }
+
+  /**
    * Puts this block into a DJL model on DJL's default device, with the config in its properties.
    *
    * @param name the model's name, by which {@link Model#save} names its file
@@ -307,7 +350,27 @@ public final class SHARNN extends AbstractBlock {
    * @throws IllegalArgumentException if the device is a GPU that is not there
    */
   public static Model load(Path folder, Device device) throws IOException, MalformedModelException {
-    return SavedModel.load(folder, Devices.require(device), ENGINE);
+    return load(folder, device, UnaryOperator.identity());
+  }
+
+  /**
+   * Loads a model that {@link Model#save} wrote, to run with less memory:
+   *
+   * <pre>{@code
+   * Model small = SHARNN.load(folder, null, block -> block.withMemoryLength(256));
+   * }</pre>
+   *
+   * @param folder the folder that was saved to; it holds one model
+   * @param device where it computes, or null for DJL's default
+   * @param backOff {@link #withMemoryLength}, {@link #withoutAttention} or {@link #collapse}
+   * @return the model with what {@code backOff} returned; the caller closes it
+   * @throws IOException if the folder or file can't be read
+   * @throws MalformedModelException if the file is no saved SHARNN
+   * @throws IllegalArgumentException if the device is a GPU that is not there
+   */
+  public static Model load(Path folder, Device device, UnaryOperator<SHARNN> backOff)
+      throws IOException, MalformedModelException {
+    return SavedModel.load(folder, Devices.require(device), ENGINE, backOff);
   }
 
   /**

@@ -1,5 +1,6 @@
 package io.github.sharnn;
 
+import java.util.List;
 import java.util.stream.IntStream;
 
 /**
@@ -84,7 +85,7 @@ public final class SHARNNBuilder {
   /**
    * Sets the largest number of positions that attention sees. Default 5000.
    *
-   * @param positions at least 1
+   * @param positions at least 0
    * @return this builder
    */
   public SHARNNBuilder memoryLength(int positions) {
@@ -216,7 +217,8 @@ public final class SHARNNBuilder {
         keyProjection,
         valueProjection,
         tiedOutput,
-        false);
+        false,
+        List.of());
   }
 
   /**

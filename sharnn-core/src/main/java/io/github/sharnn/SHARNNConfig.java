@@ -21,7 +21,8 @@ import java.util.stream.Stream;
  * @param boomSize inner size H of the Boom, at least 1; a multiple of C with {@code boomShortcut}
  * @param layers number of blocks L, from 1 to 1000
  * @param attentionLayers 0-based layers with attention, ascending, each below L; empty for none
- * @param memoryLength largest number of positions M that attention sees, at least 1
+ * @param memoryLength largest number of positions M that attention sees, at least 0: then it sees
+ *     the segment's own alone
  * @param inputDropout dropout rate on the embeddings, in [0, 1)
  * @param hiddenDropout dropout rate inside the blocks (after LSTM, attention and Boom, on queries,
  *     values, attention weights and the Boom's inner activation), in [0, 1)
@@ -32,6 +33,8 @@ import java.util.stream.Stream;
  * @param valueProjection whether attention values go through a linear layer
  * @param tiedOutput whether the logits use the embedding matrix
  * @param collapsed whether {@link Overparam} has been folded into the value scales
+ * @param droppedAttention 0-based layers whose attention {@link SHARNN#withoutAttention} left out,
+ *     ascending; empty for none, as before training
  */
 public record SHARNNConfig(
     int vocabularySize,
@@ -48,7 +51,8 @@ public record SHARNNConfig(
     boolean keyProjection,
     boolean valueProjection,
     boolean tiedOutput,
-    boolean collapsed) {
+    boolean collapsed,
+    List<Integer> droppedAttention) {
 
   private static final int MAX_LAYERS = 1000;
   private static final int MAX_SHOWN = 1000; // characters of a text that is not JSON
@@ -61,7 +65,8 @@ public record SHARNNConfig(
    * @param boomSize inner size H of the Boom, at least 1; a multiple of C with {@code boomShortcut}
    * @param layers number of blocks L, from 1 to 1000
    * @param attentionLayers 0-based layers with attention, ascending, each below L; empty for none
-   * @param memoryLength largest number of positions M that attention sees, at least 1
+   * @param memoryLength largest number of positions M that attention sees, at least 0: then it sees
+   *     the segment's own alone
    * @param inputDropout dropout rate on the embeddings, in [0, 1)
    * @param hiddenDropout dropout rate inside the blocks (after LSTM, attention and Boom, on
    *     queries, values, attention weights and the Boom's inner activation), in [0, 1)
@@ -72,6 +77,8 @@ public record SHARNNConfig(
    * @param valueProjection whether attention values go through a linear layer
    * @param tiedOutput whether the logits use the embedding matrix
    * @param collapsed whether {@link Overparam} has been folded into the value scales
+   * @param droppedAttention 0-based layers whose attention {@link SHARNN#withoutAttention} left
+   *     out, ascending; empty or, as in models saved before there was this option, null for none
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public SHARNNConfig {
@@ -81,7 +88,7 @@ public record SHARNNConfig(
     checkPositive("layers", layers);
     // a file's config is believed this far before its weights are counted
     checkArgument(layers <= MAX_LAYERS, "layers must be at most %s, but is %s", MAX_LAYERS, layers);
-    checkPositive("memoryLength", memoryLength);
+    checkArgument(memoryLength >= 0, "memoryLength must be at least 0, but is %s", memoryLength);
     checkArgument(
         !boomShortcut || boomSize % embeddingSize == 0,
         "boomSize (%s) must be a multiple of embeddingSize (%s): the Boom's shortcut sums chunks of"
@@ -89,17 +96,11 @@ public record SHARNNConfig(
         boomSize,
         embeddingSize);
     checkArgument(attentionLayers != null, "attentionLayers must not be null: use an empty list");
-    for (Integer layer : attentionLayers) {
-      checkArgument(layer != null, "attentionLayers must not hold null");
-      checkArgument(
-          layer >= 0 && layer < layers,
-          "attentionLayers (%s) must lie between 0 and layers - 1 (%s), but has %s: layers are"
-              + " counted from 0",
-          attentionLayers,
-          layers - 1,
-          layer);
-    }
+    checkLayers("attentionLayers", attentionLayers, layers);
     attentionLayers = attentionLayers.stream().sorted().distinct().toList();
+    droppedAttention = droppedAttention == null ? List.of() : droppedAttention;
+    checkLayers("droppedAttention", droppedAttention, layers);
+    droppedAttention = droppedAttention.stream().sorted().distinct().toList();
     checkRate("inputDropout", inputDropout);
     checkRate("hiddenDropout", hiddenDropout);
     checkRate("outputDropout", outputDropout);
@@ -114,6 +115,15 @@ public record SHARNNConfig(
    */
   public boolean hasAttention(int layer) {
     return attentionLayers.contains(layer);
+  }
+
+  /**
+   * Tells whether any layer has attention.
+   *
+   * @return whether {@code attentionLayers} names one
+   */
+  public boolean hasAttention() {
+    return !attentionLayers.isEmpty();
   }
 
   /**
@@ -139,7 +149,8 @@ public record SHARNNConfig(
             saturatedMultiply(tiedOutput ? 1 : 2, table),
             (long) vocabularySize,
             saturatedMultiply(layers, block),
-            saturatedMultiply(attentionLayers.size(), attention))
+            saturatedMultiply(attentionLayers.size(), attention),
+            saturatedMultiply(droppedAttention.size(), 2 * size)) // a norm each
         .reduce(0L, LongMath::saturatedAdd);
   }
 
@@ -164,7 +175,62 @@ public record SHARNNConfig(
         keyProjection,
         valueProjection,
         tiedOutput,
-        true);
+        true,
+        droppedAttention);
+  }
+
+  /**
+   * Returns this config with another memory; {@link SHARNN#withMemoryLength} says what it costs.
+   *
+   * @param positions the largest number of positions that attention sees, at least 0
+   * @return the same config with {@code memoryLength} set
+   * @throws IllegalArgumentException if {@code positions} is below 0
+   */
+  public SHARNNConfig withMemoryLength(int positions) {
+    return new SHARNNConfig(
+        vocabularySize,
+        embeddingSize,
+        boomSize,
+        layers,
+        attentionLayers,
+        positions,
+        inputDropout,
+        hiddenDropout,
+        outputDropout,
+        weightDrop,
+        boomShortcut,
+        keyProjection,
+        valueProjection,
+        tiedOutput,
+        collapsed,
+        droppedAttention);
+  }
+
+  /**
+   * Returns this config with all attention dropped, as {@link SHARNN#withoutAttention} does.
+   *
+   * @return the same config with {@code attentionLayers} moved to {@code droppedAttention}
+   */
+  SHARNNConfig withoutAttention() {
+    List<Integer> dropped =
+        Stream.of(attentionLayers, droppedAttention).flatMap(List::stream).sorted().toList();
+    return new SHARNNConfig(
+        vocabularySize,
+        embeddingSize,
+        boomSize,
+        layers,
+        List.of(),
+        memoryLength,
+        inputDropout,
+        hiddenDropout,
+        outputDropout,
+        weightDrop,
+        boomShortcut,
+        keyProjection,
+        valueProjection,
+        tiedOutput,
+        collapsed,
+        dropped);
   }
 
   /**
@@ -229,6 +295,19 @@ public record SHARNNConfig(
 
   private static void checkPositive(String option, int value) {
     checkArgument(value >= 1, "%s must be at least 1, but is %s", option, value);
+  }
+
+  private static void checkLayers(String option, List<Integer> named, int layers) {
+    for (Integer layer : named) {
+      checkArgument(layer != null, "%s must not hold null", option);
+      checkArgument(
+          layer >= 0 && layer < layers,
+          "%s (%s) must lie between 0 and layers - 1 (%s), but has %s: layers are counted from 0",
+          option,
+          named,
+          layers - 1,
+          layer);
+    }
   }
 
   private static void checkRate(String option, float value) {

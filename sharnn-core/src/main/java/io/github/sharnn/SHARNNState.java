@@ -160,6 +160,25 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
     return map(array -> array.get(new NDIndex("{}:{}", from, to))); // (B, ...) -> (to-from, ...)
   }
 
+  /**
+   * Shortens the memories between two segments to what a smaller model remembers: to the newest
+   * {@code memoryLength} positions, or nothing where the model has no attention.
+   *
+   * @param config that of {@link SHARNN#withMemoryLength} or {@link SHARNN#withoutAttention}
+   * @return a state for that model around views of the same memory, to be closed before this one;
+   *     hidden and cell are the same objects
+   */
+  public SHARNNState backOff(SHARNNConfig config) {
+    List<Layer> shorter = new ArrayList<>();
+    for (int layer = 0; layer < layers.size(); layer++) {
+      Layer full = layers.get(layer);
+      AttentionMemory memory =
+          config.hasAttention(layer) ? full.memory().last(config.memoryLength()) : null;
+      shorter.add(new Layer(full.hidden(), full.cell(), memory));
+    }
+    return new SHARNNState(shorter);
+  }
+
   /** Closes the arrays. */
   @Override
   public void close() {

@@ -65,8 +65,10 @@ public final class SafetensorsWeights {
       names.put(prefix + "rnn.bias_hh_l0", lstm.get("l_0_h2h_BIAS"));
       if (block.attention != null) {
         putNorm(names, prefix + "lnmem", block.memoryNorm);
-        putNorm(names, prefix + "lnmid", block.midNorm);
         putAttention(names, prefix + "attn.", block.attention);
+      }
+      if (block.midNorm != null) {
+        putNorm(names, prefix + "lnmid", block.midNorm);
       }
       putNorm(names, prefix + "lnxff", block.boomInputNorm);
       putNorm(names, prefix + "lnff", block.boomResidualNorm);

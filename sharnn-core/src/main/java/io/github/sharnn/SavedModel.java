@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -29,7 +30,7 @@ final class SavedModel {
 
   private SavedModel() {}
 
-  static Model load(Path folder, Device device, String engine)
+  static Model load(Path folder, Device device, String engine, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {
     Path file = newestFile(folder);
     String fileName = file.getFileName().toString();
@@ -40,7 +41,9 @@ final class SavedModel {
       SHARNN block = SavedModelFile.read(file, model.getNDManager());
       model.setBlock(new AlreadyRead());
       model.load(folder, name);
-      model.setBlock(block);
+      SHARNN used = backOff.apply(block);
+      model.setBlock(used);
+      model.setProperty(SHARNN.CONFIG_PROPERTY, used.config().toJson());
       loaded = true;
       return model;
     } finally {

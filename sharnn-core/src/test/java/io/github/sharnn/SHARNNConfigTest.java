@@ -56,7 +56,8 @@ class SHARNNConfigTest {
                 false,
                 false,
                 true,
-                false));
+                false,
+                List.of()));
   }
 
   @Test
@@ -78,7 +79,8 @@ class SHARNNConfigTest {
                 true,
                 true,
                 false,
-                true));
+                true,
+                List.of()));
   }
 
   @ParameterizedTest
@@ -106,7 +108,7 @@ class SHARNNConfigTest {
         bad(b -> b.layers(0), "layers must be at least 1, but is 0"),
         bad(b -> b.layers(-3), "layers must be at least 1, but is -3"),
         bad(b -> b.layers(1001), "layers must be at most 1000, but is 1001"),
-        bad(b -> b.memoryLength(0), "memoryLength must be at least 1, but is 0"),
+        bad(b -> b.memoryLength(-1), "memoryLength must be at least 0, but is -1"),
         bad(
             b -> b.embeddingSize(10).boomSize(25),
             "boomSize (25) must be a multiple of embeddingSize (10): the Boom's shortcut sums chunks"

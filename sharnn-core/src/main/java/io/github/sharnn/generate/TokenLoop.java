@@ -40,15 +40,18 @@ final class TokenLoop implements AutoCloseable {
   }
 
   /**
-   * Feeds the prompt's last {@code memoryLength} bytes but for the last segment.
+   * Feeds the prompt's last {@code memoryLength} bytes, or last 1024 with a shorter memory, but for
+   * the last segment: the LSTMs go back further than a memory that was shortened.
    *
    * @return the last segment's inputs
    */
   NDList prefill(byte[] prompt) {
     checkPrompt(prompt);
-    int from = Math.max(prompt.length - model.config().memoryLength(), 0);
-    for (; prompt.length - from > SEGMENT_LENGTH; from += SEGMENT_LENGTH) {
-      keepState(forward(inputs(Arrays.copyOfRange(prompt, from, from + SEGMENT_LENGTH))));
+    int memoryLength = model.config().memoryLength();
+    int from = Math.max(prompt.length - Math.max(memoryLength, SEGMENT_LENGTH), 0);
+    int length = Math.min(Math.max(memoryLength, 1), SEGMENT_LENGTH); // attention's own window
+    for (; prompt.length - from > length; from += length) {
+      keepState(forward(inputs(Arrays.copyOfRange(prompt, from, from + length))));
     }
     return inputs(Arrays.copyOfRange(prompt, from, prompt.length));
   }

@@ -1,5 +1,6 @@
 package io.github.sharnn.generate;
 
+import static ai.djl.ndarray.types.DataType.INT64;
 import static io.github.sharnn.NDArrayAssert.assertThat;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -15,18 +16,54 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNState;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
 class TokenLoopTest {
 
+  /** 1030 bytes, in segments of 1024, and then of 6. */
   @Test
   void feeds_the_last_memory_length_bytes_of_the_prompt() {
-    try (Model model = TinyModel.of(TinyModel.builder().memoryLength(20))) {
-      assertThat(logitsAfter(model, "lost twenty remembered...".getBytes(UTF_8)))
-          .isEqualTo(logitsAfter(model, "twenty remembered...".getBytes(UTF_8)))
-          .isNotEqualTo(logitsAfter(model, "wenty remembered...".getBytes(UTF_8)));
+    try (Model model = TinyModel.of(TinyModel.builder().memoryLength(1030))) {
+      String kept = "remembered".repeat(103);
+      assertThat(logitsAfter(model, ("lost " + kept).getBytes(UTF_8)))
+          .isEqualTo(logitsAfter(model, kept.getBytes(UTF_8)));
+    }
+  }
+
+  /** In segments of 20, so that attention sees no more of the prompt than of what follows. */
+  @Test
+  void feeds_more_than_a_short_memory_holds() {
+    byte[] prompt = "lost? no: twenty remembered...".getBytes(UTF_8);
+    try (Model model = TinyModel.of(TinyModel.builder().memoryLength(20));
+        NDManager manager = model.getNDManager().newSubManager()) {
+      SHARNN block = SHARNN.of(model);
+      ParameterStore parameterStore = new ParameterStore(manager, false);
+      SHARNNState state = block.zeroState(manager, 1);
+      NDArray logits = null;
+      for (int from = 0; from < prompt.length; from += 20) {
+        byte[] segment = Arrays.copyOfRange(prompt, from, Math.min(from + 20, prompt.length));
+        NDArray tokens = manager.create(segment, new Shape(1, segment.length)).toType(INT64, false);
+        SHARNN.Output output = block.forward(parameterStore, tokens, state, false);
+        state = output.state();
+        logits = output.logits().get(new NDIndex("0, -1"));
+      }
+      assertThat(manager.create(logitsAfter(model, prompt))).isCloseTo(logits, 1e-6);
+      assertThat(logitsAfter(model, prompt))
+          .isNotEqualTo(logitsAfter(model, Arrays.copyOfRange(prompt, 10, prompt.length)));
+    }
+  }
+
+  @Test
+  void feeds_byte_by_byte_without_memory() {
+    try (Model model = TinyModel.of(TinyModel.builder());
+        Model small = SHARNN.of(model).withMemoryLength(0).newModel("small")) {
+      byte[] prompt = "no memory".getBytes(UTF_8);
+      assertThat(logitsAfter(small, prompt))
+          .isNotEqualTo(logitsAfter(model, prompt))
+          .isNotEqualTo(logitsAfter(small, "memory".getBytes(UTF_8)));
     }
   }
 

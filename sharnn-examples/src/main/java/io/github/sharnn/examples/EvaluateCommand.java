@@ -2,7 +2,6 @@ package io.github.sharnn.examples;
 
 import ai.djl.Model;
 import io.github.sharnn.RunHeader;
-import io.github.sharnn.SHARNN;
 import io.github.sharnn.train.Corpus;
 import io.github.sharnn.train.Evaluation;
 import java.nio.file.Path;
@@ -36,6 +35,8 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Mixin private DeviceOption device;
 
+  @Mixin private BackOffOptions backOff;
+
   @Option(names = "--part", description = "One of ${COMPLETION-CANDIDATES}.")
   private Part part = Part.TEST;
 
@@ -56,7 +57,7 @@ final class EvaluateCommand implements Callable<Integer> {
           case VALIDATION -> data.validation();
           case TEST -> data.test();
         };
-    try (Model model = SHARNN.load(folder, device.device())) {
+    try (Model model = backOff.load(folder, device.device())) {
       RunHeader.of(model).forEach(System.out::println);
       Evaluation result = Evaluation.of(model, bytes, streams, sequenceLength);
       System.out.printf(

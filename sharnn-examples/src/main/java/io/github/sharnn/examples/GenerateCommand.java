@@ -2,7 +2,6 @@ package io.github.sharnn.examples;
 
 import ai.djl.Model;
 import io.github.sharnn.RunHeader;
-import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.SHARNNGenerator;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -24,6 +23,8 @@ final class GenerateCommand implements Callable<Integer> {
   private Path folder;
 
   @Mixin private DeviceOption device;
+
+  @Mixin private BackOffOptions backOff;
 
   @Option(names = "--prompt", description = "The text to go on from.")
   private String prompt = "The ";
@@ -48,7 +49,7 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    try (Model model = SHARNN.load(folder, device.device())) {
+    try (Model model = backOff.load(folder, device.device())) {
       SHARNNGenerator generator =
           SHARNNGenerator.builder(model)
               .length(length)

@@ -22,19 +22,22 @@ import picocli.CommandLine.Spec;
 
 /**
  * The command line: {@code java -jar sharnn.jar
- * train|evaluate|generate|verify|prepare-enwik8|plot|report|benchmark|export}.
+ * train|evaluate|score|generate|compress|decompress|verify|prepare-enwik8|plot|report|benchmark|export}.
  *
  * <p>Exit codes: 0 success, 1 failed, 2 bad usage.
  */
 @Command(
     name = "sharnn",
-    description = "Train, evaluate and sample SHA-RNN language models of bytes.",
+    description = "Train, evaluate, sample and compress with SHA-RNN language models of bytes.",
     mixinStandardHelpOptions = true,
     versionProvider = Sharnn.Version.class,
     subcommands = {
       TrainCommand.class,
       EvaluateCommand.class,
+      ScoreCommand.class,
       GenerateCommand.class,
+      CompressCommand.class,
+      DecompressCommand.class,
       VerifyCommand.class,
       PrepareEnwik8Command.class,
       PlotCommand.class,

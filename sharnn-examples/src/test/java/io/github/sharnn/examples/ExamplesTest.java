@@ -42,6 +42,19 @@ class ExamplesTest {
     assertThat(lossOf("step 200", outcome.out())).isLessThan(lossOf("step 1", outcome.out()) / 4);
   }
 
+  @Test
+  void odd_log_lines_are_found() {
+    Outcome outcome =
+        SharnnTest.capture(
+            () -> {
+              OddLogLines.run(150);
+              return 0;
+            });
+    assertThat(outcome.out())
+        .contains("in bits per byte:")
+        .contains("etc/passwd", "98765 ms", "OutOfMemoryError", "user=root", "OR%201=1");
+  }
+
   private static double lossOf(String step, String out) {
     String line = out.lines().filter(l -> l.startsWith(step + " ")).findFirst().orElseThrow();
     return Double.parseDouble(line.substring(line.indexOf("loss") + 5));

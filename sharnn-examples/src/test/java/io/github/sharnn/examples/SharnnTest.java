@@ -252,6 +252,65 @@ class SharnnTest {
   }
 
   @Test
+  void scores_a_file_its_lines_and_its_bytes(@TempDir Path folder) throws IOException {
+    Path file = Files.writeString(folder.resolve("log"), "abcd efgh\n\nijkl \u00fc!\nxqzw");
+    Outcome totals = run("score", model, file);
+    assertThat(totals.code()).isZero();
+    assertThat(totals.err()).startsWith("device cpu, precision FLOAT32\n").hasLineCount(3);
+    assertThat(totals.out())
+        .matches(
+            "24 bytes, \\S+ bits per byte, \\S+ nats, perplexity \\S+, expected \\S+ bits .*\n");
+    Outcome lines = run("score", model, file, "--lines");
+    assertThat(lines.out().lines().map(line -> line.replaceFirst("^\\d+\\.\\d{4}\t", "")))
+        .containsExactly("1\tabcd efgh", "2\t", "3\tijkl \u00fc!", "4\txqzw");
+    Outcome bytes = run("score", model, file, "--bytes");
+    assertThat(bytes.out()).hasLineCount(25).endsWith(totals.out());
+    assertThat(bytes.out().lines().skip(13).findFirst().orElseThrow())
+        .matches("13\t107\t\\S+\t\\d+\t\\S+");
+    assertThat(run("score", model, file, "--lines", "--bytes").code()).isEqualTo(2);
+    assertThat(run("score", model, file, "--segment-length", 0).err())
+        .contains("segmentLength must be at least 1 byte, but is 0");
+  }
+
+  @Test
+  void compresses_and_decompresses(@TempDir Path folder) throws IOException {
+    Path file = Files.writeString(folder.resolve("text"), "abcd efgh ijkl mnop. ".repeat(9));
+    Outcome outcome = run("compress", model, file);
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.out()).contains("189 bytes to ", " bits per byte; ", "text.sharnn");
+    Path compressed = folder.resolve("text.sharnn");
+    assertThat(run("compress", model, file).err()).contains("text.sharnn exists already");
+    Path back = folder.resolve("back");
+    outcome = run("decompress", model, compressed, "--output", back);
+    assertThat(outcome.out()).contains("to 189: header ", "decompressed in " + back);
+    assertThat(back).hasSameBinaryContentAs(file);
+    outcome = run("decompress", model, file, "--output", folder.resolve("other"));
+    assertThat(outcome.code()).isEqualTo(1);
+    assertThat(outcome.err()).contains("is no file that sharnn.jar compress wrote").hasLineCount(1);
+  }
+
+  @Test
+  void backs_off_to_less_memory_and_to_no_attention() {
+    List<String> results = new ArrayList<>();
+    for (List<Object> options :
+        List.of(
+            List.<Object>of(),
+            List.<Object>of("--memory-length", 4),
+            List.<Object>of("--memory-length", 0),
+            List.<Object>of("--no-attention"))) {
+      List<Object> args = new ArrayList<>(List.of("evaluate", model, "--corpus", corpus));
+      args.addAll(List.of("--streams", 1, "--sequence-length", 2));
+      args.addAll(options);
+      Outcome outcome = run(args.toArray());
+      assertThat(outcome.code()).isZero();
+      results.add(outcome.out().lines().skip(3).findFirst().orElseThrow());
+    }
+    assertThat(results).doesNotHaveDuplicates();
+    assertThat(run("evaluate", model, "--memory-length", -1).err())
+        .contains("memoryLength must be at least 0, but is -1");
+  }
+
+  @Test
   void generates_the_same_text_from_the_same_seed() {
     Outcome first = run("generate", model, "--prompt", "abcd ", "--length", 40);
     Outcome second = run("generate", model, "--prompt", "abcd ", "--length", 40);
@@ -296,7 +355,10 @@ class SharnnTest {
       strings = {
         "train",
         "evaluate",
+        "score",
         "generate",
+        "compress",
+        "decompress",
         "verify",
         "prepare-enwik8",
         "plot",

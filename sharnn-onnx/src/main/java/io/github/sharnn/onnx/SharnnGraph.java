@@ -77,6 +77,8 @@ final class SharnnGraph {
       String m = batchFirst(norm(prefix + "lnmem", h), timeFirst); // (T*B, C) -> (B, T, C)
       h = norm(prefix + "lnmid", h);
       h = add(h, attention(layer, h, m, time, timeFirst));
+    } else if (config.droppedAttention().contains(layer)) {
+      h = norm(prefix + "lnmid", h);
     }
     String boom = boom(prefix + "ff.", norm(prefix + "lnxff", h));
     return add(boom, norm(prefix + "lnff", h));

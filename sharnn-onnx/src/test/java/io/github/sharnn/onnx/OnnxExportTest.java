@@ -246,6 +246,22 @@ class OnnxExportTest {
   }
 
   @Test
+  void takes_a_model_whose_attention_was_dropped() throws Exception {
+    try (Model model = TestModels.model("every-layer");
+        Model small = SHARNN.of(model).withoutAttention().newModel("small");
+        OrtModel onnx = export(small, 2)) {
+      SHARNN block = SHARNN.of(small);
+      NDManager manager = small.getNDManager();
+      NDArray tokens = tokens(manager, new Random(5), 2, 6, block.config().vocabularySize());
+      ParameterStore parameterStore = new ParameterStore(manager, false);
+      SHARNN.Output output =
+          block.forward(parameterStore, tokens, block.zeroState(manager, 2), false);
+      assertClose(run(onnx, tokens), output.logits());
+      assertSame(onnx, output.state(), manager);
+    }
+  }
+
+  @Test
   void leaves_the_model_as_it_is_and_takes_a_collapsed_one() throws Exception {
     try (Model model = TestModels.golden("every-layer")) {
       SHARNN block = SHARNN.of(model);

@@ -1,0 +1,76 @@
+package io.github.sharnn.score;
+
+import ai.djl.ndarray.NDList;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * Texts of different lengths side by side, the longest first: those that have ended are the last
+ * streams, and leave. A segment is as long as its longest text needs; the model is causal, so what
+ * stands after the end of a shorter one changes nothing before it.
+ */
+final class ScoringBatch implements AutoCloseable {
+
+  private final ScoringLoop loop;
+  private final int segmentLength;
+  private final List<byte[]> texts;
+  private final List<Integer> longestFirst;
+  private final List<List<ByteScore>> scores = new ArrayList<>(); // in the texts' order
+  private int start; // of the next segment
+
+  ScoringBatch(ScoringLoop loop, int segmentLength, List<byte[]> texts) {
+    this.loop = loop;
+    this.segmentLength = segmentLength;
+    this.texts = texts;
+    longestFirst =
+        IntStream.range(0, texts.size())
+            .boxed()
+            .sorted(Comparator.comparing(i -> -texts.get(i).length))
+            .toList();
+    texts.forEach(text -> scores.add(new ArrayList<>(text.length)));
+  }
+
+  /** Whether a text has bytes left. */
+  boolean hasNext() {
+    return !texts.isEmpty() && start < texts.get(longestFirst.get(0)).length;
+  }
+
+  /** Returns the next segment's inputs. */
+  NDList next() {
+    List<byte[]> segments = new ArrayList<>();
+    for (int i : longestFirst) {
+      byte[] text = texts.get(i);
+      if (start < text.length) {
+        segments.add(Arrays.copyOfRange(text, start, Math.min(start + segmentLength, text.length)));
+      }
+    }
+    start += segmentLength;
+    return loop.inputs(segments);
+  }
+
+  /** Runs the model. */
+  NDList forward(NDList inputs) {
+    return loop.forward(inputs);
+  }
+
+  /** Takes the model's outputs for the segment. */
+  void accept(NDList outputs) {
+    int stream = 0;
+    for (List<ByteScore> segment : loop.accept(outputs)) {
+      scores.get(longestFirst.get(stream++)).addAll(segment);
+    }
+  }
+
+  /** Returns the scores of the texts in their order. */
+  List<Score> scores() {
+    return scores.stream().map(Score::of).toList();
+  }
+
+  @Override
+  public void close() {
+    loop.close();
+  }
+}

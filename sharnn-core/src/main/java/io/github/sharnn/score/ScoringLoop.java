@@ -1,0 +1,127 @@
+package io.github.sharnn.score;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.ParameterStore;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.SHARNNState;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Streams of bytes side by side through a model, a segment at a time: {@link #inputs} and {@link
+ * #accept} around any forward pass, {@link #forward} or a DJL Predictor's.
+ *
+ * <p>Each segment has a manager of its own that is closed after it; only the state outlives it.
+ */
+final class ScoringLoop implements AutoCloseable {
+
+  private final SHARNN model;
+  private final NDManager manager;
+  private final ParameterStore parameterStore;
+  private final SHARNNConfig beforeSegment;
+  private final byte[] previous; // of each stream
+  private SHARNNState state;
+  private NDManager segment;
+  private List<byte[]> bytes; // the segment's
+  private NDArray labels;
+
+  /** Starts from a zero state on the parent's device. */
+  ScoringLoop(SHARNN model, NDManager parent, int streams, byte context, int segmentLength) {
+    this.model = model;
+    SHARNNConfig config = model.config();
+    beforeSegment = config.withMemoryLength(Math.max(config.memoryLength() - segmentLength, 0));
+    previous = new byte[streams];
+    Arrays.fill(previous, context);
+    manager = parent.newSubManager();
+    parameterStore = new ParameterStore(manager, false);
+    DataType weights = model.getDirectParameters().get("embedding").getArray().getDataType();
+    state = SHARNNState.zeros(config, manager, streams, weights);
+  }
+
+  /**
+   * Prepares the next segment of the first streams; the others have ended.
+   *
+   * @param next each stream's next bytes, the longest first and none empty
+   * @return {@code [tokens (B, T), state...]}
+   */
+  NDList inputs(List<byte[]> next) {
+    int longest = next.get(0).length;
+    long[] tokens = new long[next.size() * longest]; // what follows a stream's end has no effect
+    long[] targets = new long[tokens.length];
+    for (int stream = 0; stream < next.size(); stream++) {
+      for (byte value : next.get(stream)) {
+        check(value);
+      }
+      int at = stream * longest;
+      for (byte value : next.get(stream)) {
+        tokens[at] = Byte.toUnsignedLong(previous[stream]);
+        targets[at++] = Byte.toUnsignedLong(value);
+        previous[stream] = value;
+      }
+    }
+    bytes = next;
+    segment = manager.newSubManager();
+    // results belong to their first operand's manager, so the old state must end with the segment
+    state.attach(segment);
+    SHARNNState active = state.backOff(beforeSegment);
+    if (next.size() < active.layers().get(0).hidden().size(0)) {
+      active = active.streams(0, next.size());
+    }
+    Shape shape = new Shape(next.size(), longest);
+    labels = segment.create(targets, shape);
+    return new NDList(segment.create(tokens, shape)).addAll(active.toNDList());
+  }
+
+  /** Runs the model: {@code [logits (B, T, V), state...]}. */
+  NDList forward(NDList inputs) {
+    return model.forward(parameterStore, inputs, false);
+  }
+
+  /** Keeps the state, frees the rest and returns the scores of each stream's bytes. */
+  List<List<ByteScore>> accept(NDList outputs) {
+    NDArray logits = outputs.head();
+    NDArray all = logits.toType(DataType.FLOAT32, false).logSoftmax(-1); // (B, T, V)
+    NDArray own = all.gather(labels.expandDims(2), 2); // (B, T, V) -> (B, T, 1)
+    float[] logProbabilities = own.toFloatArray();
+    long[] better =
+        all.gt(own).toType(DataType.INT64, false).sum(new int[] {2}).toLongArray(); // -> (B, T)
+    float[] entropies = all.exp().mul(all).sum(new int[] {2}).neg().toFloatArray(); // -> (B, T)
+    int longest = Math.toIntExact(logits.size(1));
+    List<List<ByteScore>> scores = new ArrayList<>();
+    for (int stream = 0; stream < bytes.size(); stream++) {
+      List<ByteScore> scored = new ArrayList<>();
+      int at = stream * longest;
+      for (byte value : bytes.get(stream)) {
+        scored.add(new ByteScore(value, logProbabilities[at], (int) better[at] + 1, entropies[at]));
+        at++;
+      }
+      scores.add(scored);
+    }
+    state = SHARNNState.fromNDList(model.config(), outputs.subNDList(1)).attach(manager);
+    segment.close();
+    return scores;
+  }
+
+  private void check(byte value) {
+    int size = model.config().vocabularySize();
+    checkArgument(
+        Byte.toUnsignedInt(value) < size,
+        "the bytes of a text must lie between 0 and vocabularySize - 1 (%s), but one is %s: leave"
+            + " out what the model's vocabulary lacks",
+        size - 1,
+        Byte.toUnsignedInt(value));
+  }
+
+  @Override
+  public void close() {
+    manager.close();
+  }
+}

@@ -1,0 +1,9 @@
+/**
+ * How well a model predicts given text, byte by byte.
+ *
+ * <pre>{@code
+ * Scorer scorer = Scorer.builder(model).build();
+ * double bits = scorer.score("The history of the ").totals().bitsPerByte();
+ * }</pre>
+ */
+package io.github.sharnn.score;

@@ -1,0 +1,298 @@
+package io.github.sharnn.score;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.Model;
+import ai.djl.inference.Predictor;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.initializer.NormalInitializer;
+import ai.djl.translate.TranslateException;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
+import java.io.ByteArrayInputStream;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ScorerTest {
+
+  private static final double CLOSE = 1e-5;
+
+  private static SHARNNBuilder builder() {
+    return SHARNN.builder().embeddingSize(16).boomSize(32).layers(2).memoryLength(60).dropouts(0);
+  }
+
+  private static Model model(SHARNNBuilder options) {
+    SHARNN block = options.build();
+    Model model = block.newModel("tiny");
+    model.getNDManager().getEngine().setRandomSeed(11);
+    // far from the initial near-uniform distribution, so that the next byte depends on the past
+    block.setInitializer(new NormalInitializer(0.4f), Parameter.Type.WEIGHT);
+    block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
+    return model;
+  }
+
+  private static byte[] randomBytes(int seed, int length) {
+    byte[] bytes = new byte[length];
+    new Random(seed).nextBytes(bytes);
+    return bytes;
+  }
+
+  /** From a plain forward pass over all of it and arithmetic in double. */
+  private static List<ByteScore> expected(Model model, byte context, byte[] text) {
+    int size = SHARNN.of(model).config().vocabularySize();
+    long[] tokens = new long[text.length];
+    for (int i = 0; i < text.length; i++) {
+      tokens[i] = Byte.toUnsignedLong(i == 0 ? context : text[i - 1]);
+    }
+    try (NDManager manager = model.getNDManager().newSubManager()) {
+      NDArray input = manager.create(tokens, new Shape(1, tokens.length));
+      float[] logits =
+          SHARNN
+              .of(model)
+              .forward(new ParameterStore(manager, false), new NDList(input), false)
+              .singletonOrThrow()
+              .toFloatArray();
+      List<ByteScore> scores = new ArrayList<>();
+      for (int i = 0; i < text.length; i++) {
+        float[] at = Arrays.copyOfRange(logits, i * size, (i + 1) * size);
+        double sum = 0;
+        for (float logit : at) {
+          sum += Math.exp(logit);
+        }
+        double entropy = 0;
+        int rank = 1;
+        float own = at[Byte.toUnsignedInt(text[i])];
+        for (float logit : at) {
+          double logProbability = logit - Math.log(sum);
+          entropy -= Math.exp(logProbability) * logProbability;
+          rank += logit > own ? 1 : 0;
+        }
+        scores.add(new ByteScore(text[i], (float) (own - Math.log(sum)), rank, (float) entropy));
+      }
+      return scores;
+    }
+  }
+
+  private static void assertClose(List<ByteScore> actual, List<ByteScore> expected) {
+    assertThat(actual).hasSameSizeAs(expected);
+    for (int i = 0; i < expected.size(); i++) {
+      ByteScore score = actual.get(i);
+      ByteScore right = expected.get(i);
+      assertThat(score.value()).isEqualTo(right.value());
+      assertThat((double) score.logProbability())
+          .as("log-probability of byte %s", i)
+          .isCloseTo(right.logProbability(), within(CLOSE * (1 - right.logProbability())));
+      assertThat((double) score.entropy())
+          .as("entropy at byte %s", i)
+          .isCloseTo(right.entropy(), within(CLOSE * 10));
+      // where two bytes are equal but for rounding, either may come first
+      assertThat(score.rank()).as("rank of byte %s", i).isCloseTo(right.rank(), within(1));
+    }
+    long sameRank = 0;
+    for (int i = 0; i < expected.size(); i++) {
+      sameRank += actual.get(i).rank() == expected.get(i).rank() ? 1 : 0;
+    }
+    assertThat(sameRank).isGreaterThanOrEqualTo((long) (0.98 * expected.size()));
+  }
+
+  @Test
+  void agrees_with_plain_arithmetic() {
+    byte[] text = randomBytes(1, 50);
+    try (Model model = model(builder())) {
+      Score score = Scorer.builder(model).segmentLength(60).build().score(text);
+      assertClose(score.bytes(), expected(model, (byte) '\n', text));
+      double nats = score.bytes().stream().mapToDouble(s -> -s.logProbability()).sum();
+      assertThat(score.totals().bytes()).isEqualTo(50);
+      assertThat(score.totals().nats()).isCloseTo(nats, within(1e-9));
+      assertThat(score.totals().bits()).isCloseTo(nats / Math.log(2), within(1e-9));
+      assertThat(score.totals().bitsPerByte()).isCloseTo(nats / Math.log(2) / 50, within(1e-9));
+      assertThat(score.totals().perplexity()).isCloseTo(Math.exp(nats / 50), within(1e-6));
+      assertThat(score.totals().entropy())
+          .isCloseTo(score.bytes().stream().mapToDouble(ByteScore::entropy).sum(), within(1e-9));
+    }
+  }
+
+  @Test
+  void predicts_the_first_byte_from_the_context() {
+    try (Model model = model(builder())) {
+      Scorer scorer = Scorer.builder(model).context((byte) 'q').build();
+      byte[] text = "abc".getBytes(UTF_8);
+      assertClose(scorer.score(text).bytes(), expected(model, (byte) 'q', text));
+      assertThat(scorer.score("abc").bytes().get(0))
+          .isNotEqualTo(Scorer.builder(model).build().score("abc").bytes().get(0));
+    }
+  }
+
+  @Test
+  void segments_give_what_one_pass_gives_while_the_memory_holds_all() {
+    byte[] text = randomBytes(2, 50);
+    try (Model model = model(builder().memoryLength(66))) {
+      Scorer scorer = Scorer.builder(model).segmentLength(16).build();
+      assertClose(scorer.score(text).bytes(), expected(model, (byte) '\n', text));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 7, 30, 100})
+  void streams_what_a_call_gives(int segmentLength) throws Exception {
+    byte[] text = randomBytes(3, 205); // the memory of 60 overflows
+    try (Model model = model(builder())) {
+      Scorer scorer = Scorer.builder(model).segmentLength(segmentLength).build();
+      Score score = scorer.score(text);
+      List<ByteScore> streamed = new ArrayList<>();
+      Score.Totals totals = scorer.score(new ByteArrayInputStream(text), streamed::add);
+      assertThat(streamed).isEqualTo(score.bytes());
+      assertThat(totals).isEqualTo(score.totals());
+      assertThat(scorer.score(Arrays.copyOf(text, 203)).bytes())
+          .as("a last segment of another length sees the same")
+          .zipSatisfy(
+              score.bytes().subList(0, 203),
+              (one, other) ->
+                  assertThat((double) one.logProbability())
+                      .isCloseTo(other.logProbability(), within(CLOSE)));
+    }
+  }
+
+  private static List<byte[]> texts() {
+    Random random = new Random(4);
+    List<byte[]> texts = new ArrayList<>(List.of(randomBytes(5, 1), randomBytes(6, 2_000)));
+    while (texts.size() < 32) {
+      texts.add(
+          randomBytes(texts.size(), 1 + random.nextInt(random.nextInt(10) == 0 ? 2_000 : 90)));
+    }
+    texts.add(new byte[0]);
+    Collections.shuffle(texts, random);
+    return texts;
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void a_batch_of_many_lengths_gets_the_scores_of_single_calls(boolean attention) {
+    SHARNNBuilder options = attention ? builder() : builder().attentionLayers();
+    try (Model model = model(options)) {
+      List<byte[]> texts = texts();
+      Scorer scorer = Scorer.builder(model).batchSize(33).build();
+      List<Score> batch = scorer.scoreAll(texts);
+      assertThat(batch).hasSize(33);
+      for (int i = 0; i < texts.size(); i++) {
+        assertClose(batch.get(i).bytes(), scorer.score(texts.get(i)).bytes());
+      }
+      List<Score> fives = Scorer.builder(model).batchSize(5).build().scoreAll(texts);
+      for (int i = 0; i < texts.size(); i++) {
+        assertThat(fives.get(i).totals().bits())
+            .isCloseTo(batch.get(i).totals().bits(), within(1e-5 * (1 + texts.get(i).length)));
+      }
+    }
+  }
+
+  @Test
+  void scores_nothing_as_nothing() throws Exception {
+    try (Model model = model(builder())) {
+      Scorer scorer = Scorer.builder(model).build();
+      Score empty = scorer.score("");
+      assertThat(empty.bytes()).isEmpty();
+      assertThat(empty.totals()).isEqualTo(new Score.Totals(0, 0, 0));
+      assertThat(empty.totals().bitsPerByte()).isNaN();
+      assertThat(scorer.scoreAll(List.of())).isEmpty();
+      assertThat(scorer.score(new ByteArrayInputStream(new byte[0]), score -> {}))
+          .isEqualTo(empty.totals());
+    }
+  }
+
+  @Test
+  void a_predictor_gives_the_same() throws Exception {
+    List<String> texts = List.of("one", "", "another text ".repeat(30), "a third");
+    try (Model model = model(builder())) {
+      Scorer scorer = Scorer.builder(model).build();
+      try (Predictor<String, Score> predictor = model.newPredictor(new ScoringTranslator(scorer))) {
+        List<Score> batch = predictor.batchPredict(texts);
+        for (int i = 0; i < texts.size(); i++) {
+          Score single = scorer.score(texts.get(i));
+          assertThat(predictor.predict(texts.get(i))).isEqualTo(single);
+          assertClose(batch.get(i).bytes(), single.bytes());
+        }
+      }
+      try (Model other = model(builder());
+          Predictor<String, Score> predictor = other.newPredictor(new ScoringTranslator(scorer))) {
+        assertThatThrownBy(() -> predictor.predict("one"))
+            .isInstanceOf(TranslateException.class)
+            .hasMessageContaining("build the scorer from it");
+      }
+    }
+  }
+
+  @Test
+  void leaves_no_arrays_behind() throws Exception {
+    try (Model model = model(builder())) {
+      Scorer scorer = Scorer.builder(model).build();
+      scorer.scoreAll(texts());
+      int arrays = model.getNDManager().getManagedArrays().size();
+      scorer.scoreAll(texts());
+      scorer.score(new ByteArrayInputStream(randomBytes(8, 300)), score -> {});
+      assertThat(model.getNDManager().getManagedArrays()).hasSize(arrays);
+    }
+  }
+
+  @Test
+  void backs_off_to_a_model_without_memory_or_attention() {
+    try (Model model = model(builder())) {
+      SHARNN full = SHARNN.of(model);
+      List<Double> bits = new ArrayList<>();
+      for (SHARNN block :
+          List.of(
+              full, full.withMemoryLength(20), full.withMemoryLength(0), full.withoutAttention())) {
+        try (Model small = block.newModel("small")) {
+          byte[] text = randomBytes(9, 80);
+          Score score = Scorer.builder(small).batchSize(2).build().score(text);
+          assertThat(score.bytes()).hasSize(80);
+          bits.add(score.totals().bits());
+        }
+      }
+      assertThat(bits).doesNotHaveDuplicates();
+    }
+  }
+
+  @Test
+  void refuses_bad_input() {
+    try (Model model = model(builder().vocabularySize(100));
+        Model wide = model(builder().vocabularySize(300));
+        Model raw = builder().build().newModel("raw")) {
+      Scorer scorer = Scorer.builder(model).build();
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> scorer.score("see"))
+          .withMessageContaining("between 0 and vocabularySize - 1 (99), but one is 115");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Scorer.builder(model).context((byte) 100).build())
+          .withMessageContaining("context must lie between 0 and vocabularySize - 1 (99)");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Scorer.builder(model).segmentLength(0).build())
+          .withMessage("segmentLength must be at least 1 byte, but is 0");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Scorer.builder(model).batchSize(0).build())
+          .withMessage("batchSize must be at least 1 text, but is 0");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Scorer.builder(wide).build())
+          .withMessageContaining("must have a vocabularySize of at most 256");
+      assertThatIllegalStateException()
+          .isThrownBy(() -> Scorer.builder(raw).build().score("a"))
+          .withMessageContaining("must have weights before it scores");
+    }
+  }
+}

@@ -1,0 +1,252 @@
+package io.github.sharnn.examples;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Model;
+import ai.djl.nn.Parameter;
+import ai.djl.pytorch.jni.JniUtils;
+import com.google.common.hash.HashCode;
+import com.google.common.hash.Hasher;
+import com.google.common.hash.Hashing;
+import com.google.common.hash.HashingOutputStream;
+import io.github.sharnn.RunHeader;
+import io.github.sharnn.SHARNN;
+import java.io.BufferedOutputStream;
+import java.io.ByteArrayInputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+
+/**
+ * Compresses files with a model and an arithmetic coder: the size is the model's bits, those of
+ * {@code io.github.sharnn.score.Scorer} with segment length 1, and a header. It shows that a
+ * model's bits per byte are real; a byte takes a whole step of the model in either direction.
+ *
+ * <p>Decompression computes the same probabilities again, to the last bit of their FLOAT32. So it
+ * needs the same model, this library and PyTorch in the same version, the same kind of device, and
+ * a machine of the same type with as many threads. A checksum ends it: a file that comes out wrong
+ * is an error, and never gets its name.
+ *
+ * <p>The compressed file, big-endian: {@code "SHAC"}; version 1 (a byte); the first 8 bytes of the
+ * model's SHA-256 (config and weights); the original's length (8 bytes) and SHA-256 (32 bytes);
+ * where it was compressed (a text, as {@link DataOutputStream#writeUTF} writes it); the code. The
+ * first byte is predicted from a zero state and a newline.
+ */
+public final class FileCompressor {
+
+  private static final byte[] MAGIC = "SHAC".getBytes(StandardCharsets.US_ASCII);
+  private static final int VERSION = 1;
+  private static final byte CONTEXT = '\n';
+
+  private final Model model;
+  private final int vocabularySize;
+  private final long modelHash;
+  private final String environment;
+
+  /**
+   * Creates a compressor.
+   *
+   * @param model a model with an initialized {@link SHARNN} of more than 10 and at most 256 tokens;
+   *     it stays the caller's to close
+   * @throws IllegalArgumentException if its vocabulary is another
+   */
+  public FileCompressor(Model model) {
+    this.model = model;
+    vocabularySize = SHARNN.of(model).config().vocabularySize();
+    checkArgument(
+        vocabularySize > CONTEXT && vocabularySize <= 256,
+        "model %s must have a vocabularySize above %s (newline) and of at most 256, but has %s: it"
+            + " must be a model of bytes",
+        model.getName(),
+        CONTEXT,
+        vocabularySize);
+    modelHash = hash(SHARNN.of(model));
+    environment =
+        "sharnn %s, PyTorch %s on %s, %s %s, %s threads"
+            .formatted(
+                RunHeader.version(),
+                model.getNDManager().getEngine().getVersion(),
+                model.getNDManager().getDevice().getDeviceType(),
+                System.getProperty("os.name"),
+                System.getProperty("os.arch"),
+                JniUtils.getNumThreads());
+  }
+
+  /**
+   * The sizes of a file.
+   *
+   * @param original bytes of the original
+   * @param header bytes of the compressed file's header
+   * @param code bytes of the compressed file after its header
+   */
+  public record Sizes(long original, long header, long code) {}
+
+  /**
+   * Compresses a file.
+   *
+   * @param file the original, below 2 GiB
+   * @param compressed where to; must not exist
+   * @return the sizes
+   * @throws FileAlreadyExistsException if there is a file of that name
+   * @throws IOException if a file can't be read or written
+   * @throws IllegalArgumentException if the file has a byte outside the model's vocabulary
+   */
+  public Sizes compress(Path file, Path compressed) throws IOException {
+    refuseExisting(compressed);
+    byte[] original = Files.readAllBytes(file);
+    check(original);
+    byte[] code = encode(original);
+    Path part = part(compressed);
+    try {
+      try (DataOutputStream out = new DataOutputStream(Files.newOutputStream(part))) {
+        out.write(MAGIC);
+        out.write(VERSION);
+        out.writeLong(modelHash);
+        out.writeLong(original.length);
+        out.write(Hashing.sha256().hashBytes(original).asBytes());
+        out.writeUTF(environment);
+        out.write(code);
+      }
+      long size = Files.size(part);
+      Files.move(part, compressed);
+      return new Sizes(original.length, size - code.length, code.length);
+    } finally {
+      Files.deleteIfExists(part);
+    }
+  }
+
+  /**
+   * Decompresses what {@link #compress} wrote.
+   *
+   * @param compressed the compressed file
+   * @param file where to; must not exist
+   * @return the sizes
+   * @throws FileAlreadyExistsException if there is a file of that name
+   * @throws IOException if a file can't be read or written; if the compressed file is none, is
+   *     damaged, was compressed with another model, or comes out wrong: then no file is left
+   */
+  public Sizes decompress(Path compressed, Path file) throws IOException {
+    refuseExisting(file);
+    byte[] bytes = Files.readAllBytes(compressed);
+    Path part = part(file);
+    try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
+      Header header = readHeader(compressed, in);
+      byte[] code = in.readAllBytes();
+      decode(compressed, header, code, part);
+      Files.move(part, file);
+      return new Sizes(header.length(), bytes.length - code.length, code.length);
+    } catch (EOFException e) {
+      throw new IOException(compressed + " is cut off: " + e.getMessage(), e);
+    } finally {
+      Files.deleteIfExists(part);
+    }
+  }
+
+  private record Header(long length, HashCode checksum, String environment) {}
+
+  private Header readHeader(Path compressed, DataInputStream in) throws IOException {
+    byte[] magic = in.readNBytes(MAGIC.length);
+    if (!Arrays.equals(magic, MAGIC)) {
+      throw new IOException(compressed + " is no file that sharnn.jar compress wrote");
+    }
+    try {
+      int version = in.readUnsignedByte();
+      if (version != VERSION) {
+        throw new IOException(
+            "%s has format version %d, but this library reads version %d: use the one that wrote it"
+                .formatted(compressed, version, VERSION));
+      }
+      long hash = in.readLong();
+      if (hash != modelHash) {
+        throw new IOException(
+            "%s was compressed with model %016x, but this is %016x: name the folder of that model"
+                .formatted(compressed, hash, modelHash));
+      }
+      long length = in.readLong();
+      byte[] checksum = new byte[Hashing.sha256().bits() / Byte.SIZE];
+      in.readFully(checksum);
+      String where = in.readUTF();
+      if (length < 0) {
+        throw new IOException(compressed + " is damaged: its original's length is " + length);
+      }
+      return new Header(length, HashCode.fromBytes(checksum), where);
+    } catch (EOFException e) {
+      throw new EOFException("it ends within its header");
+    }
+  }
+
+  private byte[] encode(byte[] original) {
+    ArithmeticEncoder encoder = new ArithmeticEncoder();
+    try (BytePredictor predictor = new BytePredictor(model)) {
+      byte previous = CONTEXT;
+      for (byte next : original) {
+        long[] cumulative = ByteFrequencies.cumulative(predictor.after(previous));
+        int symbol = Byte.toUnsignedInt(next);
+        encoder.encode(cumulative[symbol], cumulative[symbol + 1], cumulative[vocabularySize]);
+        previous = next;
+      }
+    }
+    return encoder.finish();
+  }
+
+  private void decode(Path compressed, Header header, byte[] code, Path part) throws IOException {
+    ArithmeticDecoder decoder = new ArithmeticDecoder(code);
+    HashCode checksum;
+    try (OutputStream file = new BufferedOutputStream(Files.newOutputStream(part));
+        HashingOutputStream out = new HashingOutputStream(Hashing.sha256(), file);
+        BytePredictor predictor = new BytePredictor(model)) {
+      byte previous = CONTEXT;
+      for (long i = 0; i < header.length(); i++) {
+        previous = (byte) decoder.decode(ByteFrequencies.cumulative(predictor.after(previous)));
+        out.write(previous);
+      }
+      checksum = out.hash();
+    }
+    if (decoder.length() != code.length || !checksum.equals(header.checksum())) {
+      throw new IOException(
+          "%s does not come out as it went in, so nothing was written: it is damaged, or this machine"
+                  .formatted(compressed)
+              + " rounds otherwise than the one that compressed it (there: %s; here: %s)"
+                  .formatted(header.environment(), environment));
+    }
+  }
+
+  private void check(byte[] original) {
+    for (int i = 0; i < original.length; i++) {
+      checkArgument(
+          Byte.toUnsignedInt(original[i]) < vocabularySize,
+          "bytes must lie between 0 and vocabularySize - 1 (%s), but byte %s is %s: use a model of"
+              + " all 256 bytes",
+          vocabularySize - 1,
+          i,
+          Byte.toUnsignedInt(original[i]));
+    }
+  }
+
+  private static long hash(SHARNN block) {
+    Hasher hasher = Hashing.sha256().newHasher();
+    hasher.putString(block.config().toJson(), StandardCharsets.UTF_8);
+    for (Parameter parameter : block.getParameters().values()) {
+      hasher.putBytes(parameter.getArray().toByteBuffer());
+    }
+    return hasher.hash().asLong();
+  }
+
+  private static void refuseExisting(Path file) throws FileAlreadyExistsException {
+    if (Files.exists(file)) {
+      throw new FileAlreadyExistsException(file.toString(), null, "--output");
+    }
+  }
+
+  /** What is written has another name until it is whole and right. */
+  private static Path part(Path file) {
+    return file.resolveSibling(file.getFileName() + "." + ProcessHandle.current().pid() + ".part");
+  }
+}

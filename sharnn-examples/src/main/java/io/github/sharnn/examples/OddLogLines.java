@@ -1,0 +1,119 @@
+package io.github.sharnn.examples;
+
+import ai.djl.Model;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.score.Score;
+import io.github.sharnn.score.Scorer;
+import io.github.sharnn.train.Budget;
+import io.github.sharnn.train.Corpus;
+import io.github.sharnn.train.LearningRateSchedule;
+import io.github.sharnn.train.SHARNNTrainer;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.stream.IntStream;
+
+/**
+ * Finds the odd lines in a log: a small model is trained on a log of normal days and scores each
+ * line of another. What it did not expect costs it bits. The logs are made up here.
+ */
+public final class OddLogLines {
+
+  private static final List<String> ODD =
+      List.of(
+          "GET /orders/../../etc/passwd 200 3 ms user=anna",
+          "GET /orders/4711 200 98765 ms user=carl",
+          "PUT /basket 500 OutOfMemoryError: Java heap space",
+          "user=root login from 203.0.113.66",
+          "GET /search?q='%20OR%201=1-- 200 12 ms user=bert");
+
+  private OddLogLines() {}
+
+  /**
+   * Runs the example.
+   *
+   * @param args none
+   * @throws IOException if the temporary log can't be written
+   */
+  public static void main(String[] args) throws IOException {
+    run(400);
+  }
+
+  static void run(int steps) throws IOException {
+    Random random = new Random(1);
+    Path normal = Files.createTempFile("normal", ".log");
+    try (Model model =
+        SHARNN
+            .builder()
+            .embeddingSize(64)
+            .boomSize(256)
+            .layers(2)
+            .memoryLength(128)
+            .dropouts(0)
+            .build()
+            .newModel("log")) {
+      Files.write(normal, lines(random, 5_000));
+      SHARNNTrainer.builder(model)
+          .batchSize(16)
+          .sequenceLength(64)
+          .learningRate(LearningRateSchedule.peak(5e-3f).warmUp(20))
+          .onStep(new ProgressLine(System.out))
+          .build()
+          .fit(Corpus.open(normal), Budget.steps(steps));
+
+      List<String> today = lines(random, 500);
+      for (String odd : ODD) {
+        today.add(random.nextInt(today.size()), odd);
+      }
+      List<Score> scores = score(model, today);
+      System.out.println("\nThe lines that the model expected least, in bits per byte:");
+      IntStream.range(0, today.size())
+          .boxed()
+          .sorted(Comparator.comparing(i -> -scores.get(i).totals().bitsPerByte()))
+          .limit(ODD.size())
+          .forEach(
+              i ->
+                  System.out.printf(
+                      Locale.ROOT,
+                      "%6.2f  line %3d: %s%n",
+                      scores.get(i).totals().bitsPerByte(),
+                      i + 1,
+                      today.get(i)));
+    } finally {
+      Files.delete(normal);
+    }
+  }
+
+  /** Each line with its newline, from the newline before it. */
+  private static List<Score> score(Model model, List<String> lines) {
+    return Scorer.builder(model)
+        .build()
+        .scoreAll(
+            lines.stream().map(line -> (line + "\n").getBytes(StandardCharsets.UTF_8)).toList());
+  }
+
+  private static List<String> lines(Random random, int count) {
+    String[] users = {"anna", "bert", "carl"};
+    List<String> lines = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      String user = users[random.nextInt(users.length)];
+      int milliseconds = 1 + random.nextInt(40);
+      lines.add(
+          switch (random.nextInt(4)) {
+            case 0 -> "GET /basket 200 %d ms user=%s".formatted(milliseconds, user);
+            case 1 ->
+                "GET /orders/%d 200 %d ms user=%s"
+                    .formatted(1000 + random.nextInt(9000), milliseconds, user);
+            case 2 -> "PUT /basket 204 %d ms user=%s".formatted(milliseconds, user);
+            default -> "user=%s login from 10.0.0.%d".formatted(user, 1 + random.nextInt(99));
+          });
+    }
+    return lines;
+  }
+}

@@ -1,0 +1,156 @@
+package io.github.sharnn.examples;
+
+import ai.djl.Model;
+import io.github.sharnn.RunHeader;
+import io.github.sharnn.score.ByteScore;
+import io.github.sharnn.score.Score;
+import io.github.sharnn.score.Scorer;
+import java.io.BufferedInputStream;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.function.Consumer;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code sharnn.jar score}: how well a model predicts a file, its lines or its bytes. */
+@Command(
+    name = "score",
+    description =
+        "Print how well a model predicts a file: in all, for each line or for each byte. The first byte"
+            + " is predicted from a newline.",
+    mixinStandardHelpOptions = true,
+    showDefaultValues = true,
+    sortOptions = false)
+final class ScoreCommand implements Callable<Integer> {
+
+  private static final int LINES_AT_ONCE = 1024;
+
+  @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a saved model.")
+  private Path folder;
+
+  @Parameters(index = "1", paramLabel = "FILE", description = "The text to score, any bytes.")
+  private Path file;
+
+  /** What to print besides the totals of the file. */
+  static final class Detail {
+
+    @Option(
+        names = "--lines",
+        description =
+            "Score each line by itself: bits per byte, line number, line, parted by tabs.")
+    private boolean lines;
+
+    @Option(
+        names = "--bytes",
+        description = "Also print each byte: offset, byte, -log2 p, rank, entropy in bits.")
+    private boolean bytes;
+  }
+
+  @ArgGroup private Detail detail = new Detail();
+
+  @Mixin private DeviceOption device;
+
+  @Mixin private BackOffOptions backOff;
+
+  @Option(
+      names = "--segment-length",
+      paramLabel = "N",
+      description =
+          "Bytes that go through the model at once; 1 gives compress's bits. Default: 256, or half of"
+              + " a shorter memory.")
+  private Integer segmentLength;
+
+  @Override
+  public Integer call() throws Exception {
+    try (Model model = backOff.load(folder, device.device())) {
+      Scorer.Builder builder = Scorer.builder(model);
+      if (segmentLength != null) {
+        builder.segmentLength(segmentLength);
+      }
+      Scorer scorer = builder.build();
+      RunHeader.of(model).forEach(System.err::println); // standard output is the scores' alone
+      if (detail.lines) {
+        scoreLines(scorer);
+      } else {
+        scoreAll(scorer);
+      }
+    }
+    return 0;
+  }
+
+  private void scoreAll(Scorer scorer) throws IOException {
+    Consumer<ByteScore> printer = detail.bytes ? new BytePrinter() : score -> {};
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
+      Score.Totals totals = scorer.score(in, printer);
+      System.out.printf(
+          Locale.ROOT,
+          "%,d bytes, %.4f bits per byte, %.1f nats, perplexity %.4f, expected %.4f bits per byte%n",
+          totals.bytes(),
+          totals.bitsPerByte(),
+          totals.nats(),
+          totals.perplexity(),
+          bits(totals.entropy()) / totals.bytes());
+    }
+  }
+
+  /** A line's newline is scored with it: that it ends there may be the odd thing about it. */
+  private void scoreLines(Scorer scorer) throws IOException {
+    int number = 0;
+    // as Latin-1 any byte is a character
+    try (BufferedReader in = Files.newBufferedReader(file, StandardCharsets.ISO_8859_1)) {
+      for (List<byte[]> lines = read(in); !lines.isEmpty(); lines = read(in)) {
+        List<Score> scores = scorer.scoreAll(lines);
+        for (int i = 0; i < lines.size(); i++) {
+          String text = new String(lines.get(i), StandardCharsets.UTF_8);
+          System.out.printf(
+              Locale.ROOT, "%.4f\t%d\t%s", scores.get(i).totals().bitsPerByte(), ++number, text);
+        }
+      }
+    }
+  }
+
+  private static List<byte[]> read(BufferedReader in) throws IOException {
+    List<byte[]> lines = new ArrayList<>();
+    while (lines.size() < LINES_AT_ONCE) {
+      String line = in.readLine();
+      if (line == null) {
+        break;
+      }
+      lines.add((line + "\n").getBytes(StandardCharsets.ISO_8859_1));
+    }
+    return lines;
+  }
+
+  private static double bits(double nats) {
+    return nats / Math.log(2);
+  }
+
+  /** A line for each byte. */
+  private static final class BytePrinter implements Consumer<ByteScore> {
+
+    private long offset;
+
+    @Override
+    public void accept(ByteScore score) {
+      System.out.printf(
+          Locale.ROOT,
+          "%d\t%d\t%.4f\t%d\t%.4f%n",
+          offset++,
+          Byte.toUnsignedInt(score.value()),
+          -bits(score.logProbability()),
+          score.rank(),
+          bits(score.entropy()));
+    }
+  }
+}
