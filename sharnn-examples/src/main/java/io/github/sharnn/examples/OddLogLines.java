@@ -42,7 +42,7 @@ public final class OddLogLines {
    * @throws IOException if the temporary log can't be written
    */
   public static void main(String[] args) throws IOException {
-    run(400);
+    run(150);
   }
 
   static void run(int steps) throws IOException {
