@@ -279,9 +279,9 @@ public final class SHARNN extends AbstractBlock {
 
   /**
    * Backs off to no attention at all, without training: the LSTMs and Booms alone. It saves all of
-   * the state but two vectors for each layer, and attention's weights in what is saved from it. What
-   * it costs may be more or less than {@code withMemoryLength(0)}, where attention was trained on
-   * more than the segment that it then sees. Measure it, as there.
+   * the state but two vectors for each layer, and attention's weights in what is saved from it.
+   * What it costs may be more or less than {@code withMemoryLength(0)}, where attention was trained
+   * on more than the segment that it then sees. Measure it, as there.
    *
    * @return a model that shares this one's weights, in place, and their manager
    */
