@@ -129,6 +129,11 @@ public final class Checkpoint {
             folder, "%s (%,d bytes) has another SHA-256".formatted(file, Files.size(file)), null);
       }
     }
+    for (String name : TENSORS) {
+      if (!sums.containsKey(name) && Files.exists(folder.resolve(name))) {
+        throw damaged(folder, "%s is not in %s".formatted(name, SUMS), null);
+      }
+    }
     Path record = folder.resolve(RECORD);
     if (Files.size(record) > MAX_RECORD_BYTES) {
       throw damaged(folder, RECORD + " is too long", null);

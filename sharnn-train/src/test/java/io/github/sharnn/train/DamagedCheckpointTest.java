@@ -110,6 +110,19 @@ class DamagedCheckpointTest {
   }
 
   @Test
+  void a_file_that_its_sums_do_not_list_is_noticed() throws Exception {
+    fit(CheckpointPolicy.in(run).everySteps(4), 8, report -> {});
+    Path newest = Checkpoint.list(run).get(1);
+    Path alien = newest.resolve(Checkpoint.EARLIER);
+    Files.copy(newest.resolve(Checkpoint.WEIGHTS), alien);
+    assertThatThrownBy(() -> Checkpoint.open(run))
+        .isInstanceOf(DamagedCheckpointException.class)
+        .hasMessageContaining("earlier.safetensors is not in SHA256SUMS");
+    Files.delete(alien);
+    assertThat(Checkpoint.open(run).step()).isEqualTo(8);
+  }
+
+  @Test
   void says_that_there_is_no_checkpoint() {
     assertThatThrownBy(() -> Checkpoint.open(folder))
         .isInstanceOf(IOException.class)
