@@ -14,17 +14,24 @@ import picocli.CommandLine.Option;
 /** Where a command computes, the same for every command that does. */
 final class DeviceOption {
 
+  private static final String DEFAULT = "auto";
+
   @Option(
       names = "--device",
       paramLabel = "NAME",
-      defaultValue = "auto",
       description =
-          "Where to compute: auto (a GPU where DJL finds one), cpu, gpu, or gpu1 and so on. Default:"
-              + " ${DEFAULT-VALUE}.")
+          "Where to compute: auto (a GPU where DJL finds one), cpu, gpu, or gpu1 and so on. Default: "
+              + DEFAULT
+              + ".")
   private String name;
 
   /** Returns the device that was asked for, after a word to the user if DJL downloads first. */
   Device device() throws IOException {
+    return device(DEFAULT);
+  }
+
+  /** The same, but for another default, the device of a run that goes on. */
+  Device device(String otherwise) throws IOException {
     Platform platform = Platform.detectPlatform("pytorch");
     Path cache = Utils.getEngineCacheDir("pytorch");
     boolean downloads =
@@ -35,7 +42,7 @@ final class DeviceOption {
           "%s has no PyTorch %s: DJL downloads it now, which can take minutes%n",
           cache, platform.getVersion());
     }
-    return Devices.of(name);
+    return Devices.of(name == null ? otherwise : name);
   }
 
   /** Whether a folder holds a build of that version, by the names that DJL gives them. */

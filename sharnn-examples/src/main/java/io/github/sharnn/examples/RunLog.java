@@ -153,12 +153,18 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
 
   /** A run must not end because its picture can't be drawn, as where Java finds no fonts. */
   private void writeReport() {
+    Path report = folder.resolve("report.html");
     try {
       ReportPage page = new ReportPage();
       page.add(RunMetrics.read(metricsFile), text, AttentionWeights.of(model, text));
-      page.write(folder.resolve("report.html"));
-    } catch (IOException | RuntimeException | LinkageError | AWTError | InternalError e) {
-      System.err.println("the report was not written: " + e);
+      page.write(report);
+    } catch (LinkageError | AWTError | InternalError e) {
+      System.err.printf(
+          "%s was not written: Java finds no fonts to draw with (%s); install a font package, such as"
+              + " fontconfig or fonts-dejavu, and draw it from %s with: sharnn.jar report %s%n",
+          report, e, metricsFile, folder);
+    } catch (IOException | RuntimeException e) {
+      System.err.printf("%s was not written: %s%n", report, e);
     }
   }
 }

@@ -116,12 +116,17 @@ final class TrainCommand implements Callable<Integer> {
         resumed.map(c -> "going on from " + c.folder()).orElse(settings.recipe().toString())
             + ": "
             + stages);
-    try (Model model = block.newModel("sharnn", device.device())) {
+    try (Model model = block.newModel("sharnn", device(resumed))) {
       if (from.isPresent()) {
         from.get().readBest(model);
       }
       return train(model, data, stages, resumed);
     }
+  }
+
+  /** A run goes on where it ran, unless another device is named. */
+  private Device device(Optional<Checkpoint> resumed) throws IOException {
+    return resumed.isPresent() ? device.device(resumed.get().device()) : device.device();
   }
 
   private int train(
@@ -166,7 +171,7 @@ final class TrainCommand implements Callable<Integer> {
       }
       System.out.printf(
           Locale.ROOT,
-          "test %.4f BPC (%,d bytes, %d streams)%nsaved in %s, with a report.html%n",
+          "test %.4f BPC (%,d bytes, %d streams)%nsaved in %s%n",
           test.bitsPerCharacter(),
           test.predictedBytes(),
           test.streams(),

@@ -1,8 +1,10 @@
 package io.github.sharnn.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import ai.djl.Device;
 import ai.djl.engine.Engine;
 import io.github.sharnn.examples.SharnnTest.Outcome;
 import java.nio.charset.StandardCharsets;
@@ -14,6 +16,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code --device} of every command, and what a user sees of the libraries below. */
 class DeviceOptionTest {
@@ -32,6 +36,20 @@ class DeviceOptionTest {
         .hasLineCount(1);
     assertThat(outcome.code()).isEqualTo(Sharnn.BAD_USAGE);
     assertThat(outcome.out()).doesNotContain("step");
+  }
+
+  @Test
+  void a_run_that_goes_on_has_its_own_device_unless_one_is_named() throws Exception {
+    assertThat(option().device("cpu")).isEqualTo(Device.cpu());
+    assertThatThrownBy(() -> option().device("gpu77")).hasMessageContaining("gpu77");
+    assertThat(option("--device", "cpu").device("gpu77")).isEqualTo(Device.cpu());
+  }
+
+  private static DeviceOption option(String... arguments) {
+    DeviceOption option = new DeviceOption();
+    new CommandLine(CommandSpec.create().addMixin("device", CommandSpec.forAnnotatedObject(option)))
+        .parseArgs(arguments);
+    return option;
   }
 
   @Test

@@ -106,7 +106,7 @@ class RunLogTest {
               }
             });
     assertThat(outcome.code()).isEqualTo(6);
-    assertThat(outcome.err()).contains("the report was not written: ", "report.html");
+    assertThat(outcome.err()).contains("report.html was not written: ");
     assertThat(RunMetrics.read(folder.resolve("run")).steps()).hasSize(6);
   }
 

@@ -4,6 +4,7 @@ import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.google.common.base.Splitter;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
 import io.github.sharnn.SHARNN;
@@ -16,6 +17,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -225,6 +227,18 @@ public final class Checkpoint {
    */
   public long step() {
     return training.position().step();
+  }
+
+  /**
+   * Returns where the run computed.
+   *
+   * @return the device as {@link io.github.sharnn.Devices#of} names it, such as {@code gpu0}; where
+   *     the file says none, {@code auto}
+   */
+  public String device() {
+    // a GPU's model may follow its name
+    String device = Objects.requireNonNullElse(training.made().get("device"), "auto");
+    return Splitter.on(' ').split(device).iterator().next();
   }
 
   /**

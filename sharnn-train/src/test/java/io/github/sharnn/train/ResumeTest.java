@@ -155,6 +155,7 @@ class ResumeTest {
         .extracting(StepReport::step)
         .containsExactly(5L, 10L, 11L, 12L); // the evaluations, then what is new
     assertThat(Checkpoint.open(run).step()).isEqualTo(12);
+    assertThat(Checkpoint.open(run).device()).isEqualTo("cpu");
     Checkpoint newest = Checkpoint.open(run);
     try (Model best = SHARNN.of(newest.config()).newModel("best")) {
       newest.readBest(best);
