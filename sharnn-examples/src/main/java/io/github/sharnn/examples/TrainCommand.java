@@ -12,7 +12,7 @@ import io.github.sharnn.train.Evaluation;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.Recipe;
-import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.train.SHARNNTrainerBuilder;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStoppedException;
 import java.io.IOException;
@@ -133,7 +133,7 @@ final class TrainCommand implements Callable<Integer> {
       Model model, Corpus data, List<Recipe.Stage> stages, Optional<Checkpoint> resumed)
       throws Exception {
     Optional<TrainingOptions> options = resumed.map(Checkpoint::options);
-    SHARNNTrainer.Builder trainer = settings.trainer(model, options);
+    SHARNNTrainerBuilder trainer = settings.trainer(model, options);
     try (RunLog log = log(model, data, stages, TrainingOptions.of(trainer), resumed);
         ProgressLine progress = new ProgressLine(System.out)) {
       List<FitResult> results;

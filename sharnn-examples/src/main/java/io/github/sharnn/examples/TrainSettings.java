@@ -8,7 +8,7 @@ import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.LearningRateSchedule;
 import io.github.sharnn.train.Recipe;
-import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.train.SHARNNTrainerBuilder;
 import io.github.sharnn.train.TrainingOptions;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -159,8 +159,8 @@ final class TrainSettings {
   }
 
   /** The trainer, over the options of the run that goes on, or the recipe's. */
-  SHARNNTrainer.Builder trainer(Model model, Optional<TrainingOptions> base) {
-    SHARNNTrainer.Builder builder =
+  SHARNNTrainerBuilder trainer(Model model, Optional<TrainingOptions> base) {
+    SHARNNTrainerBuilder builder =
         base.map(options -> options.trainer(model)).orElseGet(() -> recipe.trainer(model));
     clipNorm.ifPresent(builder::clipNorm);
     evaluationInterval.ifPresent(builder::evaluationInterval);

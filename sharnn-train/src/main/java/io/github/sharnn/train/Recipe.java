@@ -138,7 +138,7 @@ public enum Recipe {
    * @return a new builder with this recipe's options
    * @throws IllegalArgumentException if the model holds another block
    */
-  public SHARNNTrainer.Builder trainer(Model model) {
+  public SHARNNTrainerBuilder trainer(Model model) {
     return SHARNNTrainer.builder(model)
         .batchSize(batchSize)
         .sequenceLength(sequenceLength)
@@ -174,7 +174,7 @@ public enum Recipe {
 
   /**
    * Trains in stages, each from the best weights of the one before. At the end the model has the
-   * best weights of all stages. With {@link SHARNNTrainer.Builder#checkpoints} a run goes on in the
+   * best weights of all stages. With {@link SHARNNTrainerBuilder#checkpoints} a run goes on in the
    * stage that it was in.
    *
    * @param trainer the settings; their learning rate becomes each stage's, in turn
@@ -187,7 +187,7 @@ public enum Recipe {
    * @throws IllegalStateException at once if another {@code fit} is running in this process
    */
   public static List<FitResult> fit(
-      SHARNNTrainer.Builder trainer, Corpus corpus, List<Stage> stages) {
+      SHARNNTrainerBuilder trainer, Corpus corpus, List<Stage> stages) {
     checkArgument(!stages.isEmpty(), "stages must not be empty");
     checkArgument(
         trainer.optimizer == null,
@@ -209,10 +209,7 @@ public enum Recipe {
   }
 
   private static List<FitResult> fit(
-      SHARNNTrainer.Builder trainer,
-      Corpus corpus,
-      List<Stage> stages,
-      RunCheckpoints checkpoints) {
+      SHARNNTrainerBuilder trainer, Corpus corpus, List<Stage> stages, RunCheckpoints checkpoints) {
     List<FitResult> results = new ArrayList<>();
     List<List<StepReport>> evaluations = new ArrayList<>();
     try (BestWeights best =

@@ -62,7 +62,7 @@ final class RunCheckpoints implements AutoCloseable {
    *     one, or the options contradict it
    * @throws UncheckedIOException if the folder can't be used or the checkpoint is damaged
    */
-  static RunCheckpoints open(SHARNNTrainer.Builder options, Corpus corpus, int stages) {
+  static RunCheckpoints open(SHARNNTrainerBuilder options, Corpus corpus, int stages) {
     CheckpointPolicy policy = options.checkpoints;
     TrainingRun.checkParts(options, corpus); // before there is a folder
     try {
@@ -100,7 +100,7 @@ final class RunCheckpoints implements AutoCloseable {
             .formatted(folder));
   }
 
-  private void resume(SHARNNTrainer.Builder options, int stages) throws IOException {
+  private void resume(SHARNNTrainerBuilder options, int stages) throws IOException {
     RunFolder.deleteUnfinished(policy.folder());
     List<Path> all = RunFolder.checkpoints(policy.folder());
     if (policy.resumes() && (policy.resumeFrom() != null || !all.isEmpty())) {
@@ -117,7 +117,7 @@ final class RunCheckpoints implements AutoCloseable {
   }
 
   /** What may not change from a run to its continuation. */
-  private void checkFits(TrainingRecord saved, SHARNNTrainer.Builder options, int stages) {
+  private void checkFits(TrainingRecord saved, SHARNNTrainerBuilder options, int stages) {
     List<String> differences = new ArrayList<>();
     compare(saved.config(), SHARNN.of(options.model).config(), differences);
     compare(saved.options(), TrainingOptions.of(options), differences);

@@ -29,7 +29,7 @@ import java.util.Map;
  */
 final class RunState {
 
-  private final SHARNNTrainer.Builder options;
+  private final SHARNNTrainerBuilder options;
   private final WorkingWeights weights;
   private final Optimizer optimizer;
   private final NDManager manager; // owns the recurrent states
@@ -50,7 +50,7 @@ final class RunState {
   private long start = System.nanoTime();
 
   RunState(
-      SHARNNTrainer.Builder options,
+      SHARNNTrainerBuilder options,
       WorkingWeights weights,
       Optimizer optimizer,
       NDManager manager,

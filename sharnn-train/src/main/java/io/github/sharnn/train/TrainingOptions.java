@@ -31,7 +31,7 @@ public record TrainingOptions(
    * @param builder the trainer's builder
    * @return its options
    */
-  public static TrainingOptions of(SHARNNTrainer.Builder builder) {
+  public static TrainingOptions of(SHARNNTrainerBuilder builder) {
     return new TrainingOptions(
         builder.batchSize,
         builder.sequenceLength,
@@ -51,7 +51,7 @@ public record TrainingOptions(
    * @return a new builder
    * @throws IllegalArgumentException if the model holds another block
    */
-  public SHARNNTrainer.Builder trainer(Model model) {
+  public SHARNNTrainerBuilder trainer(Model model) {
     return SHARNNTrainer.builder(model)
         .batchSize(batchSize)
         .sequenceLength(sequenceLength)

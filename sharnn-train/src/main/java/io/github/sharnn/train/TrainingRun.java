@@ -29,7 +29,7 @@ final class TrainingRun {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
 
-  private final SHARNNTrainer.Builder options;
+  private final SHARNNTrainerBuilder options;
   private final Trainer trainer;
   private final WeightUpdate update;
   private final StageContext stage;
@@ -44,7 +44,7 @@ final class TrainingRun {
   private double used; // of the budget
 
   private TrainingRun(
-      SHARNNTrainer.Builder options,
+      SHARNNTrainerBuilder options,
       Trainer trainer,
       WeightUpdate update,
       StageContext stage,
@@ -64,7 +64,7 @@ final class TrainingRun {
   }
 
   /** Trains one stage; the model then holds its best weights. */
-  static FitResult fit(SHARNNTrainer.Builder options, Corpus corpus, StageContext stage) {
+  static FitResult fit(SHARNNTrainerBuilder options, Corpus corpus, StageContext stage) {
     StreamDataset dataset =
         StreamDataset.random(
             corpus.train(), options.batchSize, options.sequenceLength, options.seed);
@@ -100,7 +100,7 @@ final class TrainingRun {
   }
 
   /** Checks that each part is long enough for its streams. */
-  static void checkParts(SHARNNTrainer.Builder options, Corpus corpus) {
+  static void checkParts(SHARNNTrainerBuilder options, Corpus corpus) {
     StreamDataset.fixed(corpus.train(), options.batchSize, options.sequenceLength);
     StreamDataset.fixed(corpus.validation(), options.evaluationStreams(), options.sequenceLength);
   }

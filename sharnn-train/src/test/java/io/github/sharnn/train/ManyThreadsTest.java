@@ -139,7 +139,7 @@ class ManyThreadsTest {
     }
   }
 
-  private static SHARNNTrainer.Builder trainer(Model model) {
+  private static SHARNNTrainerBuilder trainer(Model model) {
     return SHARNNTrainer.builder(model)
         .batchSize(2)
         .sequenceLength(16)
@@ -152,7 +152,7 @@ class ManyThreadsTest {
   }
 
   /** What a run gives, but for what depends on time. */
-  private List<List<Double>> fit(SHARNNTrainer.Builder trainer) {
+  private List<List<Double>> fit(SHARNNTrainerBuilder trainer) {
     return trainer.build().fit(corpus, Budget.steps(12)).history().stream()
         .map(step -> List.of(step.trainBpc(), step.validationBpc(), step.gradientNorm()))
         .toList();
@@ -184,7 +184,7 @@ class ManyThreadsTest {
     List<Future<Void>> elsewhere = new ArrayList<>();
     try (Model first = newModel("first");
         Model second = newModel("second")) {
-      SHARNNTrainer.Builder trainer =
+      SHARNNTrainerBuilder trainer =
           trainer(first)
               .onStep(
                   report -> {
@@ -205,7 +205,7 @@ class ManyThreadsTest {
     List<List<Double>> expected = undisturbed();
     try (Model first = newModel("first");
         Model second = newModel("second")) {
-      SHARNNTrainer.Builder stopped =
+      SHARNNTrainerBuilder stopped =
           trainer(first)
               .onStep(
                   report -> {
@@ -235,7 +235,7 @@ class ManyThreadsTest {
                 return null;
               });
       try {
-        SHARNNTrainer.Builder trainer =
+        SHARNNTrainerBuilder trainer =
             trainer(first)
                 .onStep(
                     report -> {
@@ -271,7 +271,7 @@ class ManyThreadsTest {
     Callable<List<List<Double>>> training =
         () -> {
           try (Model model = newModel("any")) {
-            SHARNNTrainer.Builder trainer = trainer(model).listeners(noGradients);
+            SHARNNTrainerBuilder trainer = trainer(model).listeners(noGradients);
             return fit(lamb ? trainer : trainer.optimizer(Adam.builder().build()));
           }
         };

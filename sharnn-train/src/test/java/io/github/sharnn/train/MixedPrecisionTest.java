@@ -43,7 +43,7 @@ class MixedPrecisionTest {
     corpus = Tiny.corpus(folder, 4000);
   }
 
-  private static SHARNNTrainer.Builder trainer(Model model, DataType precision) {
+  private static SHARNNTrainerBuilder trainer(Model model, DataType precision) {
     return SHARNNTrainer.builder(model)
         .batchSize(4)
         .sequenceLength(16)

@@ -31,7 +31,7 @@ class RecipeTest {
         .ignoringFields("attentionLayers")
         .isEqualTo(SHARNN.builder().config());
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      SHARNNTrainer.Builder trainer = recipe.trainer(model);
+      SHARNNTrainerBuilder trainer = recipe.trainer(model);
       assertThat(trainer.batchSize).isEqualTo(batchSize);
       assertThat(trainer.sequenceLength).isEqualTo(1024);
       assertThat(trainer.clipNorm).isEqualTo(0.25);
@@ -64,7 +64,7 @@ class RecipeTest {
         .containsExactly("small", "paper", "paper-four-heads", "paper-no-attention", "fast");
   }
 
-  private static SHARNNTrainer.Builder trainer(Model model) {
+  private static SHARNNTrainerBuilder trainer(Model model) {
     return SHARNNTrainer.builder(model).batchSize(4).sequenceLength(16).evaluationInterval(5);
   }
 
@@ -123,7 +123,7 @@ class RecipeTest {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Recipe.fit(trainer(model), corpus, List.of()))
           .withMessage("stages must not be empty");
-      SHARNNTrainer.Builder adam = trainer(model).optimizer(Adam.builder().build());
+      SHARNNTrainerBuilder adam = trainer(model).optimizer(Adam.builder().build());
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Recipe.fit(adam, corpus, Recipe.SMALL.stages()))
           .withMessageContaining("stages set the learning rate of Lamb, but the optimizer is Adam");

@@ -47,7 +47,7 @@ class ResumeTest {
     return Tiny.sharnn().dropouts(0.2f).weightDrop(0.2f).memoryLength(24);
   }
 
-  private static SHARNNTrainer.Builder trainer(Model model) {
+  private static SHARNNTrainerBuilder trainer(Model model) {
     return SHARNNTrainer.builder(model)
         .batchSize(4)
         .accumulation(2)
@@ -75,7 +75,7 @@ class ResumeTest {
   private record Numbers(List<String> figures, Map<String, float[]> weights) {}
 
   private interface Run {
-    void train(SHARNNTrainer.Builder trainer);
+    void train(SHARNNTrainerBuilder trainer);
   }
 
   private Numbers straight(DataType precision, Run training) {
@@ -173,7 +173,7 @@ class ResumeTest {
     SHARNN other = sharnn().memoryLength(30).dropouts(0).build();
     try (Model model = other.newModel("tiny")) {
       Corpus shorter = Tiny.corpus(folder, 900);
-      SHARNNTrainer.Builder builder =
+      SHARNNTrainerBuilder builder =
           trainer(model)
               .batchSize(2)
               .evaluationInterval(3)
@@ -220,7 +220,7 @@ class ResumeTest {
   @Test
   void refuses_what_it_cannot_do() {
     try (Model model = sharnn().build().newModel("tiny")) {
-      SHARNNTrainer.Builder builder =
+      SHARNNTrainerBuilder builder =
           trainer(model).optimizer(Optimizer.adam().build()).checkpoints(CheckpointPolicy.in(run));
       assertThatIllegalArgumentException()
           .isThrownBy(builder::build)

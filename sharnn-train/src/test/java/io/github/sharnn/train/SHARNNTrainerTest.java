@@ -49,7 +49,7 @@ class SHARNNTrainerTest {
     corpus = Tiny.corpus(folder, 3_000);
   }
 
-  private static SHARNNTrainer.Builder trainer(Model model) {
+  private static SHARNNTrainerBuilder trainer(Model model) {
     return SHARNNTrainer.builder(model)
         .batchSize(4)
         .sequenceLength(16)

@@ -1,0 +1,275 @@
+package io.github.sharnn.train;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Model;
+import ai.djl.metric.Metrics;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.Tracker;
+import io.github.sharnn.SHARNN;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+
+/** Options of a {@link SHARNNTrainer}. Every default is the recipe's. */
+public final class SHARNNTrainerBuilder {
+
+  final Model model;
+  int batchSize = 16;
+  int sequenceLength = 1024;
+  int accumulation = 1;
+  double clipNorm = 0.25;
+  int seed = 42;
+  int evaluationInterval;
+  int evaluationStreams; // 0: batchSize
+  Tracker learningRate = LearningRateSchedule.peak(2e-3f).warmUp(800);
+  Optimizer optimizer; // null: Lamb
+  final List<TrainingListener> listeners = new ArrayList<>();
+  Metrics metrics; // null: none kept
+  Consumer<StepReport> onStep = report -> {};
+  DataType precision; // null: by device
+  CheckpointPolicy checkpoints; // null: none
+  BooleanSupplier stopWhen = () -> false;
+
+  SHARNNTrainerBuilder(Model model) {
+    SHARNN.of(model);
+    this.model = model;
+  }
+
+  /**
+   * Sets the number of streams B that are trained on side by side. Default 16.
+   *
+   * @param streams at least 1
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder batchSize(int streams) {
+    batchSize = streams;
+    return this;
+  }
+
+  /**
+   * Sets the longest segment T that gradients flow through (bptt). Default 1024.
+   *
+   * @param steps at least 1
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder sequenceLength(int steps) {
+    sequenceLength = steps;
+    return this;
+  }
+
+  /**
+   * Runs each batch in slices of streams whose gradients add up before the step: the same step as
+   * the whole batch to rounding, dropout aside, in less memory. Default 1, the whole batch at once.
+   *
+   * @param slices a divisor of {@code batchSize}
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder accumulation(int slices) {
+    accumulation = slices;
+    return this;
+  }
+
+  /**
+   * Sets the largest global L2 norm of the gradients. Default 0.25.
+   *
+   * @param norm above 0; {@code Double.POSITIVE_INFINITY} for no clipping
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder clipNorm(double norm) {
+    clipNorm = norm;
+    return this;
+  }
+
+  /**
+   * Sets the seed of initial weights, segment lengths and dropout. Default 42.
+   *
+   * @param value any number
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder seed(int value) {
+    seed = value;
+    return this;
+  }
+
+  /**
+   * Evaluates the validation part every so many steps too. Default 0: after each pass over the data
+   * and at the end alone.
+   *
+   * @param steps at least 0
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder evaluationInterval(int steps) {
+    evaluationInterval = steps;
+    return this;
+  }
+
+  /**
+   * Sets the number of streams of the validation part. Default {@code batchSize}.
+   *
+   * @param streams at least 1
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder evaluationStreams(int streams) {
+    checkArgument(streams >= 1, "evaluationStreams must be at least 1, but is %s", streams);
+    evaluationStreams = streams;
+    return this;
+  }
+
+  /**
+   * Sets the learning rate of the recipe's {@link Lamb}. Default 2e-3 after 800 steps of warm-up.
+   *
+   * @param tracker gives the rate of a step, counted from 1
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder learningRate(Tracker tracker) {
+    learningRate = tracker;
+    return this;
+  }
+
+  /**
+   * Sets another optimizer in place of {@link Lamb}; {@code learningRate} then counts for nothing.
+   * DJL's Adam, AdamW and Sgd work. An optimizer keeps its moments: use a new one for a new run.
+   *
+   * @param other the optimizer
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder optimizer(Optimizer other) {
+    optimizer = other;
+    return this;
+  }
+
+  /**
+   * Adds DJL listeners. They see every batch (every slice, with accumulation), every validation
+   * batch and every epoch.
+   *
+   * @param more the listeners
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder listeners(TrainingListener... more) {
+    listeners.addAll(List.of(more));
+    return this;
+  }
+
+  /**
+   * Collects DJL's metrics and {@code trainBpc}, {@code validationBpc}, {@code gradientNorm} and
+   * {@code bytesPerSecond} of each step. They stay in memory. Default none.
+   *
+   * @param collector where they go
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder metrics(Metrics collector) {
+    metrics = collector;
+    return this;
+  }
+
+  /**
+   * Sets what forward and backward compute in: FLOAT32, or FLOAT16 with weights and optimizer in
+   * FLOAT32 and a dynamic loss scale. Default FLOAT16 on a GPU with {@link Lamb}, else FLOAT32.
+   *
+   * @param type FLOAT32 or FLOAT16
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder precision(DataType type) {
+    precision = type;
+    return this;
+  }
+
+  /**
+   * Calls back after each step, on the training thread. Default nothing.
+   *
+   * @param callback gets the report that the history will hold
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder onStep(Consumer<StepReport> callback) {
+    onStep = callback;
+    return this;
+  }
+
+  /**
+   * Saves checkpoints, and goes on from one. With {@link Lamb} alone. Default none.
+   *
+   * @param policy where and when
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder checkpoints(CheckpointPolicy policy) {
+    checkpoints = policy;
+    return this;
+  }
+
+  /**
+   * Asks after each step whether to stop: then a checkpoint is saved, if {@link #checkpoints} is
+   * set, and {@code fit} ends with a {@link TrainingStoppedException}. Default never.
+   *
+   * @param condition asked on the training thread; may change on any
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder stopWhen(BooleanSupplier condition) {
+    stopWhen = condition;
+    return this;
+  }
+
+  int evaluationStreams() {
+    return evaluationStreams == 0 ? batchSize : evaluationStreams;
+  }
+
+  Optimizer newOptimizer(Tracker learningRate) {
+    return optimizer == null
+        ? Lamb.builder().optLearningRateTracker(learningRate).build()
+        : optimizer;
+  }
+
+  DataType precision() {
+    if (precision != null) {
+      return precision;
+    }
+    boolean gpu = model.getNDManager().getDevice().isGpu();
+    boolean lamb = optimizer == null || optimizer instanceof Lamb;
+    return gpu && lamb ? DataType.FLOAT16 : DataType.FLOAT32;
+  }
+
+  String optimizerName() {
+    return optimizer == null ? "Lamb" : optimizer.getClass().getSimpleName();
+  }
+
+  /**
+   * Builds the trainer.
+   *
+   * @return the trainer
+   * @throws IllegalArgumentException naming the option, its rule and its value
+   */
+  public SHARNNTrainer build() {
+    checkArgument(batchSize >= 1, "batchSize must be at least 1, but is %s", batchSize);
+    checkArgument(
+        sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
+    checkArgument(
+        accumulation >= 1 && batchSize % accumulation == 0,
+        "accumulation must be at least 1 and divide batchSize (%s), but is %s",
+        batchSize,
+        accumulation);
+    checkArgument(clipNorm > 0, "clipNorm must be above 0, but is %s", clipNorm);
+    checkArgument(
+        evaluationInterval >= 0,
+        "evaluationInterval must be at least 0, but is %s",
+        evaluationInterval);
+    checkArgument(
+        precision == null || precision == DataType.FLOAT32 || precision == DataType.FLOAT16,
+        "precision must be FLOAT32 or FLOAT16, but is %s%s",
+        precision,
+        precision == DataType.BFLOAT16
+            ? ": this version of DJL's PyTorch engine has no BFLOAT16"
+            : "");
+    checkArgument(
+        precision != DataType.FLOAT16 || optimizer == null || optimizer instanceof Lamb,
+        "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",
+        optimizerName());
+    checkArgument(
+        checkpoints == null || optimizer == null || optimizer instanceof Lamb,
+        "checkpoints work with Lamb alone, but the optimizer is %s: DJL hides its moments",
+        optimizerName());
+    return new SHARNNTrainer(this);
+  }
+}
