@@ -8,6 +8,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.SHARNNGenerator;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -324,6 +326,64 @@ class SharnnTest {
   }
 
   @Test
+  void samples_with_every_option() {
+    List<Object> args = new ArrayList<>(List.of("generate", model, "--temperature", 2));
+    args.addAll(List.of("--length", 60));
+    String plain = run(args.toArray()).out();
+    for (List<Object> option :
+        List.of(
+            List.<Object>of("--min-p", 1),
+            List.<Object>of("--repetition-penalty", 4),
+            List.<Object>of("--top-k", 1),
+            List.<Object>of("--top-p", 0.01))) {
+      List<Object> more = new ArrayList<>(args);
+      more.addAll(option);
+      assertThat(run(more.toArray()).out()).as("%s", option).isNotEqualTo(plain);
+    }
+    args.addAll(List.of("--repetition-penalty", 4, "--repetition-window", 0));
+    assertThat(run(args.toArray()).out()).isEqualTo(plain);
+  }
+
+  @Test
+  void prints_the_text_as_it_comes_or_at_once() {
+    Outcome plain = run("generate", model, "--length", 40);
+    Outcome streamed = run("generate", model, "--length", 40, "--stream");
+    Outcome atOnce = run("generate", model, "--length", 40, "--no-stream");
+    assertThat(streamed.out()).isEqualTo(plain.out()).isEqualTo(atOnce.out()).endsWith("\n");
+  }
+
+  /** Two thousand million bytes, of which nobody reads more than the first. */
+  @Test
+  @Timeout(60)
+  void stops_generating_where_nobody_reads_any_more() {
+    PrintStream out = System.out;
+    List<String> pieces = new ArrayList<>();
+    OutputStream broken =
+        new OutputStream() {
+          @Override
+          public void write(byte[] bytes, int from, int length) throws IOException {
+            pieces.add(new String(bytes, from, length, StandardCharsets.UTF_8));
+            if (pieces.size() > 3) {
+              throw new IOException("Broken pipe");
+            }
+          }
+
+          @Override
+          public void write(int value) throws IOException {
+            write(new byte[] {(byte) value}, 0, 1);
+          }
+        };
+    try {
+      System.setOut(new PrintStream(broken, false, StandardCharsets.UTF_8));
+      int code = Sharnn.run("generate", model.toString(), "--length", "2000000000");
+      assertThat(code).isZero();
+    } finally {
+      System.setOut(out);
+    }
+    assertThat(pieces).startsWith("The ").hasSizeBetween(4, 5);
+  }
+
+  @Test
   void verifies_golden_vectors_of_every_kind() {
     Outcome outcome =
         run(
@@ -426,6 +486,9 @@ class SharnnTest {
         "--temperature 0 | temperature",
         "--top-k -1 | topK",
         "--length 0 | length",
+        "--min-p 2 | minP",
+        "--repetition-penalty 0 | repetitionPenalty",
+        "--repetition-window -1 | repetitionWindow",
         "--prompt= | prompt must not be empty"
       })
   void refuses_bad_options_of_generate(String options, String message) {
