@@ -183,6 +183,14 @@ class SHARNNGeneratorTest {
     }
   }
 
+  /** It is no error: the model keeps what it would keep of such a text. */
+  @Test
+  void takes_a_prompt_longer_than_the_window() {
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(20).build();
+    String last = "the last 1024 bytes".repeat(60).substring(0, 1024);
+    assertThat(generator.generate("lost ".repeat(200) + last)).isEqualTo(generator.generate(last));
+  }
+
   @Test
   void rejects_a_bad_prompt() {
     try (Model ascii = TinyModel.of(TinyModel.builder().vocabularySize(128))) {
