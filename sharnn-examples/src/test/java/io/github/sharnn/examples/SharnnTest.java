@@ -279,13 +279,25 @@ class SharnnTest {
     Path file = Files.writeString(folder.resolve("text"), "abcd efgh ijkl mnop. ".repeat(9));
     Outcome outcome = run("compress", model, file);
     assertThat(outcome.err()).isEmpty();
-    assertThat(outcome.out()).contains("189 bytes to ", " bits per byte; ", "text.sharnn");
+    assertThat(outcome.out()).contains("189 bytes to ", " bits per byte); ", "text.sharnn");
     Path compressed = folder.resolve("text.sharnn");
     assertThat(run("compress", model, file).err()).contains("text.sharnn exists already");
     Path back = folder.resolve("back");
     outcome = run("decompress", model, compressed, "--output", back);
     assertThat(outcome.out()).contains("to 189: header ", "decompressed in " + back);
     assertThat(back).hasSameBinaryContentAs(file);
+    Path empty = Files.createFile(folder.resolve("empty"));
+    outcome = run("compress", model, empty);
+    assertThat(outcome.out())
+        .containsPattern("\n0 bytes to \\d+: header \\d+, code \\d+; 0 bytes/s\n");
+    Path damaged = folder.resolve("damaged");
+    byte[] bytes = Files.readAllBytes(compressed);
+    bytes[bytes.length - 20] ^= 1;
+    Files.write(damaged, bytes);
+    outcome = run("decompress", model, damaged, "--output", folder.resolve("other"));
+    assertThat(outcome.code()).isEqualTo(1);
+    assertThat(outcome.err()).contains("damaged").hasLineCount(1);
+    assertThat(folder.resolve("other")).doesNotExist();
     outcome = run("decompress", model, file, "--output", folder.resolve("other"));
     assertThat(outcome.code()).isEqualTo(1);
     assertThat(outcome.err()).contains("is no file that sharnn.jar compress wrote").hasLineCount(1);
