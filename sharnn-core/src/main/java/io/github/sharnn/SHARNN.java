@@ -303,6 +303,9 @@ public final class SHARNN extends AbstractBlock {
   /**
    * Puts this block into a DJL model on DJL's default device, with the config in its properties.
    *
+   * <p>A folder that the model is saved to holds a {@code serving.properties} too, by which DJL's
+   * {@code Criteria} and DJL Serving load it, and which names their options.
+   *
    * @param name the model's name, by which {@link Model#save} names its file
    * @return the model; the caller closes it
    */
@@ -319,7 +322,7 @@ public final class SHARNN extends AbstractBlock {
    * @throws IllegalArgumentException if the device is a GPU that is not there
    */
   public Model newModel(String name, Device device) {
-    Model model = Model.newInstance(name, Devices.require(device), ENGINE);
+    Model model = new SHARNNModel(name, Devices.require(device));
     model.setBlock(this);
     model.setProperty(CONFIG_PROPERTY, config.toJson());
     return model;
@@ -370,7 +373,7 @@ public final class SHARNN extends AbstractBlock {
    */
   public static Model load(Path folder, Device device, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {
-    return SavedModel.load(folder, Devices.require(device), ENGINE, backOff);
+    return SavedModel.load(folder, Devices.require(device), backOff);
   }
 
   /**

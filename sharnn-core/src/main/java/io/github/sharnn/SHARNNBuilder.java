@@ -14,6 +14,7 @@ public final class SHARNNBuilder {
   private int boomSize = 4096;
   private int layers = 4;
   private int[] attentionLayers; // null: the second-to-last
+  private List<Integer> droppedAttention = List.of();
   private int memoryLength = 5000;
   private float inputDropout = 0.1f;
   private float hiddenDropout = 0.1f;
@@ -79,6 +80,13 @@ public final class SHARNNBuilder {
    */
   public SHARNNBuilder attentionLayers(int... indices) {
     attentionLayers = indices.clone();
+    droppedAttention = List.of();
+    return this;
+  }
+
+  /** Sets the layers whose attention was dropped, of a config that is built on. */
+  SHARNNBuilder droppedAttention(List<Integer> indices) {
+    droppedAttention = indices;
     return this;
   }
 
@@ -218,7 +226,7 @@ public final class SHARNNBuilder {
         valueProjection,
         tiedOutput,
         false,
-        List.of());
+        droppedAttention);
   }
 
   /**

@@ -9,6 +9,7 @@ import com.google.common.base.Ascii;
 import com.google.common.base.CharMatcher;
 import com.google.common.math.LongMath;
 import com.google.gson.JsonParseException;
+import java.util.Collections;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -101,6 +102,11 @@ public record SHARNNConfig(
     droppedAttention = droppedAttention == null ? List.of() : droppedAttention;
     checkLayers("droppedAttention", droppedAttention, layers);
     droppedAttention = droppedAttention.stream().sorted().distinct().toList();
+    checkArgument(
+        Collections.disjoint(attentionLayers, droppedAttention),
+        "droppedAttention (%s) must name no layer that has attention (%s)",
+        droppedAttention,
+        attentionLayers);
     checkRate("inputDropout", inputDropout);
     checkRate("hiddenDropout", hiddenDropout);
     checkRate("outputDropout", outputDropout);
@@ -234,7 +240,8 @@ public record SHARNNConfig(
   }
 
   /**
-   * Starts another model with these options; {@code collapsed} is not one.
+   * Starts another model with these options; {@code collapsed} is not one. Layers whose attention
+   * was dropped stay without, and {@link SHARNNBuilder#attentionLayers} chooses all of them anew.
    *
    * @return a new builder
    */
@@ -246,6 +253,7 @@ public record SHARNNConfig(
         .boomSize(boomSize)
         .layers(layers)
         .attentionLayers(attentionLayers.stream().mapToInt(Integer::intValue).toArray())
+        .droppedAttention(droppedAttention)
         .memoryLength(memoryLength)
         .inputDropout(inputDropout)
         .hiddenDropout(hiddenDropout)

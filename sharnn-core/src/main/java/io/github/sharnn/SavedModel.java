@@ -3,17 +3,11 @@ package io.github.sharnn;
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
-import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.AbstractBlock;
-import ai.djl.training.ParameterStore;
-import ai.djl.util.PairList;
-import java.io.DataInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -25,25 +19,24 @@ import java.util.stream.Stream;
 /** Finds and reads the model in a folder that DJL's {@link Model#save} wrote. */
 final class SavedModel {
 
+  /** Keeps DJL from reading, with its own reader, weights that are there already. */
+  static final Map<String, String> WITHOUT_WEIGHTS = Map.of("hasParameter", "false");
+
   // a hidden file is none of DJL's: beside one it would look into a folder in the folder
   private static final Pattern FILE_NAME = Pattern.compile("([^.].*)-(\\d{4})\\.params");
 
   private SavedModel() {}
 
-  static Model load(Path folder, Device device, String engine, UnaryOperator<SHARNN> backOff)
+  static Model load(Path folder, Device device, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {
     Path file = newestFile(folder);
     String fileName = file.getFileName().toString();
     String name = fileName.substring(0, fileName.length() - "-0000.params".length());
-    Model model = Model.newInstance(name, device, engine);
+    Model model = new SHARNNModel(name, device);
     boolean loaded = false;
     try {
-      SHARNN block = SavedModelFile.read(file, model.getNDManager());
-      model.setBlock(new AlreadyRead());
-      model.load(folder, name);
-      SHARNN used = backOff.apply(block);
-      model.setBlock(used);
-      model.setProperty(SHARNN.CONFIG_PROPERTY, used.config().toJson());
+      model.setBlock(read(file, model, backOff));
+      model.load(folder, name, WITHOUT_WEIGHTS);
       loaded = true;
       return model;
     } finally {
@@ -53,8 +46,16 @@ final class SavedModel {
     }
   }
 
-  /** The file that DJL will load. */
-  private static Path newestFile(Path folder) throws IOException {
+  /** Reads the block of a file into a model, and backs off. */
+  static SHARNN read(Path file, Model model, UnaryOperator<SHARNN> backOff)
+      throws IOException, MalformedModelException {
+    SHARNN block = backOff.apply(SavedModelFile.read(file, model));
+    model.setProperty(SHARNN.CONFIG_PROPERTY, block.config().toJson());
+    return block;
+  }
+
+  /** The file that DJL would load. */
+  static Path newestFile(Path folder) throws IOException {
     if (!Files.isDirectory(folder)) {
       throw new NotDirectoryException(
           folder + " is not a folder; name the folder that the model was saved to");
@@ -77,26 +78,5 @@ final class SavedModel {
               .formatted(folder, names.isEmpty() ? "none" : "those of " + names));
     }
     return files.lastEntry().getValue();
-  }
-
-  /** Stands in while DJL reads the model's properties, which come before the weights. */
-  private static final class AlreadyRead extends AbstractBlock {
-
-    @Override
-    public void loadParameters(NDManager manager, DataInputStream is) {}
-
-    @Override
-    protected NDList forwardInternal(
-        ParameterStore parameterStore,
-        NDList inputs,
-        boolean training,
-        PairList<String, Object> params) {
-      throw new IllegalStateException("the model has not been loaded");
-    }
-
-    @Override
-    public Shape[] getOutputShapes(Shape[] inputShapes) {
-      throw new IllegalStateException("the model has not been loaded");
-    }
   }
 }

@@ -2,6 +2,7 @@ package io.github.sharnn;
 
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
+import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -47,7 +48,8 @@ final class SavedModelFile {
   private final CountingInputStream position;
   private final DataInputStream in;
   private final NDManager manager;
-  private SHARNN model;
+  private final Map<String, String> properties = new HashMap<>();
+  private SHARNN block;
 
   private SavedModelFile(InputStream stream, long size, NDManager manager) {
     this.size = size;
@@ -57,19 +59,23 @@ final class SavedModelFile {
   }
 
   /**
-   * Reads the model.
+   * Reads the block; the model gets the properties and the data type that it was saved with.
    *
-   * @param manager the manager that owns its weights
+   * @param model the model whose manager owns the weights
    * @throws IOException if the file can't be read
    * @throws MalformedModelException if it is not a saved {@link SHARNN}
    */
-  static SHARNN read(Path file, NDManager manager) throws IOException, MalformedModelException {
+  static SHARNN read(Path file, Model model) throws IOException, MalformedModelException {
     if (!Files.isRegularFile(file)) {
       throw new IOException(file + " is a folder or a device, not a saved model");
     }
     String problem = file + " is no readable SHARNN model: ";
     try (InputStream stream = Files.newInputStream(file)) {
-      return new SavedModelFile(stream, Files.size(file), manager).read();
+      SavedModelFile saved = new SavedModelFile(stream, Files.size(file), model.getNDManager());
+      DataType dataType = saved.read();
+      model.setDataType(dataType);
+      saved.properties.forEach(model::setProperty);
+      return saved.block;
     } catch (EOFException e) {
       throw new MalformedModelException(problem + "it ends too early", e);
     } catch (UTFDataFormatException e) {
@@ -79,8 +85,9 @@ final class SavedModelFile {
     }
   }
 
-  private SHARNN read() throws IOException, MalformedModelException {
-    String json = readHeader().get(SHARNN.CONFIG_PROPERTY);
+  private DataType read() throws IOException, MalformedModelException {
+    DataType dataType = readHeader();
+    String json = properties.get(SHARNN.CONFIG_PROPERTY);
     check(
         json != null,
         "it has no property %s: it was not saved from a model made by SHARNN.newModel",
@@ -97,13 +104,13 @@ final class SavedModelFile {
         "the model of its config has %s weights, but %s bytes follow",
         config.parameterCount(),
         remaining());
-    model = SHARNN.of(config);
-    read(model);
+    block = SHARNN.of(config);
+    read(block);
     check(remaining() == 0, "%s bytes follow its last weights", remaining());
-    return model;
+    return dataType;
   }
 
-  private Map<String, String> readHeader() throws IOException, MalformedModelException {
+  private DataType readHeader() throws IOException, MalformedModelException {
     byte[] magic = new byte[4];
     in.readFully(magic);
     check(
@@ -111,7 +118,7 @@ final class SavedModelFile {
         "it does not begin with DJL@, so DJL did not save it");
     check("model", in.readInt(), MODEL_VERSION);
     in.readUTF(); // its name
-    readDataType();
+    DataType dataType = readDataType();
     int inputs = in.readInt();
     check(inputs >= 0 && inputs <= MAX_ENTRIES, "it lists %s inputs", inputs);
     for (int i = 0; i < inputs; i++) {
@@ -121,12 +128,11 @@ final class SavedModelFile {
     }
     int count = in.readInt();
     check(count >= 0 && count <= MAX_ENTRIES, "it has %s properties", count);
-    Map<String, String> properties = new HashMap<>();
     for (int i = 0; i < count; i++) {
       properties.put(in.readUTF(), in.readUTF());
       checkHeaderLength();
     }
-    return properties;
+    return dataType;
   }
 
   private void checkHeaderLength() throws MalformedModelException {
@@ -137,10 +143,10 @@ final class SavedModelFile {
   }
 
   /** The order in which DJL writes a block: version, shapes, its own parameters, its children. */
-  private void read(Block block) throws IOException, MalformedModelException {
+  private void read(Block part) throws IOException, MalformedModelException {
     int version = in.readByte();
     Shape kernel = null;
-    if (block instanceof Linear) {
+    if (part instanceof Linear) {
       check("Linear", version, LINEAR_VERSION);
       kernel = new Shape(readLength(), readLength());
       readShape();
@@ -151,12 +157,12 @@ final class SavedModelFile {
       for (int i = 0; i < shapes; i++) {
         readShape();
       }
-      if (block instanceof LayerNorm) {
+      if (part instanceof LayerNorm) {
         kernel = readShape();
       }
     }
     List<Shape> shapes = new ArrayList<>();
-    for (Parameter parameter : block.getDirectParameters().values()) {
+    for (Parameter parameter : part.getDirectParameters().values()) {
       shapes.add(read(parameter));
     }
     // the weight of a Linear, gamma of a LayerNorm
@@ -165,7 +171,7 @@ final class SavedModelFile {
         "a block of the size %s has weights of the shape %s",
         kernel,
         shapes);
-    for (Block child : block.getChildren().values()) {
+    for (Block child : part.getChildren().values()) {
       read(child);
     }
   }
@@ -184,8 +190,8 @@ final class SavedModelFile {
     }
     check(in.readUTF().equals("DENSE"), "the array of %s is not dense", name);
     DataType dataType = readDataType();
-    if (!model.isInitialized()) {
-      model.initialize(manager, dataType, new Shape(1, 1));
+    if (!block.isInitialized()) {
+      block.initialize(manager, dataType, new Shape(1, 1));
     }
     NDArray array = parameter.getArray();
     check(

@@ -158,4 +158,20 @@ class BackOffTest {
         .isThrownBy(() -> TestModels.tiny().build().withoutAttention())
         .withMessageContaining("must be initialized or loaded before it backs off");
   }
+
+  @Test
+  void building_on_a_config_keeps_attention_dropped_until_its_layers_are_chosen_anew() {
+    SHARNNConfig trained = TestModels.tiny().layers(3).attentionLayers(0, 2).config();
+    SHARNNConfig dropped = trained.withoutAttention();
+    assertThat(dropped.toBuilder().config()).isEqualTo(dropped);
+    assertThat(trained.toBuilder().config()).isEqualTo(trained);
+    assertThat(dropped.toBuilder().attentionLayers(0, 2).config()).isEqualTo(trained);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> dropped.toBuilder().layers(2).config())
+        .withMessageContaining("droppedAttention ([0, 2]) must lie between 0 and layers - 1 (1)");
+    String both = trained.toJson().replace("\"droppedAttention\":[]", "\"droppedAttention\":[2]");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> SHARNNConfig.fromJson(both))
+        .withMessage("droppedAttention ([2]) must name no layer that has attention ([0, 2])");
+  }
 }

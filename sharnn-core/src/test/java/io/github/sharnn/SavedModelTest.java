@@ -10,6 +10,8 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.nn.core.Linear;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
@@ -326,5 +328,26 @@ class SavedModelTest {
         .isInstanceOf(MalformedModelException.class)
         .hasMessageContaining("no property sharnn.config")
         .hasMessageContaining("SHARNN.newModel");
+  }
+
+  /** With and without the property that only a SHARNN has. */
+  @Test
+  void rejects_another_architecture() throws Exception {
+    try (Model model = Model.newInstance("linear", "PyTorch")) {
+      Block block = Linear.builder().setUnits(64).build();
+      model.setBlock(block);
+      block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 64));
+      model.save(folder, null);
+      assertThatThrownBy(() -> SHARNN.load(folder))
+          .isInstanceOf(MalformedModelException.class)
+          .hasMessageContaining(
+              "linear-0000.params is no readable SHARNN model: it has no property");
+      SHARNNConfig small = SHARNN.builder().embeddingSize(2).boomSize(2).layers(1).config();
+      model.setProperty(SHARNN.CONFIG_PROPERTY, small.toJson());
+      model.save(folder, null);
+      assertThatThrownBy(() -> SHARNN.load(folder))
+          .isInstanceOf(MalformedModelException.class)
+          .hasMessageContaining("linear-0001.params is no readable SHARNN model: ");
+    }
   }
 }

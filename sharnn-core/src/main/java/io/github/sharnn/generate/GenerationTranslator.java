@@ -30,7 +30,7 @@ import java.nio.charset.StandardCharsets;
  */
 public final class GenerationTranslator implements NoBatchifyTranslator<String, String> {
 
-  private static final String LOOP = "sharnn.loop";
+  private static final String BYTES = "sharnn.bytes";
 
   private final SHARNNGenerator generator;
 
@@ -59,9 +59,10 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
         "the Predictor's model (%s) must be the generator's (%s): build the generator from it",
         ctx.getModel().getName(),
         generator.model().getName());
-    TokenLoop loop = generator.start(ctx.getNDManager());
-    ctx.setAttachment(LOOP, loop);
-    return loop.prefill(prompt.getBytes(StandardCharsets.UTF_8));
+    GeneratedBytes bytes =
+        generator.start(ctx.getNDManager(), prompt.getBytes(StandardCharsets.UTF_8));
+    ctx.setAttachment(BYTES, bytes);
+    return bytes.inputs();
   }
 
   /**
@@ -73,9 +74,10 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
    */
   @Override
   public String processOutput(TranslatorContext ctx, NDList outputs) {
-    try (TokenLoop loop = (TokenLoop) ctx.getAttachment(LOOP)) {
+    GeneratedBytes bytes = (GeneratedBytes) ctx.getAttachment(BYTES);
+    try (GeneratedText pieces = new GeneratedText(bytes.begin(outputs))) {
       StringBuilder text = new StringBuilder();
-      generator.generateText(loop, outputs, text::append);
+      pieces.forEachRemaining(text::append);
       return text.toString();
     }
   }

@@ -2,29 +2,42 @@ package io.github.sharnn.generate;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import java.util.Comparator;
+import java.util.Arrays;
 import java.util.random.RandomGenerator;
-import java.util.stream.IntStream;
 
 /**
  * Draws a token from logits:
  *
  * <pre>{@code
- * p = softmax(logits / temperature);  keep the topK most probable;  keep the nucleus of them;  renormalize
+ * logits of recent tokens: x / repetitionPenalty where x > 0, else x * repetitionPenalty
+ * p = softmax(logits / temperature)
+ * keep the topK most probable;  keep the nucleus of them;  keep what has p >= minP * max p;  renormalize
  * }</pre>
  *
  * <p>The nucleus is the smallest set of most probable tokens whose share of what top-k left reaches
  * {@code topP}; it always holds the first. Between equal logits the lower token ranks higher, so
- * exactly {@code topK} tokens are left and top-k 1 is argmax. Computed in double precision.
+ * exactly {@code topK} tokens are left and top-k 1 is argmax. Computed in double precision, in time
+ * that grows with the number of tokens, not with its logarithm too.
  *
- * <p>Paper: Holtzman et al., arXiv:1904.09751 (nucleus sampling).
+ * <p>Papers: Holtzman et al., arXiv:1904.09751 (nucleus sampling); Nguyen et al., arXiv:2407.01082
+ * (min-p); Keskar et al., arXiv:1909.05858 (repetition penalty, here with the usual product for
+ * logits below 0, which a quotient would raise).
  *
  * @param temperature what logits are divided by, above 0 and finite; below 1 sharpens, 1 changes
  *     nothing
  * @param topK how many tokens to keep, at least 0; 0 keeps all
  * @param topP the probability that the kept tokens must reach, in (0, 1]; 1 keeps all
+ * @param minP the least probability of a kept token, as a share of the most probable one's, in [0,
+ *     1]; 0 keeps all
+ * @param repetitionPenalty what lowers the logits of recent tokens, above 0 and finite; 1 changes
+ *     nothing, below 1 raises them
  */
-public record Sampler(float temperature, int topK, float topP) {
+public record Sampler(
+    float temperature, int topK, float topP, float minP, float repetitionPenalty) {
+
+  private static final int SORTED =
+      64; // of the most probable tokens at first; most nuclei end here
+  private static final int GROWTH = 8;
 
   /**
    * Checks every option.
@@ -32,6 +45,8 @@ public record Sampler(float temperature, int topK, float topP) {
    * @param temperature above 0 and finite
    * @param topK at least 0
    * @param topP in (0, 1]
+   * @param minP in [0, 1]
+   * @param repetitionPenalty above 0 and finite
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public Sampler {
@@ -46,9 +61,29 @@ public record Sampler(float temperature, int topK, float topP) {
         topP > 0 && topP <= 1,
         "topP must be above 0 and at most 1, but is %s: to keep every token set it to 1",
         topP);
+    checkArgument(
+        minP >= 0 && minP <= 1,
+        "minP must be between 0 and 1, but is %s: to keep every token set it to 0",
+        minP);
+    checkArgument(
+        repetitionPenalty > 0 && Float.isFinite(repetitionPenalty),
+        "repetitionPenalty must be above 0 and finite, but is %s: for no penalty set it to 1",
+        repetitionPenalty);
   }
 
-  /** Samples from the model's own distribution: temperature 1, no top-k, no top-p. */
+  /**
+   * Samples without min-p and without a repetition penalty.
+   *
+   * @param temperature above 0 and finite
+   * @param topK at least 0
+   * @param topP in (0, 1]
+   * @throws IllegalArgumentException naming the option, its rule and its value
+   */
+  public Sampler(float temperature, int topK, float topP) {
+    this(temperature, topK, topP, 0, 1);
+  }
+
+  /** Samples from the model's own distribution: temperature 1, all tokens, no penalty. */
   public Sampler() {
     this(1, 0, 1);
   }
@@ -57,20 +92,29 @@ public record Sampler(float temperature, int topK, float topP) {
    * Computes the distribution that tokens are drawn from.
    *
    * @param logits V logits; minus infinity rules a token out
+   * @param recent the tokens to penalize, each in [0, V), in any order; one that is named twice
+   *     counts once
    * @return V probabilities that sum to 1, 0 for every token that was filtered out
-   * @throws IllegalArgumentException if there are no logits, one is NaN or plus infinity, or all
-   *     are minus infinity
+   * @throws IllegalArgumentException if there are no logits, one is NaN or plus infinity, all are
+   *     minus infinity, or a recent token lies outside the vocabulary
    */
-  public double[] probabilities(float[] logits) {
-    double max = max(logits);
-    double[] weights = new double[logits.length];
+  public double[] probabilities(float[] logits, int... recent) {
+    float[] penalized = penalize(logits, recent);
+    double max = max(penalized);
+    double[] weights = new double[logits.length]; // the most probable token's is 1
     for (int token = 0; token < logits.length; token++) {
-      weights[token] = Math.exp((logits[token] - max) / temperature);
+      weights[token] = Math.exp((penalized[token] - max) / temperature);
     }
     if (topK > 0 || topP < 1) {
-      filter(logits, weights);
+      filter(penalized, weights);
     }
-    double total = sum(weights);
+    double total = 0;
+    for (int token = 0; token < weights.length; token++) {
+      if (weights[token] < minP) {
+        weights[token] = 0;
+      }
+      total += weights[token];
+    }
     for (int token = 0; token < weights.length; token++) {
       weights[token] /= total;
     }
@@ -82,11 +126,12 @@ public record Sampler(float temperature, int topK, float topP) {
    *
    * @param logits V logits, as for {@link #probabilities}
    * @param random gives one double for each draw
+   * @param recent the tokens to penalize, as for {@link #probabilities}
    * @return the token, in [0, V)
    * @throws IllegalArgumentException as {@link #probabilities} does
    */
-  public int sample(float[] logits, RandomGenerator random) {
-    double[] probabilities = probabilities(logits);
+  public int sample(float[] logits, RandomGenerator random, int... recent) {
+    double[] probabilities = probabilities(logits, recent);
     double left = random.nextDouble();
     int drawn = 0;
     for (int token = 0; token < probabilities.length; token++) {
@@ -101,31 +146,99 @@ public record Sampler(float temperature, int topK, float topP) {
     return drawn;
   }
 
+  private float[] penalize(float[] logits, int[] recent) {
+    if (recent.length == 0 || repetitionPenalty == 1) {
+      return logits;
+    }
+    float[] penalized = logits.clone();
+    for (int token : recent) {
+      checkArgument(
+          token >= 0 && token < logits.length,
+          "recent tokens must lie between 0 and %s, as the logits do, but one is %s",
+          logits.length - 1,
+          token);
+      float logit = logits[token];
+      penalized[token] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
+    }
+    return penalized;
+  }
+
   /** Sets the weights outside top-k and the nucleus to 0. */
   private void filter(float[] logits, double[] weights) {
-    // ranked by logit, since far below the maximum different logits share the weight 0
-    int[] ranked =
-        IntStream.range(0, logits.length)
-            .boxed()
-            .sorted(Comparator.comparingDouble(token -> -logits[token]))
-            .mapToInt(Integer::intValue)
-            .toArray();
+    long[] ranked = new long[logits.length];
+    for (int token = 0; token < logits.length; token++) {
+      ranked[token] = rank(logits[token], token);
+    }
     int kept = topK == 0 ? ranked.length : Math.min(topK, ranked.length);
+    select(ranked, 0, kept, ranked.length);
     if (topP < 1) {
-      double reach = 0;
-      for (int rank = 0; rank < kept; rank++) {
-        reach += weights[ranked[rank]];
-      }
-      reach *= topP;
-      double reached = weights[ranked[0]];
-      int nucleus = 1;
-      while (nucleus < kept && reached < reach) {
-        reached += weights[ranked[nucleus++]];
-      }
-      kept = nucleus;
+      kept = nucleus(ranked, kept, weights);
     }
     for (int rank = kept; rank < ranked.length; rank++) {
-      weights[ranked[rank]] = 0;
+      weights[(int) ranked[rank]] = 0;
+    }
+  }
+
+  /** Brings the nucleus of the first tokens to the front, in order, and returns its size. */
+  private int nucleus(long[] ranked, int kept, double[] weights) {
+    double reach = 0;
+    for (int rank = 0; rank < kept; rank++) {
+      reach += weights[(int) ranked[rank]];
+    }
+    reach *= topP;
+    double reached = 0;
+    int sorted = 0;
+    int nucleus = 0;
+    do {
+      if (nucleus == sorted) {
+        int more = Math.min(kept, Math.max(SORTED, GROWTH * sorted));
+        select(ranked, sorted, more, kept);
+        Arrays.sort(ranked, sorted, more);
+        sorted = more;
+      }
+      reached += weights[(int) ranked[nucleus++]];
+    } while (nucleus < kept && reached < reach);
+    return nucleus;
+  }
+
+  /**
+   * A number that is the lower the more probable a token is, and ends with the token. By logit,
+   * since far below the maximum different logits share the weight 0.
+   */
+  private static long rank(float logit, int token) {
+    int bits = Float.floatToIntBits(logit);
+    int ascending = bits ^ ((bits >> 31) & Integer.MAX_VALUE);
+    return (long) ~ascending << Integer.SIZE | token;
+  }
+
+  /** Brings the lowest of the numbers in [from, end) to the places before {@code to}. */
+  private static void select(long[] numbers, int from, int to, int end) {
+    int low = from;
+    int high = to == end ? from : end - 1; // all of them: nothing to do
+    while (low < high) { // quickselect
+      long pivot = numbers[(low + high) >>> 1];
+      int left = low;
+      int right = high;
+      while (left <= right) {
+        while (numbers[left] < pivot) {
+          left++;
+        }
+        while (numbers[right] > pivot) {
+          right--;
+        }
+        if (left <= right) {
+          long number = numbers[left];
+          numbers[left++] = numbers[right];
+          numbers[right--] = number;
+        }
+      }
+      if (to - 1 <= right) {
+        high = right;
+      } else if (to - 1 >= left) {
+        low = left;
+      } else {
+        return;
+      }
     }
   }
 
@@ -145,13 +258,5 @@ public record Sampler(float temperature, int topK, float topP) {
             + " possible",
         logits.length);
     return max;
-  }
-
-  private static double sum(double[] values) {
-    double sum = 0;
-    for (double value : values) {
-      sum += value;
-    }
-    return sum;
   }
 }

@@ -44,7 +44,25 @@ class SHARNNGeneratorTest {
   void agrees_with_running_the_whole_text_anew_for_each_byte(int topK) {
     byte[] prompt = "hello".getBytes(UTF_8);
     byte[] generated = bytes(SHARNNGenerator.builder(model).length(15).topK(topK).build(), prompt);
-    assertThat(generated).isEqualTo(rerun(model, prompt, 15, new Sampler(1, topK, 1)));
+    assertThat(generated).isEqualTo(rerun(model, prompt, 15, new Sampler(1, topK, 1), 0));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 3, 1000})
+  void penalizes_the_last_bytes_of_prompt_and_text(int window) {
+    byte[] prompt = "hello".getBytes(UTF_8);
+    SHARNNGenerator generator =
+        SHARNNGenerator.builder(model)
+            .length(15)
+            .minP(0.01f)
+            .repetitionPenalty(3)
+            .repetitionWindow(window)
+            .build();
+    Sampler sampler = new Sampler(1, 0, 1, 0.01f, 3);
+    assertThat(bytes(generator, prompt)).isEqualTo(rerun(model, prompt, 15, sampler, window));
+    assertThat(rerun(model, prompt, 15, sampler, 3))
+        .isNotEqualTo(rerun(model, prompt, 15, sampler, 0))
+        .isNotEqualTo(rerun(model, prompt, 15, sampler, 1000));
   }
 
   @Test
@@ -62,7 +80,15 @@ class SHARNNGeneratorTest {
   void options_have_the_documented_defaults() {
     byte[] prompt = {'a'};
     SHARNNGenerator spelledOut =
-        SHARNNGenerator.builder(model).length(40).temperature(1).topK(0).topP(1).seed(42).build();
+        SHARNNGenerator.builder(model)
+            .length(40)
+            .temperature(1)
+            .topK(0)
+            .topP(1)
+            .minP(0)
+            .repetitionPenalty(1)
+            .seed(42)
+            .build();
     byte[] generated = bytes(SHARNNGenerator.builder(model).build(), prompt);
     assertThat(generated).hasSize(400).startsWith(bytes(spelledOut, prompt));
   }
@@ -103,7 +129,7 @@ class SHARNNGeneratorTest {
     try (Model doubles = TinyModel.of(TinyModel.builder(), DataType.FLOAT64)) {
       byte[] prompt = "hello".getBytes(UTF_8);
       assertThat(bytes(SHARNNGenerator.builder(doubles).length(15).build(), prompt))
-          .isEqualTo(rerun(doubles, prompt, 15, new Sampler()));
+          .isEqualTo(rerun(doubles, prompt, 15, new Sampler(), 0));
     }
   }
 
@@ -130,6 +156,11 @@ class SHARNNGeneratorTest {
     assertRejected(SHARNNGenerator.builder(model).temperature(0), "temperature must be above 0");
     assertRejected(SHARNNGenerator.builder(model).topK(-1), "topK must be at least 0");
     assertRejected(SHARNNGenerator.builder(model).topP(2), "topP must be above 0 and at most 1");
+    assertRejected(SHARNNGenerator.builder(model).minP(2), "minP must be between 0 and 1");
+    assertRejected(
+        SHARNNGenerator.builder(model).repetitionPenalty(0), "repetitionPenalty must be above 0");
+    assertRejected(
+        SHARNNGenerator.builder(model).repetitionWindow(-1), "repetitionWindow must be at least 0");
   }
 
   @Test
@@ -150,6 +181,14 @@ class SHARNNGeneratorTest {
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("model empty must have weights");
     }
+  }
+
+  /** It is no error: the model keeps what it would keep of such a text. */
+  @Test
+  void takes_a_prompt_longer_than_the_window() {
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(20).build();
+    String last = "the last 1024 bytes".repeat(60).substring(0, 1024);
+    assertThat(generator.generate("lost ".repeat(200) + last)).isEqualTo(generator.generate(last));
   }
 
   @Test
@@ -181,7 +220,7 @@ class SHARNNGeneratorTest {
     return counts;
   }
 
-  private static int liveArrays() {
+  static int liveArrays() {
     try (NDManager manager = NDManager.newBaseManager()) {
       return manager.getParentManager().getManagedArrays().size();
     }
@@ -198,7 +237,7 @@ class SHARNNGeneratorTest {
   }
 
   /** Without state: prompt and output through the model once for each byte. */
-  private static byte[] rerun(Model model, byte[] prompt, int length, Sampler sampler) {
+  private static byte[] rerun(Model model, byte[] prompt, int length, Sampler sampler, int window) {
     ByteArrayOutputStream text = new ByteArrayOutputStream();
     text.writeBytes(prompt);
     SplittableRandom random = new SplittableRandom(42);
@@ -217,7 +256,9 @@ class SHARNNGeneratorTest {
                     new NDList(manager.create(tokens, new Shape(1, tokens.length))),
                     false)
                 .singletonOrThrow();
-        text.write(sampler.sample(lastLogits(logits), random));
+        int[] recent =
+            Arrays.copyOfRange(tokens, Math.max(tokens.length - window, 0), tokens.length);
+        text.write(sampler.sample(lastLogits(logits), random, recent));
       }
     }
     byte[] all = text.toByteArray();

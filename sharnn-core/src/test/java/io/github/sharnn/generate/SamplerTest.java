@@ -10,6 +10,8 @@ import ai.djl.ndarray.NDManager;
 import io.github.sharnn.SafetensorsWeights;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
@@ -89,6 +91,87 @@ class SamplerTest {
   }
 
   @Test
+  void min_p_keeps_what_has_that_share_of_the_most_probable() {
+    assertThat(kept(minP(0.24f))).isEqualTo(4);
+    assertThat(kept(minP(0.26f))).isEqualTo(2);
+    assertThat(kept(minP(0.51f))).isEqualTo(1);
+    assertThat(minP(1).probabilities(new float[] {1, 3, 2, 3})).containsExactly(0, 0.5, 0, 0.5);
+    assertThat(minP(0.4f).probabilities(QUARTERS))
+        .containsExactly(new double[] {2 / 3., 1 / 3., 0, 0}, within(1e-7));
+  }
+
+  @Test
+  void min_p_looks_at_what_the_temperature_made_and_top_p_left() {
+    // temperature 2 leaves the second 1 / sqrt(2) of the first
+    assertThat(kept(new Sampler(2, 0, 1, 0.7f, 1))).isEqualTo(2);
+    assertThat(kept(new Sampler(1, 0, 1, 0.7f, 1))).isEqualTo(1);
+    // were min-p first, 0.5 would be 2/3 of what is left and reach 0.6 alone
+    assertThat(kept(new Sampler(1, 0, 0.6f, 0.49f, 1))).isEqualTo(2);
+  }
+
+  @Test
+  void lowers_the_logits_of_recent_tokens_once_each() {
+    float[] logits = {2, 2, -1, -1, 0};
+    Sampler penalizing = new Sampler(1, 0, 1, 0, 2);
+    double[] penalized = penalizing.probabilities(logits, 0, 2, 0, 4);
+    assertThat(penalized)
+        .containsExactly(new Sampler().probabilities(new float[] {1, 2, -2, -1, 0}), within(1e-12));
+    assertThat(logits).containsExactly(2, 2, -1, -1, 0);
+    assertThat(penalizing.probabilities(logits)).isEqualTo(new Sampler().probabilities(logits));
+    assertThat(new Sampler().probabilities(logits, 0))
+        .isEqualTo(new Sampler().probabilities(logits));
+    // before the filters: top-k 1 takes the other of two equal logits
+    assertThat(new Sampler(1, 1, 1, 0, 1.5f).sample(logits, new SplittableRandom(1), 0)).isOne();
+    assertThatThrownBy(() -> penalizing.probabilities(logits, 5))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("recent tokens must lie between 0 and 4, as the logits do, but one is 5");
+  }
+
+  /** The definition, by sorting all tokens, with many equal logits. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 7, 63, 64, 65, 1000, 5000})
+  void keeps_what_sorting_keeps(int size) {
+    SplittableRandom random = new SplittableRandom(size);
+    for (int trial = 0; trial < 30; trial++) {
+      float[] logits = new float[size];
+      for (int token = 0; token < size; token++) {
+        logits[token] = random.nextInt(-20, 20) * random.nextInt(1, 4) * 0.5f;
+      }
+      int topK = random.nextInt(0, 2 * size);
+      float topP = trial % 3 == 0 ? 1 : (float) random.nextDouble(0.01, 1);
+      double[] probabilities = new Sampler(3, topK, topP).probabilities(logits);
+      double[] expected = bySorting(logits, 3, topK == 0 ? size : topK, topP);
+      assertThat(probabilities)
+          .as("top-k %s, top-p %s", topK, topP)
+          .containsExactly(expected, within(1e-9));
+    }
+  }
+
+  private static double[] bySorting(float[] logits, float temperature, int topK, float topP) {
+    double[] p = new Sampler(temperature, 0, 1).probabilities(logits);
+    List<Integer> ranked =
+        IntStream.range(0, logits.length)
+            .boxed()
+            .sorted(Comparator.comparing(token -> -logits[token]))
+            .limit(topK)
+            .toList();
+    double left = ranked.stream().mapToDouble(token -> p[token]).sum();
+    double[] expected = new double[logits.length];
+    double reached = 0;
+    for (int token : ranked) {
+      if (reached >= topP * left * (1 + 1e-12)) {
+        break;
+      }
+      expected[token] = p[token];
+      reached += p[token];
+    }
+    for (int token = 0; token < expected.length; token++) {
+      expected[token] /= reached;
+    }
+    return expected;
+  }
+
+  @Test
   void huge_logits_neither_overflow_nor_vanish() {
     assertThat(new Sampler(1e-3f, 0, 1).probabilities(new float[] {3e38f, 3e38f, -3e38f}))
         .containsExactly(0.5, 0.5, 0);
@@ -137,6 +220,22 @@ class SamplerTest {
         .hasMessageContaining("topP must be above 0 and at most 1, but is " + topP);
   }
 
+  @ParameterizedTest
+  @ValueSource(floats = {-0.1f, 1.1f, Float.NaN})
+  void rejects_a_bad_min_p(float minP) {
+    assertThatThrownBy(() -> minP(minP))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("minP must be between 0 and 1, but is " + minP);
+  }
+
+  @ParameterizedTest
+  @ValueSource(floats = {0, -1, Float.NaN, Float.POSITIVE_INFINITY})
+  void rejects_a_bad_repetition_penalty(float penalty) {
+    assertThatThrownBy(() -> new Sampler(1, 0, 1, 0, penalty))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("repetitionPenalty must be above 0 and finite, but is " + penalty);
+  }
+
   @Test
   void rejects_logits_without_a_distribution() {
     Sampler sampler = new Sampler();
@@ -149,6 +248,10 @@ class SamplerTest {
     assertThatThrownBy(() -> sampler.probabilities(new float[0]))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("none of the 0 does");
+  }
+
+  private static Sampler minP(float share) {
+    return new Sampler(1, 0, 1, share, 1);
   }
 
   private static long kept(Sampler sampler) {

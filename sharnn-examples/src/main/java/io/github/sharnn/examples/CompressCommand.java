@@ -47,7 +47,7 @@ final class CompressCommand implements Callable<Integer> {
       RunHeader.of(model).forEach(System.out::println);
       FileCompressor compressor = new FileCompressor(model);
       long start = System.nanoTime();
-      FileCompressor.Sizes sizes = compressor.compress(file, target);
+      FileCompressor.Sizes sizes = compressor.compress(file, target, new ByteProgress(System.out));
       report(sizes.original(), sizes.header() + sizes.code(), sizes, start);
       System.out.println("compressed in " + target);
     }
@@ -66,13 +66,19 @@ final class CompressCommand implements Callable<Integer> {
 
   static void report(long from, long to, FileCompressor.Sizes sizes, long startNanoseconds) {
     double seconds = (System.nanoTime() - startNanoseconds) / 1e9;
+    String rate =
+        sizes.original() == 0
+            ? ""
+            : String.format(
+                Locale.ROOT, " (%.4f bits per byte)", 8.0 * sizes.code() / sizes.original());
     System.out.printf(
         Locale.ROOT,
-        "%,d bytes to %,d: header %,d, code %.4f bits per byte; %,.0f bytes/s%n",
+        "%,d bytes to %,d: header %,d, code %,d%s; %,.0f bytes/s%n",
         from,
         to,
         sizes.header(),
-        8.0 * sizes.code() / sizes.original(),
+        sizes.code(),
+        rate,
         sizes.original() / seconds);
   }
 }

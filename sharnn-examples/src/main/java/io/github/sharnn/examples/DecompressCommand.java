@@ -43,7 +43,8 @@ final class DecompressCommand implements Callable<Integer> {
       RunHeader.of(model).forEach(System.out::println);
       FileCompressor compressor = new FileCompressor(model);
       long start = System.nanoTime();
-      FileCompressor.Sizes sizes = compressor.decompress(file, output);
+      FileCompressor.Sizes sizes =
+          compressor.decompress(file, output, new ByteProgress(System.out));
       CompressCommand.report(sizes.header() + sizes.code(), sizes.original(), sizes, start);
       System.out.println("decompressed in " + output);
     }

@@ -5,6 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.Model;
 import ai.djl.nn.Parameter;
 import ai.djl.pytorch.jni.JniUtils;
+import ai.djl.util.Progress;
 import com.google.common.hash.HashCode;
 import com.google.common.hash.Hasher;
 import com.google.common.hash.Hashing;
@@ -93,16 +94,17 @@ public final class FileCompressor {
    *
    * @param file the original, below 2 GiB
    * @param compressed where to; must not exist
+   * @param progress is told the bytes of the original that are compressed, of all
    * @return the sizes
    * @throws FileAlreadyExistsException if there is a file of that name
    * @throws IOException if a file can't be read or written
    * @throws IllegalArgumentException if the file has a byte outside the model's vocabulary
    */
-  public Sizes compress(Path file, Path compressed) throws IOException {
+  public Sizes compress(Path file, Path compressed, Progress progress) throws IOException {
     refuseExisting(compressed);
     byte[] original = Files.readAllBytes(file);
     check(original);
-    byte[] code = encode(original);
+    byte[] code = encode(original, progress);
     Path part = part(compressed);
     try {
       try (DataOutputStream out = new DataOutputStream(Files.newOutputStream(part))) {
@@ -127,19 +129,20 @@ public final class FileCompressor {
    *
    * @param compressed the compressed file
    * @param file where to; must not exist
+   * @param progress is told the bytes of the original that are there again, of all
    * @return the sizes
    * @throws FileAlreadyExistsException if there is a file of that name
    * @throws IOException if a file can't be read or written; if the compressed file is none, is
    *     damaged, was compressed with another model, or comes out wrong: then no file is left
    */
-  public Sizes decompress(Path compressed, Path file) throws IOException {
+  public Sizes decompress(Path compressed, Path file, Progress progress) throws IOException {
     refuseExisting(file);
     byte[] bytes = Files.readAllBytes(compressed);
     Path part = part(file);
     try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
       Header header = readHeader(compressed, in);
       byte[] code = in.readAllBytes();
-      decode(compressed, header, code, part);
+      decode(compressed, header, code, part, progress);
       Files.move(part, file);
       return new Sizes(header.length(), bytes.length - code.length, code.length);
     } catch (EOFException e) {
@@ -182,8 +185,9 @@ public final class FileCompressor {
     }
   }
 
-  private byte[] encode(byte[] original) {
+  private byte[] encode(byte[] original, Progress progress) {
     ArithmeticEncoder encoder = new ArithmeticEncoder();
+    progress.reset("compress", original.length);
     try (BytePredictor predictor = new BytePredictor(model)) {
       byte previous = CONTEXT;
       for (byte next : original) {
@@ -191,13 +195,18 @@ public final class FileCompressor {
         int symbol = Byte.toUnsignedInt(next);
         encoder.encode(cumulative[symbol], cumulative[symbol + 1], cumulative[vocabularySize]);
         previous = next;
+        progress.increment(1);
       }
+    } finally {
+      progress.end();
     }
     return encoder.finish();
   }
 
-  private void decode(Path compressed, Header header, byte[] code, Path part) throws IOException {
+  private void decode(Path compressed, Header header, byte[] code, Path part, Progress progress)
+      throws IOException {
     ArithmeticDecoder decoder = new ArithmeticDecoder(code);
+    progress.reset("decompress", header.length());
     HashCode checksum;
     try (OutputStream file = new BufferedOutputStream(Files.newOutputStream(part));
         HashingOutputStream out = new HashingOutputStream(Hashing.sha256(), file);
@@ -206,8 +215,11 @@ public final class FileCompressor {
       for (long i = 0; i < header.length(); i++) {
         previous = (byte) decoder.decode(ByteFrequencies.cumulative(predictor.after(previous)));
         out.write(previous);
+        progress.increment(1);
       }
       checksum = out.hash();
+    } finally {
+      progress.end();
     }
     if (decoder.length() != code.length || !checksum.equals(header.checksum())) {
       throw new IOException(

@@ -2,6 +2,7 @@ package io.github.sharnn.examples;
 
 import ai.djl.Model;
 import io.github.sharnn.RunHeader;
+import io.github.sharnn.generate.GeneratedText;
 import io.github.sharnn.generate.SHARNNGenerator;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -41,11 +42,33 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--top-p", description = "Draw from the bytes that reach this probability.")
   private float topP = 1;
 
+  @Option(
+      names = "--min-p",
+      description = "Draw from the bytes with this share of the most probable one's probability.")
+  private float minP;
+
+  @Option(
+      names = "--repetition-penalty",
+      description =
+          "Make recent bytes less probable: 1 for no penalty; above 1.1 the spelling suffers.")
+  private float repetitionPenalty = 1;
+
+  @Option(names = "--repetition-window", description = "Bytes that are recent.")
+  private int repetitionWindow = 64;
+
   @Option(names = "--seed", description = "Decides every draw.")
   private long seed = 42;
 
   @Option(names = "--stop", description = "Stop after this text. Default: none.")
   private String stop;
+
+  @Option(
+      names = "--stream",
+      negatable = true,
+      defaultValue = "true",
+      fallbackValue = "true",
+      description = "Print the text as it comes, or all of it at the end.")
+  private boolean stream;
 
   @Override
   public Integer call() throws Exception {
@@ -56,19 +79,30 @@ final class GenerateCommand implements Callable<Integer> {
               .temperature(temperature)
               .topK(topK)
               .topP(topP)
+              .minP(minP)
+              .repetitionPenalty(repetitionPenalty)
+              .repetitionWindow(repetitionWindow)
               .seed(seed)
               .stop(stop)
               .build();
       RunHeader.of(model).forEach(System.err::println); // standard output is the text's alone
-      System.out.print(prompt);
-      generator.generate(
-          prompt,
-          text -> {
-            System.out.print(text);
-            System.out.flush();
-          });
+      if (stream) {
+        print(generator);
+      } else {
+        System.out.print(prompt + generator.generate(prompt));
+      }
       System.out.println();
     }
     return 0;
+  }
+
+  private void print(SHARNNGenerator generator) {
+    try (GeneratedText text = generator.iterate(prompt)) {
+      System.out.print(prompt);
+      // which also flushes; where nobody reads any more, as behind "| head", the text breaks off
+      while (!System.out.checkError() && text.hasNext()) {
+        System.out.print(text.next());
+      }
+    }
   }
 }

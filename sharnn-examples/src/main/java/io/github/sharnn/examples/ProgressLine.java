@@ -33,12 +33,17 @@ final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
 
   /** On the terminal, where there is one. */
   ProgressLine(PrintStream out) {
-    this(out, isTerminal() ? CommandSpec.create().usageMessage().autoWidth(true).width() : 0);
+    this(out, terminalWidth());
   }
 
   ProgressLine(PrintStream out, int width) {
     this.out = out;
     this.width = width;
+  }
+
+  /** Characters in a line of the terminal, 0 if there is none. */
+  static int terminalWidth() {
+    return isTerminal() ? CommandSpec.create().usageMessage().autoWidth(true).width() : 0;
   }
 
   /** From Java 22 on there is a console without a terminal too. */

@@ -9,6 +9,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.tracker.Tracker;
+import ai.djl.util.Progress;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.score.Scorer;
@@ -39,6 +40,42 @@ class FileCompressorTest {
   private static FileCompressor compressor;
 
   @TempDir private Path folder;
+
+  /** What a progress line would show at the end. */
+  private static final class Counter implements Progress {
+
+    private String task;
+    private long total;
+    private long done;
+    private String shown;
+
+    @Override
+    public void reset(String message, long max, String trailingMessage) {
+      task = message;
+      total = max;
+      done = 0;
+    }
+
+    @Override
+    public void start(long initialProgress) {
+      done = initialProgress;
+    }
+
+    @Override
+    public void increment(long increment) {
+      done += increment;
+    }
+
+    @Override
+    public void update(long progress, String message) {
+      done = progress;
+    }
+
+    @Override
+    public void end() {
+      shown = task + " " + done + " of " + total;
+    }
+  }
 
   private static SHARNNBuilder builder() {
     return SHARNN
@@ -82,11 +119,14 @@ class FileCompressorTest {
     Path file = Files.write(folder.resolve("original"), original);
     Path compressed = folder.resolve("compressed");
     Path back = folder.resolve("back");
-    FileCompressor.Sizes sizes = compressor.compress(file, compressed);
+    Counter progress = new Counter();
+    FileCompressor.Sizes sizes = compressor.compress(file, compressed, progress);
+    assertThat(progress.shown).isEqualTo("compress %1$d of %1$d", original.length);
     assertThat(sizes.original()).isEqualTo(original.length);
     assertThat(sizes.header() + sizes.code()).isEqualTo(Files.size(compressed));
     assertThat(sizes.header()).isLessThan(160);
-    assertThat(compressor.decompress(compressed, back)).isEqualTo(sizes);
+    assertThat(compressor.decompress(compressed, back, progress)).isEqualTo(sizes);
+    assertThat(progress.shown).isEqualTo("decompress %1$d of %1$d", original.length);
     assertThat(back).hasBinaryContent(original);
     try (Stream<Path> files = Files.list(folder)) {
       assertThat(files).containsExactlyInAnyOrder(file, compressed, back);
@@ -133,7 +173,7 @@ class FileCompressorTest {
   void damage_anywhere_is_an_error_and_leaves_no_file() throws Exception {
     Path file = Files.write(folder.resolve("original"), text(4, 60));
     Path compressed = folder.resolve("compressed");
-    FileCompressor.Sizes sizes = compressor.compress(file, compressed);
+    FileCompressor.Sizes sizes = compressor.compress(file, compressed, new Counter());
     byte[] good = Files.readAllBytes(compressed);
     int lengthAt = 13;
     int code = (int) sizes.header();
@@ -166,7 +206,7 @@ class FileCompressorTest {
   private void assertRefused(byte[] damaged, String message) throws IOException {
     Path file = Files.write(folder.resolve("damaged-compressed"), damaged);
     Path back = folder.resolve("back");
-    assertThatThrownBy(() -> compressor.decompress(file, back))
+    assertThatThrownBy(() -> compressor.decompress(file, back, new Counter()))
         .isInstanceOf(IOException.class)
         .hasMessageContaining(file.toString())
         .hasMessageContaining(message);
@@ -180,16 +220,18 @@ class FileCompressorTest {
   void another_model_is_refused() throws Exception {
     Path file = Files.write(folder.resolve("original"), text(4, 10));
     Path compressed = folder.resolve("compressed");
-    compressor.compress(file, compressed);
+    compressor.compress(file, compressed, new Counter());
     SHARNN block = SHARNN.of(model);
     try (Model shorter = block.withMemoryLength(MEMORY_LENGTH - 1).newModel("shorter")) {
       assertThatThrownBy(
-              () -> new FileCompressor(shorter).decompress(compressed, folder.resolve("back")))
+              () ->
+                  new FileCompressor(shorter)
+                      .decompress(compressed, folder.resolve("back"), new Counter()))
           .isInstanceOf(IOException.class)
           .hasMessageContaining("was compressed with model");
     }
     try (Model same = block.withMemoryLength(MEMORY_LENGTH).newModel("same")) {
-      new FileCompressor(same).decompress(compressed, folder.resolve("back"));
+      new FileCompressor(same).decompress(compressed, folder.resolve("back"), new Counter());
     }
     assertThat(folder.resolve("back")).hasBinaryContent(text(4, 10));
   }
@@ -199,10 +241,10 @@ class FileCompressorTest {
     Path file = Files.write(folder.resolve("original"), text(4, 10));
     Path taken = Files.writeString(folder.resolve("taken"), "work");
     Path compressed = folder.resolve("compressed");
-    assertThatThrownBy(() -> compressor.compress(file, taken))
+    assertThatThrownBy(() -> compressor.compress(file, taken, new Counter()))
         .isInstanceOf(FileAlreadyExistsException.class);
-    compressor.compress(file, compressed);
-    assertThatThrownBy(() -> compressor.decompress(compressed, taken))
+    compressor.compress(file, compressed, new Counter());
+    assertThatThrownBy(() -> compressor.decompress(compressed, taken, new Counter()))
         .isInstanceOf(FileAlreadyExistsException.class);
     assertThat(taken).hasContent("work");
   }
@@ -214,7 +256,10 @@ class FileCompressorTest {
         Model tiny = builder().vocabularySize(10).build().newModel("tiny")) {
       SHARNN.of(small).initialize(small.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> new FileCompressor(small).compress(file, folder.resolve("compressed")))
+          .isThrownBy(
+              () ->
+                  new FileCompressor(small)
+                      .compress(file, folder.resolve("compressed"), new Counter()))
           .withMessageContaining("vocabularySize - 1 (99), but byte 2 is 120");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> new FileCompressor(tiny))

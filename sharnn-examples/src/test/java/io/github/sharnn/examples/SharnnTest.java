@@ -8,6 +8,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.SHARNNGenerator;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -277,13 +279,25 @@ class SharnnTest {
     Path file = Files.writeString(folder.resolve("text"), "abcd efgh ijkl mnop. ".repeat(9));
     Outcome outcome = run("compress", model, file);
     assertThat(outcome.err()).isEmpty();
-    assertThat(outcome.out()).contains("189 bytes to ", " bits per byte; ", "text.sharnn");
+    assertThat(outcome.out()).contains("189 bytes to ", " bits per byte); ", "text.sharnn");
     Path compressed = folder.resolve("text.sharnn");
     assertThat(run("compress", model, file).err()).contains("text.sharnn exists already");
     Path back = folder.resolve("back");
     outcome = run("decompress", model, compressed, "--output", back);
     assertThat(outcome.out()).contains("to 189: header ", "decompressed in " + back);
     assertThat(back).hasSameBinaryContentAs(file);
+    Path empty = Files.createFile(folder.resolve("empty"));
+    outcome = run("compress", model, empty);
+    assertThat(outcome.out())
+        .containsPattern("\n0 bytes to \\d+: header \\d+, code \\d+; 0 bytes/s\n");
+    Path damaged = folder.resolve("damaged");
+    byte[] bytes = Files.readAllBytes(compressed);
+    bytes[bytes.length - 20] ^= 1;
+    Files.write(damaged, bytes);
+    outcome = run("decompress", model, damaged, "--output", folder.resolve("other"));
+    assertThat(outcome.code()).isEqualTo(1);
+    assertThat(outcome.err()).contains("damaged").hasLineCount(1);
+    assertThat(folder.resolve("other")).doesNotExist();
     outcome = run("decompress", model, file, "--output", folder.resolve("other"));
     assertThat(outcome.code()).isEqualTo(1);
     assertThat(outcome.err()).contains("is no file that sharnn.jar compress wrote").hasLineCount(1);
@@ -321,6 +335,64 @@ class SharnnTest {
     assertThat(first.out()).startsWith("abcd ").hasSizeGreaterThan(20);
     assertThat(first.err()).startsWith("device cpu, precision FLOAT32\n").hasLineCount(3);
     assertThat(second.out()).isEqualTo(first.out()).isNotEqualTo(other.out());
+  }
+
+  @Test
+  void samples_with_every_option() {
+    List<Object> args = new ArrayList<>(List.of("generate", model, "--temperature", 2));
+    args.addAll(List.of("--length", 60));
+    String plain = run(args.toArray()).out();
+    for (List<Object> option :
+        List.of(
+            List.<Object>of("--min-p", 1),
+            List.<Object>of("--repetition-penalty", 4),
+            List.<Object>of("--top-k", 1),
+            List.<Object>of("--top-p", 0.01))) {
+      List<Object> more = new ArrayList<>(args);
+      more.addAll(option);
+      assertThat(run(more.toArray()).out()).as("%s", option).isNotEqualTo(plain);
+    }
+    args.addAll(List.of("--repetition-penalty", 4, "--repetition-window", 0));
+    assertThat(run(args.toArray()).out()).isEqualTo(plain);
+  }
+
+  @Test
+  void prints_the_text_as_it_comes_or_at_once() {
+    Outcome plain = run("generate", model, "--length", 40);
+    Outcome streamed = run("generate", model, "--length", 40, "--stream");
+    Outcome atOnce = run("generate", model, "--length", 40, "--no-stream");
+    assertThat(streamed.out()).isEqualTo(plain.out()).isEqualTo(atOnce.out()).endsWith("\n");
+  }
+
+  /** Two thousand million bytes, of which nobody reads more than the first. */
+  @Test
+  @Timeout(60)
+  void stops_generating_where_nobody_reads_any_more() {
+    PrintStream out = System.out;
+    List<String> pieces = new ArrayList<>();
+    OutputStream broken =
+        new OutputStream() {
+          @Override
+          public void write(byte[] bytes, int from, int length) throws IOException {
+            pieces.add(new String(bytes, from, length, StandardCharsets.UTF_8));
+            if (pieces.size() > 3) {
+              throw new IOException("Broken pipe");
+            }
+          }
+
+          @Override
+          public void write(int value) throws IOException {
+            write(new byte[] {(byte) value}, 0, 1);
+          }
+        };
+    try {
+      System.setOut(new PrintStream(broken, false, StandardCharsets.UTF_8));
+      int code = Sharnn.run("generate", model.toString(), "--length", "2000000000");
+      assertThat(code).isZero();
+    } finally {
+      System.setOut(out);
+    }
+    assertThat(pieces).startsWith("The ").hasSizeBetween(4, 5);
   }
 
   @Test
@@ -426,6 +498,9 @@ class SharnnTest {
         "--temperature 0 | temperature",
         "--top-k -1 | topK",
         "--length 0 | length",
+        "--min-p 2 | minP",
+        "--repetition-penalty 0 | repetitionPenalty",
+        "--repetition-window -1 | repetitionWindow",
         "--prompt= | prompt must not be empty"
       })
   void refuses_bad_options_of_generate(String options, String message) {

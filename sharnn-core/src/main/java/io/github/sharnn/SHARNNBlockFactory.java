@@ -1,0 +1,68 @@
+package io.github.sharnn;
+
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.nn.Block;
+import ai.djl.nn.BlockFactory;
+import ai.djl.translate.ArgumentsUtil;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * What DJL's {@code Criteria} and DJL Serving make a saved model's block with: {@code blockFactory}
+ * in the {@code serving.properties} of its folder names this class. It reads the weights too, as
+ * {@link SHARNN#load(Path)} does, with everything in the file checked; so {@code
+ * option.hasParameter=false} there keeps DJL from reading them.
+ *
+ * <p>The argument {@code memoryLength}, if given, shortens the memory as {@link
+ * SHARNN#withMemoryLength} does.
+ */
+public final class SHARNNBlockFactory implements BlockFactory {
+
+  private static final long serialVersionUID = 1;
+  private static final String MEMORY_LENGTH = "memoryLength";
+
+  /** Creates the factory, as DJL does. */
+  public SHARNNBlockFactory() {}
+
+  /**
+   * Reads the model that a folder holds.
+   *
+   * @param model the model that will hold the block, closed where that fails
+   * @param folder the folder that was saved to
+   * @param arguments those of {@code serving.properties} and {@code Criteria}
+   * @return the block, with its weights
+   * @throws IOException if the folder or file can't be read, or holds no saved SHARNN
+   * @throws IllegalArgumentException if {@code memoryLength} is not a whole number of at least 0
+   */
+  @Override
+  public Block newBlock(Model model, Path folder, Map<String, ?> arguments) throws IOException {
+    boolean loaded = false;
+    try {
+      Block block =
+          SavedModel.read(SavedModel.newestFile(folder), model, read -> backOff(read, arguments));
+      loaded = true;
+      return block;
+    } catch (MalformedModelException e) {
+      throw new IOException(e.getMessage(), e); // the interface has no other
+    } finally {
+      if (!loaded) {
+        model.close(); // DJL would leave its weights to the garbage collector
+      }
+    }
+  }
+
+  private static SHARNN backOff(SHARNN block, Map<String, ?> arguments) {
+    String positions = ArgumentsUtil.stringValue(arguments, MEMORY_LENGTH);
+    if (positions == null) {
+      return block;
+    }
+    try {
+      return block.withMemoryLength(Integer.parseInt(positions));
+    } catch (NumberFormatException e) {
+      throw new IllegalArgumentException(
+          "the argument memoryLength must be a whole number of at least 0, but is " + positions, e);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+package io.github.sharnn;
+
+import ai.djl.BaseModel;
+import ai.djl.Device;
+import ai.djl.MalformedModelException;
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.Parameter;
+import ai.djl.training.Trainer;
+import ai.djl.training.TrainingConfig;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/**
+ * A DJL model that does what DJL's own for PyTorch does, and leaves {@code serving.properties} in
+ * the folder that it is saved to. By that file DJL's {@code Criteria} and DJL Serving find {@link
+ * SHARNNBlockFactory} and the translator of a folder.
+ */
+final class SHARNNModel extends BaseModel {
+
+  static final String SERVING_PROPERTIES = "serving.properties";
+
+  /** Creates a model without a block; null is DJL's default device. */
+  SHARNNModel(String name, Device device) {
+    super(name);
+    manager = Engine.getEngine(SHARNN.ENGINE).newBaseManager(device);
+    manager.setName("sharnn");
+    dataType = DataType.FLOAT32;
+  }
+
+  @Override
+  public void load(Path folder, String prefix, Map<String, ?> options)
+      throws IOException, MalformedModelException {
+    setModelDir(folder);
+    wasLoaded = true;
+    loadBlock(prefix == null ? modelName : prefix, options);
+  }
+
+  @Override
+  public void load(InputStream in, Map<String, ?> options)
+      throws IOException, MalformedModelException {
+    wasLoaded = true;
+    readParameters(in, options);
+  }
+
+  /** A {@code serving.properties} that is there already stays: its options may be someone's own. */
+  @Override
+  public void save(Path folder, String newName) throws IOException {
+    super.save(folder, newName);
+    Path properties = folder.resolve(SERVING_PROPERTIES);
+    if (Files.notExists(properties)) {
+      try (InputStream in = SHARNNModel.class.getResourceAsStream(SERVING_PROPERTIES)) {
+        Files.copy(in, properties);
+      }
+    }
+  }
+
+  @Override
+  public Trainer newTrainer(TrainingConfig config) {
+    if (block == null) {
+      throw new IllegalStateException("model %s must have a block to train".formatted(modelName));
+    }
+    if (wasLoaded) {
+      block.freezeParameters(
+          false,
+          p ->
+              p.getType() != Parameter.Type.RUNNING_MEAN
+                  && p.getType() != Parameter.Type.RUNNING_VAR);
+    }
+    config
+        .getInitializers()
+        .forEach(
+            pair -> {
+              if (pair.getKey() != null && pair.getValue() != null) {
+                block.setInitializer(pair.getKey(), pair.getValue());
+              }
+            });
+    return new Trainer(this, config);
+  }
+
+  @Override
+  public String[] getArtifactNames() {
+    try (Stream<Path> files = Files.walk(modelDir)) {
+      return files
+          .filter(Files::isRegularFile)
+          .map(file -> modelDir.relativize(file).toString())
+          .toArray(String[]::new);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

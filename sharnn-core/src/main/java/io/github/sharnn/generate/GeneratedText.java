@@ -1,0 +1,63 @@
+package io.github.sharnn.generate;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Iterator;
+import java.util.NoSuchElementException;
+
+/**
+ * The text that follows a prompt, in pieces of whole characters, each computed when it is asked
+ * for. {@link SHARNNGenerator#iterate} makes it.
+ *
+ * <p>Close it: that frees what the model remembers of the text, wherever it is broken off. Nothing
+ * comes after that. After the last piece there is nothing left to free. For one thread at a time.
+ */
+public final class GeneratedText implements Iterator<String>, AutoCloseable {
+
+  private final GeneratedBytes bytes;
+  private final Deque<String> pieces = new ArrayDeque<>();
+  private final Utf8Decoder decoder = new Utf8Decoder(pieces::add);
+  private boolean ended;
+
+  GeneratedText(GeneratedBytes bytes) {
+    this.bytes = bytes;
+  }
+
+  /**
+   * Computes the next piece, unless it is there already.
+   *
+   * @return whether there is one
+   */
+  @Override
+  public boolean hasNext() {
+    while (pieces.isEmpty() && !ended) {
+      if (!bytes.tryAdvance(decoder)) {
+        ended = true;
+        decoder.end();
+      }
+    }
+    return !pieces.isEmpty();
+  }
+
+  /**
+   * Returns the next piece.
+   *
+   * @return one character or more
+   * @throws NoSuchElementException if there is none
+   */
+  @Override
+  public String next() {
+    if (!hasNext()) {
+      throw new NoSuchElementException("the text has ended");
+    }
+    return pieces.remove();
+  }
+
+  /** Breaks the text off, if it has not ended, and frees the model's arrays. */
+  @Override
+  public void close() {
+    ended = true;
+    pieces.clear();
+    bytes.close();
+  }
+}

@@ -1,0 +1,37 @@
+package io.github.sharnn.generate;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.modality.Input;
+import ai.djl.modality.Output;
+import ai.djl.ndarray.BytesSupplier;
+import ai.djl.ndarray.NDList;
+import ai.djl.translate.NoBatchifyTranslator;
+import ai.djl.translate.TranslatorContext;
+
+/** The generation of text as DJL Serving calls it: a request's body in, an answer's body out. */
+final class ServingText implements NoBatchifyTranslator<Input, Output> {
+
+  private static final int OK = 200;
+
+  private final GenerationTranslator text;
+
+  ServingText(GenerationTranslator text) {
+    this.text = text;
+  }
+
+  @Override
+  public NDList processInput(TranslatorContext ctx, Input input) {
+    BytesSupplier prompt = input.getData();
+    checkArgument(prompt != null, "the request must have a prompt, as its body, but has none");
+    return text.processInput(ctx, prompt.getAsString());
+  }
+
+  @Override
+  public Output processOutput(TranslatorContext ctx, NDList outputs) {
+    Output output = new Output(OK, "OK");
+    output.addProperty("Content-Type", "text/plain; charset=utf-8");
+    output.add(text.processOutput(ctx, outputs));
+    return output;
+  }
+}

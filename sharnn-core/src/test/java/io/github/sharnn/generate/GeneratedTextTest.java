@@ -1,0 +1,110 @@
+package io.github.sharnn.generate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Model;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class GeneratedTextTest {
+
+  private Model model;
+  private SHARNNGenerator generator;
+  private int before;
+
+  @BeforeEach
+  void create() {
+    model = TinyModel.of(TinyModel.builder());
+    generator = SHARNNGenerator.builder(model).length(60).build();
+    before = SHARNNGeneratorTest.liveArrays();
+  }
+
+  @AfterEach
+  void close() {
+    model.close();
+  }
+
+  @Test
+  void iterates_over_the_pieces_of_the_text() {
+    List<String> pieces = new ArrayList<>();
+    generator.generate("hello", pieces::add);
+    List<String> iterated = new ArrayList<>();
+    try (GeneratedText text = generator.iterate("hello")) {
+      while (text.hasNext()) {
+        assertThat(text.hasNext()).isTrue(); // and takes nothing away
+        iterated.add(text.next());
+      }
+      assertThatThrownBy(text::next).isInstanceOf(NoSuchElementException.class);
+      assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+    }
+    assertThat(iterated).isEqualTo(pieces).hasSizeGreaterThan(20);
+  }
+
+  @Test
+  void streams_the_text() {
+    try (Stream<String> text = generator.stream("hello")) {
+      assertThat(text.collect(Collectors.joining())).isEqualTo(generator.generate("hello"));
+    }
+    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+  }
+
+  /** Endless but for the lack of anyone who asks. */
+  @Test
+  void computes_no_more_than_is_asked_for() {
+    SHARNNGenerator endless = SHARNNGenerator.builder(model).length(Integer.MAX_VALUE).build();
+    String start = generator.generate("hello");
+    try (Stream<String> text = endless.stream("hello")) {
+      assertThat(start).startsWith(text.limit(10).collect(Collectors.joining()));
+    }
+    try (Stream<String> text = endless.stream("hello")) {
+      Iterator<String> pieces = text.iterator();
+      assertThat(start).startsWith(pieces.next() + pieces.next());
+    }
+    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+  }
+
+  @Test
+  void breaking_off_frees_every_array() {
+    GeneratedText text = generator.iterate("hello");
+    text.next();
+    assertThat(SHARNNGeneratorTest.liveArrays()).isGreaterThan(before);
+    text.close();
+    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+    assertThat(text.hasNext()).isFalse();
+    text.close();
+    generator.iterate("hello").close();
+    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+  }
+
+  @Test
+  void two_texts_at_once_are_what_they_are_alone() {
+    try (GeneratedText one = generator.iterate("one");
+        GeneratedText two = generator.iterate("two")) {
+      StringBuilder first = new StringBuilder();
+      StringBuilder second = new StringBuilder();
+      while (one.hasNext() || two.hasNext()) {
+        first.append(one.hasNext() ? one.next() : "");
+        second.append(two.hasNext() ? two.next() : "");
+      }
+      assertThat(first).hasToString(generator.generate("one"));
+      assertThat(second).hasToString(generator.generate("two"));
+    }
+  }
+
+  @Test
+  void rejects_a_bad_prompt_at_once_and_leaves_nothing_behind() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> generator.stream(""))
+        .withMessageContaining("prompt must not be empty");
+    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+  }
+}
