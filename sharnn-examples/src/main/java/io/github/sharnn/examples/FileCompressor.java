@@ -35,7 +35,7 @@ import java.util.Arrays;
  * a machine of the same type with as many threads. A checksum ends it: a file that comes out wrong
  * is an error, and never gets its name.
  *
- * <p>The compressed file, big-endian: {@code "SHAC"}; version 1 (a byte); the first 8 bytes of the
+ * <p>The compressed file, big-endian: {@code "SHAC"}; version 2 (a byte); the first 8 bytes of the
  * model's SHA-256 (config and weights); the original's length (8 bytes) and SHA-256 (32 bytes);
  * where it was compressed (a text, as {@link DataOutputStream#writeUTF} writes it); the code. The
  * first byte is predicted from a zero state and a newline.
@@ -43,7 +43,7 @@ import java.util.Arrays;
 public final class FileCompressor {
 
   private static final byte[] MAGIC = "SHAC".getBytes(StandardCharsets.US_ASCII);
-  private static final int VERSION = 1;
+  private static final int VERSION = 2;
   private static final byte CONTEXT = '\n';
 
   private final Model model;

@@ -148,7 +148,7 @@ class FileCompressorTest {
   }
 
   @Test
-  void an_image_comes_back() throws Exception {
+  void an_image_comes_back_and_costs_no_more_than_the_scorers_bits() throws Exception {
     BufferedImage image = new BufferedImage(6, 6, BufferedImage.TYPE_INT_RGB);
     Random random = new Random(3);
     for (int i = 0; i < 36; i++) {
@@ -156,7 +156,12 @@ class FileCompressorTest {
     }
     Path png = shared.resolve("image.png");
     ImageIO.write(image, "png", png.toFile());
-    assertThat(assertComesBack(Files.readAllBytes(png)).original()).isGreaterThan(100);
+    byte[] bytes = Files.readAllBytes(png);
+    FileCompressor.Sizes sizes = assertComesBack(bytes);
+    assertThat(sizes.original()).isGreaterThan(100);
+    // a byte that the model holds for impossible costs less than its bits say, none costs more
+    double bits = Scorer.builder(model).segmentLength(1).build().score(bytes).totals().bits();
+    assertThat(8.0 * sizes.code()).isLessThan(1.005 * bits + 10);
   }
 
   @Test
@@ -187,7 +192,7 @@ class FileCompressorTest {
     }
     assertRefused(Arrays.copyOf(good, good.length + 1), "does not come out as it went in");
     assertRefused(text(5, 300), "is no file that sharnn.jar compress wrote");
-    bad(good, 4, 9, "has format version 9, but this library reads version 1");
+    bad(good, 4, 9, "has format version 9, but this library reads version 2");
     bad(good, lengthAt, 0x80, "is damaged: its original's length is -");
     bad(good, lengthAt + 6, 1, "is cut off: the code ends too early");
     bad(
