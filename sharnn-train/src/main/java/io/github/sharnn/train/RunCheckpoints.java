@@ -37,6 +37,7 @@ final class RunCheckpoints implements AutoCloseable {
           "hiddenDropout",
           "outputDropout",
           "weightDrop",
+          "labelSmoothing",
           "file");
 
   private final CheckpointPolicy policy;

@@ -119,6 +119,32 @@ class ResumeTest {
     Tiny.assertSameWeights(actual.weights(), expected.weights());
   }
 
+  @ParameterizedTest
+  @EnumSource(names = {"FLOAT32", "FLOAT16"})
+  void goes_on_with_every_option_to_the_last_bit(DataType precision) {
+    List<Recipe.Stage> stages =
+        List.of(
+            new Recipe.Stage(
+                LearningRateSchedule.peak(0.1f).linear().plateau(0.7f, 2), Budget.steps(27)),
+            new Recipe.Stage(
+                LearningRateSchedule.peak(5e-2f).plateau(0.5f, 1), Budget.steps(20).patience(9)));
+    Run training =
+        builder ->
+            Recipe.fit(
+                builder
+                    .evaluationInterval(2)
+                    .lookahead(5, 0.5f)
+                    .averageDecay(0.8)
+                    .labelSmoothing(0.1f),
+                corpus,
+                stages);
+    Numbers expected = straight(precision, training);
+    Numbers actual = interrupted(precision, 7, training);
+    assertThat(expected.figures()).hasSizeGreaterThan(40);
+    assertThat(actual.figures()).isEqualTo(expected.figures());
+    Tiny.assertSameWeights(actual.weights(), expected.weights());
+  }
+
   @Test
   void goes_on_in_the_stage_that_it_was_in() {
     List<List<FitResult>> results = new ArrayList<>();
