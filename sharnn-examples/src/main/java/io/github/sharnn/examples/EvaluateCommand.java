@@ -67,7 +67,7 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(
         names = "--dynamic-rate",
         paramLabel = "RATE",
-        description = "How far a segment moves the weights at most, in L2 norm. Default: 0.01.")
+        description = "How far a segment moves the weights at most, in L2 norm. Default: 0.1.")
     private float learningRate = DynamicEvaluation.Settings.DEFAULT.learningRate();
 
     @Option(

@@ -37,6 +37,7 @@ final class ExtraOptions {
       paramLabel = "K,ALPHA",
       split = ",",
       arity = "1",
+      hideParamSyntax = true,
       description = "Put Lookahead around the optimizer, such as 5,0.5.")
   private List<Float> lookahead;
 

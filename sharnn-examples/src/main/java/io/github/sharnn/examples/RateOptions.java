@@ -33,8 +33,9 @@ final class RateOptions {
 
   @Option(
       names = "--decay-after",
-      paramLabel = "STEP",
+      paramLabel = "STEP,STEP,...",
       split = ",",
+      hideParamSyntax = true,
       description = "Divide by 10 after each of these steps.")
   private List<Integer> decayAfter;
 
@@ -43,6 +44,7 @@ final class RateOptions {
       paramLabel = "FACTOR,N",
       split = ",",
       arity = "1",
+      hideParamSyntax = true,
       description =
           "Multiply by FACTOR after N evaluations in a row without a new best; see"
               + " --evaluation-interval.")

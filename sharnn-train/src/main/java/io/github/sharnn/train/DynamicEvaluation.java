@@ -68,8 +68,8 @@ public record DynamicEvaluation(double bitsPerCharacter, long predictedBytes, Se
   public record Settings(
       int streams, int sequenceLength, float learningRate, float decay, DataType precision) {
 
-    /** One stream, segments of 64, learning rate 0.01, decay 0.001, precision by device. */
-    public static final Settings DEFAULT = new Settings(1, 64, 0.01f, 0.001f, null);
+    /** One stream, segments of 64, learning rate 0.1, decay 0.001, precision by device. */
+    public static final Settings DEFAULT = new Settings(1, 64, 0.1f, 0.001f, null);
 
     /**
      * Checks the numbers.

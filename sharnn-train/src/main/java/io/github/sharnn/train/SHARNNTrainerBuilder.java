@@ -165,8 +165,8 @@ public final class SHARNNTrainerBuilder {
    * Evaluates an exponential moving average of the weights in their place, keeps the best average
    * and ends with it; training goes on with the weights themselves. The average is corrected for
    * its start: after t updates the weights after update s count {@code decay^(t - s)}, over the sum
-   * of these from 1 to t. It takes the memory of the weights once more, twice while it is
-   * evaluated. Default 0, no average.
+   * of these from 1 to t. It takes the memory of the FLOAT32 weights once more, and again for a
+   * moment at each evaluation. Default 0, no average.
    *
    * @param decay above 0 and below 1: 0.999 averages over about the last 1000 updates; 0 for none
    * @return this builder
@@ -262,15 +262,17 @@ public final class SHARNNTrainerBuilder {
     return evaluationStreams == 0 ? batchSize : evaluationStreams;
   }
 
+  /** The optimizer, with Lookahead around it where that is set. */
   Optimizer newOptimizer(Tracker learningRate) {
-    return optimizer == null
-        ? Lamb.builder().optLearningRateTracker(learningRate).build()
-        : optimizer;
+    Optimizer inner =
+        optimizer == null ? Lamb.builder().optLearningRateTracker(learningRate).build() : optimizer;
+    return lookaheadSteps == 0 ? inner : Lookahead.around(inner, lookaheadSteps, lookaheadAlpha);
   }
 
-  /** The optimizer, with Lookahead around it where that is set. */
-  Optimizer around(Optimizer inner) {
-    return lookaheadSteps == 0 ? inner : Lookahead.around(inner, lookaheadSteps, lookaheadAlpha);
+  /** Checks that each part is long enough for its streams. */
+  void checkParts(Corpus corpus) {
+    StreamDataset.fixed(corpus.train(), batchSize, sequenceLength);
+    StreamDataset.fixed(corpus.validation(), evaluationStreams(), sequenceLength);
   }
 
   DataType precision() {

@@ -68,12 +68,11 @@ final class TrainingRun {
     StreamDataset dataset =
         StreamDataset.random(
             corpus.train(), options.batchSize, options.sequenceLength, options.seed);
-    checkParts(options, corpus);
+    options.checkParts(corpus);
     Model model = options.model;
     model.getNDManager().getEngine().setRandomSeed(options.seed);
     CurrentLearningRate learningRate = new CurrentLearningRate(options.learningRate);
-    Optimizer inner = options.newOptimizer(learningRate);
-    Optimizer optimizer = options.around(inner);
+    Optimizer optimizer = options.newOptimizer(learningRate);
     DefaultTrainingConfig config =
         new DefaultTrainingConfig(new SequenceCrossEntropy(options.labelSmoothing))
             .optDevices(new Device[] {model.getNDManager().getDevice()})
@@ -93,17 +92,7 @@ final class TrainingRun {
         RunState state = new RunState(options, weights, update, manager, best, learningRate, stage);
         return new TrainingRun(options, trainer, update, stage, state, corpus, dataset).train();
       }
-    } finally {
-      if (options.optimizer == null) {
-        ((Lamb) inner).close();
-      }
     }
-  }
-
-  /** Checks that each part is long enough for its streams. */
-  static void checkParts(SHARNNTrainerBuilder options, Corpus corpus) {
-    StreamDataset.fixed(corpus.train(), options.batchSize, options.sequenceLength);
-    StreamDataset.fixed(corpus.validation(), options.evaluationStreams(), options.sequenceLength);
   }
 
   /** Trains until the budget is used. */

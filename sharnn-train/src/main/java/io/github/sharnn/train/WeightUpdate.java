@@ -22,6 +22,7 @@ final class WeightUpdate implements AutoCloseable {
 
   private final Trainer trainer;
   private final WorkingWeights weights;
+  private final boolean ownsLamb;
   private final Lamb lamb; // null: another optimizer, which the trainer drives
   private final Lookahead lookahead; // null: none
   private final WeightAverage average; // null: none
@@ -44,6 +45,7 @@ final class WeightUpdate implements AutoCloseable {
     lookahead = options.lookaheadSteps > 0 ? (Lookahead) optimizer : null;
     Optimizer inner = lookahead == null ? optimizer : lookahead.optimizer();
     lamb = inner instanceof Lamb one ? one : null;
+    ownsLamb = options.optimizer == null;
     for (var pair : options.model.getBlock().getParameters()) {
       Parameter parameter = pair.getValue();
       if (parameter.requiresGradient()) {
@@ -152,9 +154,12 @@ final class WeightUpdate implements AutoCloseable {
     }
   }
 
-  /** Frees what it keeps itself. */
+  /** Frees all that it keeps beside the weights, but for what an optimizer given keeps. */
   @Override
   public void close() {
+    if (ownsLamb) {
+      lamb.close();
+    }
     if (lookahead != null) {
       lookahead.close();
     }
