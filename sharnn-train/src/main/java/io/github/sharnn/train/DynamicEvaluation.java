@@ -41,9 +41,9 @@ import java.util.function.DoubleConsumer;
  * href="https://arxiv.org/abs/1709.07432">arXiv:1709.07432</a>: its update by stochastic gradient
  * descent with decay to the trained weights; clipping is ours.
  *
- * <p>The model given stays as it is: what adapts is a copy, which takes its weights' memory again,
- * twice with their gradients, and in FLOAT16 half of that more. It counts as a training: not while
- * {@link SHARNNTrainer#fit} runs in this process.
+ * <p>The model given stays as it is: what adapts is a copy, which takes three times the memory of
+ * its FLOAT32 weights. It counts as a training: not while {@link SHARNNTrainer#fit} runs in this
+ * process.
  *
  * @param bitsPerCharacter mean of -log2 p(byte) over the predicted bytes
  * @param predictedBytes how many bytes were predicted: the part's length less 1
