@@ -240,6 +240,16 @@ public record SHARNNConfig(
   }
 
   /**
+   * Returns this config with every dropout off: a forward pass in training is then that in use.
+   *
+   * @return the same config with the three dropouts and {@code weightDrop} 0
+   */
+  public SHARNNConfig withoutDropout() {
+    SHARNNConfig without = toBuilder().dropouts(0).weightDrop(0).config();
+    return collapsed ? without.withCollapsed() : without;
+  }
+
+  /**
    * Starts another model with these options; {@code collapsed} is not one. Layers whose attention
    * was dropped stay without, and {@link SHARNNBuilder#attentionLayers} chooses all of them anew.
    *

@@ -152,6 +152,17 @@ class SHARNNConfigTest {
   }
 
   @Test
+  void without_dropout_all_else_stays() {
+    SHARNNConfig without = EVERY_OPTION_CHANGED.withoutDropout();
+    String[] rates = {"inputDropout", "hiddenDropout", "outputDropout", "weightDrop"};
+    assertThat(without).extracting(rates).containsOnly(0f);
+    assertThat(without)
+        .usingRecursiveComparison()
+        .ignoringFields(rates)
+        .isEqualTo(EVERY_OPTION_CHANGED);
+  }
+
+  @Test
   void goes_through_json_and_back() {
     assertThat(SHARNNConfig.fromJson(EVERY_OPTION_CHANGED.toJson()))
         .isEqualTo(EVERY_OPTION_CHANGED);

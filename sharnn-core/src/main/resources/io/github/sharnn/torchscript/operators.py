@@ -22,6 +22,33 @@ class Operators(Module):
     values: List[Tensor]) -> Tensor:
     torch._foreach_copy_(to, values)
     return values[0]
+  def lerp(self: __torch__.Operators,
+    x: List[Tensor],
+    end: List[Tensor],
+    options: Tensor) -> Tensor:
+    torch._foreach_lerp_(x, end, float(torch.select(options, 0, 0)))
+    return options
+  def exchange(self: __torch__.Operators,
+    a: List[Tensor],
+    b: List[Tensor]) -> Tensor:
+    held = annotate(List[Tensor], [])
+    for i in range(torch.len(a)):
+      _0 = torch.append(held, torch.empty_like(a[i]))
+    torch._foreach_copy_(held, a)
+    torch._foreach_copy_(a, b)
+    torch._foreach_copy_(b, held)
+    return a[0]
+  def descend(self: __torch__.Operators,
+    p: List[Tensor],
+    g: List[Tensor],
+    options: Tensor) -> Tensor:
+    g32 = annotate(List[Tensor], [])
+    for i in range(torch.len(p)):
+      _0 = torch.append(g32, torch.empty_like(p[i]))
+    torch._foreach_copy_(g32, g)
+    torch._foreach_add_(p, g32, alpha=torch.neg(float(torch.select(options, 0, 0))))
+    torch._foreach_zero_(g)
+    return options
   def lamb(self: __torch__.Operators,
     p: List[Tensor],
     g: List[Tensor],

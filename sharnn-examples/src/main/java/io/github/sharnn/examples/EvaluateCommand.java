@@ -1,12 +1,15 @@
 package io.github.sharnn.examples;
 
 import ai.djl.Model;
+import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.train.Corpus;
+import io.github.sharnn.train.DynamicEvaluation;
 import io.github.sharnn.train.Evaluation;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -48,6 +51,38 @@ final class EvaluateCommand implements Callable<Integer> {
   @Option(names = "--sequence-length", description = "Steps per segment.")
   private int sequenceLength = 128;
 
+  @ArgGroup(exclusive = false, heading = "A second figure, of a copy that goes on learning:%n")
+  private final DynamicOptions dynamic = new DynamicOptions();
+
+  /** How the copy learns. */
+  static final class DynamicOptions {
+
+    @Option(
+        names = "--dynamic",
+        description =
+            "Evaluate once more, now changing the weights after each segment, with the same streams"
+                + " and segments.")
+    private boolean on;
+
+    @Option(
+        names = "--dynamic-rate",
+        paramLabel = "RATE",
+        description = "How far a segment moves the weights at most, in L2 norm. Default: 0.1.")
+    private float learningRate = DynamicEvaluation.Settings.DEFAULT.learningRate();
+
+    @Option(
+        names = "--dynamic-decay",
+        paramLabel = "SHARE",
+        description = "Share of the way back to the trained weights each time. Default: 0.001.")
+    private float decay = DynamicEvaluation.Settings.DEFAULT.decay();
+
+    @Option(
+        names = "--dynamic-precision",
+        paramLabel = "TYPE",
+        description = "FLOAT32 or FLOAT16. Default: FLOAT16 on a GPU.")
+    private DataType precision;
+  }
+
   @Override
   public Integer call() throws Exception {
     Corpus data = corpus.open();
@@ -67,7 +102,26 @@ final class EvaluateCommand implements Callable<Integer> {
           result.predictedBytes(),
           bytes,
           result.streams());
+      if (dynamic.on) {
+        printDynamic(model, bytes);
+      }
     }
     return 0;
+  }
+
+  private void printDynamic(Model model, Corpus.Part bytes) {
+    DynamicEvaluation.Settings settings =
+        new DynamicEvaluation.Settings(
+            streams, sequenceLength, dynamic.learningRate, dynamic.decay, dynamic.precision);
+    long begin = System.nanoTime();
+    DynamicEvaluation result = DynamicEvaluation.of(model, bytes, settings);
+    System.out.printf(
+        Locale.ROOT,
+        "%.4f BPC with dynamic evaluation (segments of %d, rate %s, decay %s; %,.0f bytes/s)%n",
+        result.bitsPerCharacter(),
+        sequenceLength,
+        dynamic.learningRate,
+        dynamic.decay,
+        result.predictedBytes() / ((System.nanoTime() - begin) / 1e9));
   }
 }

@@ -200,6 +200,10 @@ final class TrainCommand implements Callable<Integer> {
     training.put("sequenceLength", options.sequenceLength());
     training.put("clipNorm", options.clipNorm());
     training.put("evaluationInterval", options.evaluationInterval());
+    training.put("labelSmoothing", options.labelSmoothing());
+    training.put("averageDecay", options.averageDecay());
+    training.put("lookaheadSteps", options.lookaheadSteps());
+    training.put("lookaheadAlpha", options.lookaheadAlpha());
     training.put("seed", options.seed());
     Path file = metrics == null ? output.resolve(RunMetrics.FILE) : metrics;
     Device trained = model.getNDManager().getDevice();

@@ -6,7 +6,6 @@ import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Checkpoint;
-import io.github.sharnn.train.LearningRateSchedule;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainerBuilder;
 import io.github.sharnn.train.TrainingOptions;
@@ -69,18 +68,6 @@ final class TrainSettings {
   @Option(names = "--sequence-length", description = "Longest segment that gradients flow through.")
   private Optional<Integer> sequenceLength;
 
-  @Option(names = "--learning-rate", description = "Highest learning rate of the first stage.")
-  private Optional<Float> learningRate;
-
-  @Option(names = "--warm-up", description = "Steps until the first stage's highest learning rate.")
-  private Optional<Integer> warmUp;
-
-  @Option(
-      names = "--cosine",
-      negatable = true,
-      description = "Let the first stage's learning rate fall to 0 along half a cosine.")
-  private Boolean cosine;
-
   @Option(
       names = "--clip-norm",
       description = "Largest global norm of the gradients. Default: 0.25.")
@@ -100,6 +87,14 @@ final class TrainSettings {
       names = "--seed",
       description = "Decides weights, segment lengths and dropout. Default: 42.")
   private Optional<Integer> seed;
+
+  @ArgGroup(
+      exclusive = false,
+      heading = "Learning rate of the first stage (default: the recipe's):%n")
+  private final RateOptions rate = new RateOptions();
+
+  @ArgGroup(exclusive = false, heading = "Off unless given, or on in the run that goes on:%n")
+  private final ExtraOptions extras = new ExtraOptions();
 
   /** Finds a recipe by the name that the help has for it. */
   static final class RecipeName implements ITypeConverter<Recipe> {
@@ -155,7 +150,7 @@ final class TrainSettings {
     if (attentionLayers != null) {
       builder.attentionLayers(attentionLayers);
     }
-    return builder.build();
+    return extras.onto(builder).build();
   }
 
   /** The trainer, over the options of the run that goes on, or the recipe's. */
@@ -168,7 +163,7 @@ final class TrainSettings {
     batchSize.ifPresent(builder::batchSize);
     sequenceLength.ifPresent(builder::sequenceLength);
     evaluationStreams.ifPresent(builder::evaluationStreams);
-    return builder;
+    return extras.onto(builder);
   }
 
   /** Streams of the validation and test parts. */
@@ -193,19 +188,13 @@ final class TrainSettings {
     List<Recipe.Stage> stages =
         new ArrayList<>(resumed.map(Checkpoint::stages).orElse(recipe.stages()));
     int current = resumed.map(Checkpoint::stage).orElse(0);
-    LearningRateSchedule rate = stages.get(current).learningRate();
-    rate = learningRate.map(rate::withPeak).orElse(rate);
-    rate = warmUp.map(rate::warmUp).orElse(rate);
-    if (cosine != null) {
-      rate = cosine ? rate.cosine() : rate.cosine(rate.peak());
-    }
     Budget old = stages.get(current).budget();
     Optional<Budget> limit = budget.budget();
     if (limit.isPresent()) {
       stages.subList(current + 1, stages.size()).clear();
     }
     Budget now = limit.map(b -> resumed.isPresent() ? b.patience(old.patience()) : b).orElse(old);
-    stages.set(current, new Recipe.Stage(rate, now));
+    stages.set(current, new Recipe.Stage(rate.onto(stages.get(current).learningRate()), now));
     if (patience.isPresent()) {
       Recipe.Stage last = stages.remove(stages.size() - 1);
       stages.add(new Recipe.Stage(last.learningRate(), last.budget().patience(patience.get())));

@@ -6,6 +6,9 @@ import ai.djl.Model;
 import ai.onnxruntime.OrtSession;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.SHARNNGenerator;
+import io.github.sharnn.train.Checkpoint;
+import io.github.sharnn.train.LearningRateSchedule;
+import io.github.sharnn.train.TrainingOptions;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -165,6 +168,87 @@ class SharnnTest {
         .last()
         .asString()
         .contains("\"step\":3", "\"validationBpc\":", "\"learningRate\":3.6");
+  }
+
+  @Test
+  void a_recipe_takes_more_options_and_a_run_that_goes_on_keeps_them(@TempDir Path folder)
+      throws IOException {
+    Path more = folder.resolve("model");
+    Outcome outcome =
+        train(
+            "--output",
+            more,
+            "--steps",
+            4,
+            "--learning-rate",
+            0.5,
+            "--linear",
+            "--cooldown",
+            40,
+            "--decay-after",
+            "15,18",
+            "--plateau",
+            "0.5,1",
+            "--weight-drop",
+            0.2,
+            "--label-smoothing",
+            0.1,
+            "--average-decay",
+            0.9,
+            "--lookahead",
+            "6,0.75");
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.out()).contains("weightDrop=0.2", "fall=LINEAR", "plateauPatience=1");
+    Checkpoint checkpoint = Checkpoint.open(more);
+    assertThat(checkpoint.config().weightDrop()).isEqualTo(0.2f);
+    LearningRateSchedule expected =
+        LearningRateSchedule.peak(0.5f)
+            .warmUp(50)
+            .linear()
+            .cooldown(40)
+            .decayAfter(15, 18)
+            .plateau(0.5f, 1);
+    assertThat(checkpoint.stages().get(0).learningRate()).isEqualTo(expected);
+    TrainingOptions options = checkpoint.options();
+    assertThat(options.labelSmoothing()).isEqualTo(0.1f);
+    assertThat(options.averageDecay()).isEqualTo(0.9);
+    assertThat(options.lookaheadSteps()).isEqualTo(6);
+    assertThat(options.lookaheadAlpha()).isEqualTo(0.75f);
+    Outcome longer = run("train", "--resume", more, "--steps", 5, "--no-linear");
+    assertThat(longer.err()).isEmpty();
+    assertThat(longer.code()).isZero();
+    Checkpoint newest = Checkpoint.open(more);
+    assertThat(newest.step()).isEqualTo(5);
+    assertThat(newest.options()).isEqualTo(options);
+    assertThat(newest.stages().get(0).learningRate()).isEqualTo(expected.linear(0.5f));
+  }
+
+  @Test
+  void sets_dynamic_evaluation_beside_evaluation() {
+    Outcome plain = run("evaluate", model, "--corpus", corpus, "--streams", 2);
+    Outcome both =
+        run(
+            "evaluate",
+            model,
+            "--corpus",
+            corpus,
+            "--streams",
+            2,
+            "--dynamic",
+            "--dynamic-rate",
+            0,
+            "--dynamic-precision",
+            "FLOAT32");
+    assertThat(both.err()).isEmpty();
+    assertThat(both.code()).isZero();
+    assertThat(both.out()).startsWith(plain.out());
+    String figure = plain.out().lines().reduce((first, last) -> last).orElseThrow();
+    assertThat(both.out().substring(plain.out().length()))
+        .startsWith(figure.substring(0, figure.indexOf(" BPC")) + " BPC with dynamic evaluation")
+        .contains("segments of 128, rate 0.0, decay 0.001");
+    Outcome refused = run("evaluate", model, "--corpus", corpus, "--dynamic", "--dynamic-decay", 2);
+    assertThat(refused.err()).contains("decay of dynamic evaluation must lie between 0 and 1");
+    assertThat(refused.code()).isEqualTo(2);
   }
 
   @Test
@@ -461,6 +545,16 @@ class SharnnTest {
         "train --enwik8 | enwik8 has exactly 100000000 bytes",
         "train --recipe slow | expected one of [small, paper, paper-four-heads, paper-no-attention, fast]",
         "train --recipe paper --warm-up -1 | warmUpSteps must be at least 0, but is -1",
+        "train --plateau 0.5 | --plateau takes a factor and a whole number of evaluations",
+        "train --plateau 0.5,1.5 | --plateau takes a factor and a whole number of evaluations",
+        "train --plateau 2,3 | plateauFactor must be above 0 and below 1, but is 2.0",
+        "train --cosine --linear | --cosine and --linear exclude each other",
+        "train --decay-after 5,0 | decay steps must be at least 1, but are [5, 0]",
+        "train --lookahead 5 | --lookahead takes a whole number of steps and alpha",
+        "train --lookahead 5,1.5 | Lookahead's alpha must be above 0 and at most 1, but is 1.5",
+        "train --average-decay 1 | averageDecay must be at least 0 and below 1, but is 1.0",
+        "train --label-smoothing 1 | labelSmoothing must be at least 0 and below 1, but is 1.0",
+        "train --weight-drop 1 | weightDrop must be at least 0 and below 1",
         "train --patience -1 | patience must be at least 0, but is -1",
         "train --speed 3 | Unknown option",
         "train --layers many | Invalid value for option '--layers'",

@@ -1,15 +1,18 @@
 package io.github.sharnn.train;
 
 import ai.djl.training.tracker.Tracker;
+import java.util.List;
 
 /**
- * The learning rate of one run: a tracker that is told how much of the budget is used, and how
- * often the run went back to a checkpoint, which halves the rate each time.
+ * The learning rate of one run: a tracker that is told how much of the budget is used, what the
+ * evaluations gave, and how often the run went back to a checkpoint, which halves the rate each
+ * time.
  */
 final class CurrentLearningRate implements Tracker {
 
   private final Tracker tracker;
   private double used;
+  private int plateaus;
   private float factor = 1;
   private float latest = Float.NaN;
 
@@ -20,6 +23,13 @@ final class CurrentLearningRate implements Tracker {
   /** Notes how much of the budget is used, from 0 to 1. */
   void used(double part) {
     used = part;
+  }
+
+  /** Notes the evaluations so far of the stage, which may have come to a plateau. */
+  void evaluations(List<StepReport> reports) {
+    if (tracker instanceof LearningRateSchedule schedule) {
+      plateaus = schedule.plateaus(reports.stream().map(StepReport::validationBpc).toList());
+    }
   }
 
   /** Notes how often the run went back. */
@@ -37,7 +47,7 @@ final class CurrentLearningRate implements Tracker {
     latest =
         factor
             * (tracker instanceof LearningRateSchedule schedule
-                ? schedule.rate(step, used)
+                ? schedule.rate(step, used, plateaus)
                 : tracker.getNewValue(step));
     return latest;
   }

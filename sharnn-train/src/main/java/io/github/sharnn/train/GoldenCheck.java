@@ -159,8 +159,9 @@ public final class GoldenCheck {
         Trainer trainer = weights.model().newTrainer(training)) {
       NDManager manager = trainer.getManager();
       trainer.initialize(tokens);
-      WeightUpdate update =
-          new WeightUpdate(model, weights, trainer, lamb, config.optimizer().clipNorm());
+      SHARNNTrainerBuilder options =
+          SHARNNTrainer.builder(model).clipNorm(config.optimizer().clipNorm());
+      WeightUpdate update = new WeightUpdate(options, weights, trainer, lamb);
       TrainingStep step = new TrainingStep(trainer);
       SHARNNState state = block.zeroState(manager, config.batchSize());
       for (int segment = 0; segment < config.segments(); segment++) {

@@ -151,16 +151,18 @@ public final class Lamb extends Optimizer implements AutoCloseable {
   /**
    * Goes back to what {@link #moments()} and {@link #updates()} were.
    *
-   * @param moments copied
+   * @param moments copied; other names are passed over
    * @param updates the count
    */
   void restore(Map<String, NDArray> moments, int updates) {
     close();
     moments.forEach(
         (name, array) -> {
-          boolean mean = name.startsWith(MEAN);
-          String id = name.substring((mean ? MEAN : VARIANCE).length());
-          (mean ? means : variances).put(id, kept(array.duplicate()));
+          if (name.startsWith(MEAN)) {
+            means.put(name.substring(MEAN.length()), kept(array.duplicate()));
+          } else if (name.startsWith(VARIANCE)) {
+            variances.put(name.substring(VARIANCE.length()), kept(array.duplicate()));
+          }
         });
     ahead = updates - counted;
   }

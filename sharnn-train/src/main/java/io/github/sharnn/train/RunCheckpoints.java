@@ -37,6 +37,7 @@ final class RunCheckpoints implements AutoCloseable {
           "hiddenDropout",
           "outputDropout",
           "weightDrop",
+          "labelSmoothing",
           "file");
 
   private final CheckpointPolicy policy;
@@ -64,7 +65,7 @@ final class RunCheckpoints implements AutoCloseable {
    */
   static RunCheckpoints open(SHARNNTrainerBuilder options, Corpus corpus, int stages) {
     CheckpointPolicy policy = options.checkpoints;
-    TrainingRun.checkParts(options, corpus); // before there is a folder
+    options.checkParts(corpus); // before there is a folder
     try {
       Files.createDirectories(policy.folder());
       FileChannel lock = lock(policy.folder());

@@ -9,7 +9,6 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.Devices;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
@@ -31,7 +30,7 @@ final class RunState {
 
   private final SHARNNTrainerBuilder options;
   private final WorkingWeights weights;
-  private final Optimizer optimizer;
+  private final WeightUpdate update;
   private final NDManager manager; // owns the recurrent states
   private final StageContext stage;
   final LossScale lossScale;
@@ -52,14 +51,14 @@ final class RunState {
   RunState(
       SHARNNTrainerBuilder options,
       WorkingWeights weights,
-      Optimizer optimizer,
+      WeightUpdate update,
       NDManager manager,
       BestWeights best,
       CurrentLearningRate learningRate,
       StageContext stage) {
     this.options = options;
     this.weights = weights;
-    this.optimizer = optimizer;
+    this.update = update;
     this.manager = manager;
     this.best = best;
     this.learningRate = learningRate;
@@ -120,9 +119,9 @@ final class RunState {
     SafetensorsWeights.names(SHARNN.of(model))
         .forEach((name, parameter) -> arrays.put(name, parameter.getArray()));
     tensors.put(Checkpoint.WEIGHTS, copy(arrays, host));
-    tensors.put(Checkpoint.MOMENTS, copy(lamb().moments(), host));
+    tensors.put(Checkpoint.MOMENTS, copy(update.tensors(), host));
     tensors.put(Checkpoint.STATE, RecurrentTensors.copy(states, host));
-    boolean bestIsCurrent = bestStep == step;
+    boolean bestIsCurrent = bestStep == step && !update.averages();
     if (Double.isFinite(best.bpc()) && !bestIsCurrent) {
       tensors.put(Checkpoint.BEST, copy(best.copies(), host));
     }
@@ -154,7 +153,7 @@ final class RunState {
         TrainingOptions.of(options),
         stage.stages(),
         new TrainingRecord.Position(stage.index(), step, epoch, offset, bytes, nanos()),
-        lamb().updates(),
+        update.updates(),
         learningRate.latest(),
         lossScale.save(),
         watch.save(),
@@ -202,8 +201,8 @@ final class RunState {
       }
       weights.follow();
       Map<String, NDArray> moments = checkpoint.tensors(scratch, Checkpoint.MOMENTS);
-      checkMoments(moments);
-      lamb().restore(moments, saved.updates());
+      checkMoments(moments, saved.updates());
+      update.restore(moments, saved.updates());
       replaceStates(
           RecurrentTensors.read(checkpoint.tensors(scratch, Checkpoint.STATE), zeroStates()));
       if (checkpoint.has(Checkpoint.BEST)) {
@@ -232,23 +231,13 @@ final class RunState {
     evaluations.addAll(saved.evaluations().get(position.stage()));
   }
 
-  /** None before the first update, else two of each parameter. */
-  private void checkMoments(Map<String, NDArray> moments) throws DamagedCheckpointException {
-    Map<String, Shape> expected = new HashMap<>();
-    for (var pair : options.model.getBlock().getParameters()) {
-      if (pair.getValue().requiresGradient()) {
-        expected.put(Lamb.MEAN + pair.getKey(), pair.getValue().getArray().getShape());
-        expected.put(Lamb.VARIANCE + pair.getKey(), pair.getValue().getArray().getShape());
-      }
-    }
+  /** None before the first update, else some of each parameter. */
+  private void checkMoments(Map<String, NDArray> moments, int updates)
+      throws DamagedCheckpointException {
     Map<String, Shape> actual = new HashMap<>();
     moments.forEach((name, array) -> actual.put(name, array.getShape()));
-    if (!actual.isEmpty() && !actual.equals(expected)) {
+    if (!actual.equals(updates == 0 ? Map.of() : update.shapes())) {
       throw new DamagedCheckpointException("the moments are not those of the parameters", null);
     }
-  }
-
-  private Lamb lamb() {
-    return (Lamb) optimizer;
   }
 }

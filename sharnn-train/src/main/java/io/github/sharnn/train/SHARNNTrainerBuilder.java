@@ -27,6 +27,10 @@ public final class SHARNNTrainerBuilder {
   int evaluationStreams; // 0: batchSize
   Tracker learningRate = LearningRateSchedule.peak(2e-3f).warmUp(800);
   Optimizer optimizer; // null: Lamb
+  int lookaheadSteps; // 0: no Lookahead
+  float lookaheadAlpha;
+  double averageDecay; // 0: no average
+  float labelSmoothing;
   final List<TrainingListener> listeners = new ArrayList<>();
   Metrics metrics; // null: none kept
   Consumer<StepReport> onStep = report -> {};
@@ -143,6 +147,48 @@ public final class SHARNNTrainerBuilder {
   }
 
   /**
+   * Puts {@link Lookahead} around the optimizer, whatever it is. Default none.
+   *
+   * @param steps updates from one move of the slow weights to the next, at least 1; 5 to 6 are
+   *     usual
+   * @param alpha how far the slow weights go, above 0 and at most 1; 0.5 to 0.8 are usual
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder lookahead(int steps, float alpha) {
+    Lookahead.check(steps, alpha);
+    lookaheadSteps = steps;
+    lookaheadAlpha = alpha;
+    return this;
+  }
+
+  /**
+   * Evaluates an exponential moving average of the weights in their place, keeps the best average
+   * and ends with it; training goes on with the weights themselves. The average is corrected for
+   * its start: after t updates the weights after update s count {@code decay^(t - s)}, over the sum
+   * of these from 1 to t. It takes the memory of the FLOAT32 weights once more, and again for a
+   * moment at each evaluation. Default 0, no average.
+   *
+   * @param decay above 0 and below 1: 0.999 averages over about the last 1000 updates; 0 for none
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder averageDecay(double decay) {
+    averageDecay = decay;
+    return this;
+  }
+
+  /**
+   * Trains on targets of which a share is spread evenly over the vocabulary (Szegedy et al.,
+   * arXiv:1512.00567, section 7). Figures are never smoothed, those of training neither. Default 0.
+   *
+   * @param share at least 0 and below 1
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder labelSmoothing(float share) {
+    labelSmoothing = share;
+    return this;
+  }
+
+  /**
    * Adds DJL listeners. They see every batch (every slice, with accumulation), every validation
    * batch and every epoch.
    *
@@ -216,10 +262,17 @@ public final class SHARNNTrainerBuilder {
     return evaluationStreams == 0 ? batchSize : evaluationStreams;
   }
 
+  /** The optimizer, with Lookahead around it where that is set. */
   Optimizer newOptimizer(Tracker learningRate) {
-    return optimizer == null
-        ? Lamb.builder().optLearningRateTracker(learningRate).build()
-        : optimizer;
+    Optimizer inner =
+        optimizer == null ? Lamb.builder().optLearningRateTracker(learningRate).build() : optimizer;
+    return lookaheadSteps == 0 ? inner : Lookahead.around(inner, lookaheadSteps, lookaheadAlpha);
+  }
+
+  /** Checks that each part is long enough for its streams. */
+  void checkParts(Corpus corpus) {
+    StreamDataset.fixed(corpus.train(), batchSize, sequenceLength);
+    StreamDataset.fixed(corpus.validation(), evaluationStreams(), sequenceLength);
   }
 
   DataType precision() {
@@ -251,6 +304,11 @@ public final class SHARNNTrainerBuilder {
         batchSize,
         accumulation);
     checkArgument(clipNorm > 0, "clipNorm must be above 0, but is %s", clipNorm);
+    checkArgument(
+        averageDecay >= 0 && averageDecay < 1,
+        "averageDecay must be at least 0 and below 1, but is %s",
+        averageDecay);
+    SequenceCrossEntropy.check(labelSmoothing);
     checkArgument(
         evaluationInterval >= 0,
         "evaluationInterval must be at least 0, but is %s",

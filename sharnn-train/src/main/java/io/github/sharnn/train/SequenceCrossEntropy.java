@@ -1,5 +1,7 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
@@ -12,6 +14,10 @@ import ai.djl.training.loss.SoftmaxCrossEntropyLoss;
  * on logits {@code (B, T, V)} and labels {@code (B, T)}. The softmax is computed in FLOAT32,
  * whatever the logits are. Predictions after the first, the recurrent state, are passed over. Bits
  * per character are this divided by {@link #NATS_PER_BIT}.
+ *
+ * <p>With label smoothing of s it is {@code (1 - s) * that + s * (mean of -log p over all V)}: the
+ * cross-entropy with targets of which the share s is spread evenly (Szegedy et al.,
+ * arXiv:1512.00567, section 7). That is to train with; it is no likelihood, so evaluate without.
  */
 public final class SequenceCrossEntropy extends Loss {
 
@@ -20,21 +26,65 @@ public final class SequenceCrossEntropy extends Loss {
 
   private final Loss crossEntropy = new SoftmaxCrossEntropyLoss();
 
-  /** Creates the loss. */
+  // of logarithms of probabilities
+  private final Loss likelihood =
+      new SoftmaxCrossEntropyLoss("NegativeLogLikelihood", 1, -1, true, false);
+  private final float labelSmoothing;
+
+  /** Creates the loss without label smoothing. */
   public SequenceCrossEntropy() {
-    super("SequenceCrossEntropy");
+    this(0);
   }
+
+  /**
+   * Creates the loss.
+   *
+   * @param labelSmoothing the share that is spread over all tokens, at least 0 and below 1
+   * @throws IllegalArgumentException naming the option, its rule and its value
+   */
+  public SequenceCrossEntropy(float labelSmoothing) {
+    super("SequenceCrossEntropy");
+    check(labelSmoothing);
+    this.labelSmoothing = labelSmoothing;
+  }
+
+  static void check(float labelSmoothing) {
+    checkArgument(
+        labelSmoothing >= 0 && labelSmoothing < 1,
+        "labelSmoothing must be at least 0 and below 1, but is %s",
+        labelSmoothing);
+  }
+
+  /** What is reported, which is never smoothed, and what gradients are of. */
+  record Values(NDArray crossEntropy, NDArray objective) {}
 
   @Override
   public NDArray evaluate(NDList labels, NDList predictions) {
+    return values(labels, predictions).objective();
+  }
+
+  /** Both values from one softmax. */
+  Values values(NDList labels, NDList predictions) {
     NDArray logits = predictions.head();
     if (logits.getDataType() == DataType.FLOAT16) {
       // type promotion, since DJL's toType would cut the gradient
       logits = logits.add(logits.getManager().zeros(new Shape(1), DataType.FLOAT32));
     }
-    long vocabularySize = logits.size(2);
-    return crossEntropy.evaluate(
-        new NDList(labels.head().reshape(-1, 1)), // (B, T) -> (B*T, 1)
-        new NDList(logits.reshape(-1, vocabularySize))); // (B, T, V) -> (B*T, V)
+    NDList targets = new NDList(labels.head().reshape(-1, 1)); // (B, T) -> (B*T, 1)
+    NDArray rows = logits.reshape(-1, logits.size(2)); // (B, T, V) -> (B*T, V)
+    if (labelSmoothing == 0) {
+      NDArray loss = crossEntropy.evaluate(targets, new NDList(rows));
+      return new Values(loss, loss);
+    }
+    NDArray logProbabilities = rows.logSoftmax(1);
+    NDArray loss = likelihood.evaluate(targets, new NDList(logProbabilities));
+    NDArray share = scalar(1 - labelSmoothing, loss);
+    NDArray even = scalar(labelSmoothing, loss);
+    return new Values(loss, loss.mul(share).sub(logProbabilities.mean().mul(even)));
+  }
+
+  /** Not {@code mul(Number)}: its number may be garbage by the time of backward. */
+  static NDArray scalar(float value, NDArray like) {
+    return like.getManager().full(new Shape(), value, like.getDataType());
   }
 }

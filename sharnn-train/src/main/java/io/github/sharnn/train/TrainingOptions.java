@@ -13,6 +13,10 @@ import ai.djl.ndarray.types.DataType;
  * @param seed decides initial weights, segment lengths and dropout
  * @param evaluationInterval steps between evaluations, or 0 for after each pass alone
  * @param evaluationStreams streams of the validation part
+ * @param labelSmoothing share of the training target that is spread over all tokens
+ * @param lookaheadSteps updates between two moves of Lookahead's slow weights, or 0 for none
+ * @param lookaheadAlpha how far they move
+ * @param averageDecay of the moving average of the weights, or 0 for none
  * @param precision what forward and backward computed in
  */
 public record TrainingOptions(
@@ -23,6 +27,10 @@ public record TrainingOptions(
     int seed,
     int evaluationInterval,
     int evaluationStreams,
+    float labelSmoothing,
+    int lookaheadSteps,
+    float lookaheadAlpha,
+    double averageDecay,
     DataType precision) {
 
   /**
@@ -40,6 +48,10 @@ public record TrainingOptions(
         builder.seed,
         builder.evaluationInterval,
         builder.evaluationStreams(),
+        builder.labelSmoothing,
+        builder.lookaheadSteps,
+        builder.lookaheadAlpha,
+        builder.averageDecay,
         builder.precision());
   }
 
@@ -52,13 +64,17 @@ public record TrainingOptions(
    * @throws IllegalArgumentException if the model holds another block
    */
   public SHARNNTrainerBuilder trainer(Model model) {
-    return SHARNNTrainer.builder(model)
-        .batchSize(batchSize)
-        .sequenceLength(sequenceLength)
-        .accumulation(accumulation)
-        .clipNorm(clipNorm)
-        .seed(seed)
-        .evaluationInterval(evaluationInterval)
-        .evaluationStreams(evaluationStreams);
+    SHARNNTrainerBuilder builder =
+        SHARNNTrainer.builder(model)
+            .batchSize(batchSize)
+            .sequenceLength(sequenceLength)
+            .accumulation(accumulation)
+            .clipNorm(clipNorm)
+            .seed(seed)
+            .evaluationInterval(evaluationInterval)
+            .evaluationStreams(evaluationStreams)
+            .labelSmoothing(labelSmoothing)
+            .averageDecay(averageDecay);
+    return lookaheadSteps == 0 ? builder : builder.lookahead(lookaheadSteps, lookaheadAlpha);
   }
 }

@@ -68,13 +68,13 @@ final class TrainingRun {
     StreamDataset dataset =
         StreamDataset.random(
             corpus.train(), options.batchSize, options.sequenceLength, options.seed);
-    checkParts(options, corpus);
+    options.checkParts(corpus);
     Model model = options.model;
     model.getNDManager().getEngine().setRandomSeed(options.seed);
     CurrentLearningRate learningRate = new CurrentLearningRate(options.learningRate);
     Optimizer optimizer = options.newOptimizer(learningRate);
     DefaultTrainingConfig config =
-        new DefaultTrainingConfig(new SequenceCrossEntropy())
+        new DefaultTrainingConfig(new SequenceCrossEntropy(options.labelSmoothing))
             .optDevices(new Device[] {model.getNDManager().getDevice()})
             .optOptimizer(optimizer)
             .addTrainingListeners(options.listeners.toArray(TrainingListener[]::new));
@@ -87,22 +87,12 @@ final class TrainingRun {
       if (LOGGER.isInfoEnabled()) {
         RunHeader.of(model, trainer.getModel().getDataType()).forEach(LOGGER::info);
       }
-      WeightUpdate update = new WeightUpdate(model, weights, trainer, optimizer, options.clipNorm);
       NDManager manager = trainer.getManager().newSubManager(); // closed with the trainer
-      RunState state =
-          new RunState(options, weights, optimizer, manager, best, learningRate, stage);
-      return new TrainingRun(options, trainer, update, stage, state, corpus, dataset).train();
-    } finally {
-      if (options.optimizer == null) {
-        ((Lamb) optimizer).close();
+      try (WeightUpdate update = new WeightUpdate(options, weights, trainer, optimizer)) {
+        RunState state = new RunState(options, weights, update, manager, best, learningRate, stage);
+        return new TrainingRun(options, trainer, update, stage, state, corpus, dataset).train();
       }
     }
-  }
-
-  /** Checks that each part is long enough for its streams. */
-  static void checkParts(SHARNNTrainerBuilder options, Corpus corpus) {
-    StreamDataset.fixed(corpus.train(), options.batchSize, options.sequenceLength);
-    StreamDataset.fixed(corpus.validation(), options.evaluationStreams(), options.sequenceLength);
   }
 
   /** Trains until the budget is used. */
@@ -243,20 +233,26 @@ final class TrainingRun {
             .formatted(step, figures));
   }
 
+  /** Of the averages of the weights, where there are any; then the best weights are averages. */
   private double evaluate() {
-    double bpc =
-        Evaluation.of(
-                trainer.getModel(),
-                corpus.validation(),
-                options.evaluationStreams(),
-                options.sequenceLength,
-                step::notifyValidation)
-            .bitsPerCharacter();
-    if (!Double.isFinite(bpc)) {
-      throw diverged(state.step, "validation loss %s bits per character".formatted(bpc));
+    update.exchange();
+    try {
+      double bpc =
+          Evaluation.of(
+                  trainer.getModel(),
+                  corpus.validation(),
+                  options.evaluationStreams(),
+                  options.sequenceLength,
+                  step::notifyValidation)
+              .bitsPerCharacter();
+      if (!Double.isFinite(bpc)) {
+        throw diverged(state.step, "validation loss %s bits per character".formatted(bpc));
+      }
+      state.evaluated(bpc);
+      return bpc;
+    } finally {
+      update.exchange();
     }
-    state.evaluated(bpc);
-    return bpc;
   }
 
   private void goOnFrom(Checkpoint checkpoint) {
@@ -266,6 +262,7 @@ final class TrainingRun {
       throw RunCheckpoints.unchecked(e);
     }
     noteUsed();
+    state.learningRate.evaluations(state.evaluations);
     LOGGER.info("going on from {}", checkpoint.folder());
   }
 
@@ -336,6 +333,7 @@ final class TrainingRun {
     history.add(report);
     if (report.evaluated()) {
       state.evaluations.add(report);
+      state.learningRate.evaluations(state.evaluations);
     }
     if (options.metrics != null) {
       options.metrics.addMetric("trainBpc", report.trainBpc());

@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
@@ -49,18 +48,28 @@ final class TrainingStep {
     NDList inputs = new NDList(batch.getData().head());
     inputs.addAll(state.toNDList());
     NDList predictions;
-    NDArray loss;
+    SequenceCrossEntropy.Values loss;
     try (GradientCollector collector = trainer.newGradientCollector()) {
       predictions = trainer.forward(inputs, labels);
-      loss = trainer.getLoss().evaluate(labels, predictions);
+      loss = loss(labels, predictions);
+      NDArray objective = loss.objective();
       long begin = System.nanoTime();
-      collector.backward(weight == 1 ? loss : loss.mul(scalar(weight, loss)));
+      collector.backward(
+          weight == 1 ? objective : objective.mul(SequenceCrossEntropy.scalar(weight, objective)));
       trainer.addMetric("backward", begin);
     }
     BatchData batchData = batchData(batch, predictions);
     trainer.notifyListeners(listener -> listener.onTrainingBatch(trainer, batchData));
     SHARNNState next = SHARNNState.fromNDList(block.config(), predictions.subNDList(1)).detach();
-    return new Result(loss.stopGradient(), next);
+    return new Result(loss.crossEntropy().stopGradient(), next);
+  }
+
+  private SequenceCrossEntropy.Values loss(NDList labels, NDList predictions) {
+    if (trainer.getLoss() instanceof SequenceCrossEntropy loss) {
+      return loss.values(labels, predictions);
+    }
+    NDArray value = trainer.getLoss().evaluate(labels, predictions);
+    return new SequenceCrossEntropy.Values(value, value);
   }
 
   /**
@@ -133,10 +142,5 @@ final class TrainingStep {
         batch,
         new ConcurrentHashMap<>(Map.of(device, labels)),
         new ConcurrentHashMap<>(Map.of(device, predictions)));
-  }
-
-  /** Not {@code mul(Number)}: its number may be garbage by the time of backward. */
-  private static NDArray scalar(float value, NDArray like) {
-    return like.getManager().full(new Shape(), value, like.getDataType());
   }
 }

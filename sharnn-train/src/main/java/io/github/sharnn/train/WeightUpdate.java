@@ -1,37 +1,52 @@
 package io.github.sharnn.train;
 
-import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.Trainer;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.torchscript.Operators;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 
 /**
- * From gradients to new weights: norm, clipping, optimizer; in a few launches with {@link Lamb}.
- * While this runs the device waits, so that the lists of arrays are made once: weights and
- * gradients stay where they are in memory.
+ * From gradients to new weights: norm, clipping, optimizer, Lookahead, the moving average of the
+ * weights; in a few launches with {@link Lamb}. While this runs the device waits, so that the lists
+ * of arrays are made once: weights and gradients stay where they are in memory.
  */
-final class WeightUpdate {
+final class WeightUpdate implements AutoCloseable {
 
   private final Trainer trainer;
   private final WorkingWeights weights;
-  private final Optimizer optimizer;
+  private final boolean ownsLamb;
+  private final Lamb lamb; // null: another optimizer, which the trainer drives
+  private final Lookahead lookahead; // null: none
+  private final WeightAverage average; // null: none
   private final double clipNorm;
   private final List<String> ids = new ArrayList<>();
   private final NDList masters = new NDList();
   private NDList gradients; // null before the first backward, which makes them
 
+  /**
+   * Takes the trainer's options; the optimizer may be {@link Lookahead} around one.
+   *
+   * @param options with the model, whose weights are FLOAT32
+   * @param optimizer the trainer's
+   */
   WeightUpdate(
-      Model model, WorkingWeights weights, Trainer trainer, Optimizer optimizer, double clipNorm) {
+      SHARNNTrainerBuilder options, WorkingWeights weights, Trainer trainer, Optimizer optimizer) {
     this.trainer = trainer;
     this.weights = weights;
-    this.optimizer = optimizer;
-    this.clipNorm = clipNorm;
-    for (var pair : model.getBlock().getParameters()) {
+    this.clipNorm = options.clipNorm;
+    lookahead = options.lookaheadSteps > 0 ? (Lookahead) optimizer : null;
+    Optimizer inner = lookahead == null ? optimizer : lookahead.optimizer();
+    lamb = inner instanceof Lamb one ? one : null;
+    ownsLamb = options.optimizer == null;
+    for (var pair : options.model.getBlock().getParameters()) {
       Parameter parameter = pair.getValue();
       if (parameter.requiresGradient()) {
         ids.add(pair.getKey());
@@ -40,6 +55,8 @@ final class WeightUpdate {
       }
     }
     masters.attach(trainer.getManager()); // closed with the trainer
+    average =
+        options.averageDecay > 0 ? new WeightAverage(options.averageDecay, ids, masters) : null;
     // a run that ended in an exception may have left gradients, to which these would add
     try (NDList left = GlobalNorm.gradients(weights.model().getBlock())) {
       Operators.get().call("zero", left).close();
@@ -57,17 +74,97 @@ final class WeightUpdate {
 
   /** Clips the gradients, steps and zeroes them. */
   void step(double norm, double lossScale) {
-    if (optimizer instanceof Lamb lamb) {
-      lamb.updateAll(ids, masters, gradients, GlobalNorm.scale(norm, clipNorm) / lossScale);
-      weights.follow();
-    } else {
+    if (lamb == null) {
       GlobalNorm.clip(weights.model().getBlock(), clipNorm); // FLOAT32, so no loss scale
       trainer.step();
+    } else if (lookahead == null) {
+      lamb.updateAll(ids, masters, gradients, GlobalNorm.scale(norm, clipNorm) / lossScale);
+    } else {
+      lookahead.begin(ids, masters);
+      lamb.updateAll(ids, masters, gradients, GlobalNorm.scale(norm, clipNorm) / lossScale);
+      lookahead.updated(ids, masters, lamb.updates());
     }
+    if (average != null) {
+      average.updated();
+    }
+    weights.follow();
   }
 
   /** Zeroes the gradients. */
   void skip() {
     Operators.get().call("zero", gradients).close();
+  }
+
+  /** Whether evaluation is of averages. */
+  boolean averages() {
+    return average != null;
+  }
+
+  /** Lets the weights and their averages change places, if there are any: before and after. */
+  void exchange() {
+    if (average != null) {
+      average.exchange();
+      weights.follow();
+    }
+  }
+
+  /** How often {@link Lamb} updated the weights. */
+  int updates() {
+    return lamb.updates();
+  }
+
+  /** What a checkpoint saves beside the weights, of {@link Lamb} and what is around it. */
+  Map<String, NDArray> tensors() {
+    Map<String, NDArray> tensors = new TreeMap<>(lamb.moments());
+    if (lookahead != null) {
+      tensors.putAll(lookahead.slowWeights());
+    }
+    if (average != null) {
+      tensors.putAll(average.averages());
+    }
+    return tensors;
+  }
+
+  /** The names of {@link #tensors} once there was an update, and their shapes. */
+  Map<String, Shape> shapes() {
+    List<String> kinds = new ArrayList<>(List.of(Lamb.MEAN, Lamb.VARIANCE));
+    if (lookahead != null) {
+      kinds.add(Lookahead.SLOW);
+    }
+    if (average != null) {
+      kinds.add(WeightAverage.AVERAGE);
+    }
+    Map<String, Shape> shapes = new HashMap<>();
+    for (String kind : kinds) {
+      for (int i = 0; i < ids.size(); i++) {
+        shapes.put(kind + ids.get(i), masters.get(i).getShape());
+      }
+    }
+    return shapes;
+  }
+
+  /** Goes back to what {@link #tensors} and {@link #updates} were; the tensors are copied. */
+  void restore(Map<String, NDArray> tensors, int updates) {
+    lamb.restore(tensors, updates);
+    if (lookahead != null) {
+      lookahead.restore(tensors);
+    }
+    if (average != null) {
+      average.restore(tensors, updates);
+    }
+  }
+
+  /** Frees all that it keeps beside the weights, but for what an optimizer given keeps. */
+  @Override
+  public void close() {
+    if (ownsLamb) {
+      lamb.close();
+    }
+    if (lookahead != null) {
+      lookahead.close();
+    }
+    if (average != null) {
+      average.close();
+    }
   }
 }

@@ -63,7 +63,13 @@ final class WorkingWeights implements AutoCloseable {
     Operators.get().call("copy", to, from).close();
   }
 
-  private static NDList aliases(Model model) {
+  /** The weights that an optimizer changes, outside any graph. */
+  NDList masters() {
+    return from;
+  }
+
+  /** A model's weights, outside any graph, in the order of its parameters. */
+  static NDList aliases(Model model) {
     NDList aliases = new NDList();
     for (Parameter parameter : model.getBlock().getParameters().values()) {
       NDArray alias = parameter.getArray().stopGradient(); // outside any graph, on any thread

@@ -9,8 +9,10 @@ import ai.djl.Model;
 import ai.djl.training.tracker.Tracker;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -157,6 +159,116 @@ class LearningRateScheduleTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> LearningRateSchedule.peak(2).cosine(end))
         .withMessage("finalRate must lie between 0 and the peak (2.0), but is " + end);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"2e-3, 0, 5", "1, 0.25, 0", "1e-2, 1e-3, 49"})
+  void falls_along_a_line_to_the_end_of_the_budget(float peak, float end, int warmUp) {
+    LearningRateSchedule schedule = LearningRateSchedule.peak(peak).warmUp(warmUp).linear(end);
+    for (int s = 1; s <= 50; s++) {
+      double expected = (double) peak * s / warmUp;
+      if (s > warmUp) {
+        expected = peak - ((double) peak - end) * (s - 1 - warmUp) / (50 - warmUp);
+      }
+      assertThat((double) schedule.rate(s, (s - 1) / 50.0))
+          .as("step %s", s)
+          .isCloseTo(expected, within(1e-7 * peak));
+    }
+    assertThat(schedule.rate(51, 1)).isCloseTo(end, within(1e-7f * peak));
+    assertThatIllegalStateException()
+        .isThrownBy(() -> schedule.getNewValue(1))
+        .withMessageContaining("linear() needs to know the budget");
+    assertThat(schedule.linear(peak)).isEqualTo(LearningRateSchedule.peak(peak).warmUp(warmUp));
+    assertThat(schedule.cosine(end).linear(end)).isEqualTo(schedule);
+    assertThat(schedule.withPeak(2).fall()).isEqualTo(LearningRateSchedule.Fall.LINEAR);
+  }
+
+  /** Every shape at once over 50 steps, an evaluation after each, in double precision. */
+  @ParameterizedTest
+  @CsvSource({"0.5, 3", "0.1, 1", "0.9, 4"})
+  void lowers_the_rate_at_each_plateau(float factor, int patience) {
+    LearningRateSchedule schedule =
+        LearningRateSchedule.peak(2e-3f)
+            .warmUp(4)
+            .linear(1e-4f)
+            .cooldown(40)
+            .decayAfter(30)
+            .plateau(factor, patience);
+    Random random = new Random(patience);
+    List<Double> figures = new ArrayList<>();
+    CurrentLearningRate current = new CurrentLearningRate(schedule);
+    List<StepReport> reports = new ArrayList<>();
+    double best = Double.POSITIVE_INFINITY;
+    int sinceBest = 0;
+    double lowered = 1;
+    for (int s = 1; s <= 50; s++) {
+      double level = 2e-3;
+      if (s > 4) {
+        level = 2e-3 - (2e-3 - 1e-4) * (s - 5) / 46.0;
+      }
+      double shape = Math.min(s, 4) / 4.0 - Math.max(s - 40, 0) / 40.0;
+      double expected = level * shape * (s > 30 ? 0.1 : 1) * lowered;
+      current.used((s - 1) / 50.0);
+      assertThat((double) current.getNewValue(s))
+          .as("step %s", s)
+          .isCloseTo(expected, within(2e-7 * expected));
+      double figure = s % 10 == 0 ? best : 3 - 0.01 * s + 0.1 * random.nextDouble();
+      figures.add(figure);
+      if (figure < best) {
+        best = figure;
+        sinceBest = 0;
+      } else {
+        sinceBest++;
+        if (sinceBest == patience) {
+          lowered *= factor;
+          sinceBest = 0;
+        }
+      }
+      reports.add(new StepReport(s, s, 0, 0, 1, figure, 1, 1, 1, 1));
+      current.evaluations(reports);
+    }
+    assertThat(lowered).as("there were plateaus").isLessThan(1);
+    assertThat(schedule.plateaus(List.of())).isZero();
+    assertThat(LearningRateSchedule.peak(1).plateaus(figures)).isZero();
+  }
+
+  @Test
+  void a_plateau_needs_figures_and_numbers_in_their_bounds() {
+    LearningRateSchedule schedule = LearningRateSchedule.peak(1).plateau(0.5f, 2);
+    assertThatIllegalStateException()
+        .isThrownBy(() -> schedule.getNewValue(1))
+        .withMessageContaining("plateau() needs to know the validation figures");
+    assertThat(schedule.plateau(0.5f, 0)).isEqualTo(LearningRateSchedule.peak(1));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> schedule.plateau(1, 2))
+        .withMessage("plateauFactor must be above 0 and below 1, but is 1.0");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> schedule.plateau(0.5f, -1))
+        .withMessage("plateauPatience must be at least 0, but is -1");
+  }
+
+  @Test
+  void a_run_lowers_its_rate_where_validation_stops_improving(@TempDir Path folder)
+      throws Exception {
+    Corpus corpus = Tiny.corpus(folder, 3_000);
+    LearningRateSchedule schedule = LearningRateSchedule.peak(0.5f).plateau(0.5f, 2); // too high
+    try (Model model = Tiny.model(Tiny.sharnn(), 1)) {
+      List<StepReport> history =
+          SHARNNTrainer.builder(model)
+              .batchSize(4)
+              .sequenceLength(16)
+              .evaluationInterval(1)
+              .learningRate(schedule)
+              .build()
+              .fit(corpus, Budget.steps(20))
+              .history();
+      List<Double> figures = history.stream().map(StepReport::validationBpc).toList();
+      for (int s = 1; s <= 20; s++) {
+        double expected = 0.5 * Math.pow(0.5, schedule.plateaus(figures.subList(0, s - 1)));
+        assertThat((double) history.get(s - 1).learningRate()).isCloseTo(expected, within(1e-8));
+      }
+      assertThat(schedule.plateaus(figures)).isPositive();
+    }
   }
 
   private static FitResult run(Model model, Corpus corpus, Tracker tracker, Budget budget) {

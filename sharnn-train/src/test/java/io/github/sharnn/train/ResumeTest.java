@@ -7,10 +7,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.training.optimizer.Optimizer;
+import com.google.common.hash.Hashing;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -18,6 +22,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -119,6 +124,75 @@ class ResumeTest {
     Tiny.assertSameWeights(actual.weights(), expected.weights());
   }
 
+  @ParameterizedTest
+  @EnumSource(names = {"FLOAT32", "FLOAT16"})
+  void goes_on_with_every_option_to_the_last_bit(DataType precision) {
+    List<Recipe.Stage> stages =
+        List.of(
+            new Recipe.Stage(
+                LearningRateSchedule.peak(0.1f).linear().plateau(0.7f, 2), Budget.steps(17)),
+            new Recipe.Stage(
+                LearningRateSchedule.peak(5e-2f).plateau(0.5f, 1), Budget.steps(10).patience(9)));
+    Run training =
+        builder ->
+            Recipe.fit(
+                builder
+                    .evaluationInterval(2)
+                    .lookahead(5, 0.5f)
+                    .averageDecay(0.8)
+                    .labelSmoothing(0.1f),
+                corpus,
+                stages);
+    Numbers expected = straight(precision, training);
+    Numbers actual = interrupted(precision, 7, training);
+    assertThat(expected.figures()).hasSize(27);
+    assertThat(actual.figures()).isEqualTo(expected.figures());
+    Tiny.assertSameWeights(actual.weights(), expected.weights());
+  }
+
+  @Test
+  void goes_on_from_a_checkpoint_from_before_there_were_these_options() throws Exception {
+    Budget budget = Budget.steps(9);
+    Numbers expected = straight(DataType.FLOAT32, b -> b.build().fit(corpus, budget));
+    fit(CheckpointPolicy.in(run).everySteps(3), Budget.steps(6));
+    Path newest = Checkpoint.open(run).folder();
+    Path file = newest.resolve(Checkpoint.RECORD);
+    String json = Files.readString(file);
+    Set<String> added =
+        Set.of(
+            "labelSmoothing",
+            "lookaheadSteps",
+            "lookaheadAlpha",
+            "averageDecay",
+            "fall",
+            "plateauFactor",
+            "plateauPatience");
+    JsonObject record = JsonParser.parseString(json).getAsJsonObject();
+    JsonObject rate =
+        record.getAsJsonArray("stages").get(0).getAsJsonObject().getAsJsonObject("learningRate");
+    added.forEach(name -> record.getAsJsonObject("options").remove(name));
+    added.forEach(rate::remove);
+    String old = record.toString();
+    assertThat(old).doesNotContain(added);
+    String sums = Files.readString(newest.resolve(Checkpoint.SUMS));
+    Files.writeString(newest.resolve(Checkpoint.SUMS), sums.replace(sha256(json), sha256(old)));
+    Files.writeString(file, old);
+    List<String> figures = new ArrayList<>();
+    try (Model model = Tiny.model(sharnn(), 1)) {
+      trainer(model)
+          .checkpoints(CheckpointPolicy.in(run).resume())
+          .onStep(report -> figures.add(figures(report)))
+          .build()
+          .fit(corpus, budget);
+      Tiny.assertSameWeights(Tiny.weights(model.getBlock()), expected.weights());
+    }
+    assertThat(figures).hasSize(3);
+  }
+
+  private static String sha256(String text) {
+    return Hashing.sha256().hashString(text, StandardCharsets.UTF_8).toString();
+  }
+
   @Test
   void goes_on_in_the_stage_that_it_was_in() {
     List<List<FitResult>> results = new ArrayList<>();
@@ -177,12 +251,16 @@ class ResumeTest {
           trainer(model)
               .batchSize(2)
               .evaluationInterval(3)
+              .lookahead(5, 0.5f)
+              .averageDecay(0.9)
               .checkpoints(CheckpointPolicy.in(run).resume());
       assertThatIllegalArgumentException()
           .isThrownBy(() -> builder.build().fit(shorter, Budget.steps(9)))
           .withMessageContaining("can't go on from " + newest)
           .withMessageContaining("memoryLength was 24, is now 30")
           .withMessageContaining("batchSize was 4, is now 2")
+          .withMessageContaining("lookaheadSteps was 0, is now 5")
+          .withMessageContaining("averageDecay was 0.0, is now 0.9")
           .withMessageContaining("train was 900, is now 810")
           .withMessageContaining("sha256 was ")
           .satisfies(

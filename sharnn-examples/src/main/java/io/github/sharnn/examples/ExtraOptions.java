@@ -1,0 +1,61 @@
+package io.github.sharnn.examples;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.train.SHARNNTrainerBuilder;
+import java.util.List;
+import java.util.Optional;
+import picocli.CommandLine.Option;
+
+/** What {@code train} can add to a recipe, and no recipe has. */
+final class ExtraOptions {
+
+  @Option(
+      names = "--weight-drop",
+      paramLabel = "RATE",
+      description = "Drop entries of the LSTMs' hidden-to-hidden matrices.")
+  private Optional<Float> weightDrop;
+
+  @Option(
+      names = "--label-smoothing",
+      paramLabel = "SHARE",
+      description =
+          "Spread this share of the training target over all bytes; no figure is smoothed.")
+  private Optional<Float> labelSmoothing;
+
+  @Option(
+      names = "--average-decay",
+      paramLabel = "DECAY",
+      description =
+          "Evaluate and save a moving average of the weights, such as 0.999: of about the last 1000"
+              + " steps.")
+  private Optional<Double> averageDecay;
+
+  @Option(
+      names = "--lookahead",
+      paramLabel = "K,ALPHA",
+      split = ",",
+      arity = "1",
+      hideParamSyntax = true,
+      description = "Put Lookahead around the optimizer, such as 5,0.5.")
+  private List<Float> lookahead;
+
+  SHARNNBuilder onto(SHARNNBuilder builder) {
+    weightDrop.ifPresent(builder::weightDrop);
+    return builder;
+  }
+
+  SHARNNTrainerBuilder onto(SHARNNTrainerBuilder builder) {
+    labelSmoothing.ifPresent(builder::labelSmoothing);
+    averageDecay.ifPresent(builder::averageDecay);
+    if (lookahead != null) {
+      checkArgument(
+          lookahead.size() == 2 && lookahead.get(0) == lookahead.get(0).intValue(),
+          "--lookahead takes a whole number of steps and alpha, such as 5,0.5, but was given %s",
+          lookahead);
+      builder.lookahead(lookahead.get(0).intValue(), lookahead.get(1));
+    }
+    return builder;
+  }
+}
