@@ -25,6 +25,12 @@ final class ExtraOptions {
   private Optional<Float> labelSmoothing;
 
   @Option(
+      names = "--zero-state",
+      paramLabel = "PROBABILITY",
+      description = "Begin a step with nothing remembered so often, such as 0.01: for short texts.")
+  private Optional<Double> zeroState;
+
+  @Option(
       names = "--average-decay",
       paramLabel = "DECAY",
       description =
@@ -48,6 +54,7 @@ final class ExtraOptions {
 
   SHARNNTrainerBuilder onto(SHARNNTrainerBuilder builder) {
     labelSmoothing.ifPresent(builder::labelSmoothing);
+    zeroState.ifPresent(builder::zeroStateProbability);
     averageDecay.ifPresent(builder::averageDecay);
     if (lookahead != null) {
       checkArgument(

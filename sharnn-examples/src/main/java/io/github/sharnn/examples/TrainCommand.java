@@ -202,6 +202,7 @@ final class TrainCommand implements Callable<Integer> {
     training.put("evaluationInterval", options.evaluationInterval());
     training.put("labelSmoothing", options.labelSmoothing());
     training.put("averageDecay", options.averageDecay());
+    training.put("zeroStateProbability", options.zeroStateProbability());
     training.put("lookaheadSteps", options.lookaheadSteps());
     training.put("lookaheadAlpha", options.lookaheadAlpha());
     training.put("seed", options.seed());

@@ -553,6 +553,7 @@ class SharnnTest {
         "train --lookahead 5 | --lookahead takes a whole number of steps and alpha",
         "train --lookahead 5,1.5 | Lookahead's alpha must be above 0 and at most 1, but is 1.5",
         "train --average-decay 1 | averageDecay must be at least 0 and below 1, but is 1.0",
+        "train --zero-state 1 | zeroStateProbability must be at least 0 and below 1, but is 1.0",
         "train --label-smoothing 1 | labelSmoothing must be at least 0 and below 1, but is 1.0",
         "train --weight-drop 1 | weightDrop must be at least 0 and below 1",
         "train --patience -1 | patience must be at least 0, but is -1",

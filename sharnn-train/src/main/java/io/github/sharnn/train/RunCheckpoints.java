@@ -38,6 +38,7 @@ final class RunCheckpoints implements AutoCloseable {
           "outputDropout",
           "weightDrop",
           "labelSmoothing",
+          "zeroStateProbability",
           "file");
 
   private final CheckpointPolicy policy;

@@ -90,6 +90,11 @@ final class RunState {
   void nextEpoch() {
     epoch++;
     offset = 0;
+    forget();
+  }
+
+  /** Goes on from the zero state. */
+  void forget() {
     replaceStates(zeroStates());
   }
 

@@ -31,6 +31,7 @@ public final class SHARNNTrainerBuilder {
   float lookaheadAlpha;
   double averageDecay; // 0: no average
   float labelSmoothing;
+  double zeroStateProbability;
   final List<TrainingListener> listeners = new ArrayList<>();
   Metrics metrics; // null: none kept
   Consumer<StepReport> onStep = report -> {};
@@ -189,6 +190,19 @@ public final class SHARNNTrainerBuilder {
   }
 
   /**
+   * Lets a step of all streams begin from the zero state, with nothing remembered, so often (Melis
+   * et al., arXiv:1707.05589, section 4). Without it a model knows nothing but a full memory, and
+   * does badly on short texts and at the beginning of long ones. Default 0.
+   *
+   * @param probability at least 0 and below 1; 0.01 is usual
+   * @return this builder
+   */
+  public SHARNNTrainerBuilder zeroStateProbability(double probability) {
+    zeroStateProbability = probability;
+    return this;
+  }
+
+  /**
    * Adds DJL listeners. They see every batch (every slice, with accumulation), every validation
    * batch and every epoch.
    *
@@ -309,6 +323,10 @@ public final class SHARNNTrainerBuilder {
         "averageDecay must be at least 0 and below 1, but is %s",
         averageDecay);
     SequenceCrossEntropy.check(labelSmoothing);
+    checkArgument(
+        zeroStateProbability >= 0 && zeroStateProbability < 1,
+        "zeroStateProbability must be at least 0 and below 1, but is %s",
+        zeroStateProbability);
     checkArgument(
         evaluationInterval >= 0,
         "evaluationInterval must be at least 0, but is %s",

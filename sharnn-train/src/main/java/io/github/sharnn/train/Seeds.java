@@ -19,4 +19,9 @@ final class Seeds {
     }
     return hasher.hash().asLong();
   }
+
+  /** The same as a number in [0, 1). */
+  static double uniform(long... numbers) {
+    return (mix(numbers) >>> 11) * 0x1p-53;
+  }
 }

@@ -17,6 +17,7 @@ import ai.djl.ndarray.types.DataType;
  * @param lookaheadSteps updates between two moves of Lookahead's slow weights, or 0 for none
  * @param lookaheadAlpha how far they move
  * @param averageDecay of the moving average of the weights, or 0 for none
+ * @param zeroStateProbability of a step that begins from the zero state
  * @param precision what forward and backward computed in
  */
 public record TrainingOptions(
@@ -31,6 +32,7 @@ public record TrainingOptions(
     int lookaheadSteps,
     float lookaheadAlpha,
     double averageDecay,
+    double zeroStateProbability,
     DataType precision) {
 
   /**
@@ -52,6 +54,7 @@ public record TrainingOptions(
         builder.lookaheadSteps,
         builder.lookaheadAlpha,
         builder.averageDecay,
+        builder.zeroStateProbability,
         builder.precision());
   }
 
@@ -74,7 +77,8 @@ public record TrainingOptions(
             .evaluationInterval(evaluationInterval)
             .evaluationStreams(evaluationStreams)
             .labelSmoothing(labelSmoothing)
-            .averageDecay(averageDecay);
+            .averageDecay(averageDecay)
+            .zeroStateProbability(zeroStateProbability);
     return lookaheadSteps == 0 ? builder : builder.lookahead(lookaheadSteps, lookaheadAlpha);
   }
 }

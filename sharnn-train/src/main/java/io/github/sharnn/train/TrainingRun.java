@@ -29,6 +29,8 @@ final class TrainingRun {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
 
+  private static final long ZERO_STATE = 1; // tells its draws from others of a step
+
   private final SHARNNTrainerBuilder options;
   private final Trainer trainer;
   private final WeightUpdate update;
@@ -157,6 +159,9 @@ final class TrainingRun {
     // so that dropout needs no random state to be saved
     int seed = (int) Seeds.mix(options.seed, state.step + 1);
     trainer.getManager().getEngine().setRandomSeed(seed);
+    if (Seeds.uniform(options.seed, state.step + 1, ZERO_STATE) < options.zeroStateProbability) {
+      state.forget();
+    }
     TrainingStep.Slices slices;
     try (batch) {
       slices = step.runSlices(batch, state.states, scale, stateManager);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.training.optimizer.Optimizer;
 import com.google.common.hash.Hashing;
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A run that goes on from a checkpoint does what it would have done. */
@@ -140,7 +142,8 @@ class ResumeTest {
                     .evaluationInterval(2)
                     .lookahead(5, 0.5f)
                     .averageDecay(0.8)
-                    .labelSmoothing(0.1f),
+                    .labelSmoothing(0.1f)
+                    .zeroStateProbability(0.3),
                 corpus,
                 stages);
     Numbers expected = straight(precision, training);
@@ -148,6 +151,29 @@ class ResumeTest {
     assertThat(expected.figures()).hasSize(27);
     assertThat(actual.figures()).isEqualTo(expected.figures());
     Tiny.assertSameWeights(actual.weights(), expected.weights());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0, 24", "0.999999, 16"})
+  void a_step_from_the_zero_state_remembers_its_own_positions_alone(
+      double probability, long remembered) throws Exception {
+    try (Model model = sharnn().build().newModel("tiny")) {
+      trainer(model)
+          .zeroStateProbability(probability)
+          .checkpoints(CheckpointPolicy.in(run))
+          .build()
+          .fit(corpus, Budget.steps(5));
+      Map<String, NDArray> state =
+          Checkpoint.open(run).tensors(model.getNDManager(), Checkpoint.STATE);
+      assertThat(state.keySet()).filteredOn(name -> name.endsWith(".memory")).isNotEmpty();
+      state.forEach(
+          (name, array) -> {
+            if (name.endsWith(".memory")) {
+              assertThat(array.size(0)).as(name).isLessThanOrEqualTo(remembered);
+              assertThat(array.size(0)).as(name).isGreaterThan(remembered - 12);
+            }
+          });
+    }
   }
 
   @Test
@@ -164,6 +190,7 @@ class ResumeTest {
             "lookaheadSteps",
             "lookaheadAlpha",
             "averageDecay",
+            "zeroStateProbability",
             "fall",
             "plateauFactor",
             "plateauPatience");
