@@ -1,5 +1,6 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Preconditions.checkArgument;
 import static java.nio.file.StandardOpenOption.CREATE_NEW;
 import static java.nio.file.StandardOpenOption.WRITE;
 
@@ -116,7 +117,7 @@ final class CheckpointWriter implements AutoCloseable {
             out -> file.getValue().encode(out, NDList.Encoding.SAFETENSORS),
             sums);
       }
-      byte[] json = snapshot.training().toJson().getBytes(StandardCharsets.UTF_8);
+      byte[] json = json(snapshot.training());
       write(unfinished.resolve(Checkpoint.RECORD), out -> out.write(json), sums);
       byte[] lines = sums.toString().getBytes(StandardCharsets.US_ASCII);
       write(unfinished.resolve(Checkpoint.SUMS), out -> out.write(lines), new StringBuilder());
@@ -129,7 +130,7 @@ final class CheckpointWriter implements AutoCloseable {
               e);
       try {
         if (Files.exists(unfinished)) {
-          RunFolder.deleteFolder(unfinished); // gives a full disk its room back
+          RunFolder.delete(unfinished); // gives a full disk its room back
         }
       } catch (IOException again) {
         failure.addSuppressed(again);
@@ -142,6 +143,23 @@ final class CheckpointWriter implements AutoCloseable {
     } catch (IOException e) {
       LOGGER.error("can't delete the oldest checkpoints in {}: {}", run, e.toString());
     }
+  }
+
+  /** What can't be read back is not written. */
+  private static byte[] json(TrainingRecord training) throws IOException {
+    String json = training.toJson();
+    byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
+    try {
+      checkArgument(
+          bytes.length <= TrainingRecord.MAX_BYTES,
+          "it has %s bytes, at most %s: train in fewer stages",
+          bytes.length,
+          TrainingRecord.MAX_BYTES);
+      TrainingRecord.fromJson(json);
+    } catch (RuntimeException e) { // Gson has many
+      throw new IOException(Checkpoint.RECORD + " could not be read back: " + e.getMessage(), e);
+    }
+    return bytes;
   }
 
   /** Fills a file. */

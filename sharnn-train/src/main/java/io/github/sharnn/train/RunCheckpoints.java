@@ -2,8 +2,7 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import ai.djl.Device;
-import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.github.sharnn.SHARNN;
@@ -107,6 +106,10 @@ final class RunCheckpoints implements AutoCloseable {
       resumed =
           Checkpoint.open(policy.resumeFrom() == null ? policy.folder() : policy.resumeFrom());
       checkFits(resumed.training(), options, stages);
+      // no larger than what was just read
+      SHARNN
+          .of(options.model)
+          .initialize(options.model.getNDManager(), options.model.getDataType(), new Shape(1, 1));
       setAsideAfter(resumed);
     }
     checkArgument(
@@ -175,9 +178,8 @@ final class RunCheckpoints implements AutoCloseable {
     }
     evaluations.addAll(resumed.training().evaluations().subList(0, resumed.stage()));
     if (resumed.has(Checkpoint.EARLIER)) {
-      try (NDManager scratch = NDManager.newBaseManager(Device.cpu())) {
-        best.load(
-            resumed.tensors(scratch, Checkpoint.EARLIER), resumed.training().earlierBestBpc());
+      try {
+        best.load(resumed, Checkpoint.EARLIER, resumed.training().earlierBestBpc());
       } catch (IOException e) {
         throw unchecked(e);
       }

@@ -147,7 +147,8 @@ final class RunState {
 
   private TrainingRecord record(boolean bestIsCurrent, boolean earlierIsBest) {
     List<List<StepReport>> all = new ArrayList<>(stage.earlier());
-    all.add(List.copyOf(evaluations));
+    all.add(evaluations);
+    all.replaceAll(each -> TrainingRecord.bestAndNewest(each, stage.stages().size()));
     return new TrainingRecord(
         TrainingRecord.FORMAT,
         SHARNN.of(options.model).config(),
@@ -194,6 +195,9 @@ final class RunState {
     TrainingRecord saved = checkpoint.training();
     Model model = options.model;
     try (NDManager scratch = manager.newSubManager()) {
+      checkpoint.checkWeights(Checkpoint.WEIGHTS, SafetensorsWeights.names(SHARNN.of(model)));
+      checkpoint.check(
+          Checkpoint.MOMENTS, saved.updates() == 0 ? Map.of() : momentShapes(), DataType.FLOAT32);
       try {
         SafetensorsWeights.read(
             SHARNN.of(model), scratch, checkpoint.folder().resolve(Checkpoint.WEIGHTS));
@@ -201,18 +205,14 @@ final class RunState {
         throw new DamagedCheckpointException(e.getMessage(), e);
       }
       weights.follow();
-      Map<String, NDArray> moments = checkpoint.tensors(scratch, Checkpoint.MOMENTS);
-      checkMoments(moments);
-      lamb().restore(moments, saved.updates());
+      lamb().restore(checkpoint.tensors(scratch, Checkpoint.MOMENTS), saved.updates());
       replaceStates(
           RecurrentTensors.read(checkpoint.tensors(scratch, Checkpoint.STATE), zeroStates()));
+      best.clear();
       if (checkpoint.has(Checkpoint.BEST)) {
-        best.load(checkpoint.tensors(scratch, Checkpoint.BEST), saved.bestBpc());
+        best.load(checkpoint, Checkpoint.BEST, saved.bestBpc());
       } else if (saved.bestIsCurrent()) {
-        best.clear();
         best.offer(saved.bestBpc());
-      } else {
-        best.clear();
       }
     }
     TrainingRecord.Position position = saved.position();
@@ -232,20 +232,16 @@ final class RunState {
     evaluations.addAll(saved.evaluations().get(position.stage()));
   }
 
-  /** None before the first update, else two of each parameter. */
-  private void checkMoments(Map<String, NDArray> moments) throws DamagedCheckpointException {
-    Map<String, Shape> expected = new HashMap<>();
+  /** Two of each parameter. */
+  private Map<String, Shape> momentShapes() {
+    Map<String, Shape> shapes = new HashMap<>();
     for (var pair : options.model.getBlock().getParameters()) {
       if (pair.getValue().requiresGradient()) {
-        expected.put(Lamb.MEAN + pair.getKey(), pair.getValue().getArray().getShape());
-        expected.put(Lamb.VARIANCE + pair.getKey(), pair.getValue().getArray().getShape());
+        shapes.put(Lamb.MEAN + pair.getKey(), pair.getValue().getShape());
+        shapes.put(Lamb.VARIANCE + pair.getKey(), pair.getValue().getShape());
       }
     }
-    Map<String, Shape> actual = new HashMap<>();
-    moments.forEach((name, array) -> actual.put(name, array.getShape()));
-    if (!actual.isEmpty() && !actual.equals(expected)) {
-      throw new DamagedCheckpointException("the moments are not those of the parameters", null);
-    }
+    return shapes;
   }
 
   private Lamb lamb() {

@@ -7,11 +7,15 @@ import com.google.gson.GsonBuilder;
 import com.google.gson.TypeAdapter;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonWriter;
+import com.google.gson.stream.MalformedJsonException;
 import io.github.sharnn.SHARNNConfig;
 import java.io.IOException;
+import java.io.StringReader;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 
 /**
  * The part of a checkpoint that is no tensor: {@code training.json}.
@@ -52,6 +56,9 @@ record TrainingRecord(
     Map<String, String> made) {
 
   static final int FORMAT = 1;
+  static final int MAX_BYTES = 4 << 20;
+  private static final int MAX_ELEMENTS = 100_000; // of all lists and objects together
+  private static final int MAX_EVALUATIONS = 5000; // of all stages, with eleven elements each
 
   private static final Gson GSON =
       new GsonBuilder()
@@ -77,17 +84,36 @@ record TrainingRecord(
             && made != null,
         "a field is missing");
     checkArgument(
-        position.stage >= 0
-            && position.stage < stages.size()
-            && evaluations.size() == position.stage + 1,
+        position.stage < stages.size() && evaluations.size() == position.stage + 1,
         "the stages don't fit each other");
     for (Recipe.Stage stage : stages) {
       checkArgument(stage != null && stage.budget() != null, "a stage has no budget");
     }
+    boolean evaluated = true;
     for (List<StepReport> stage : evaluations) {
+      checkArgument(evaluated, "a stage before the last has no evaluation");
       checkArgument(
-          stage != null && stage.stream().noneMatch(Objects::isNull), "an evaluation is missing");
+          stage != null && stage.stream().allMatch(each -> each != null && each.evaluated()),
+          "an evaluation is missing");
+      evaluated = !stage.isEmpty();
     }
+    checkArgument(
+        evaluated
+            ? Double.isFinite(bestBpc)
+            : bestBpc == Double.POSITIVE_INFINITY && !bestIsCurrent,
+        "the best of the evaluations is not there");
+    checkArgument(!Double.isNaN(earlierBestBpc), "the best of earlier stages is no number");
+    checkArgument(
+        options.batchSize() >= 1
+            && options.accumulation() >= 1
+            && options.batchSize() % options.accumulation() == 0,
+        "%s streams can't be run in %s slices",
+        options.batchSize(),
+        options.accumulation());
+    checkArgument(
+        position.offset < (corpus.train - 1) / options.batchSize(),
+        "the position %s is past the end of the streams",
+        position.offset);
     checkArgument(updates >= 0 && stale >= 0, "a count is negative");
   }
 
@@ -123,6 +149,7 @@ record TrainingRecord(
 
     CorpusRecord {
       checkArgument(file != null && sha256 != null, "the corpus is missing");
+      checkArgument(train >= 2 && validation >= 2 && test >= 2, "a part of the corpus is empty");
     }
   }
 
@@ -131,12 +158,46 @@ record TrainingRecord(
   }
 
   /**
-   * Reads what {@link #toJson} wrote.
+   * Leaves evaluations out where there are so many that the file would grow with every one.
+   *
+   * @param all of one stage, in order
+   * @param stages of the run
+   * @return the newest ones and, before them, the best one
+   */
+  static List<StepReport> bestAndNewest(List<StepReport> all, int stages) {
+    int most = Math.max(MAX_EVALUATIONS / stages, 2);
+    if (all.size() <= most) {
+      return List.copyOf(all);
+    }
+    List<StepReport> kept = new ArrayList<>(all.subList(all.size() - most, all.size()));
+    StepReport best = Collections.min(all, Comparator.comparingDouble(StepReport::validationBpc));
+    if (!kept.contains(best)) {
+      kept.set(0, best);
+    }
+    return List.copyOf(kept);
+  }
+
+  /**
+   * Reads what {@link #toJson} wrote, of at most {@link #MAX_BYTES}.
    *
    * @throws RuntimeException of many kinds if it is something else
    */
   static TrainingRecord fromJson(String json) {
-    TrainingRecord record = GSON.fromJson(json, TrainingRecord.class);
+    // what short elements, such as {}, become takes many times their length
+    JsonReader bounded =
+        new JsonReader(new StringReader(json)) {
+          private int elements;
+
+          @Override
+          public boolean hasNext() throws IOException {
+            if (++elements > MAX_ELEMENTS) {
+              throw new MalformedJsonException(
+                  "it has more than %d elements".formatted(MAX_ELEMENTS));
+            }
+            return super.hasNext();
+          }
+        };
+    TrainingRecord record = GSON.fromJson(bounded, TrainingRecord.class);
     checkArgument(record != null, "the file is empty");
     return record;
   }

@@ -136,6 +136,33 @@ class ResumeTest {
     }
   }
 
+  @Test
+  void goes_on_in_a_second_stage_that_is_worse_than_the_first() throws Exception {
+    List<Recipe.Stage> stages =
+        List.of(
+            new Recipe.Stage(LearningRateSchedule.peak(2e-2f), Budget.steps(20)),
+            new Recipe.Stage(LearningRateSchedule.peak(1f), Budget.steps(10)));
+    CheckpointPolicy policy = CheckpointPolicy.in(run).every(Duration.ZERO);
+    int[] steps = {0};
+    double best;
+    try (Model model = sharnn().build().newModel("tiny")) {
+      List<StepReport> reports = new ArrayList<>();
+      SHARNNTrainer.Builder stopped =
+          trainer(model).checkpoints(policy).onStep(reports::add).stopWhen(() -> ++steps[0] == 26);
+      assertThatThrownBy(() -> Recipe.fit(stopped, corpus, stages))
+          .isInstanceOf(TrainingStoppedException.class);
+      best = new FitResult(reports).best().validationBpc();
+    }
+    Checkpoint newest = Checkpoint.open(run);
+    assertThat(newest.stage()).isEqualTo(1);
+    assertThat(newest.has(Checkpoint.EARLIER)).isTrue();
+    try (Model model = sharnn().build().newModel("tiny")) { // without weights, as train --resume
+      Recipe.fit(trainer(model).checkpoints(policy.resume()), corpus, stages);
+      assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+          .isEqualTo(best);
+    }
+  }
+
   private FitResult fit(CheckpointPolicy policy, Budget budget) {
     try (Model model = sharnn().build().newModel("tiny")) {
       return trainer(model).checkpoints(policy).build().fit(corpus, budget);
