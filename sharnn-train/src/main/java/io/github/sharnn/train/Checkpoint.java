@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import com.google.common.base.Ascii;
 import com.google.common.base.CharMatcher;
+import com.google.common.base.Throwables;
 import com.google.common.collect.Maps;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
@@ -156,7 +157,8 @@ public final class Checkpoint {
       return TrainingRecord.fromJson(Files.readString(file));
     } catch (CharacterCodingException | RuntimeException e) {
       // Gson has many, and wraps what a record's constructor throws
-      throw damaged(folder, "%s can't be read: %s".formatted(RECORD, e), e);
+      String why = Throwables.getRootCause(e).toString();
+      throw damaged(folder, "%s can't be read: %s".formatted(RECORD, why), e);
     }
   }
 

@@ -6,6 +6,7 @@ import static java.nio.file.StandardOpenOption.WRITE;
 
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import com.google.common.base.Throwables;
 import com.google.common.hash.Hashing;
 import com.google.common.hash.HashingOutputStream;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
@@ -157,7 +158,8 @@ final class CheckpointWriter implements AutoCloseable {
           TrainingRecord.MAX_BYTES);
       TrainingRecord.fromJson(json);
     } catch (RuntimeException e) { // Gson has many
-      throw new IOException(Checkpoint.RECORD + " could not be read back: " + e.getMessage(), e);
+      String why = Throwables.getRootCause(e).getMessage();
+      throw new IOException(Checkpoint.RECORD + " could not be read back: " + why, e);
     }
     return bytes;
   }
