@@ -9,7 +9,6 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import com.google.common.base.Ascii;
 import com.google.common.base.CharMatcher;
-import com.google.common.base.Throwables;
 import com.google.common.collect.Maps;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
@@ -18,7 +17,6 @@ import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.Safetensors;
 import io.github.sharnn.SafetensorsWeights;
 import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -143,22 +141,12 @@ public final class Checkpoint {
         throw damaged(folder, "%s is not in %s".formatted(name, SUMS), null);
       }
     }
-    Checkpoint checkpoint = new Checkpoint(folder, record(folder));
-    checkpoint.checkFiles();
-    return checkpoint;
-  }
-
-  private static TrainingRecord record(Path folder) throws IOException {
-    Path file = folder.resolve(RECORD);
-    if (Files.size(file) > TrainingRecord.MAX_BYTES) {
-      throw damaged(folder, RECORD + " is too long", null);
-    }
     try {
-      return TrainingRecord.fromJson(Files.readString(file));
-    } catch (CharacterCodingException | RuntimeException e) {
-      // Gson has many, and wraps what a record's constructor throws
-      String why = Throwables.getRootCause(e).toString();
-      throw damaged(folder, "%s can't be read: %s".formatted(RECORD, why), e);
+      Checkpoint checkpoint = new Checkpoint(folder, TrainingRecord.read(folder.resolve(RECORD)));
+      checkpoint.checkFiles();
+      return checkpoint;
+    } catch (MalformedModelException e) {
+      throw damaged(folder, "%s can't be read: %s".formatted(RECORD, e.getMessage()), e);
     }
   }
 

@@ -1,12 +1,10 @@
 package io.github.sharnn.train;
 
-import static com.google.common.base.Preconditions.checkArgument;
 import static java.nio.file.StandardOpenOption.CREATE_NEW;
 import static java.nio.file.StandardOpenOption.WRITE;
 
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import com.google.common.base.Throwables;
 import com.google.common.hash.Hashing;
 import com.google.common.hash.HashingOutputStream;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
@@ -118,7 +116,7 @@ final class CheckpointWriter implements AutoCloseable {
             out -> file.getValue().encode(out, NDList.Encoding.SAFETENSORS),
             sums);
       }
-      byte[] json = json(snapshot.training());
+      byte[] json = snapshot.training().toJson();
       write(unfinished.resolve(Checkpoint.RECORD), out -> out.write(json), sums);
       byte[] lines = sums.toString().getBytes(StandardCharsets.US_ASCII);
       write(unfinished.resolve(Checkpoint.SUMS), out -> out.write(lines), new StringBuilder());
@@ -144,24 +142,6 @@ final class CheckpointWriter implements AutoCloseable {
     } catch (IOException e) {
       LOGGER.error("can't delete the oldest checkpoints in {}: {}", run, e.toString());
     }
-  }
-
-  /** What can't be read back is not written. */
-  private static byte[] json(TrainingRecord training) throws IOException {
-    String json = training.toJson();
-    byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
-    try {
-      checkArgument(
-          bytes.length <= TrainingRecord.MAX_BYTES,
-          "it has %s bytes, at most %s: train in fewer stages",
-          bytes.length,
-          TrainingRecord.MAX_BYTES);
-      TrainingRecord.fromJson(json);
-    } catch (RuntimeException e) { // Gson has many
-      String why = Throwables.getRootCause(e).getMessage();
-      throw new IOException(Checkpoint.RECORD + " could not be read back: " + why, e);
-    }
-    return bytes;
   }
 
   /** Fills a file. */

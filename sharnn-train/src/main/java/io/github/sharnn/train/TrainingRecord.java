@@ -2,20 +2,32 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.MalformedModelException;
+import com.google.common.base.Throwables;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
 import com.google.gson.TypeAdapter;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonWriter;
 import com.google.gson.stream.MalformedJsonException;
 import io.github.sharnn.SHARNNConfig;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.StringReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The part of a checkpoint that is no tensor: {@code training.json}.
@@ -56,9 +68,20 @@ record TrainingRecord(
     Map<String, String> made) {
 
   static final int FORMAT = 1;
-  static final int MAX_BYTES = 4 << 20;
+  private static final Logger LOGGER = LoggerFactory.getLogger(TrainingRecord.class);
+  private static final int MAX_BYTES = 4 << 20;
   private static final int MAX_ELEMENTS = 100_000; // of all lists and objects together
   private static final int MAX_EVALUATIONS = 5000; // of all stages, with eleven elements each
+
+  private static final Set<String> MAY_CHANGE =
+      Set.of(
+          "evaluationInterval",
+          "precision",
+          "inputDropout",
+          "hiddenDropout",
+          "outputDropout",
+          "weightDrop",
+          "file");
 
   private static final Gson GSON =
       new GsonBuilder()
@@ -153,8 +176,41 @@ record TrainingRecord(
     }
   }
 
-  String toJson() {
-    return GSON.toJson(this);
+  /**
+   * Compares with a run that is to go on from here; logs what may change.
+   *
+   * @param stages how many the run has
+   * @return what may not differ, but does
+   */
+  List<String> differences(
+      SHARNNConfig runConfig, TrainingOptions runOptions, CorpusRecord runCorpus, int stages) {
+    List<String> differences = new ArrayList<>();
+    compare(config, runConfig, differences);
+    compare(options, runOptions, differences);
+    compare(corpus, runCorpus, differences);
+    if (position.stage >= stages) {
+      differences.add(
+          "stages: the checkpoint is in stage %d, now there are %d"
+              .formatted(position.stage + 1, stages));
+    }
+    return differences;
+  }
+
+  private static void compare(Record saved, Record now, List<String> differences) {
+    JsonObject before = GSON.toJsonTree(saved).getAsJsonObject();
+    JsonObject after = GSON.toJsonTree(now).getAsJsonObject();
+    for (String name : new TreeSet<>(after.keySet())) { // the same in both: no field is null
+      JsonElement old = before.get(name);
+      JsonElement fresh = after.get(name);
+      if (old.equals(fresh)) {
+        continue;
+      }
+      if (MAY_CHANGE.contains(name)) {
+        LOGGER.info("{} was {}, is now {}", name, old, fresh);
+      } else {
+        differences.add("%s was %s, is now %s".formatted(name, old, fresh));
+      }
+    }
   }
 
   /**
@@ -178,14 +234,36 @@ record TrainingRecord(
   }
 
   /**
-   * Reads what {@link #toJson} wrote, of at most {@link #MAX_BYTES}.
+   * Writes this as JSON that can be read back.
    *
-   * @throws RuntimeException of many kinds if it is something else
+   * @throws IOException if it can't, as where it is too long
    */
-  static TrainingRecord fromJson(String json) {
+  byte[] toJson() throws IOException {
+    byte[] json = GSON.toJson(this).getBytes(StandardCharsets.UTF_8);
+    try {
+      fromJson(json);
+    } catch (MalformedModelException e) {
+      throw new IOException("it could not be read back: " + e.getMessage(), e);
+    }
+    return json;
+  }
+
+  /**
+   * Reads a file that {@link #toJson} made.
+   *
+   * @throws MalformedModelException if it is something else
+   */
+  static TrainingRecord read(Path file) throws IOException, MalformedModelException {
+    checkLength(Files.size(file));
+    return fromJson(Files.readAllBytes(file));
+  }
+
+  static TrainingRecord fromJson(byte[] json) throws MalformedModelException {
+    checkLength(json.length);
     // what short elements, such as {}, become takes many times their length
     JsonReader bounded =
-        new JsonReader(new StringReader(json)) {
+        new JsonReader(
+            new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8)) {
           private int elements;
 
           @Override
@@ -197,13 +275,20 @@ record TrainingRecord(
             return super.hasNext();
           }
         };
-    TrainingRecord record = GSON.fromJson(bounded, TrainingRecord.class);
-    checkArgument(record != null, "the file is empty");
-    return record;
+    try {
+      TrainingRecord record = GSON.fromJson(bounded, TrainingRecord.class);
+      checkArgument(record != null, "it is empty");
+      return record;
+    } catch (RuntimeException e) { // Gson has many, and wraps what a record's constructor throws
+      throw new MalformedModelException(Throwables.getRootCause(e).toString(), e);
+    }
   }
 
-  static Gson gson() {
-    return GSON;
+  private static void checkLength(long bytes) throws MalformedModelException {
+    if (bytes > MAX_BYTES) {
+      throw new MalformedModelException(
+          "it has %d bytes, but may have %d".formatted(bytes, MAX_BYTES));
+    }
   }
 
   /** JSON has no infinity and no NaN: as strings. */

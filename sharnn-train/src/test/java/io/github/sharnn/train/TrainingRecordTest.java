@@ -3,8 +3,10 @@ package io.github.sharnn.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.MalformedModelException;
 import ai.djl.ndarray.types.DataType;
 import com.google.common.base.Strings;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -43,13 +45,13 @@ class TrainingRecordTest {
   }
 
   @Test
-  void comes_back_as_it_was() {
+  void comes_back_as_it_was() throws Exception {
     TrainingRecord record = record(1, List.of(List.of(evaluation(77))));
     assertThat(TrainingRecord.fromJson(record.toJson())).isEqualTo(record);
   }
 
   @Test
-  void stays_small_however_often_a_run_evaluates() {
+  void stays_small_however_often_a_run_evaluates() throws Exception {
     List<StepReport> all = new ArrayList<>();
     for (int step = 1; step <= 20_000; step++) {
       all.add(evaluation(step));
@@ -62,21 +64,31 @@ class TrainingRecordTest {
     assertThat(kept.get(0)).isSortedAccordingTo(Comparator.comparingLong(StepReport::step));
     assertThat(new FitResult(kept.get(0)).best()).isEqualTo(new FitResult(all).best());
     TrainingRecord record = record(3, kept);
-    String json = record.toJson();
-    assertThat(json.getBytes(StandardCharsets.UTF_8)).hasSizeLessThan(TrainingRecord.MAX_BYTES);
-    assertThat(TrainingRecord.fromJson(json)).isEqualTo(record);
+    assertThat(TrainingRecord.fromJson(record.toJson())).isEqualTo(record); // below 4 MiB
 
     assertThat(TrainingRecord.bestAndNewest(all.subList(0, 1666), 3))
         .isEqualTo(all.subList(0, 1666));
   }
 
   @Test
-  void refuses_short_elements_that_would_take_much_memory() {
-    String json = record(1, List.of(List.of(evaluation(77)))).toJson();
+  void refuses_short_elements_that_would_take_much_memory() throws Exception {
+    byte[] good = record(1, List.of(List.of(evaluation(77)))).toJson();
     String reports = "\"evaluations\": [[" + Strings.repeat("{},", 60_000);
-    assertThatThrownBy(
-            () ->
-                TrainingRecord.fromJson(json.replaceFirst("\"evaluations\": \\[\\s*\\[", reports)))
+    byte[] bad =
+        new String(good, StandardCharsets.UTF_8)
+            .replaceFirst("\"evaluations\": \\[\\s*\\[", reports)
+            .getBytes(StandardCharsets.UTF_8);
+    assertThatThrownBy(() -> TrainingRecord.fromJson(bad))
+        .isInstanceOf(MalformedModelException.class)
         .hasMessageContaining("it has more than 100000 elements");
+  }
+
+  @Test
+  void is_not_written_where_it_could_not_be_read() {
+    TrainingRecord record = record(40_000, Collections.nCopies(40_000, List.of(evaluation(77))));
+    assertThatThrownBy(record::toJson)
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("it could not be read back: it has ")
+        .hasMessageContaining(" bytes, but may have 4194304");
   }
 }
