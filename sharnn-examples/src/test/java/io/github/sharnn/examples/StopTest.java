@@ -1,8 +1,11 @@
 package io.github.sharnn.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.InstanceOfAssertFactories.LONG;
 
+import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import io.github.sharnn.train.Checkpoint;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -16,7 +19,7 @@ import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Ctrl-C and SIGTERM, in a process of its own. */
+/** Ctrl-C, SIGTERM and SIGKILL, in a process of its own. */
 @DisabledOnOs(value = OS.WINDOWS, disabledReason = "has no kill")
 class StopTest {
 
@@ -76,13 +79,37 @@ class StopTest {
     assertThat(out).contains("going on from " + model.resolve("checkpoint-1-"));
     assertThat(process.exitValue()).isEqualTo(143);
 
+    // evaluates, and is killed some steps after the one checkpoint that there is
+    process = start("--resume", model, "--evaluation-interval", 2, "--checkpoint-minutes", 0);
+    int lines = Files.readAllLines(model.resolve("metrics.jsonl")).size();
+    stop(process, "KILL", lines + 20);
+    assertThat(process.exitValue()).isEqualTo(137);
+    long saved = Checkpoint.open(model).step();
+    assertThat(steps(model, "step")).last(LONG).isGreaterThan(saved);
+
     process = start("--resume", model, "--evaluation-interval", 100);
     assertThat(end(process)).contains("saved in " + model);
     assertThat(process.exitValue()).isZero();
-    assertThat(Files.readAllLines(model.resolve("metrics.jsonl")))
-        .extracting(line -> JsonParser.parseString(line).getAsJsonObject())
-        .filteredOn(line -> line.has("step")) // others hold settings, samples and the test figure
-        .extracting(line -> line.get("step").getAsLong())
-        .isEqualTo(LongStream.rangeClosed(1, STEPS).boxed().toList());
+    assertThat(steps(model, "step")).isEqualTo(LongStream.rangeClosed(1, STEPS).boxed().toList());
+    // the saved step, if it was evaluated, and those of the last run
+    List<Long> evaluated = steps(model, "validationBpc");
+    assertThat(evaluated).last(LONG).isEqualTo((long) STEPS);
+    assertThat(lines(model)).filteredOn(line -> line.has("sample")).hasSameSizeAs(evaluated);
+  }
+
+  private static List<JsonObject> lines(Path model) throws IOException {
+    return Files.readAllLines(model.resolve("metrics.jsonl")).stream()
+        .map(line -> JsonParser.parseString(line).getAsJsonObject())
+        .toList();
+  }
+
+  /**
+   * Of the lines that have this; those without a step hold settings, samples and the test figure.
+   */
+  private static List<Long> steps(Path model, String field) throws IOException {
+    return lines(model).stream()
+        .filter(line -> line.has(field))
+        .map(line -> line.get("step").getAsLong())
+        .toList();
   }
 }

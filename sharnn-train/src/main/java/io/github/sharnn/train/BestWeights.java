@@ -7,6 +7,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.nn.Parameter;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SafetensorsWeights;
+import java.io.IOException;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -34,18 +35,10 @@ final class BestWeights implements AutoCloseable {
     return true;
   }
 
-  /** Takes weights from elsewhere, under the reference's names, for those of this figure. */
-  void load(Map<String, NDArray> weights, double validationBpc) throws DamagedCheckpointException {
-    for (Map.Entry<String, Parameter> entry : parameters.entrySet()) {
-      NDArray array = weights.get(entry.getKey());
-      if (array == null || !array.getShape().equals(entry.getValue().getArray().getShape())) {
-        throw new DamagedCheckpointException(
-            "the best weights have no %s of shape %s"
-                .formatted(entry.getKey(), entry.getValue().getArray().getShape()),
-            null);
-      }
-      keep(entry.getKey(), copyToHost(array));
-    }
+  /** Takes the weights in a checkpoint's file for those of this figure. */
+  void load(Checkpoint checkpoint, String file, double validationBpc) throws IOException {
+    checkpoint.checkWeights(file, parameters);
+    checkpoint.tensors(manager, file).forEach(this::keep);
     bpc = validationBpc;
   }
 

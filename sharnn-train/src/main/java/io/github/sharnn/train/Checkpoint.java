@@ -4,11 +4,18 @@ import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import com.google.common.base.Ascii;
+import com.google.common.base.CharMatcher;
 import com.google.common.base.Splitter;
+import com.google.common.collect.Maps;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.Safetensors;
 import io.github.sharnn.SafetensorsWeights;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -50,7 +57,7 @@ public final class Checkpoint {
 
   private static final List<String> TENSORS = List.of(WEIGHTS, MOMENTS, STATE, BEST, EARLIER);
   private static final long MAX_SUMS_BYTES = 1 << 12;
-  private static final long MAX_RECORD_BYTES = 1 << 26;
+  private static final int MAX_MESSAGE = 1000; // characters
 
   private final Path folder;
   private final TrainingRecord training;
@@ -136,14 +143,48 @@ public final class Checkpoint {
         throw damaged(folder, "%s is not in %s".formatted(name, SUMS), null);
       }
     }
-    Path record = folder.resolve(RECORD);
-    if (Files.size(record) > MAX_RECORD_BYTES) {
-      throw damaged(folder, RECORD + " is too long", null);
-    }
     try {
-      return new Checkpoint(folder, TrainingRecord.fromJson(Files.readString(record)));
-    } catch (RuntimeException e) { // Gson has many, and wraps what a record's constructor throws
-      throw damaged(folder, "%s can't be read: %s".formatted(RECORD, e), e);
+      Checkpoint checkpoint = new Checkpoint(folder, TrainingRecord.read(folder.resolve(RECORD)));
+      checkpoint.checkFiles();
+      return checkpoint;
+    } catch (MalformedModelException e) {
+      throw damaged(folder, "%s can't be read: %s".formatted(RECORD, e.getMessage()), e);
+    }
+  }
+
+  private void checkFiles() throws IOException {
+    boolean evaluated = Double.isFinite(training.bestBpc());
+    if (has(BEST) != (evaluated && !training.bestIsCurrent())
+        || has(EARLIER) != Double.isFinite(training.earlierBestBpc())) {
+      throw damaged(folder, RECORD + " has other best weights than its files", null);
+    }
+    for (String name : TENSORS) {
+      if (has(name)) {
+        header(name);
+      }
+    }
+  }
+
+  /**
+   * What one of its files holds. The model and the state that the record describes are then no
+   * larger than their files, so that they may be made.
+   */
+  private Map<String, Safetensors.Tensor> header(String file) throws IOException {
+    try (Safetensors opened = Safetensors.open(folder.resolve(file))) {
+      Map<String, Safetensors.Tensor> tensors = opened.tensors();
+      if (file.equals(STATE)) {
+        RecurrentTensors.check(tensors, config(), options());
+      } else if (!file.equals(MOMENTS)) {
+        long numbers = tensors.values().stream().mapToLong(tensor -> tensor.shape().size()).sum();
+        if (numbers != config().parameterCount()) {
+          throw new MalformedModelException(
+              "%s has %s numbers, but the model %s parameters"
+                  .formatted(file, numbers, config().parameterCount()));
+        }
+      }
+      return tensors;
+    } catch (MalformedModelException e) {
+      throw damaged(folder, e.getMessage(), e);
     }
   }
 
@@ -171,7 +212,12 @@ public final class Checkpoint {
 
   private static DamagedCheckpointException damaged(Path folder, String how, Throwable cause) {
     return new DamagedCheckpointException(
-        "the checkpoint %s is damaged: %s".formatted(folder, how), cause);
+        "the checkpoint %s is damaged: %s"
+            .formatted(
+                folder,
+                CharMatcher.javaIsoControl()
+                    .replaceFrom(Ascii.truncate(how, MAX_MESSAGE, "..."), ' ')),
+        cause);
   }
 
   /**
@@ -242,10 +288,11 @@ public final class Checkpoint {
   }
 
   /**
-   * Opens the corpus of the run, from where it was.
+   * Opens the corpus of the run, from where it was: any file that the checkpoint names.
    *
    * @return the corpus, split as it was
    * @throws IOException if it is no longer there
+   * @throws IllegalArgumentException if it is too short now, or this system has no such paths
    */
   public Corpus corpus() throws IOException {
     TrainingRecord.CorpusRecord corpus = training.corpus();
@@ -282,6 +329,26 @@ public final class Checkpoint {
 
   boolean has(String file) {
     return Files.exists(folder.resolve(file));
+  }
+
+  /** Compares one of its files with initialized parameters, as {@link #check} does. */
+  void checkWeights(String file, Map<String, Parameter> parameters) throws IOException {
+    DataType type = parameters.values().iterator().next().getArray().getDataType();
+    check(file, Maps.transformValues(parameters, Parameter::getShape), type);
+  }
+
+  /**
+   * Compares one of its files with what the model has, before anything of it is read.
+   *
+   * @throws DamagedCheckpointException if it does not hold exactly such arrays
+   */
+  void check(String file, Map<String, Shape> shapes, DataType type) throws IOException {
+    Map<String, Safetensors.Tensor> tensors = header(file);
+    if (!Maps.transformValues(tensors, Safetensors.Tensor::shape).equals(shapes)
+        || !tensors.values().stream().allMatch(tensor -> tensor.dataType() == type)) {
+      throw damaged(
+          folder, "%s does not hold the arrays of the model, in %s".formatted(file, type), null);
+    }
   }
 
   /** Reads one of its files, onto the manager's device. */

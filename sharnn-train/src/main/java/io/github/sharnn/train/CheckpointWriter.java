@@ -116,7 +116,7 @@ final class CheckpointWriter implements AutoCloseable {
             out -> file.getValue().encode(out, NDList.Encoding.SAFETENSORS),
             sums);
       }
-      byte[] json = snapshot.training().toJson().getBytes(StandardCharsets.UTF_8);
+      byte[] json = snapshot.training().toJson();
       write(unfinished.resolve(Checkpoint.RECORD), out -> out.write(json), sums);
       byte[] lines = sums.toString().getBytes(StandardCharsets.US_ASCII);
       write(unfinished.resolve(Checkpoint.SUMS), out -> out.write(lines), new StringBuilder());
@@ -129,7 +129,7 @@ final class CheckpointWriter implements AutoCloseable {
               e);
       try {
         if (Files.exists(unfinished)) {
-          RunFolder.deleteFolder(unfinished); // gives a full disk its room back
+          RunFolder.delete(unfinished); // gives a full disk its room back
         }
       } catch (IOException again) {
         failure.addSuppressed(again);

@@ -1,7 +1,6 @@
 package io.github.sharnn.train;
 
 import ai.djl.training.tracker.Tracker;
-import java.util.List;
 
 /**
  * The learning rate of one run: a tracker that is told how much of the budget is used, what the
@@ -12,7 +11,7 @@ final class CurrentLearningRate implements Tracker {
 
   private final Tracker tracker;
   private double used;
-  private int plateaus;
+  private LearningRateSchedule.Plateaus plateaus = LearningRateSchedule.Plateaus.NONE;
   private float factor = 1;
   private float latest = Float.NaN;
 
@@ -25,11 +24,15 @@ final class CurrentLearningRate implements Tracker {
     used = part;
   }
 
-  /** Notes the evaluations so far of the stage, which may have come to a plateau. */
-  void evaluations(List<StepReport> reports) {
+  /** Notes a validation figure, which may make a plateau. */
+  void evaluated(double figure) {
     if (tracker instanceof LearningRateSchedule schedule) {
-      plateaus = schedule.plateaus(reports.stream().map(StepReport::validationBpc).toList());
+      plateaus = schedule.after(plateaus, figure);
     }
+  }
+
+  LearningRateSchedule.Plateaus plateaus() {
+    return plateaus;
   }
 
   /** Notes how often the run went back. */
@@ -37,9 +40,10 @@ final class CurrentLearningRate implements Tracker {
     factor = (float) Math.pow(0.5, count);
   }
 
-  /** Brings back the rate of the last update. */
-  void restore(float rate) {
+  /** Brings back the rate of the last update, and what the evaluations came to. */
+  void restore(float rate, LearningRateSchedule.Plateaus before) {
     latest = rate;
+    plateaus = before;
   }
 
   @Override
@@ -47,7 +51,7 @@ final class CurrentLearningRate implements Tracker {
     latest =
         factor
             * (tracker instanceof LearningRateSchedule schedule
-                ? schedule.rate(step, used, plateaus)
+                ? schedule.rate(step, used, plateaus.count())
                 : tracker.getNewValue(step));
     return latest;
   }

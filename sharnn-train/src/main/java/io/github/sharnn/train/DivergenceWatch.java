@@ -1,5 +1,7 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 /**
  * Tells from the losses of a run whether it diverges: too many steps in a row that had to be
  * skipped, or a loss that stays far above its running mean.
@@ -22,7 +24,18 @@ final class DivergenceWatch {
   }
 
   /** What a checkpoint holds of it. */
-  record Saved(double mean, int high, int skipped, long allSkipped, int rollbacks) {}
+  record Saved(double mean, int high, int skipped, long allSkipped, int rollbacks) {
+
+    Saved {
+      checkArgument(
+          !Double.isInfinite(mean)
+              && high >= 0
+              && skipped >= 0
+              && allSkipped >= 0
+              && rollbacks >= 0,
+          "a count is negative, or the mean loss infinite");
+    }
+  }
 
   Saved save() {
     return new Saved(mean, high, skipped, allSkipped, rollbacks);

@@ -250,21 +250,30 @@ public record LearningRateSchedule(
             * Math.pow(plateauFactor, plateaus));
   }
 
-  /** How many plateaus the validation figures of a stage have come to. */
-  int plateaus(List<Double> figures) {
-    int plateaus = 0;
-    int stale = 0;
-    double best = Double.POSITIVE_INFINITY;
-    for (double figure : figures) {
-      if (figure < best) {
-        best = figure;
-        stale = 0;
-      } else if (++stale == plateauPatience) {
-        plateaus++;
-        stale = 0;
-      }
+  /**
+   * What the validation figures of a stage have come to.
+   *
+   * @param count of plateaus
+   * @param stale figures since the best or the last plateau
+   * @param best the lowest figure, infinite before the first
+   */
+  record Plateaus(int count, int stale, double best) {
+
+    static final Plateaus NONE = new Plateaus(0, 0, Double.POSITIVE_INFINITY);
+
+    Plateaus {
+      checkArgument(count >= 0 && stale >= 0, "a count is negative");
     }
-    return plateaus;
+  }
+
+  /** One more figure. */
+  Plateaus after(Plateaus before, double figure) {
+    if (figure < before.best) {
+      return new Plateaus(before.count, 0, figure);
+    }
+    return before.stale + 1 == plateauPatience
+        ? new Plateaus(before.count + 1, 0, before.best)
+        : new Plateaus(before.count, before.stale + 1, before.best);
   }
 
   /** How much of the way from the end of the warm-up to the end of the budget is gone. */

@@ -1,5 +1,7 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.TrainingDivergedException;
 
 /**
@@ -38,7 +40,15 @@ final class LossScale {
   }
 
   /** What a checkpoint holds of it. */
-  record Saved(double value, int goodSteps) {}
+  record Saved(double value, int goodSteps) {
+
+    Saved {
+      checkArgument(
+          value >= 1 && Double.isFinite(value) && goodSteps >= 0 && goodSteps < GROWTH_INTERVAL,
+          "there is no such loss scale: %s",
+          value);
+    }
+  }
 
   Saved save() {
     return new Saved(value, goodSteps);

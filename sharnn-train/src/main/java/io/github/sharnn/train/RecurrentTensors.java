@@ -1,10 +1,14 @@
 package io.github.sharnn.train;
 
+import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.AttentionMemory;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.Safetensors;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -46,13 +50,59 @@ final class RecurrentTensors {
   }
 
   /**
-   * Makes states of tensors.
+   * Compares what a file holds with what a run with these options has.
+   *
+   * @throws MalformedModelException if names, shapes or types are not its
+   */
+  static void check(
+      Map<String, Safetensors.Tensor> tensors, SHARNNConfig config, TrainingOptions options)
+      throws MalformedModelException {
+    long streams = options.batchSize() / options.accumulation();
+    Shape shape = new Shape(streams, config.embeddingSize());
+    int known = 0;
+    for (int slice = 0; slice < options.accumulation(); slice++) {
+      for (int layer = 0; layer < config.layers(); layer++) {
+        String prefix = slice + "." + layer + ".";
+        for (String name : List.of(prefix + "hidden", prefix + "cell")) {
+          // the first one that is not there ends this, however many the options ask for
+          checkTensor(name, tensors.get(name), shape);
+          known++;
+        }
+        Safetensors.Tensor memory = tensors.get(prefix + "memory");
+        if (memory != null && config.hasAttention(layer)) {
+          long length = memory.shape().dimension() == 0 ? 0 : memory.shape().get(0);
+          checkTensor(
+              prefix + "memory", memory, new Shape(length, streams, config.embeddingSize()));
+          checkState(length <= config.memoryLength(), "%smemory has %s positions", prefix, length);
+          known++;
+        }
+      }
+    }
+    checkState(known == tensors.size(), "it has other arrays beside the %s of the state", known);
+  }
+
+  private static void checkTensor(String name, Safetensors.Tensor tensor, Shape shape)
+      throws MalformedModelException {
+    checkState(
+        tensor != null && tensor.shape().equals(shape) && tensor.dataType().isFloating(),
+        "it has no floating %s of shape %s",
+        name,
+        shape);
+  }
+
+  private static void checkState(boolean rule, String message, Object... arguments)
+      throws MalformedModelException {
+    if (!rule) {
+      throw new MalformedModelException("the recurrent state: " + message.formatted(arguments));
+    }
+  }
+
+  /**
+   * Makes states of tensors that {@link #check} passed.
    *
    * @param zeros states to take the place of, of the same model and number of slices; closed
-   * @throws DamagedCheckpointException if names or shapes are not theirs
    */
-  static SHARNNState[] read(Map<String, NDArray> tensors, SHARNNState[] zeros)
-      throws DamagedCheckpointException {
+  static SHARNNState[] read(Map<String, NDArray> tensors, SHARNNState[] zeros) {
     SHARNNState[] states = new SHARNNState[zeros.length];
     for (int slice = 0; slice < zeros.length; slice++) {
       List<SHARNNState.Layer> layers = new ArrayList<>();
@@ -61,9 +111,9 @@ final class RecurrentTensors {
         String prefix = slice + "." + i + ".";
         layers.add(
             new SHARNNState.Layer(
-                like(zero.hidden(), prefix + "hidden", tensors),
-                like(zero.cell(), prefix + "cell", tensors),
-                memory(zero.memory(), tensors.get(prefix + "memory"), prefix)));
+                typed(tensors.get(prefix + "hidden"), zero.hidden()),
+                typed(tensors.get(prefix + "cell"), zero.cell()),
+                memory(tensors.get(prefix + "memory"), zero.memory())));
       }
       states[slice] = new SHARNNState(layers);
       zeros[slice].close();
@@ -71,30 +121,13 @@ final class RecurrentTensors {
     return states;
   }
 
-  private static NDArray like(NDArray zero, String name, Map<String, NDArray> tensors)
-      throws DamagedCheckpointException {
-    NDArray tensor = tensors.get(name);
-    if (tensor == null || !tensor.getShape().equals(zero.getShape())) {
-      throw new DamagedCheckpointException(
-          "the recurrent state has no %s of shape %s".formatted(name, zero.getShape()), null);
-    }
-    return typed(tensor, zero);
-  }
-
-  private static AttentionMemory memory(AttentionMemory zero, NDArray tensor, String prefix)
-      throws DamagedCheckpointException {
+  private static AttentionMemory memory(NDArray tensor, AttentionMemory zero) {
     if (zero == null) {
       return null;
     }
     NDArray empty = zero.positions(); // (B, 0, C)
     if (tensor == null) {
       return new AttentionMemory(empty.duplicate());
-    }
-    if (tensor.getShape().dimension() != 3
-        || tensor.size(1) != empty.size(0)
-        || tensor.size(2) != empty.size(2)) {
-      throw new DamagedCheckpointException(
-          "the memory %smemory has the shape %s".formatted(prefix, tensor.getShape()), null);
     }
     try (NDArray typed = typed(tensor, empty)) {
       return new AttentionMemory(typed.transpose(1, 0, 2)); // (M, B, C) -> (B, M, C)

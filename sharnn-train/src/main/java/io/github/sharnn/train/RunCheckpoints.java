@@ -2,10 +2,7 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import ai.djl.Device;
-import ai.djl.ndarray.NDManager;
-import com.google.gson.JsonElement;
-import com.google.gson.JsonObject;
+import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.SHARNN;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -15,11 +12,8 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
-import java.util.TreeSet;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,17 +23,6 @@ final class RunCheckpoints implements AutoCloseable {
   private static final Logger LOGGER = LoggerFactory.getLogger(RunCheckpoints.class);
   private static final String LOCK = ".lock";
   private static final int MAX_FAILURES = 3; // in a row
-  private static final Set<String> MAY_CHANGE =
-      Set.of(
-          "evaluationInterval",
-          "precision",
-          "inputDropout",
-          "hiddenDropout",
-          "outputDropout",
-          "weightDrop",
-          "labelSmoothing",
-          "zeroStateProbability",
-          "file");
 
   private final CheckpointPolicy policy;
   private final FileChannel lock;
@@ -109,6 +92,10 @@ final class RunCheckpoints implements AutoCloseable {
       resumed =
           Checkpoint.open(policy.resumeFrom() == null ? policy.folder() : policy.resumeFrom());
       checkFits(resumed.training(), options, stages);
+      // no larger than what was just read
+      SHARNN
+          .of(options.model)
+          .initialize(options.model.getNDManager(), options.model.getDataType(), new Shape(1, 1));
       setAsideAfter(resumed);
     }
     checkArgument(
@@ -118,42 +105,16 @@ final class RunCheckpoints implements AutoCloseable {
         policy.folder());
   }
 
-  /** What may not change from a run to its continuation. */
   private void checkFits(TrainingRecord saved, SHARNNTrainerBuilder options, int stages) {
-    List<String> differences = new ArrayList<>();
-    compare(saved.config(), SHARNN.of(options.model).config(), differences);
-    compare(saved.options(), TrainingOptions.of(options), differences);
-    compare(saved.corpus(), corpus, differences);
-    if (saved.position().stage() >= stages) {
-      differences.add(
-          "stages: the checkpoint is in stage %d, now there are %d"
-              .formatted(saved.position().stage() + 1, stages));
-    }
+    List<String> differences =
+        saved.differences(
+            SHARNN.of(options.model).config(), TrainingOptions.of(options), corpus, stages);
     checkArgument(
         differences.isEmpty(),
         "the run can't go on from %s, since these differ: %s; leave them as they were, or begin"
             + " another run in another folder",
         resumed.folder(),
         String.join("; ", differences));
-  }
-
-  private static void compare(Record saved, Record now, List<String> differences) {
-    JsonObject before = TrainingRecord.gson().toJsonTree(saved).getAsJsonObject();
-    JsonObject after = TrainingRecord.gson().toJsonTree(now).getAsJsonObject();
-    Set<String> names = new TreeSet<>(before.keySet());
-    names.addAll(after.keySet());
-    for (String name : names) {
-      JsonElement old = before.get(name);
-      JsonElement fresh = after.get(name);
-      if (old.equals(fresh)) {
-        continue;
-      }
-      if (MAY_CHANGE.contains(name)) {
-        LOGGER.info("{} was {}, is now {}", name, old, fresh);
-      } else {
-        differences.add("%s was %s, is now %s".formatted(name, old, fresh));
-      }
-    }
   }
 
   private void setAsideAfter(Checkpoint checkpoint) throws IOException {
@@ -177,9 +138,8 @@ final class RunCheckpoints implements AutoCloseable {
     }
     evaluations.addAll(resumed.training().evaluations().subList(0, resumed.stage()));
     if (resumed.has(Checkpoint.EARLIER)) {
-      try (NDManager scratch = NDManager.newBaseManager(Device.cpu())) {
-        best.load(
-            resumed.tensors(scratch, Checkpoint.EARLIER), resumed.training().earlierBestBpc());
+      try {
+        best.load(resumed, Checkpoint.EARLIER, resumed.training().earlierBestBpc());
       } catch (IOException e) {
         throw unchecked(e);
       }

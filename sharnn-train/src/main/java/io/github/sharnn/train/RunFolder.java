@@ -2,6 +2,8 @@ package io.github.sharnn.train;
 
 import static java.nio.file.StandardOpenOption.READ;
 
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
@@ -68,7 +70,7 @@ final class RunFolder {
               .toList();
     }
     for (Path path : left) {
-      deleteFolder(path);
+      delete(path);
     }
   }
 
@@ -85,7 +87,7 @@ final class RunFolder {
     for (Path path : all.subList(0, Math.max(all.size() - keep, 0))) {
       Path going = unfinished(run, path.getFileName().toString());
       Files.move(path, going, StandardCopyOption.ATOMIC_MOVE);
-      deleteFolder(going);
+      delete(going);
     }
   }
 
@@ -99,15 +101,9 @@ final class RunFolder {
     return Files.move(checkpoint, target, StandardCopyOption.ATOMIC_MOVE);
   }
 
-  static void deleteFolder(Path folder) throws IOException {
-    List<Path> files;
-    try (Stream<Path> paths = Files.list(folder)) {
-      files = paths.toList();
-    }
-    for (Path file : files) {
-      Files.delete(file);
-    }
-    Files.delete(folder);
+  /** Deletes a folder, or a link to one, but nothing that a link leads to. */
+  static void delete(Path folder) throws IOException {
+    MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
   }
 
   /** Makes the names in a folder last through a power cut. */

@@ -8,7 +8,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.Devices;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
@@ -17,7 +16,6 @@ import io.github.sharnn.SafetensorsWeights;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -151,7 +149,8 @@ final class RunState {
 
   private TrainingRecord record(boolean bestIsCurrent, boolean earlierIsBest) {
     List<List<StepReport>> all = new ArrayList<>(stage.earlier());
-    all.add(List.copyOf(evaluations));
+    all.add(evaluations);
+    all.replaceAll(each -> TrainingRecord.bestAndNewest(each, stage.stages().size()));
     return new TrainingRecord(
         TrainingRecord.FORMAT,
         SHARNN.of(options.model).config(),
@@ -160,6 +159,7 @@ final class RunState {
         new TrainingRecord.Position(stage.index(), step, epoch, offset, bytes, nanos()),
         update.updates(),
         learningRate.latest(),
+        learningRate.plateaus(),
         lossScale.save(),
         watch.save(),
         best.bpc(),
@@ -198,6 +198,9 @@ final class RunState {
     TrainingRecord saved = checkpoint.training();
     Model model = options.model;
     try (NDManager scratch = manager.newSubManager()) {
+      checkpoint.checkWeights(Checkpoint.WEIGHTS, SafetensorsWeights.names(SHARNN.of(model)));
+      checkpoint.check(
+          Checkpoint.MOMENTS, saved.updates() == 0 ? Map.of() : update.shapes(), DataType.FLOAT32);
       try {
         SafetensorsWeights.read(
             SHARNN.of(model), scratch, checkpoint.folder().resolve(Checkpoint.WEIGHTS));
@@ -205,18 +208,14 @@ final class RunState {
         throw new DamagedCheckpointException(e.getMessage(), e);
       }
       weights.follow();
-      Map<String, NDArray> moments = checkpoint.tensors(scratch, Checkpoint.MOMENTS);
-      checkMoments(moments, saved.updates());
-      update.restore(moments, saved.updates());
+      update.restore(checkpoint.tensors(scratch, Checkpoint.MOMENTS), saved.updates());
       replaceStates(
           RecurrentTensors.read(checkpoint.tensors(scratch, Checkpoint.STATE), zeroStates()));
+      best.clear();
       if (checkpoint.has(Checkpoint.BEST)) {
-        best.load(checkpoint.tensors(scratch, Checkpoint.BEST), saved.bestBpc());
+        best.load(checkpoint, Checkpoint.BEST, saved.bestBpc());
       } else if (saved.bestIsCurrent()) {
-        best.clear();
         best.offer(saved.bestBpc());
-      } else {
-        best.clear();
       }
     }
     TrainingRecord.Position position = saved.position();
@@ -231,18 +230,8 @@ final class RunState {
     lossScale.restore(saved.lossScale());
     watch.restore(saved.watch());
     learningRate.rollbacks(watch.rollbacks());
-    learningRate.restore(saved.learningRate());
+    learningRate.restore(saved.learningRate(), saved.plateaus());
     evaluations.clear();
     evaluations.addAll(saved.evaluations().get(position.stage()));
-  }
-
-  /** None before the first update, else some of each parameter. */
-  private void checkMoments(Map<String, NDArray> moments, int updates)
-      throws DamagedCheckpointException {
-    Map<String, Shape> actual = new HashMap<>();
-    moments.forEach((name, array) -> actual.put(name, array.getShape()));
-    if (!actual.equals(updates == 0 ? Map.of() : update.shapes())) {
-      throw new DamagedCheckpointException("the moments are not those of the parameters", null);
-    }
   }
 }

@@ -2,16 +2,32 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.MalformedModelException;
+import com.google.common.base.Throwables;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
 import com.google.gson.TypeAdapter;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonWriter;
+import com.google.gson.stream.MalformedJsonException;
 import io.github.sharnn.SHARNNConfig;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The part of a checkpoint that is no tensor: {@code training.json}.
@@ -23,6 +39,7 @@ import java.util.Objects;
  * @param position where the run is
  * @param updates what the optimizer counted
  * @param learningRate of the last update, or NaN before the first
+ * @param plateaus that the evaluations came to; null in a file from before there were any
  * @param lossScale the loss scale
  * @param watch what the run knows about divergence
  * @param bestBpc the lowest validation figure of this stage; infinite before the first
@@ -41,6 +58,7 @@ record TrainingRecord(
     Position position,
     int updates,
     float learningRate,
+    LearningRateSchedule.Plateaus plateaus,
     LossScale.Saved lossScale,
     DivergenceWatch.Saved watch,
     double bestBpc,
@@ -52,6 +70,22 @@ record TrainingRecord(
     Map<String, String> made) {
 
   static final int FORMAT = 1;
+  private static final Logger LOGGER = LoggerFactory.getLogger(TrainingRecord.class);
+  private static final int MAX_BYTES = 4 << 20;
+  private static final int MAX_ELEMENTS = 100_000; // of all lists and objects together
+  private static final int MAX_EVALUATIONS = 5000; // of all stages, with eleven elements each
+
+  private static final Set<String> MAY_CHANGE =
+      Set.of(
+          "evaluationInterval",
+          "precision",
+          "inputDropout",
+          "hiddenDropout",
+          "outputDropout",
+          "weightDrop",
+          "labelSmoothing",
+          "zeroStateProbability",
+          "file");
 
   private static final Gson GSON =
       new GsonBuilder()
@@ -63,6 +97,7 @@ record TrainingRecord(
           .create();
 
   TrainingRecord {
+    plateaus = plateaus == null ? LearningRateSchedule.Plateaus.NONE : plateaus;
     checkArgument(format == FORMAT, "the format is %s, but this version reads %s", format, FORMAT);
     checkArgument(
         config != null
@@ -77,17 +112,36 @@ record TrainingRecord(
             && made != null,
         "a field is missing");
     checkArgument(
-        position.stage >= 0
-            && position.stage < stages.size()
-            && evaluations.size() == position.stage + 1,
+        position.stage < stages.size() && evaluations.size() == position.stage + 1,
         "the stages don't fit each other");
     for (Recipe.Stage stage : stages) {
       checkArgument(stage != null && stage.budget() != null, "a stage has no budget");
     }
+    boolean evaluated = true;
     for (List<StepReport> stage : evaluations) {
+      checkArgument(evaluated, "a stage before the last has no evaluation");
       checkArgument(
-          stage != null && stage.stream().noneMatch(Objects::isNull), "an evaluation is missing");
+          stage != null && stage.stream().allMatch(each -> each != null && each.evaluated()),
+          "an evaluation is missing");
+      evaluated = !stage.isEmpty();
     }
+    checkArgument(
+        evaluated
+            ? Double.isFinite(bestBpc)
+            : bestBpc == Double.POSITIVE_INFINITY && !bestIsCurrent,
+        "the best of the evaluations is not there");
+    checkArgument(!Double.isNaN(earlierBestBpc), "the best of earlier stages is no number");
+    checkArgument(
+        options.batchSize() >= 1
+            && options.accumulation() >= 1
+            && options.batchSize() % options.accumulation() == 0,
+        "%s streams can't be run in %s slices",
+        options.batchSize(),
+        options.accumulation());
+    checkArgument(
+        position.offset < (corpus.train - 1) / options.batchSize(),
+        "the position %s is past the end of the streams",
+        position.offset);
     checkArgument(updates >= 0 && stale >= 0, "a count is negative");
   }
 
@@ -123,26 +177,123 @@ record TrainingRecord(
 
     CorpusRecord {
       checkArgument(file != null && sha256 != null, "the corpus is missing");
+      checkArgument(train >= 2 && validation >= 2 && test >= 2, "a part of the corpus is empty");
     }
   }
 
-  String toJson() {
-    return GSON.toJson(this);
+  /**
+   * Compares with a run that is to go on from here; logs what may change.
+   *
+   * @param stages how many the run has
+   * @return what may not differ, but does
+   */
+  List<String> differences(
+      SHARNNConfig runConfig, TrainingOptions runOptions, CorpusRecord runCorpus, int stages) {
+    List<String> differences = new ArrayList<>();
+    compare(config, runConfig, differences);
+    compare(options, runOptions, differences);
+    compare(corpus, runCorpus, differences);
+    if (position.stage >= stages) {
+      differences.add(
+          "stages: the checkpoint is in stage %d, now there are %d"
+              .formatted(position.stage + 1, stages));
+    }
+    return differences;
+  }
+
+  private static void compare(Record saved, Record now, List<String> differences) {
+    JsonObject before = GSON.toJsonTree(saved).getAsJsonObject();
+    JsonObject after = GSON.toJsonTree(now).getAsJsonObject();
+    for (String name : new TreeSet<>(after.keySet())) { // the same in both: no field is null
+      JsonElement old = before.get(name);
+      JsonElement fresh = after.get(name);
+      if (old.equals(fresh)) {
+        continue;
+      }
+      if (MAY_CHANGE.contains(name)) {
+        LOGGER.info("{} was {}, is now {}", name, old, fresh);
+      } else {
+        differences.add("%s was %s, is now %s".formatted(name, old, fresh));
+      }
+    }
   }
 
   /**
-   * Reads what {@link #toJson} wrote.
+   * Leaves evaluations out where there are so many that the file would grow with every one.
    *
-   * @throws RuntimeException of many kinds if it is something else
+   * @param all of one stage, in order
+   * @param stages of the run
+   * @return the newest ones and, before them, the best one
    */
-  static TrainingRecord fromJson(String json) {
-    TrainingRecord record = GSON.fromJson(json, TrainingRecord.class);
-    checkArgument(record != null, "the file is empty");
-    return record;
+  static List<StepReport> bestAndNewest(List<StepReport> all, int stages) {
+    int most = Math.max(MAX_EVALUATIONS / stages, 2);
+    if (all.size() <= most) {
+      return List.copyOf(all);
+    }
+    List<StepReport> kept = new ArrayList<>(all.subList(all.size() - most, all.size()));
+    StepReport best = Collections.min(all, Comparator.comparingDouble(StepReport::validationBpc));
+    if (!kept.contains(best)) {
+      kept.set(0, best);
+    }
+    return List.copyOf(kept);
   }
 
-  static Gson gson() {
-    return GSON;
+  /**
+   * Writes this as JSON that can be read back.
+   *
+   * @throws IOException if it can't, as where it is too long
+   */
+  byte[] toJson() throws IOException {
+    byte[] json = GSON.toJson(this).getBytes(StandardCharsets.UTF_8);
+    try {
+      fromJson(json);
+    } catch (MalformedModelException e) {
+      throw new IOException("it could not be read back: " + e.getMessage(), e);
+    }
+    return json;
+  }
+
+  /**
+   * Reads a file that {@link #toJson} made.
+   *
+   * @throws MalformedModelException if it is something else
+   */
+  static TrainingRecord read(Path file) throws IOException, MalformedModelException {
+    checkLength(Files.size(file));
+    return fromJson(Files.readAllBytes(file));
+  }
+
+  static TrainingRecord fromJson(byte[] json) throws MalformedModelException {
+    checkLength(json.length);
+    // what short elements, such as {}, become takes many times their length
+    JsonReader bounded =
+        new JsonReader(
+            new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8)) {
+          private int elements;
+
+          @Override
+          public boolean hasNext() throws IOException {
+            if (++elements > MAX_ELEMENTS) {
+              throw new MalformedJsonException(
+                  "it has more than %d elements".formatted(MAX_ELEMENTS));
+            }
+            return super.hasNext();
+          }
+        };
+    try {
+      TrainingRecord record = GSON.fromJson(bounded, TrainingRecord.class);
+      checkArgument(record != null, "it is empty");
+      return record;
+    } catch (RuntimeException e) { // Gson has many, and wraps what a record's constructor throws
+      throw new MalformedModelException(Throwables.getRootCause(e).toString(), e);
+    }
+  }
+
+  private static void checkLength(long bytes) throws MalformedModelException {
+    if (bytes > MAX_BYTES) {
+      throw new MalformedModelException(
+          "it has %d bytes, but may have %d".formatted(bytes, MAX_BYTES));
+    }
   }
 
   /** JSON has no infinity and no NaN: as strings. */

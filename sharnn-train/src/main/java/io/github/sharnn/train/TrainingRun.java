@@ -267,7 +267,6 @@ final class TrainingRun {
       throw RunCheckpoints.unchecked(e);
     }
     noteUsed();
-    state.learningRate.evaluations(state.evaluations);
     LOGGER.info("going on from {}", checkpoint.folder());
   }
 
@@ -338,7 +337,7 @@ final class TrainingRun {
     history.add(report);
     if (report.evaluated()) {
       state.evaluations.add(report);
-      state.learningRate.evaluations(state.evaluations);
+      state.learningRate.evaluated(report.validationBpc());
     }
     if (options.metrics != null) {
       options.metrics.addMetric("trainBpc", report.trainBpc());

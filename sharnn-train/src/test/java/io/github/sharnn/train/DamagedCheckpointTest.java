@@ -4,13 +4,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
+import io.github.sharnn.Safetensors;
+import io.github.sharnn.SafetensorsWeights;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.Channels;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -120,6 +129,99 @@ class DamagedCheckpointTest {
         .hasMessageContaining("earlier.safetensors is not in SHA256SUMS");
     Files.delete(alien);
     assertThat(Checkpoint.open(run).step()).isEqualTo(8);
+  }
+
+  /** The sums are put right, as whoever forges a checkpoint would. */
+  private static void forge(Path checkpoint, String file, byte[] bytes) throws IOException {
+    String before =
+        MoreFiles.asByteSource(checkpoint.resolve(file)).hash(Hashing.sha256()).toString();
+    Files.write(checkpoint.resolve(file), bytes);
+    Path sums = checkpoint.resolve(Checkpoint.SUMS);
+    String text = Files.readString(sums);
+    assertThat(text).contains(before);
+    Files.writeString(sums, text.replace(before, Hashing.sha256().hashBytes(bytes).toString()));
+  }
+
+  @Test
+  void a_record_that_does_not_fit_its_files_is_refused_before_anything_is_allocated()
+      throws Exception {
+    fit(CheckpointPolicy.in(run).everySteps(4), 8, report -> {});
+    Path newest = Checkpoint.list(run).get(1);
+    String good = Files.readString(newest.resolve(Checkpoint.RECORD));
+    Map<String, String> changes =
+        Map.of(
+            "\"batchSize\": 4", "\"batchSize\": 5",
+            "\"accumulation\": 1", "\"accumulation\": 3",
+            "\"embeddingSize\": 8", "\"embeddingSize\": 16",
+            "\"layers\": 2", "\"layers\": 1000",
+            "\"memoryLength\": 64", "\"memoryLength\": 3",
+            "\"stage\": 0", "\"stage\": 1",
+            "\"bestIsCurrent\": true", "\"bestIsCurrent\": false",
+            "\"offset\": ", "\"offset\": 9");
+    Map<String, String> messages =
+        Map.of(
+            "batchSize", "the recurrent state: it has no floating 0.0.hidden of shape (5, 8)",
+            "accumulation", "4 streams can't be run in 3 slices",
+            "embeddingSize", "parameters",
+            "layers", "parameters",
+            "memoryLength", "the recurrent state: 0.0.memory has ",
+            "stage", "the stages don't fit each other",
+            "bestIsCurrent", "training.json has other best weights than its files",
+            "offset", "is past the end of the streams");
+    for (Map.Entry<String, String> change : changes.entrySet()) {
+      String name = change.getKey().split("\"")[1];
+      assertThat(good).contains(change.getKey());
+      String bad = good.replace(change.getKey(), change.getValue());
+      forge(newest, Checkpoint.RECORD, bad.getBytes(StandardCharsets.UTF_8));
+      assertThatThrownBy(() -> Checkpoint.open(newest))
+          .as(name)
+          .isInstanceOf(DamagedCheckpointException.class)
+          .hasMessageContaining("the checkpoint %s is damaged: ", newest)
+          .hasMessageContaining(messages.get(name));
+    }
+    forge(newest, Checkpoint.RECORD, (good + " ".repeat(4 << 20)).getBytes(StandardCharsets.UTF_8));
+    assertThatThrownBy(() -> Checkpoint.open(newest))
+        .hasMessageContaining("bytes, but may have 4194304");
+    forge(newest, Checkpoint.RECORD, good.getBytes(StandardCharsets.UTF_8));
+    assertThat(Checkpoint.open(newest).step()).isEqualTo(8);
+  }
+
+  @Test
+  void arrays_of_another_type_are_refused() throws Exception {
+    fit(CheckpointPolicy.in(run).everySteps(4), 8, report -> {});
+    Path newest = Checkpoint.list(run).get(1);
+    for (String file : List.of(Checkpoint.WEIGHTS, Checkpoint.MOMENTS)) {
+      byte[] good = Files.readAllBytes(newest.resolve(file));
+      forge(newest, file, inHalf(newest.resolve(file)));
+      assertThatThrownBy(() -> fit(CheckpointPolicy.in(run).resume(), 10, report -> {}))
+          .hasCauseInstanceOf(DamagedCheckpointException.class)
+          .hasMessageContaining(file + " does not hold the arrays of the model, in float32");
+      forge(newest, file, good);
+    }
+  }
+
+  private static byte[] inHalf(Path file) throws Exception {
+    Map<String, NDArray> half = new LinkedHashMap<>();
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (NDManager manager = NDManager.newBaseManager()) {
+      SafetensorsWeights.readTensors(manager, file)
+          .forEach((name, array) -> half.put(name, array.toType(DataType.FLOAT16, true)));
+      Safetensors.write(half, Map.of(), Channels.newChannel(bytes));
+    }
+    return bytes.toByteArray();
+  }
+
+  @Test
+  void nothing_that_a_link_leads_to_is_deleted() throws Exception {
+    fit(CheckpointPolicy.in(run).everySteps(4), 8, report -> {});
+    Path precious = Files.createDirectory(folder.resolve("precious"));
+    Files.writeString(precious.resolve("text"), "mine");
+    Files.createSymbolicLink(run.resolve("checkpoint-1-00000001"), precious);
+    Files.createSymbolicLink(run.resolve(".checkpoint-1-00000002.tmp"), precious);
+    fit(CheckpointPolicy.in(run).everySteps(4).keep(1).resume(), 12, report -> {});
+    assertThat(run.resolve("checkpoint-1-00000001")).doesNotExist();
+    assertThat(run.resolve(".checkpoint-1-00000002.tmp")).doesNotExist();
+    assertThat(precious.resolve("text")).hasContent("mine");
   }
 
   @Test

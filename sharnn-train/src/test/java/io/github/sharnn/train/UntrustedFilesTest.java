@@ -13,16 +13,13 @@ import ai.djl.training.ParameterStore;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
 import com.google.common.primitives.Bytes;
-import com.sun.management.ThreadMXBean;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.Safetensors;
 import io.github.sharnn.SafetensorsWeights;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -33,7 +30,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.TreeMap;
 import java.util.stream.Stream;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
@@ -49,10 +45,6 @@ import net.jqwik.api.lifecycle.BeforeContainer;
  */
 class UntrustedFilesTest {
 
-  private static final long MAX_ALLOCATED = 64 << 20;
-  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-  private static final Map<String, Figures> FIGURES = new TreeMap<>();
-
   private static Path folder;
   private static NDManager manager;
   private static SHARNN model;
@@ -61,20 +53,6 @@ class UntrustedFilesTest {
   private static byte[][] saved;
   private static Path sampling;
   private static Path noAttention;
-
-  /** What the inputs of one reader came to. */
-  private static final class Figures {
-    private int read;
-    private int refused;
-    private long mostAllocated;
-    private final long start = System.nanoTime();
-    private long end;
-  }
-
-  /** Reads one file and returns the bytes of the arrays made of it. */
-  private interface Reader {
-    long read() throws IOException, MalformedModelException;
-  }
 
   private static SHARNNBuilder tiny() {
     return SHARNN
@@ -140,15 +118,7 @@ class UntrustedFilesTest {
   static void close() throws IOException {
     manager.close();
     MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
-    FIGURES.forEach(
-        (reader, figures) ->
-            System.out.printf(
-                "%s: %,d inputs, of them %,d read; %.0f s; at most %,d bytes allocated for one%n",
-                reader,
-                figures.read + figures.refused,
-                figures.read,
-                (figures.end - figures.start) / 1e9,
-                figures.mostAllocated));
+    Fuzzing.print();
   }
 
   @Provide
@@ -158,14 +128,16 @@ class UntrustedFilesTest {
 
   @Property
   void safetensors(@ForAll("seeds") long seed) throws IOException {
-    Path file = write("any.safetensors", safetensors(anyTypes, new Random(seed)));
-    check(
+    Path file =
+        Fuzzing.write(
+            folder.resolve("any.safetensors"), Fuzzing.safetensors(anyTypes, new Random(seed)));
+    Fuzzing.check(
         "Safetensors",
         () -> {
           try (NDManager own = manager.newSubManager();
               Safetensors tensors = Safetensors.open(file)) {
             tensors.readAll(own).values().forEach(NDArray::toDebugString);
-            return bytes(own);
+            return Fuzzing.bytes(own);
           }
         });
   }
@@ -173,15 +145,16 @@ class UntrustedFilesTest {
   @Property
   void weights(@ForAll("seeds") long seed) throws IOException {
     Random random = new Random(seed);
-    Path file = write("weights.safetensors", safetensors(weights, random));
+    Path file =
+        Fuzzing.write(folder.resolve("weights.safetensors"), Fuzzing.safetensors(weights, random));
     SHARNN target = random.nextInt(10) > 0 ? model : tiny().vocabularySize(500_000).build();
-    check(
+    Fuzzing.check(
         "SafetensorsWeights",
         () -> {
           try (NDManager own = manager.newSubManager()) {
             SafetensorsWeights.read(target, own, file);
             forward(target);
-            return bytes(own);
+            return Fuzzing.bytes(own);
           }
         });
   }
@@ -190,15 +163,15 @@ class UntrustedFilesTest {
   void savedModel(@ForAll("seeds") long seed) throws IOException {
     Random random = new Random(seed);
     byte[] good = saved[random.nextInt(saved.length)];
-    write(
-        "good-0000.params",
+    Fuzzing.write(
+        folder.resolve("good-0000.params"),
         random.nextInt(3) > 0 ? Mutation.of(good, random) : inConfig(good, random));
-    check(
+    Fuzzing.check(
         "SHARNN.load",
         () -> {
           try (Model loaded = SHARNN.load(folder)) {
             forward(SHARNN.of(loaded));
-            return bytes(loaded.getNDManager());
+            return Fuzzing.bytes(loaded.getNDManager());
           }
         });
   }
@@ -207,7 +180,7 @@ class UntrustedFilesTest {
   void config(@ForAll("seeds") long seed) {
     byte[] good = tiny().attentionLayers(0, 1).config().toJson().getBytes(StandardCharsets.UTF_8);
     String json = new String(Mutation.of(good, new Random(seed)), StandardCharsets.UTF_8);
-    check(
+    Fuzzing.check(
         "SHARNNConfig",
         () -> {
           try {
@@ -233,14 +206,14 @@ class UntrustedFilesTest {
       byte[] bytes = Files.readAllBytes(file);
       if (file.equals(bad)) {
         boolean json = file.toString().endsWith(".json");
-        bytes = json ? Mutation.of(bytes, random) : safetensors(bytes, random);
+        bytes = json ? Mutation.of(bytes, random) : Fuzzing.safetensors(bytes, random);
       }
-      write(file.getFileName().toString(), bytes);
+      Fuzzing.write(folder.resolve(file.getFileName().toString()), bytes);
     }
     if (good.equals(sampling)) {
       Files.deleteIfExists(folder.resolve("config.json"));
     }
-    check(
+    Fuzzing.check(
         "GoldenCheck",
         () -> {
           try {
@@ -250,29 +223,6 @@ class UntrustedFilesTest {
           }
           return 0;
         });
-  }
-
-  /** Cut after it is written: a file that is emptied first is flushed to disk by some systems. */
-  private static Path write(String name, byte[] bytes) throws IOException {
-    Path file = folder.resolve(name);
-    try (FileChannel channel =
-        FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-      channel.write(ByteBuffer.wrap(bytes));
-      channel.truncate(bytes.length);
-    }
-    return file;
-  }
-
-  /** As often with the header alone changed, and its length put right. */
-  private static byte[] safetensors(byte[] good, Random random) {
-    if (random.nextBoolean()) {
-      return Mutation.of(good, random);
-    }
-    int end = Long.BYTES + (int) ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong();
-    byte[] header = Mutation.of(Arrays.copyOfRange(good, Long.BYTES, end), random);
-    ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    length.putLong(header.length);
-    return Bytes.concat(length.array(), header, Arrays.copyOfRange(good, end, good.length));
   }
 
   /** With the config alone changed, and the length of its text put right. */
@@ -297,28 +247,5 @@ class UntrustedFilesTest {
       assertThat(logits.head().getShape())
           .isEqualTo(new Shape(1, 2, read.config().vocabularySize()));
     }
-  }
-
-  private static long bytes(NDManager owner) {
-    return owner.getManagedArrays().stream()
-        .mapToLong(array -> array.size() * array.getDataType().getNumOfBytes())
-        .sum();
-  }
-
-  private static void check(String name, Reader reader) {
-    Figures figures = FIGURES.computeIfAbsent(name, n -> new Figures());
-    long before = THREADS.getCurrentThreadAllocatedBytes();
-    long arrays = 0;
-    try {
-      arrays = reader.read();
-      figures.read++;
-    } catch (IOException | MalformedModelException e) {
-      assertThat(e.getMessage()).isNotBlank();
-      figures.refused++;
-    }
-    long allocated = THREADS.getCurrentThreadAllocatedBytes() - before + arrays;
-    figures.mostAllocated = Math.max(figures.mostAllocated, allocated);
-    figures.end = System.nanoTime();
-    assertThat(allocated).isLessThanOrEqualTo(MAX_ALLOCATED);
   }
 }
