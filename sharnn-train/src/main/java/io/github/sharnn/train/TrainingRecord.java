@@ -118,8 +118,11 @@ record TrainingRecord(
    * @param validation of the validation part
    * @param test of the test part
    * @param sha256 of the whole file
+   * @param vocabulary its {@link io.github.sharnn.vocabulary.TextVocabulary#property}, or null for
+   *     bytes
    */
-  record CorpusRecord(String file, long train, long validation, long test, String sha256) {
+  record CorpusRecord(
+      String file, long train, long validation, long test, String sha256, String vocabulary) {
 
     CorpusRecord {
       checkArgument(file != null && sha256 != null, "the corpus is missing");
