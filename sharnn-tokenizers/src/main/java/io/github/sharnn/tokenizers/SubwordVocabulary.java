@@ -27,7 +27,7 @@ import java.util.stream.LongStream;
  * Other tokenizers do not promise it, and to them such bytes are U+FFFD.
  *
  * <p>A text is encoded in pieces that begin with a space after something else than white space, and
- * are no longer than a megabyte. Each piece is encoded for itself, without the special tokens of a
+ * are no longer than 192 KiB. Each piece is encoded for itself, without the special tokens of a
  * post-processor. With the usual pre-tokenizers, whose tokens do not go on across such a space,
  * that gives what encoding the whole text gives.
  *

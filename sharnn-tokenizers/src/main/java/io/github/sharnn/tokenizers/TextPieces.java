@@ -20,7 +20,7 @@ import java.util.function.IntConsumer;
 final class TextPieces {
 
   private static final int CHUNK_BYTES = 1 << 16; // enough to look for a cut
-  private static final int LONGEST_BYTES = 1 << 20; // without one
+  private static final int LONGEST_BYTES = 1 << 17; // without one
 
   private final Consumer<String> pieces;
   private final IntConsumer otherBytes;

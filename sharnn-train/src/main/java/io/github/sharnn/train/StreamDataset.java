@@ -175,10 +175,10 @@ public final class StreamDataset implements Dataset {
     for (int stream = 0; stream < streams; stream++) {
       part.read(stream * streamLength + position, row);
       for (int token : row) {
-        switch (width) {
-          case 1 -> bytes.put((byte) token);
-          case 2 -> bytes.putShort((short) token);
-          default -> bytes.putInt(token);
+        if (type == DataType.UINT8) {
+          bytes.put((byte) token);
+        } else {
+          bytes.putInt(token);
         }
       }
     }
@@ -186,11 +186,8 @@ public final class StreamDataset implements Dataset {
   }
 
   private static DataType type(TextVocabulary vocabulary) {
-    if (vocabulary.size() <= 1 << Byte.SIZE) {
-      return DataType.UINT8;
-    }
-    // PyTorch has no unsigned type of 16 bits that it converts
-    return vocabulary.size() <= 1 << (Short.SIZE - 1) ? DataType.INT16 : DataType.INT32;
+    // DJL 0.35.1 ends the process where an array of 16 bits is made
+    return vocabulary.size() <= 1 << Byte.SIZE ? DataType.UINT8 : DataType.INT32;
   }
 
   @Override
