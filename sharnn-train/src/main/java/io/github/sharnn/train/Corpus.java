@@ -110,7 +110,7 @@ public final class Corpus {
   }
 
   /**
-   * Opens a file of exactly 100,000,000 bytes split as enwik8 is: 90M, 5M and 5M.
+   * Opens a file of exactly 100,000,000 bytes, enwik8 or text8, split as is usual: 90M, 5M and 5M.
    *
    * @param file the file
    * @return the corpus
@@ -121,7 +121,7 @@ public final class Corpus {
     long length = MappedFile.length(file);
     checkArgument(
         length == ENWIK8_BYTES,
-        "enwik8 has exactly %s bytes, but %s has %s; open another file with fractions or sizes",
+        "enwik8 has exactly %s bytes, as text8 has, but %s has %s; open another file with fractions or sizes",
         ENWIK8_BYTES,
         file,
         length);
