@@ -330,7 +330,7 @@ class SharnnTest {
     assertThat(trained.err()).isEmpty();
     assertThat(trained.code()).isZero();
     assertThat(trained.out())
-        .containsPattern("; as \\d+ (sub)?words: \\d+, \\d+ and \\d+ tokens\n")
+        .containsPattern("; as \\d+ (sub)?words: [\\d,]+, \\d+ and \\d+ tokens\n")
         .containsPattern("test \\d+\\.\\d{4} BPC")
         .containsPattern("\nperplexity \\S+ a token \\(\\d+\\), \\S+ a word \\(\\d+, ends of");
     assertThat(tokens.resolve(file)).exists();
@@ -338,7 +338,7 @@ class SharnnTest {
     assertThat(evaluated.out())
         .containsPattern("BPC \\(\\d+ bytes of the test part.*1 streams\\)")
         .containsPattern("perplexity .* a word .*; segments of 128, memory of 32");
-    assertThat(evaluated.out().contains("the tokens lose")).isEqualTo(kind.equals("words:5"));
+    assertThat(evaluated.out().contains("the tokens lose")).isEqualTo(kind.startsWith("words"));
     Outcome resumed = train("--resume", tokens, "--vocabulary", kind);
     assertThat(resumed.err()).contains("--vocabulary and --resume exclude each other");
     resumed = run("train", "--resume", tokens, "--steps", 3);
