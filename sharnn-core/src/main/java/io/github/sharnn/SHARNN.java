@@ -139,8 +139,8 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Returns what this model's tokens stand for. Its file belongs beside the model: {@code
-   * vocabulary().save(folder)}.
+   * Returns what this model's tokens stand for. {@link Model#save} leaves its file beside the
+   * model.
    *
    * @return the vocabulary, bytes unless another was given
    */

@@ -43,7 +43,7 @@ public final class SHARNNBuilder {
   /**
    * Sets what the tokens stand for, and their number. Default bytes.
    *
-   * @param tokens the vocabulary; save it beside the model
+   * @param tokens the vocabulary
    * @return this builder
    */
   public SHARNNBuilder vocabulary(TextVocabulary tokens) {

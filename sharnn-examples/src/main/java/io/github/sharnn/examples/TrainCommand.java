@@ -168,7 +168,6 @@ final class TrainCommand implements Callable<Integer> {
               settings.evaluationStreams(options),
               settings.sequenceLength(options));
       model.save(output, null);
-      data.vocabulary().save(output);
       log.test(test);
       for (int i = 0; i < results.size(); i++) {
         System.out.printf(
