@@ -121,7 +121,7 @@ public final class Corpus {
     long length = MappedFile.length(file);
     checkArgument(
         length == ENWIK8_BYTES,
-        "enwik8 has exactly %s bytes, as text8 has, but %s has %s; open another file with fractions or sizes",
+        "enwik8 has exactly %s bytes, but %s has %s; open another file with fractions or sizes",
         ENWIK8_BYTES,
         file,
         length);
