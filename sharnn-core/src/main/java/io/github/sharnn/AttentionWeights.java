@@ -10,6 +10,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -34,13 +35,18 @@ public record AttentionWeights(int layer, float[][] weights) {
    * @param model a model with an initialized {@link SHARNN}
    * @param text T bytes, at least one, each in [0, V)
    * @return one for each layer with attention, in order
-   * @throws IllegalArgumentException if the text is empty or has a byte outside the vocabulary
+   * @throws IllegalArgumentException if the text is empty or has a byte outside the vocabulary, or
+   *     the model is one of words or subwords
    * @throws IllegalStateException if the model has no weights
    */
   public static List<AttentionWeights> of(Model model, byte[] text) {
     SHARNN block = SHARNN.of(model);
     checkState(
         block.isInitialized(), "a model must be trained or loaded before its attention is read");
+    checkArgument(
+        block.vocabulary() == TextVocabulary.bytes(),
+        "the model must be one of bytes, since text's bytes are its tokens, but is one of %s",
+        block.vocabulary());
     checkText(text, block.config().vocabularySize());
     List<AttentionWeights> layers = new ArrayList<>();
     for (int layer : block.config().attentionLayers()) {

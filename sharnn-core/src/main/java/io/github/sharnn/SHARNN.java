@@ -19,6 +19,7 @@ import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -70,10 +71,20 @@ public final class SHARNN extends AbstractBlock {
   final Parameter outputBias;
   final List<SHABlock> blocks;
   private final SHARNNConfig config;
+  private final TextVocabulary vocabulary;
 
-  private SHARNN(SHARNNConfig config) {
+  private SHARNN(SHARNNConfig config, TextVocabulary vocabulary) {
     super(VERSION);
+    // a model of bytes may know fewer than all, or be one of tokens that only its user knows
+    checkArgument(
+        vocabulary == TextVocabulary.bytes() || vocabulary.size() == config.vocabularySize(),
+        "vocabularySize must be the vocabulary's (%s, of %s tokens), but is %s: leave it out and give"
+            + " SHARNN.builder() the vocabulary",
+        vocabulary,
+        vocabulary.size(),
+        config.vocabularySize());
     this.config = config;
+    this.vocabulary = vocabulary;
     Initializer normal = Initializers.normal(config.embeddingSize());
     embedding = addParameter(parameter("embedding", Parameter.Type.WEIGHT, normal));
     outputWeight =
@@ -103,7 +114,19 @@ public final class SHARNN extends AbstractBlock {
    * @return the model, uninitialized
    */
   public static SHARNN of(SHARNNConfig config) {
-    return new SHARNN(config);
+    return of(config, TextVocabulary.bytes());
+  }
+
+  /**
+   * Creates the model that a config describes, of a vocabulary's tokens.
+   *
+   * @param config the config
+   * @param vocabulary what the tokens stand for
+   * @return the model, uninitialized
+   * @throws IllegalArgumentException if the config's {@code vocabularySize} is not the vocabulary's
+   */
+  public static SHARNN of(SHARNNConfig config, TextVocabulary vocabulary) {
+    return new SHARNN(config, vocabulary);
   }
 
   /**
@@ -113,6 +136,16 @@ public final class SHARNN extends AbstractBlock {
    */
   public SHARNNConfig config() {
     return config;
+  }
+
+  /**
+   * Returns what this model's tokens stand for. {@link Model#save} leaves its file beside the
+   * model.
+   *
+   * @return the vocabulary, bytes unless another was given
+   */
+  public TextVocabulary vocabulary() {
+    return vocabulary;
   }
 
   /**
@@ -239,7 +272,7 @@ public final class SHARNN extends AbstractBlock {
    */
   public SHARNN collapse(NDManager manager) {
     checkState(isInitialized(), "a model must be initialized or loaded before it is collapsed");
-    SHARNN collapsed = new SHARNN(config.withCollapsed());
+    SHARNN collapsed = new SHARNN(config.withCollapsed(), vocabulary);
     try (NDManager scratch = manager.newSubManager()) {
       Map<String, NDArray> weights = new HashMap<>();
       SafetensorsWeights.names(this).forEach((name, p) -> weights.put(name, p.getArray()));
@@ -291,7 +324,7 @@ public final class SHARNN extends AbstractBlock {
 
   private SHARNN sharing(SHARNNConfig variant) {
     checkState(isInitialized(), "a model must be initialized or loaded before it backs off");
-    SHARNN shared = new SHARNN(variant);
+    SHARNN shared = new SHARNN(variant, vocabulary);
     NDArray table = embedding.getArray();
     shared.initialize(table.getManager(), table.getDataType(), new Shape(1, 1));
     Map<String, Parameter> weights = SafetensorsWeights.names(this);
@@ -325,6 +358,9 @@ public final class SHARNN extends AbstractBlock {
     Model model = new SHARNNModel(name, Devices.require(device));
     model.setBlock(this);
     model.setProperty(CONFIG_PROPERTY, config.toJson());
+    if (vocabulary != TextVocabulary.bytes()) {
+      model.setProperty(TextVocabulary.MODEL_PROPERTY, vocabulary.property());
+    }
     return model;
   }
 

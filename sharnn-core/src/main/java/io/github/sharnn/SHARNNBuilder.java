@@ -1,5 +1,6 @@
 package io.github.sharnn;
 
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -9,6 +10,7 @@ import java.util.stream.IntStream;
  */
 public final class SHARNNBuilder {
 
+  private TextVocabulary vocabulary = TextVocabulary.bytes();
   private int vocabularySize = 256;
   private int embeddingSize = 1024;
   private int boomSize = 4096;
@@ -35,6 +37,18 @@ public final class SHARNNBuilder {
    */
   public SHARNNBuilder vocabularySize(int size) {
     vocabularySize = size;
+    return this;
+  }
+
+  /**
+   * Sets what the tokens stand for, and their number. Default bytes.
+   *
+   * @param tokens the vocabulary
+   * @return this builder
+   */
+  public SHARNNBuilder vocabulary(TextVocabulary tokens) {
+    vocabulary = tokens;
+    vocabularySize = Math.toIntExact(tokens.size());
     return this;
   }
 
@@ -236,6 +250,6 @@ public final class SHARNNBuilder {
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public SHARNN build() {
-    return SHARNN.of(config());
+    return SHARNN.of(config(), vocabulary);
   }
 }

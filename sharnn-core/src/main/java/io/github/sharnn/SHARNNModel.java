@@ -17,9 +17,9 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * A DJL model that does what DJL's own for PyTorch does, and leaves {@code serving.properties} in
- * the folder that it is saved to. By that file DJL's {@code Criteria} and DJL Serving find {@link
- * SHARNNBlockFactory} and the translator of a folder.
+ * A DJL model that does what DJL's own for PyTorch does, and leaves its vocabulary and {@code
+ * serving.properties} in the folder that it is saved to. By that file DJL's {@code Criteria} and
+ * DJL Serving find {@link SHARNNBlockFactory} and the translator of a folder.
  */
 final class SHARNNModel extends BaseModel {
 
@@ -51,6 +51,9 @@ final class SHARNNModel extends BaseModel {
   /** A {@code serving.properties} that is there already stays: its options may be someone's own. */
   @Override
   public void save(Path folder, String newName) throws IOException {
+    if (block instanceof SHARNN sharnn) {
+      sharnn.vocabulary().save(folder);
+    }
     super.save(folder, newName);
     Path properties = folder.resolve(SERVING_PROPERTIES);
     if (Files.notExists(properties)) {

@@ -12,6 +12,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
 import com.google.common.io.CountingInputStream;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.BufferedInputStream;
 import java.io.DataInputStream;
 import java.io.EOFException;
@@ -45,14 +46,16 @@ final class SavedModelFile {
   private static final int CHUNK_BYTES = 1 << 16;
 
   private final long size;
+  private final Path folder;
   private final CountingInputStream position;
   private final DataInputStream in;
   private final NDManager manager;
   private final Map<String, String> properties = new HashMap<>();
   private SHARNN block;
 
-  private SavedModelFile(InputStream stream, long size, NDManager manager) {
-    this.size = size;
+  private SavedModelFile(InputStream stream, Path file, NDManager manager) throws IOException {
+    size = Files.size(file);
+    folder = file.toAbsolutePath().getParent();
     this.manager = manager;
     position = new CountingInputStream(new BufferedInputStream(stream));
     in = new DataInputStream(position);
@@ -71,7 +74,7 @@ final class SavedModelFile {
     }
     String problem = file + " is no readable SHARNN model: ";
     try (InputStream stream = Files.newInputStream(file)) {
-      SavedModelFile saved = new SavedModelFile(stream, Files.size(file), model.getNDManager());
+      SavedModelFile saved = new SavedModelFile(stream, file, model.getNDManager());
       DataType dataType = saved.read();
       model.setDataType(dataType);
       saved.properties.forEach(model::setProperty);
@@ -104,7 +107,13 @@ final class SavedModelFile {
         "the model of its config has %s weights, but %s bytes follow",
         config.parameterCount(),
         remaining());
-    block = SHARNN.of(config);
+    TextVocabulary vocabulary =
+        TextVocabulary.load(folder, properties.get(TextVocabulary.MODEL_PROPERTY));
+    try {
+      block = SHARNN.of(config, vocabulary);
+    } catch (IllegalArgumentException e) {
+      throw new MalformedModelException(e.getMessage(), e);
+    }
     read(block);
     check(remaining() == 0, "%s bytes follow its last weights", remaining());
     return dataType;

@@ -7,6 +7,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
 import com.google.common.math.IntMath;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.nio.charset.StandardCharsets;
 import java.util.Spliterator;
 import java.util.Spliterators;
@@ -61,7 +62,7 @@ public final class SHARNNGenerator {
         builder.repetitionWindow);
     int size = SHARNN.of(builder.model).config().vocabularySize();
     checkArgument(
-        size <= BYTES,
+        size <= BYTES && SHARNN.of(builder.model).vocabulary() == TextVocabulary.bytes(),
         "model %s must have a vocabularySize of at most %s, since generated tokens are bytes, but"
             + " has %s: draw other tokens from its logits with a Sampler",
         builder.model.getName(),

@@ -8,6 +8,7 @@ import ai.djl.ndarray.NDManager;
 import com.google.common.collect.Lists;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -45,7 +46,7 @@ public final class Scorer {
     SHARNNConfig config = SHARNN.of(model).config();
     int size = config.vocabularySize();
     checkArgument(
-        size <= BYTES,
+        size <= BYTES && SHARNN.of(builder.model).vocabulary() == TextVocabulary.bytes(),
         "model %s must have a vocabularySize of at most %s, since scored tokens are bytes, but has"
             + " %s: score other tokens from its logits",
         model.getName(),

@@ -2,6 +2,7 @@ package io.github.sharnn.examples;
 
 import io.github.sharnn.train.Corpus;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Option;
@@ -13,7 +14,8 @@ final class CorpusOptions {
       names = "--corpus",
       paramLabel = "FILE",
       description =
-          "The text to model, any bytes. Default: the bundled novel, The Old Curiosity Shop.")
+          "The text to model, any bytes; or a folder with a file for each part, as WikiText and Penn"
+              + " Treebank have. Default: the bundled novel, The Old Curiosity Shop.")
   private Path file;
 
   @Option(
@@ -26,7 +28,9 @@ final class CorpusOptions {
           "Fractions that add up to 1, or bytes from the start. Default: ${DEFAULT-VALUE}.")
   private List<Double> split;
 
-  @Option(names = "--enwik8", description = "Split 100,000,000 bytes as 90M,5M,5M.")
+  @Option(
+      names = "--enwik8",
+      description = "Split 100,000,000 bytes, enwik8 or text8, as 90M,5M,5M.")
   private boolean enwik8;
 
   Corpus open() throws IOException {
@@ -35,6 +39,9 @@ final class CorpusOptions {
           "--split takes three numbers, training,validation,test, but was given " + split);
     }
     Path path = file == null ? Novel.extract() : file;
+    if (Files.isDirectory(path) && !enwik8) {
+      return Corpus.folder(path);
+    }
     if (enwik8) {
       return Corpus.enwik8(path);
     }

@@ -3,9 +3,11 @@ package io.github.sharnn.examples;
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.RunHeader;
+import io.github.sharnn.SHARNN;
 import io.github.sharnn.train.Corpus;
 import io.github.sharnn.train.DynamicEvaluation;
 import io.github.sharnn.train.Evaluation;
+import io.github.sharnn.vocabulary.Perplexity;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -15,7 +17,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code sharnn.jar evaluate}: bits per character of a part of a corpus. */
+/** {@code sharnn.jar evaluate}: bits per character and perplexities of a part of a corpus. */
 @Command(
     name = "evaluate",
     description = "Print the bits per character that a model needs for a part of a corpus.",
@@ -85,36 +87,60 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    Corpus data = corpus.open();
-    Corpus.Part bytes =
-        switch (part) {
-          case TRAIN -> data.train();
-          case VALIDATION -> data.validation();
-          case TEST -> data.test();
-        };
+    Corpus bytes = corpus.open();
     try (Model model = backOff.load(folder, device.device())) {
+      Corpus data = bytes.withVocabulary(SHARNN.of(model).vocabulary());
+      Corpus.Part text =
+          switch (part) {
+            case TRAIN -> data.train();
+            case VALIDATION -> data.validation();
+            case TEST -> data.test();
+          };
       RunHeader.of(model).forEach(System.out::println);
-      Evaluation result = Evaluation.of(model, bytes, streams, sequenceLength);
+      Evaluation result = Evaluation.of(model, text, streams, sequenceLength);
       System.out.printf(
           Locale.ROOT,
           "%.4f BPC (%,d bytes of the %s, %d streams)%n",
           result.bitsPerCharacter(),
           result.predictedBytes(),
-          bytes,
+          text,
           result.streams());
+      System.out.println(perplexities(result));
       if (dynamic.on) {
-        printDynamic(model, bytes);
+        printDynamic(model, text);
       }
     }
     return 0;
   }
 
-  private void printDynamic(Model model, Corpus.Part bytes) {
+  /** What else an evaluation says, and how it read the text. */
+  static String perplexities(Evaluation evaluation) {
+    Perplexity perplexity = evaluation.perplexity();
+    Perplexity.Units units = perplexity.units();
+    String lost =
+        units.lostBytes() == 0
+            ? ""
+            : "; the tokens lose %,d bytes: %.4f BPC with those spelled out"
+                .formatted(units.lostBytes(), perplexity.bitsPerByteSpelled());
+    return String.format(
+        Locale.ROOT,
+        "perplexity %.2f a token (%,d), %.2f a word (%,d, ends of lines included); segments of %d,"
+            + " memory of %d%s",
+        perplexity.ofToken(),
+        units.tokens(),
+        perplexity.ofWord(),
+        units.words(),
+        evaluation.sequenceLength(),
+        evaluation.memoryLength(),
+        lost);
+  }
+
+  private void printDynamic(Model model, Corpus.Part text) {
     DynamicEvaluation.Settings settings =
         new DynamicEvaluation.Settings(
             streams, sequenceLength, dynamic.learningRate, dynamic.decay, dynamic.precision);
     long begin = System.nanoTime();
-    DynamicEvaluation result = DynamicEvaluation.of(model, bytes, settings);
+    DynamicEvaluation result = DynamicEvaluation.of(model, text, settings);
     System.out.printf(
         Locale.ROOT,
         "%.4f BPC with dynamic evaluation (segments of %d, rate %s, decay %s; %,.0f bytes/s)%n",

@@ -12,6 +12,7 @@ import com.google.common.hash.Hashing;
 import com.google.common.hash.HashingOutputStream;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayInputStream;
 import java.io.DataInputStream;
@@ -62,7 +63,9 @@ public final class FileCompressor {
     this.model = model;
     vocabularySize = SHARNN.of(model).config().vocabularySize();
     checkArgument(
-        vocabularySize > CONTEXT && vocabularySize <= 256,
+        vocabularySize > CONTEXT
+            && vocabularySize <= 256
+            && SHARNN.of(model).vocabulary() == TextVocabulary.bytes(),
         "model %s must have a vocabularySize above %s (newline) and of at most 256, but has %s: it"
             + " must be a model of bytes",
         model.getName(),

@@ -1,7 +1,6 @@
 package io.github.sharnn.examples;
 
 import ai.djl.Model;
-import io.github.sharnn.AttentionWeights;
 import io.github.sharnn.SHARNN;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
@@ -55,7 +54,7 @@ final class ReportCommand implements Callable<Integer> {
       byte[] read = given == null ? run.text() : given;
       if (read.length > 0 && Files.isDirectory(path) && holdsModel(path)) {
         try (Model model = SHARNN.load(path, device.device())) {
-          page.add(run, read, AttentionWeights.of(model, read));
+          page.add(run, read, RunLog.attention(model, read));
         }
       } else {
         page.add(run, read, null);

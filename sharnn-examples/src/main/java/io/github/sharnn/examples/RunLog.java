@@ -10,6 +10,7 @@ import io.github.sharnn.generate.SHARNNGenerator;
 import io.github.sharnn.train.Evaluation;
 import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.StepReport;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.awt.AWTError;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -18,6 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 
@@ -93,7 +95,9 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
     }
     metrics.accept(report);
     if (report.evaluated()) {
-      metrics.add("sample", Map.of("text", sample()));
+      if (ofBytes(model)) {
+        metrics.add("sample", Map.of("text", sample()));
+      }
       long begin = System.nanoTime();
       if (begin - nextReport >= 0) {
         writeReport();
@@ -110,6 +114,15 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
         .build()
         .generate(text, bytes::write);
     return bytes.toString(StandardCharsets.UTF_8);
+  }
+
+  /** Where the attention looks in a text, if its tokens are the text's bytes. */
+  static List<AttentionWeights> attention(Model model, byte[] text) {
+    return ofBytes(model) ? AttentionWeights.of(model, text) : List.of();
+  }
+
+  private static boolean ofBytes(Model model) {
+    return SHARNN.of(model).vocabulary() == TextVocabulary.bytes();
   }
 
   private void begin() {
@@ -139,7 +152,9 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
         Map.of(
             "bitsPerCharacter", evaluation.bitsPerCharacter(),
             "predictedBytes", evaluation.predictedBytes(),
-            "streams", evaluation.streams()));
+            "streams", evaluation.streams(),
+            "tokenPerplexity", evaluation.perplexity().ofToken(),
+            "wordPerplexity", evaluation.perplexity().ofWord()));
   }
 
   /** Ends the metrics and writes the last report, of a run that failed too. */
@@ -156,7 +171,7 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
     Path report = folder.resolve("report.html");
     try {
       ReportPage page = new ReportPage();
-      page.add(RunMetrics.read(metricsFile), text, AttentionWeights.of(model, text));
+      page.add(RunMetrics.read(metricsFile), text, attention(model, text));
       page.write(report);
     } catch (LinkageError | AWTError | InternalError e) {
       System.err.printf(

@@ -22,13 +22,13 @@ import picocli.CommandLine.Spec;
 
 /**
  * The command line: {@code java -jar sharnn.jar
- * train|evaluate|score|generate|compress|decompress|verify|prepare-enwik8|plot|report|benchmark|export}.
+ * train|evaluate|score|generate|compress|decompress|verify|prepare-enwik8|prepare-text8|plot|report|benchmark|export}.
  *
  * <p>Exit codes: 0 success, 1 failed, 2 bad usage.
  */
 @Command(
     name = "sharnn",
-    description = "Train, evaluate, sample and compress with SHA-RNN language models of bytes.",
+    description = "Train, evaluate, sample and compress with SHA-RNN language models.",
     mixinStandardHelpOptions = true,
     versionProvider = Sharnn.Version.class,
     subcommands = {
@@ -40,6 +40,7 @@ import picocli.CommandLine.Spec;
       DecompressCommand.class,
       VerifyCommand.class,
       PrepareEnwik8Command.class,
+      PrepareText8Command.class,
       PlotCommand.class,
       ReportCommand.class,
       BenchmarkCommand.class,

@@ -15,6 +15,7 @@ import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainerBuilder;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStoppedException;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -48,6 +49,8 @@ final class TrainCommand implements Callable<Integer> {
   private static final int REPORT_TEXT = 40; // bytes
 
   @Mixin private CorpusOptions corpus;
+
+  @Mixin private VocabularyOptions vocabulary;
 
   @Mixin private DeviceOption device;
 
@@ -97,19 +100,24 @@ final class TrainCommand implements Callable<Integer> {
     Optional<Checkpoint> resumed = checkpoints.resumed();
     Optional<Checkpoint> from = checkpoints.from();
     if (resumed.isPresent()) {
-      refuse("--output", "--recipe", "--from");
+      refuse("--resume", "--output", "--recipe", "--from");
       output = resumed.get().folder().toAbsolutePath().getParent();
     } else {
       checkNew(output, "--output");
       checkNew(metrics, "--metrics");
     }
     Optional<Checkpoint> base = resumed.or(() -> from);
-    SHARNN block = settings.block(base.map(Checkpoint::config));
+    if (base.isPresent()) {
+      refuse(resumed.isPresent() ? "--resume" : "--from", "--vocabulary", "--minimum-count");
+    }
     List<Recipe.Stage> stages = settings.stages(resumed);
-    Corpus data =
+    Corpus bytes =
         resumed.isPresent() && !given("--corpus", "--split", "--enwik8")
             ? resumed.get().corpus()
             : corpus.open();
+    TextVocabulary tokens = base.isPresent() ? base.get().vocabulary() : vocabulary.of(bytes);
+    Corpus data = bytes.withVocabulary(tokens);
+    SHARNN block = settings.block(base.map(Checkpoint::config), tokens);
     System.out.println(data);
     System.out.println(block.config());
     System.out.println(
@@ -176,6 +184,9 @@ final class TrainCommand implements Callable<Integer> {
           test.predictedBytes(),
           test.streams(),
           output);
+      if (data.vocabulary() != TextVocabulary.bytes()) {
+        System.out.println(EvaluateCommand.perplexities(test));
+      }
     }
     return 0;
   }
@@ -187,7 +198,7 @@ final class TrainCommand implements Callable<Integer> {
       TrainingOptions options,
       Optional<Checkpoint> resumed)
       throws IOException {
-    byte[] text = new byte[(int) Math.min(REPORT_TEXT, data.validation().length())];
+    byte[] text = new byte[(int) Math.min(REPORT_TEXT, data.validation().bytes())];
     if (reportText == null) {
       data.validation().read(0, text);
     } else {
@@ -219,12 +230,12 @@ final class TrainCommand implements Callable<Integer> {
     return log;
   }
 
-  /** Refuses options that a run which goes on has already. */
-  private void refuse(String... names) {
+  /** Refuses options beside one that brings them already. */
+  private void refuse(String beside, String... names) {
     for (String name : names) {
       if (given(name)) {
         throw new ParameterException(
-            spec.commandLine(), "%s and --resume exclude each other".formatted(name));
+            spec.commandLine(), "%s and %s exclude each other".formatted(name, beside));
       }
     }
   }

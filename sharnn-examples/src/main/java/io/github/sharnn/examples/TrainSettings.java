@@ -9,6 +9,7 @@ import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainerBuilder;
 import io.github.sharnn.train.TrainingOptions;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -140,8 +141,11 @@ final class TrainSettings {
   }
 
   /** The model, over the options of another one, or of the recipe's. */
-  SHARNN block(Optional<SHARNNConfig> base) {
+  SHARNN block(Optional<SHARNNConfig> base, TextVocabulary vocabulary) {
     SHARNNBuilder builder = base.map(SHARNNConfig::toBuilder).orElseGet(recipe::model);
+    if (vocabulary != TextVocabulary.bytes()) { // of bytes another model may have fewer
+      builder.vocabulary(vocabulary);
+    }
     embeddingSize.ifPresent(builder::embeddingSize);
     boomSize.ifPresent(builder::boomSize);
     layers.ifPresent(builder::layers);

@@ -321,6 +321,69 @@ class SharnnTest {
     assertThat(none.code()).isEqualTo(1);
   }
 
+  @ParameterizedTest
+  @CsvSource({"words, vocabulary.txt", "words:5, vocabulary.txt", "bpe:260, tokenizer.json"})
+  void trains_evaluates_and_goes_on_with_words_and_subwords(
+      String kind, String file, @TempDir Path folder) throws IOException {
+    Path tokens = folder.resolve("model");
+    Outcome trained = train("--output", tokens, "--steps", 2, "--vocabulary", kind);
+    assertThat(trained.err()).isEmpty();
+    assertThat(trained.code()).isZero();
+    assertThat(trained.out())
+        .containsPattern("; as \\d+ (sub)?words: [\\d,]+, \\d+ and \\d+ tokens\n")
+        .containsPattern("test \\d+\\.\\d{4} BPC")
+        .containsPattern("\nperplexity \\S+ a token \\(\\d+\\), \\S+ a word \\(\\d+, ends of");
+    assertThat(tokens.resolve(file)).exists();
+    Outcome evaluated = run("evaluate", tokens, "--corpus", corpus, "--streams", 1);
+    assertThat(evaluated.out())
+        .containsPattern("BPC \\(\\d+ bytes of the test part.*1 streams\\)")
+        .containsPattern("perplexity .* a word .*; segments of 128, memory of 32");
+    assertThat(evaluated.out().contains("the tokens lose")).isEqualTo(kind.startsWith("words"));
+    Outcome resumed = train("--resume", tokens, "--vocabulary", kind);
+    assertThat(resumed.err()).contains("--vocabulary and --resume exclude each other");
+    resumed = run("train", "--resume", tokens, "--steps", 3);
+    assertThat(resumed.err()).isEmpty();
+    assertThat(resumed.out()).contains("step 3");
+    Outcome other = run("generate", tokens, "--prompt", "abcd");
+    assertThat(other.code()).isEqualTo(2);
+    assertThat(other.err()).contains("since generated tokens are bytes");
+    Files.writeString(tokens.resolve(file), "other");
+    assertThat(run("evaluate", tokens, "--corpus", corpus).err())
+        .contains(file + " is not the model's vocabulary");
+  }
+
+  @Test
+  void trains_on_a_folder_with_a_file_for_each_part(@TempDir Path folder) throws IOException {
+    for (String part : List.of("train", "valid", "test")) {
+      Files.writeString(folder.resolve("ptb." + part + ".txt"), " abcd efgh \n".repeat(40));
+    }
+    Path words = Files.writeString(folder.resolve("mine.txt"), "<eos>\nabcd\n<unk>\n");
+    List<Object> args = new ArrayList<>(List.of("train", "--corpus", folder, "--steps", 1));
+    args.addAll(List.of("--embedding-size", 16, "--boom-size", 32, "--memory-length", 32));
+    args.addAll(List.of("--batch-size", 4, "--output", folder.resolve("m"), "--vocabulary", words));
+    Outcome trained = run(args.toArray());
+    assertThat(trained.err()).isEmpty();
+    assertThat(trained.out()).contains("as 3 words: 120, 120 and 120 tokens");
+    assertThat(folder.resolve("m/vocabulary.txt")).hasSameBinaryContentAs(words);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "bpe, 'must be bytes, words, words:SIZE, bpe:SIZE or a file, but is ''bpe'''",
+    "bpe:many, a number of tokens after the colon",
+    "bpe:100, 'must be at least 256, but is 100'",
+    "words:1, 'maximumSize must be at least 2'",
+    "no.json, 'bpe:SIZE or a file, but is ''no.json'''",
+    "CORPUS, 'this is no vocabulary of words'"
+  })
+  void refuses_what_is_no_vocabulary(String kind, String message, @TempDir Path folder) {
+    String given = kind.equals("CORPUS") ? corpus.toString() : kind;
+    Outcome outcome = train("--output", folder.resolve("m"), "--vocabulary", given);
+    assertThat(outcome.err()).contains(message).hasLineCount(1);
+    assertThat(outcome.code()).isIn(1, 2);
+    assertThat(folder.resolve("m")).doesNotExist();
+  }
+
   @Test
   void lists_the_recipes() {
     assertThat(run("train", "--help").out())

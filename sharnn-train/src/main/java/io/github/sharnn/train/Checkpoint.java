@@ -17,6 +17,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.Safetensors;
 import io.github.sharnn.SafetensorsWeights;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -288,16 +289,30 @@ public final class Checkpoint {
   }
 
   /**
+   * Reads the vocabulary of the run, from the run's folder, which this checkpoint is in.
+   *
+   * @return the vocabulary
+   * @throws IOException if its file is missing or another
+   */
+  public TextVocabulary vocabulary() throws IOException {
+    return TextVocabulary.load(folder.toAbsolutePath().getParent(), training.corpus().vocabulary());
+  }
+
+  /**
    * Opens the corpus of the run, from where it was: any file that the checkpoint names.
    *
-   * @return the corpus, split as it was
+   * @return the corpus, split as it was, with the run's vocabulary
    * @throws IOException if it is no longer there
    * @throws IllegalArgumentException if it is too short now, or this system has no such paths
    */
   public Corpus corpus() throws IOException {
     TrainingRecord.CorpusRecord corpus = training.corpus();
-    return Corpus.withSizes(
-        Path.of(corpus.file()), corpus.train(), corpus.validation(), corpus.test());
+    Path origin = Path.of(corpus.file());
+    Corpus bytes =
+        Files.isDirectory(origin)
+            ? Corpus.folder(origin)
+            : Corpus.withSizes(origin, corpus.train(), corpus.validation(), corpus.test());
+    return bytes.withVocabulary(vocabulary());
   }
 
   /**

@@ -28,17 +28,18 @@ import java.util.zip.ZipInputStream;
  */
 public final class Enwik8 {
 
-  private static final String NAME = "enwik8";
-  private static final String ZIP = NAME + ".zip";
+  private static final long SIZE = 100_000_000;
   private static final int TIMEOUT_MILLIS = 60_000;
   private static final int MAX_REDIRECTS = 5;
 
+  private final String name;
   private final URI source;
   private final long size;
   private final String sha1;
 
   /** Another source, for tests. */
-  Enwik8(URI source, long size, String sha1) {
+  Enwik8(String name, URI source, long size, String sha1) {
+    this.name = name;
     this.source = source;
     this.size = size;
     this.sha1 = sha1;
@@ -58,16 +59,35 @@ public final class Enwik8 {
    */
   public static Path prepare(Path folder, Progress progress) throws IOException {
     return new Enwik8(
+            "enwik8",
             URI.create("http://mattmahoney.net/dc/enwik8.zip"),
-            100_000_000,
+            SIZE,
             "57b8363b814821dc9d47aa4d41f58733519076b2")
+        .find(folder, progress);
+  }
+
+  /**
+   * Does the same for {@code text8}, which is such text in 27 characters: lower-case letters and
+   * single spaces. 31 MB; the SHA-1 is the one that GluonNLP checks.
+   *
+   * @param folder where the file is or shall be; created where needed
+   * @param progress told of the bytes read, or null
+   * @return the file, for {@link Corpus#enwik8}, as it has the same size and split
+   * @throws IOException as {@link #prepare} does
+   */
+  public static Path prepareText8(Path folder, Progress progress) throws IOException {
+    return new Enwik8(
+            "text8",
+            URI.create("http://mattmahoney.net/dc/text8.zip"),
+            SIZE,
+            "0dc3edebc970dcc96137e7deda4d9995af9d93de")
         .find(folder, progress);
   }
 
   /** What {@link #prepare} does. */
   Path find(Path folder, Progress progress) throws IOException {
-    Path file = folder.resolve(NAME);
-    Path zip = folder.resolve(ZIP);
+    Path file = folder.resolve(name);
+    Path zip = folder.resolve(zipName());
     if (Files.exists(file)) {
       try (InputStream in = counted(Files.newInputStream(file), "Checking", size, progress)) {
         MessageDigest digest = newSha1();
@@ -90,6 +110,10 @@ public final class Enwik8 {
     return file;
   }
 
+  private String zipName() {
+    return name + ".zip";
+  }
+
   private InputStream download(Progress progress) throws IOException {
     try {
       HttpURLConnection connection = open(source);
@@ -104,7 +128,7 @@ public final class Enwik8 {
     } catch (IOException e) {
       throw new IOException(
           "can't download %s: %s; fetch it by other means and put it into the folder as %s"
-              .formatted(source, e, ZIP),
+              .formatted(source, e, zipName()),
           e);
     }
   }
@@ -122,8 +146,8 @@ public final class Enwik8 {
   /** Writes a zip file's entry beside its place, and moves it there once it is whole and right. */
   private void unpack(InputStream in, Object origin, Path file) throws IOException {
     Path scratch =
-        Files.createTempDirectory(file.toAbsolutePath().getParent(), NAME + "-unpacking-");
-    Path part = scratch.resolve(NAME);
+        Files.createTempDirectory(file.toAbsolutePath().getParent(), name + "-unpacking-");
+    Path part = scratch.resolve(name);
     scratch.toFile().deleteOnExit(); // where the process is interrupted
     part.toFile().deleteOnExit();
     try {
@@ -132,11 +156,11 @@ public final class Enwik8 {
       try (ZipInputStream zip = new ZipInputStream(in);
           OutputStream out = Files.newOutputStream(part)) {
         ZipEntry entry = zip.getNextEntry();
-        while (entry != null && !entry.getName().equals(NAME)) {
+        while (entry != null && !entry.getName().equals(name)) {
           entry = zip.getNextEntry();
         }
         if (entry == null) {
-          throw new IOException("it is no zip file with an entry " + NAME);
+          throw new IOException("it is no zip file with an entry " + name);
         }
         bytes = copy(zip, out, digest);
       } catch (IOException e) {
@@ -160,8 +184,8 @@ public final class Enwik8 {
     String actual = HexFormat.of().formatHex(digest.digest());
     if (bytes != size || !actual.equals(sha1)) {
       throw new IOException(
-          "%s is another file than enwik8, which has %d bytes and the SHA-1 %s: it has %s and %s"
-              .formatted(origin, size, sha1, bytes > size ? "more" : bytes, actual));
+          "%s is another file than %s, which has %d bytes and the SHA-1 %s: it has %s and %s"
+              .formatted(origin, name, size, sha1, bytes > size ? "more" : bytes, actual));
     }
   }
 

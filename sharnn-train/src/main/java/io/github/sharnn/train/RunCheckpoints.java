@@ -57,6 +57,7 @@ final class RunCheckpoints implements AutoCloseable {
       try {
         RunCheckpoints run = new RunCheckpoints(policy, lock, corpus.record());
         run.resume(options, stages);
+        corpus.vocabulary().save(policy.folder());
         opened = true;
         return run;
       } finally {

@@ -285,6 +285,7 @@ public final class SHARNNTrainerBuilder {
 
   /** Checks that each part is long enough for its streams. */
   void checkParts(Corpus corpus) {
+    Evaluation.checkVocabulary(SHARNN.of(model), corpus.train());
     StreamDataset.fixed(corpus.train(), batchSize, sequenceLength);
     StreamDataset.fixed(corpus.validation(), evaluationStreams(), sequenceLength);
   }

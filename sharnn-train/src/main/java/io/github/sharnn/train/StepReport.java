@@ -4,10 +4,11 @@ package io.github.sharnn.train;
  * What {@link SHARNNTrainer#fit} knows after one optimizer step.
  *
  * @param step the step, from 1
- * @param bytes bytes trained on so far, each as often as it was read
+ * @param bytes bytes trained on so far, each as often as it was read; of a vocabulary that is not
+ *     bytes, tokens times the training part's mean bytes a token
  * @param used how much of the budget is used, from 0 to 1
  * @param seconds wall-clock time since fit was called
- * @param trainBpc bits per character of this step's batch, before the step
+ * @param trainBpc bits per character of this step's batch, before the step, by the same mean
  * @param validationBpc bits per character of the validation part after the step, or NaN where it
  *     was not evaluated
  * @param bytesPerSecond this step's bytes over its own time, evaluation left out

@@ -12,7 +12,9 @@ import ai.djl.training.dataset.Dataset;
 import ai.djl.translate.Batchifier;
 import ai.djl.util.Progress;
 import com.google.common.collect.AbstractIterator;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Iterator;
 import java.util.Random;
 
@@ -25,14 +27,14 @@ import java.util.Random;
  * sequenceLength} with probability 0.95, else half of it; then from a normal distribution around
  * that with deviation 5, at least 5 and at most {@code sequenceLength}. With {@link #fixed} every
  * segment has {@code sequenceLength} steps. The last segment has what is left of the streams; the
- * bytes that do not fill all streams (fewer than B) are left out.
+ * tokens that do not fill all streams (fewer than B) are left out.
  *
  * <p>A random length is a function of seed, pass and position alone, so that a run can go on in the
  * middle of a pass with nothing but these three.
  *
  * <ul>
- *   <li>Data: tokens {@code (B, T)} INT64, the bytes as unsigned numbers
- *   <li>Labels: {@code (B, T)} INT64, the bytes one position later
+ *   <li>Data: tokens {@code (B, T)} INT64, of bytes the unsigned numbers
+ *   <li>Labels: {@code (B, T)} INT64, the tokens one position later
  * </ul>
  */
 public final class StreamDataset implements Dataset {
@@ -42,6 +44,7 @@ public final class StreamDataset implements Dataset {
   private static final int MIN_LENGTH = 5;
 
   private final Corpus.Part part;
+  private final DataType type; // that tokens are copied as
   private final int streams;
   private final int sequenceLength;
   private final Long seed; // null: fixed lengths
@@ -59,6 +62,7 @@ public final class StreamDataset implements Dataset {
         part,
         streams);
     this.part = part;
+    this.type = type(part.vocabulary());
     this.streams = streams;
     this.sequenceLength = sequenceLength;
     this.seed = seed;
@@ -68,7 +72,7 @@ public final class StreamDataset implements Dataset {
    * Creates a dataset of segments of random length, for training. Each pass over the data has other
    * lengths.
    *
-   * @param part the bytes
+   * @param part the tokens
    * @param streams number of streams B
    * @param sequenceLength longest segment T (bptt)
    * @param seed decides all lengths
@@ -82,7 +86,7 @@ public final class StreamDataset implements Dataset {
   /**
    * Creates a dataset of segments of one length, for evaluation.
    *
-   * @param part the bytes
+   * @param part the tokens
    * @param streams number of streams B
    * @param sequenceLength length T of every segment but the last
    * @return the dataset
@@ -93,7 +97,7 @@ public final class StreamDataset implements Dataset {
   }
 
   /**
-   * Returns how many bytes each stream predicts in one pass.
+   * Returns how many tokens each stream predicts in one pass.
    *
    * @return the length of a stream
    */
@@ -138,16 +142,9 @@ public final class StreamDataset implements Dataset {
 
   private Batch batch(NDManager parent, long position, int length) {
     NDManager manager = parent.newSubManager();
-    // as bytes, an eighth of the tokens: a copy this small does not make a GPU wait
-    ByteBuffer bytes = ByteBuffer.allocateDirect(streams * (length + 1));
-    byte[] row = new byte[length + 1];
-    for (int stream = 0; stream < streams; stream++) {
-      part.read(stream * streamLength + position, row);
-      bytes.put(row);
-    }
     Shape shape = new Shape(streams, length + 1);
-    NDArray text =
-        manager.create(bytes.flip(), shape, DataType.UINT8).toType(DataType.INT64, false);
+    NDArray text = manager.create(read(position, length + 1), shape, type);
+    text = text.toType(DataType.INT64, false);
     NDArray data = text.get(":, :-1"); // (B, T+1) -> (B, T)
     NDArray label = text.get(":, 1:"); // (B, T+1) -> (B, T)
     return new Batch(
@@ -159,6 +156,38 @@ public final class StreamDataset implements Dataset {
         Batchifier.STACK,
         position + length,
         streamLength);
+  }
+
+  /** As few bytes as hold the tokens: a copy this small does not make a GPU wait. */
+  private ByteBuffer read(long position, int length) {
+    int width = type.getNumOfBytes();
+    ByteBuffer bytes =
+        ByteBuffer.allocateDirect(streams * length * width).order(ByteOrder.nativeOrder());
+    if (part.vocabulary() == TextVocabulary.bytes()) {
+      byte[] row = new byte[length];
+      for (int stream = 0; stream < streams; stream++) {
+        part.read(stream * streamLength + position, row);
+        bytes.put(row);
+      }
+      return bytes.flip();
+    }
+    int[] row = new int[length];
+    for (int stream = 0; stream < streams; stream++) {
+      part.read(stream * streamLength + position, row);
+      for (int token : row) {
+        if (type == DataType.UINT8) {
+          bytes.put((byte) token);
+        } else {
+          bytes.putInt(token);
+        }
+      }
+    }
+    return bytes.flip();
+  }
+
+  private static DataType type(TextVocabulary vocabulary) {
+    // DJL 0.35.1 ends the process where an array of 16 bits is made
+    return vocabulary.size() <= 1 << Byte.SIZE ? DataType.UINT8 : DataType.INT32;
   }
 
   @Override

@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.MalformedModelException;
 import com.google.common.base.Throwables;
+import com.google.common.collect.Sets;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonElement;
@@ -24,6 +25,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import org.slf4j.Logger;
@@ -172,8 +174,11 @@ record TrainingRecord(
    * @param validation of the validation part
    * @param test of the test part
    * @param sha256 of the whole file
+   * @param vocabulary its {@link io.github.sharnn.vocabulary.TextVocabulary#property}, or null for
+   *     bytes
    */
-  record CorpusRecord(String file, long train, long validation, long test, String sha256) {
+  record CorpusRecord(
+      String file, long train, long validation, long test, String sha256, String vocabulary) {
 
     CorpusRecord {
       checkArgument(file != null && sha256 != null, "the corpus is missing");
@@ -204,10 +209,11 @@ record TrainingRecord(
   private static void compare(Record saved, Record now, List<String> differences) {
     JsonObject before = GSON.toJsonTree(saved).getAsJsonObject();
     JsonObject after = GSON.toJsonTree(now).getAsJsonObject();
-    for (String name : new TreeSet<>(after.keySet())) { // the same in both: no field is null
+    // a field that is null has no name there
+    for (String name : new TreeSet<>(Sets.union(before.keySet(), after.keySet()))) {
       JsonElement old = before.get(name);
       JsonElement fresh = after.get(name);
-      if (old.equals(fresh)) {
+      if (Objects.equals(old, fresh)) {
         continue;
       }
       if (MAY_CHANGE.contains(name)) {

@@ -39,6 +39,7 @@ final class TrainingRun {
   private final Corpus corpus;
   private final StreamDataset dataset;
   private final Budget budget;
+  private final double bytesPerToken;
   private final TrainingStep step;
   private final NDManager stateManager;
   private final List<StepReport> history = new ArrayList<>();
@@ -61,6 +62,7 @@ final class TrainingRun {
     this.corpus = corpus;
     this.dataset = dataset;
     this.budget = stage.stages().get(stage.index()).budget();
+    this.bytesPerToken = corpus.train().bytes() / (double) corpus.train().length();
     this.step = new TrainingStep(trainer);
     this.stateManager = state.manager();
   }
@@ -171,7 +173,7 @@ final class TrainingRun {
     // while the device is still busy with this batch, the next one is on its way to it
     next = batches.hasNext() ? batches.next() : null;
     double norm = read(scaledNorm) / scale; // waits for the device
-    double bpc = slices.meanLoss() / SequenceCrossEntropy.NATS_PER_BIT;
+    double bpc = slices.meanLoss() / bytesPerToken / SequenceCrossEntropy.NATS_PER_BIT;
     if (Double.isFinite(norm)) {
       state.replaceStates(slices.states());
     } else {
@@ -182,7 +184,8 @@ final class TrainingRun {
     updateWeights(bpc, norm);
     trainer.addMetric("step", updateBegin);
     long now = System.nanoTime();
-    state.bytes += tokens;
+    long bytes = Math.round(tokens * bytesPerToken);
+    state.bytes += bytes;
     state.step++;
     state.offset = batch.getProgress();
     noteUsed();
@@ -200,7 +203,7 @@ final class TrainingRun {
             state.nanos() / 1e9,
             bpc,
             validation,
-            tokens / ((now - begin) / 1e9),
+            bytes / ((now - begin) / 1e9),
             norm,
             state.learningRate.latest(),
             scale));

@@ -42,7 +42,9 @@ final class WorkingWeights implements AutoCloseable {
         "a model trained in FLOAT16 must have FLOAT32 weights, for the optimizer to change, but has %s",
         type);
     Model copy =
-        SHARNN.of(block.config()).newModel(model.getName(), model.getNDManager().getDevice());
+        SHARNN
+            .of(block.config(), block.vocabulary())
+            .newModel(model.getName(), model.getNDManager().getDevice());
     copy.setDataType(DataType.FLOAT16);
     SHARNN.of(copy).initialize(copy.getNDManager(), DataType.FLOAT16, tokens);
     WorkingWeights weights = new WorkingWeights(model, copy);

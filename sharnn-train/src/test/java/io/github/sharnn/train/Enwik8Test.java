@@ -58,7 +58,7 @@ class Enwik8Test {
     InetSocketAddress address = server.getAddress();
     URI source =
         new URI("http", null, address.getHostString(), address.getPort(), "/e.zip", null, null);
-    return new Enwik8(source, TEXT.length, sha1);
+    return new Enwik8("enwik8", source, TEXT.length, sha1);
   }
 
   private static byte[] zip(String name, byte[] content) throws IOException {

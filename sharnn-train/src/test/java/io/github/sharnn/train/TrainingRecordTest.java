@@ -41,7 +41,7 @@ class TrainingRecordTest {
         Double.POSITIVE_INFINITY,
         0,
         evaluations,
-        new TrainingRecord.CorpusRecord("corpus", 1000, 100, 100, "0".repeat(64)),
+        new TrainingRecord.CorpusRecord("corpus", 1000, 100, 100, "0".repeat(64), "words"),
         Map.of("java", "17"));
   }
 
@@ -91,5 +91,17 @@ class TrainingRecordTest {
         .isInstanceOf(IOException.class)
         .hasMessageContaining("it could not be read back: it has ")
         .hasMessageContaining(" bytes, but may have 4194304");
+  }
+
+  @Test
+  void a_vocabulary_that_came_or_went_is_a_difference() {
+    TrainingRecord record = record(1, List.of(List.of(evaluation(77))));
+    TrainingRecord.CorpusRecord words = record.corpus();
+    TrainingRecord.CorpusRecord bytes =
+        new TrainingRecord.CorpusRecord(
+            words.file(), words.train(), words.validation(), words.test(), words.sha256(), null);
+    assertThat(record.differences(record.config(), record.options(), words, 1)).isEmpty();
+    assertThat(record.differences(record.config(), record.options(), bytes, 1))
+        .containsExactly("vocabulary was \"words\", is now null");
   }
 }

@@ -1,0 +1,85 @@
+package io.github.sharnn.vocabulary;
+
+import com.google.common.hash.Hashing;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.ServiceLoader;
+
+/** A vocabulary's file in a model's folder. */
+final class SavedVocabulary {
+
+  private SavedVocabulary() {}
+
+  static void save(TextVocabulary vocabulary, Path folder) throws IOException {
+    if (vocabulary.kind().equals(ByteVocabulary.KIND)) {
+      return;
+    }
+    Path file = folder.resolve(format(vocabulary.kind()).fileName());
+    byte[] content = vocabulary.content();
+    if (Files.exists(file)) {
+      if (Arrays.equals(Files.readAllBytes(file), content)) {
+        return;
+      }
+      throw new IOException(
+          "%s is there and is another vocabulary: save to another folder, or delete it"
+              .formatted(file));
+    }
+    Files.createDirectories(folder);
+    Path unfinished = Files.createTempFile(folder, ".vocabulary", ".tmp");
+    try {
+      Files.write(unfinished, content);
+      Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
+    } finally {
+      Files.deleteIfExists(unfinished);
+    }
+  }
+
+  static TextVocabulary load(Path folder, String property) throws IOException {
+    if (property == null) {
+      return TextVocabulary.bytes();
+    }
+    String[] parts = property.split(" ", 2);
+    if (parts.length != 2) {
+      throw new IOException(
+          "the model in %s names its vocabulary as '%s', which is no kind and SHA-256"
+              .formatted(folder, property));
+    }
+    VocabularyFormat format = format(parts[0]);
+    Path file = folder.resolve(format.fileName());
+    if (!Files.isRegularFile(file)) {
+      throw new NoSuchFileException(
+          file.toString(),
+          null,
+          "the model's vocabulary is missing: copy it from where the model was saved");
+    }
+    byte[] content = Files.readAllBytes(file);
+    String actual = Hashing.sha256().hashBytes(content).toString();
+    if (!actual.equals(parts[1])) {
+      throw new IOException(
+          "%s is not the model's vocabulary: it has the SHA-256 %s, but the model was trained with %s;"
+                  .formatted(file, actual, parts[1])
+              + " copy the file from where the model was saved");
+    }
+    return format.read(content);
+  }
+
+  private static VocabularyFormat format(String kind) throws IOException {
+    Optional<VocabularyFormat> found =
+        ServiceLoader.load(VocabularyFormat.class, SavedVocabulary.class.getClassLoader()).stream()
+            .map(ServiceLoader.Provider::get)
+            .filter(format -> format.kind().equals(kind))
+            .findFirst();
+    if (found.isEmpty()) {
+      throw new IOException(
+          "nothing on the class path reads a vocabulary of the kind '%s': add the artifact"
+                  .formatted(kind)
+              + " io.github.sharnn:sharnn-tokenizers for 'tokenizer'");
+    }
+    return found.get();
+  }
+}

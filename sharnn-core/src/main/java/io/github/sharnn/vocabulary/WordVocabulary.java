@@ -1,0 +1,254 @@
+package io.github.sharnn.vocabulary;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import com.google.common.hash.Hashing;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.IntConsumer;
+
+/**
+ * Words between ASCII white space, and {@code <eos>} for each newline, as WikiText and Penn
+ * Treebank count them. A word that the vocabulary lacks is {@code <unk>}.
+ *
+ * <pre>{@code
+ * Corpus corpus = Corpus.folder(Path.of("wikitext-103"));
+ * WordVocabulary words = WordVocabulary.train(corpus.train().open(), 1, Integer.MAX_VALUE);
+ * }</pre>
+ *
+ * <p>Tokens are sorted by falling frequency, then by text; {@code <eos>} and {@code <unk>} have the
+ * place that their frequencies give them. Decoding joins words by one space: it does not promise
+ * the same text. A last line gets its {@code <eos>} also without a newline, where a text ends. The
+ * file is {@code vocabulary.txt}, UTF-8, a token a line; bytes that are not UTF-8 are U+FFFD.
+ */
+public final class WordVocabulary implements TextVocabulary {
+
+  /** The word in place of one that the vocabulary lacks. */
+  public static final String UNKNOWN = "<unk>";
+
+  /** The end of a line. */
+  public static final String END_OF_LINE = "<eos>";
+
+  static final String KIND = "words";
+
+  private final List<String> words;
+  private final Map<String, Integer> indices = new HashMap<>();
+  private final int unknown;
+  private final int endOfLine;
+  private final String sha256;
+
+  private WordVocabulary(List<String> words) {
+    this.words = List.copyOf(words);
+    for (int i = 0; i < this.words.size(); i++) {
+      String word = this.words.get(i);
+      byte[] bytes = word.getBytes(StandardCharsets.UTF_8);
+      boolean spaced = false;
+      for (byte each : bytes) {
+        spaced |= WordCount.isSpace(each);
+      }
+      checkArgument(
+          bytes.length > 0 && !spaced,
+          "a word must not be empty or have white space in it, but word %s is '%s'",
+          i,
+          word);
+      Integer before = indices.put(word, i);
+      checkArgument(
+          before == null, "words must differ, but words %s and %s are '%s'", before, i, word);
+    }
+    checkArgument(
+        indices.containsKey(UNKNOWN) && indices.containsKey(END_OF_LINE),
+        "a vocabulary of words must have %s and %s, but these %s lack one",
+        UNKNOWN,
+        END_OF_LINE,
+        words.size());
+    unknown = indices.get(UNKNOWN);
+    endOfLine = indices.get(END_OF_LINE);
+    sha256 = Hashing.sha256().hashBytes(content()).toString();
+  }
+
+  /**
+   * Creates a vocabulary of given words.
+   *
+   * @param words token n is the n-th, counted from 0; with {@code <unk>} and {@code <eos>}
+   * @return the vocabulary
+   * @throws IllegalArgumentException if a word is empty, has white space or is there twice, or one
+   *     of the two is missing
+   */
+  public static WordVocabulary of(List<String> words) {
+    return new WordVocabulary(words);
+  }
+
+  /**
+   * Counts the words of a text, which should be the training part alone.
+   *
+   * @param text read to the end and closed
+   * @param minimumCount occurrences that a word needs, at least 1
+   * @param maximumSize the most tokens, at least 2: {@code <unk>}, {@code <eos>} and the most
+   *     frequent words
+   * @return the vocabulary
+   * @throws IOException if the text can't be read
+   * @throws IllegalArgumentException if a number is below its least, or the text has no words
+   */
+  public static WordVocabulary train(InputStream text, int minimumCount, int maximumSize)
+      throws IOException {
+    checkArgument(minimumCount >= 1, "minimumCount must be at least 1, but is %s", minimumCount);
+    checkArgument(
+        maximumSize >= 2,
+        "maximumSize must be at least 2, for %s and %s, but is %s",
+        UNKNOWN,
+        END_OF_LINE,
+        maximumSize);
+    Map<String, long[]> counts = new HashMap<>();
+    WordScanner scanner =
+        new WordScanner(
+            word -> counts.computeIfAbsent(word, none -> new long[1])[0]++,
+            () -> counts.computeIfAbsent(END_OF_LINE, none -> new long[1])[0]++);
+    try (text) {
+      byte[] buffer = new byte[1 << 16];
+      for (int n = text.read(buffer); n >= 0; n = text.read(buffer)) {
+        scanner.write(buffer, 0, n);
+      }
+    }
+    scanner.end();
+    checkArgument(!counts.isEmpty(), "the text to take words from has none");
+    long[] endOfLine = counts.getOrDefault(END_OF_LINE, new long[1]);
+    long[] unknown = counts.getOrDefault(UNKNOWN, new long[1]);
+    counts.remove(END_OF_LINE);
+    counts.remove(UNKNOWN);
+    Comparator<Map.Entry<String, long[]>> order =
+        Comparator.<Map.Entry<String, long[]>>comparingLong(e -> -e.getValue()[0])
+            .thenComparing(Map.Entry::getKey);
+    List<Map.Entry<String, long[]>> kept = new ArrayList<>();
+    for (Map.Entry<String, long[]> entry : counts.entrySet().stream().sorted(order).toList()) {
+      if (entry.getValue()[0] >= minimumCount && kept.size() < maximumSize - 2) {
+        kept.add(entry);
+      } else {
+        unknown[0] += entry.getValue()[0];
+      }
+    }
+    kept.add(Map.entry(END_OF_LINE, endOfLine));
+    kept.add(Map.entry(UNKNOWN, unknown));
+    return new WordVocabulary(kept.stream().sorted(order).map(Map.Entry::getKey).toList());
+  }
+
+  @Override
+  public String kind() {
+    return KIND;
+  }
+
+  @Override
+  public boolean lossless() {
+    return false;
+  }
+
+  @Override
+  public TokenEncoder encoder(IntConsumer tokens) {
+    return new WordScanner(
+        word -> tokens.accept(indices.getOrDefault(word, unknown)),
+        () -> tokens.accept(endOfLine)) {
+      @Override
+      boolean comesBack(String word) {
+        return indices.containsKey(word) && !word.equals(END_OF_LINE);
+      }
+    };
+  }
+
+  @Override
+  public TokenDecoder decoder() {
+    return new TokenDecoder() {
+      private boolean inLine;
+
+      @Override
+      public byte[] decode(int token) {
+        String word = getToken(token);
+        if (token == endOfLine) {
+          inLine = false;
+          return new byte[] {'\n'};
+        }
+        String text = inLine ? " " + word : word;
+        inLine = true;
+        return text.getBytes(StandardCharsets.UTF_8);
+      }
+    };
+  }
+
+  @Override
+  public byte[] content() {
+    return (String.join("\n", words) + "\n").getBytes(StandardCharsets.UTF_8);
+  }
+
+  @Override
+  public String sha256() {
+    return sha256;
+  }
+
+  @Override
+  public String getToken(long index) {
+    checkArgument(
+        index >= 0 && index < words.size(),
+        "tokens are from 0 to %s, not %s",
+        words.size() - 1,
+        index);
+    return words.get((int) index);
+  }
+
+  @Override
+  public boolean contains(String token) {
+    return indices.containsKey(token);
+  }
+
+  /** Returns the word's token, that of {@code <unk>} where it has none. */
+  @Override
+  public long getIndex(String token) {
+    return indices.getOrDefault(token, unknown);
+  }
+
+  @Override
+  public long size() {
+    return words.size();
+  }
+
+  @Override
+  public String toString() {
+    return "%,d words".formatted(words.size());
+  }
+
+  /** Reads {@code vocabulary.txt}. */
+  public static final class Format implements VocabularyFormat {
+
+    /** Creates the format. */
+    public Format() {
+      // for ServiceLoader
+    }
+
+    @Override
+    public String kind() {
+      return KIND;
+    }
+
+    @Override
+    public String fileName() {
+      return "vocabulary.txt";
+    }
+
+    @Override
+    public TextVocabulary read(byte[] content) throws IOException {
+      try {
+        String text =
+            StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(content)).toString();
+        return new WordVocabulary(Arrays.asList(text.split("\n")));
+      } catch (CharacterCodingException | IllegalArgumentException e) {
+        throw new IOException("this is no vocabulary of words, a word a line in UTF-8: " + e, e);
+      }
+    }
+  }
+}

@@ -1,0 +1,130 @@
+package io.github.sharnn.vocabulary;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Model;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SavedVocabularyTest {
+
+  private static final WordVocabulary WORDS =
+      WordVocabulary.of(List.of("the", "<eos>", "<unk>", "cat"));
+
+  @TempDir Path folder;
+
+  private static SHARNNBuilder builder() {
+    return SHARNN.builder().embeddingSize(8).boomSize(16).layers(1).memoryLength(8);
+  }
+
+  private void save(SHARNN block) throws IOException {
+    try (Model model = block.newModel("tiny")) {
+      block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
+      model.save(folder, null);
+    }
+  }
+
+  @Test
+  void a_loaded_model_has_the_vocabulary_that_it_was_saved_with() throws Exception {
+    save(builder().vocabulary(WORDS).build());
+    try (Model model = SHARNN.load(folder)) {
+      SHARNN block = SHARNN.of(model);
+      assertThat(block.config().vocabularySize()).isEqualTo(4);
+      assertThat(block.vocabulary().encode("the cat sat\n")).containsExactly(0, 3, 2, 1);
+      assertThat(block.vocabulary().sha256()).isEqualTo(WORDS.sha256());
+      assertThat(block.withoutAttention().vocabulary()).isSameAs(block.vocabulary());
+      assertThat(block.collapse(model.getNDManager()).vocabulary()).isSameAs(block.vocabulary());
+    }
+  }
+
+  @Test
+  void bytes_have_no_file_and_no_property() throws Exception {
+    save(builder().build());
+    assertThat(folder.toFile().list())
+        .containsExactlyInAnyOrder("tiny-0000.params", "serving.properties");
+    try (Model model = SHARNN.load(folder)) {
+      assertThat(model.getProperty(TextVocabulary.MODEL_PROPERTY)).isNull();
+      assertThat(SHARNN.of(model).vocabulary()).isSameAs(TextVocabulary.bytes());
+    }
+  }
+
+  @Test
+  void refuses_a_missing_vocabulary() throws Exception {
+    save(builder().vocabulary(WORDS).build());
+    Files.delete(folder.resolve("vocabulary.txt"));
+    assertThatThrownBy(() -> SHARNN.load(folder))
+        .isInstanceOf(NoSuchFileException.class)
+        .hasMessageContaining("vocabulary.txt")
+        .hasMessageContaining("the model's vocabulary is missing: copy it from where");
+  }
+
+  @Test
+  void refuses_an_altered_vocabulary_and_that_of_another_model() throws Exception {
+    save(builder().vocabulary(WORDS).build());
+    Path file = folder.resolve("vocabulary.txt");
+    Files.writeString(file, "the\n<eos>\n<unk>\ndog\n");
+    assertThatThrownBy(() -> SHARNN.load(folder))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(file + " is not the model's vocabulary")
+        .hasMessageContaining(WORDS.sha256());
+  }
+
+  @Test
+  void refuses_a_kind_that_nothing_reads() {
+    assertThatThrownBy(() -> TextVocabulary.load(folder, "tokenizer 00"))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("kind 'tokenizer'")
+        .hasMessageContaining("io.github.sharnn:sharnn-tokenizers");
+    assertThatThrownBy(() -> TextVocabulary.load(folder, "words"))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("names its vocabulary as 'words'");
+  }
+
+  @Test
+  void saves_the_same_again_but_never_over_another() throws Exception {
+    WORDS.save(folder);
+    WORDS.save(folder);
+    assertThat(folder.toFile().list()).containsExactly("vocabulary.txt");
+    WordVocabulary other = WordVocabulary.of(List.of("<unk>", "<eos>"));
+    assertThatThrownBy(() -> other.save(folder))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("vocabulary.txt is there and is another vocabulary");
+    assertThat(folder.resolve("vocabulary.txt")).hasBinaryContent(WORDS.content());
+  }
+
+  @Test
+  void refuses_a_model_of_another_size() {
+    SHARNNBuilder builder = builder().vocabulary(WORDS).vocabularySize(5);
+    assertThatIllegalArgumentException()
+        .isThrownBy(builder::build)
+        .withMessageContaining("vocabularySize must be the vocabulary's (4 words, of 4 tokens)")
+        .withMessageContaining("but is 5");
+  }
+
+  @Test
+  void bytes_come_back_whatever_they_are() {
+    byte[] all = new byte[256];
+    for (int i = 0; i < 256; i++) {
+      all[i] = (byte) i;
+    }
+    TextVocabulary bytes = TextVocabulary.bytes();
+    assertThat(bytes.encode(all)).startsWith(0, 1, 2).endsWith(254, 255).hasSize(256);
+    assertThat(bytes.decode(bytes.encode(all))).isEqualTo(all);
+    assertThat(bytes.lossless()).isTrue();
+    assertThat(bytes.getIndex(bytes.getToken(0xE9))).isEqualTo(0xE9);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> bytes.decode(256))
+        .withMessageContaining("from 0 to 255, not 256");
+  }
+}

@@ -1,0 +1,73 @@
+package io.github.sharnn.examples;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import com.google.common.primitives.Ints;
+import io.github.sharnn.tokenizers.BytePairTrainer;
+import io.github.sharnn.tokenizers.SubwordVocabulary;
+import io.github.sharnn.train.Corpus;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import io.github.sharnn.vocabulary.WordVocabulary;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import picocli.CommandLine.Option;
+
+/** What a new model's tokens stand for. */
+final class VocabularyOptions {
+
+  private static final String BYTES = "bytes";
+  private static final String WORDS = "words";
+  private static final String PIECES = "bpe";
+
+  @Option(
+      names = "--vocabulary",
+      paramLabel = "KIND",
+      description =
+          "bytes; words or words:SIZE, the training part's most frequent; bpe:SIZE, byte-level BPE"
+              + " trained on the training part; or the file of a Hugging Face tokenizer.json or of"
+              + " another model's vocabulary.txt. Default: bytes.")
+  private String kind = BYTES;
+
+  @Option(
+      names = "--minimum-count",
+      paramLabel = "N",
+      description = "Occurrences that a word of --vocabulary words needs. Default: 1.")
+  private int minimumCount = 1;
+
+  /** Makes or reads the vocabulary. */
+  TextVocabulary of(Corpus corpus) throws IOException {
+    String[] parts = kind.split(":", 2);
+    Path file = Path.of(kind);
+    if (kind.equals(BYTES)) {
+      return TextVocabulary.bytes();
+    }
+    if (parts[0].equals(WORDS)) {
+      int size = parts.length == 1 ? Integer.MAX_VALUE : size(parts[1]);
+      return WordVocabulary.train(corpus.train().open(), minimumCount, size);
+    }
+    if (parts[0].equals(PIECES) && parts.length == 2) {
+      int size = size(parts[1]);
+      long begin = System.nanoTime();
+      SubwordVocabulary pieces = BytePairTrainer.train(corpus.train().open(), size);
+      System.out.printf(
+          Locale.ROOT, "%s trained in %.0f s%n", pieces, (System.nanoTime() - begin) / 1e9);
+      return pieces;
+    }
+    checkArgument(
+        Files.isRegularFile(file),
+        "--vocabulary must be bytes, words, words:SIZE, bpe:SIZE or a file, but is '%s'",
+        kind);
+    return kind.endsWith(".txt")
+        ? new WordVocabulary.Format().read(Files.readAllBytes(file))
+        : SubwordVocabulary.open(file);
+  }
+
+  private int size(String text) {
+    Integer size = Ints.tryParse(text);
+    checkArgument(
+        size != null, "--vocabulary takes a number of tokens after the colon, but is '%s'", kind);
+    return size;
+  }
+}

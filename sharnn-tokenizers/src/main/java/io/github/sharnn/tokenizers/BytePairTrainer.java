@@ -1,0 +1,257 @@
+package io.github.sharnn.tokenizers;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import com.google.gson.stream.JsonWriter;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.PriorityQueue;
+import java.util.Set;
+
+/**
+ * Makes byte-level BPE from a text, as GPT-2's is: the 256 bytes, and the pairs of tokens that are
+ * most frequent within words, merged one after the other. Ties go to the pair of smaller tokens; a
+ * pair that occurs once is not merged, nor one whose text is a token already. Token n below 256 is
+ * the byte n.
+ *
+ * <pre>{@code
+ * SubwordVocabulary pieces = BytePairTrainer.train(corpus.train().open(), 8192);
+ * }</pre>
+ */
+public final class BytePairTrainer {
+
+  private static final int LEAST_COUNT = 2;
+
+  private final List<String> tokens = new ArrayList<>();
+  private final Set<String> known = new HashSet<>();
+  private final List<String> merges = new ArrayList<>();
+  private final List<int[]> words = new ArrayList<>();
+  private final List<Long> counts = new ArrayList<>();
+  private final Map<Long, Pair> pairs = new HashMap<>();
+  private final PriorityQueue<Candidate> queue = new PriorityQueue<>();
+
+  private BytePairTrainer() {
+    for (int value = 0; value < ByteLevel.BYTES; value++) {
+      add(String.valueOf(ByteLevel.character(value)));
+    }
+  }
+
+  /** Two neighbours, how often they are, and the words that have or had them. */
+  private static final class Pair {
+    private long count;
+    private int[] places = new int[4];
+    private int size;
+
+    void add(int word) {
+      if (size > 0 && places[size - 1] == word) {
+        return;
+      }
+      if (size == places.length) {
+        places = Arrays.copyOf(places, 2 * size);
+      }
+      places[size++] = word;
+    }
+  }
+
+  /** A pair with a count that it may no longer have. */
+  private record Candidate(long count, long pair) implements Comparable<Candidate> {
+
+    @Override
+    public int compareTo(Candidate other) {
+      int order = Long.compare(other.count, count);
+      return order == 0 ? Long.compare(pair, other.pair) : order;
+    }
+  }
+
+  /**
+   * Trains.
+   *
+   * @param text what to take pairs from, the training part alone; read to the end and closed. Bytes
+   *     that are not UTF-8 are passed over
+   * @param size number of tokens, at least 256; fewer come out where the text has no more pairs
+   * @return the vocabulary, whose content is a {@code tokenizer.json}
+   * @throws IOException if the text can't be read
+   * @throws IllegalArgumentException if the size is below 256 or the text has no characters
+   */
+  public static SubwordVocabulary train(InputStream text, int size) throws IOException {
+    checkArgument(
+        size >= ByteLevel.BYTES,
+        "a byte-level vocabulary has all 256 bytes, so its size must be at least 256, but is %s",
+        size);
+    BytePairTrainer trainer = new BytePairTrainer();
+    trainer.count(text);
+    checkArgument(!trainer.words.isEmpty(), "the text to take pairs from has no characters");
+    trainer.merge(size);
+    return SubwordVocabulary.of(trainer.json().getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** Returns the words of a text, each once, as their tokens after the last merge. */
+  static List<int[]> segment(InputStream text, int size) throws IOException {
+    BytePairTrainer trainer = new BytePairTrainer();
+    trainer.count(text);
+    trainer.merge(size);
+    return trainer.words;
+  }
+
+  /** Adds a token, unless it is there. */
+  private boolean add(String token) {
+    return known.add(token) && tokens.add(token);
+  }
+
+  /** Counts words: all that merges depend on. */
+  private void count(InputStream text) throws IOException {
+    Map<String, long[]> found = new HashMap<>();
+    TextPieces pieces =
+        new TextPieces(
+            piece ->
+                ByteLevel.cut(piece, word -> found.computeIfAbsent(word, none -> new long[1])[0]++),
+            other -> {});
+    try (text) {
+      byte[] buffer = new byte[1 << 16];
+      for (int n = text.read(buffer); n >= 0; n = text.read(buffer)) {
+        pieces.write(buffer, 0, n);
+      }
+    }
+    pieces.flush();
+    found.forEach(
+        (word, count) -> {
+          byte[] bytes = word.getBytes(StandardCharsets.UTF_8);
+          int[] symbols = new int[bytes.length];
+          Arrays.setAll(symbols, i -> Byte.toUnsignedInt(bytes[i]));
+          words.add(symbols);
+          counts.add(count[0]);
+        });
+  }
+
+  private void merge(int size) {
+    for (int word = 0; word < words.size(); word++) {
+      int[] symbols = words.get(word);
+      for (int i = 1; i < symbols.length; i++) {
+        Pair pair = pairs.computeIfAbsent(key(symbols[i - 1], symbols[i]), none -> new Pair());
+        pair.count += counts.get(word);
+        pair.add(word);
+      }
+    }
+    pairs.forEach((key, pair) -> queue.add(new Candidate(pair.count, key)));
+    while (tokens.size() < size && !queue.isEmpty()) {
+      Candidate best = queue.remove();
+      Pair pair = pairs.get(best.pair);
+      if (pair == null || pair.count < LEAST_COUNT) {
+        continue;
+      }
+      if (pair.count < best.count) {
+        queue.add(new Candidate(pair.count, best.pair));
+      } else if (pair.count == best.count) { // else it is in the queue again
+        merge(best.pair, pair);
+      }
+    }
+  }
+
+  private static long key(int left, int right) {
+    return (long) left << Integer.SIZE | right;
+  }
+
+  private void merge(long key, Pair pair) {
+    int left = (int) (key >>> Integer.SIZE);
+    int right = (int) key;
+    if (!add(tokens.get(left) + tokens.get(right))) {
+      return; // the same text by another way: a second rank would change what the first one merges
+    }
+    int merged = tokens.size() - 1;
+    merges.add(tokens.get(left) + " " + tokens.get(right));
+    Set<Long> grown = new HashSet<>();
+    for (int i = 0; i < pair.size; i++) {
+      replace(pair.places[i], left, right, merged, grown);
+    }
+    pairs.remove(key);
+    for (long each : grown) {
+      queue.add(new Candidate(pairs.get(each).count, each));
+    }
+  }
+
+  private void replace(int word, int left, int right, int merged, Set<Long> grown) {
+    int[] before = words.get(word);
+    int[] after = new int[before.length];
+    int length = 0;
+    for (int i = 0; i < before.length; i++) {
+      if (before[i] == left && i + 1 < before.length && before[i + 1] == right) {
+        after[length++] = merged;
+        i++;
+      } else {
+        after[length++] = before[i];
+      }
+    }
+    if (length == before.length) {
+      return; // an earlier merge took the pair
+    }
+    after = Arrays.copyOf(after, length);
+    words.set(word, after);
+    long count = counts.get(word);
+    for (int i = 1; i < before.length; i++) {
+      pairs.get(key(before[i - 1], before[i])).count -= count;
+    }
+    for (int i = 1; i < length; i++) {
+      long key = key(after[i - 1], after[i]);
+      Pair pair = pairs.computeIfAbsent(key, none -> new Pair());
+      pair.count += count;
+      if (after[i - 1] == merged || after[i] == merged) {
+        pair.add(word);
+        grown.add(key);
+      }
+    }
+  }
+
+  private String json() throws IOException {
+    StringWriter text = new StringWriter();
+    try (JsonWriter json = new JsonWriter(text)) {
+      json.beginObject();
+      json.name("version").value("1.0");
+      json.name("truncation").nullValue();
+      json.name("padding").nullValue();
+      json.name("added_tokens").beginArray().endArray();
+      json.name("normalizer").nullValue();
+      json.name("pre_tokenizer");
+      byteLevel(json);
+      json.name("post_processor").nullValue();
+      json.name("decoder");
+      byteLevel(json);
+      json.name("model").beginObject();
+      json.name("type").value("BPE");
+      for (String none :
+          List.of("dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix")) {
+        json.name(none).nullValue();
+      }
+      for (String no : List.of("fuse_unk", "byte_fallback", "ignore_merges")) {
+        json.name(no).value(false);
+      }
+      json.name("vocab").beginObject();
+      for (int i = 0; i < tokens.size(); i++) {
+        json.name(tokens.get(i)).value(i);
+      }
+      json.endObject();
+      json.name("merges").beginArray();
+      for (String merge : merges) {
+        json.value(merge);
+      }
+      json.endArray().endObject().endObject();
+    }
+    return text.toString();
+  }
+
+  private static void byteLevel(JsonWriter json) throws IOException {
+    json.beginObject();
+    json.name("type").value("ByteLevel");
+    json.name("add_prefix_space").value(false);
+    json.name("trim_offsets").value(false);
+    json.name("use_regex").value(true);
+    json.endObject();
+  }
+}

@@ -1,0 +1,105 @@
+package io.github.sharnn.tokenizers;
+
+import static com.google.common.base.Verify.verify;
+
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CoderResult;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.function.Consumer;
+import java.util.function.IntConsumer;
+
+/**
+ * Bytes as pieces of text that a tokenizer takes one by one: each begins with a space that follows
+ * something else than white space, where no usual tokenizer has a token across. Bytes that are not
+ * UTF-8 come between pieces.
+ */
+final class TextPieces {
+
+  private static final int CHUNK_BYTES = 1 << 16; // enough to look for a cut
+  private static final int LONGEST_BYTES = 1 << 17; // without one
+
+  private final Consumer<String> pieces;
+  private final IntConsumer otherBytes;
+  private final CharsetDecoder decoder =
+      StandardCharsets.UTF_8
+          .newDecoder()
+          .onMalformedInput(CodingErrorAction.REPORT)
+          .onUnmappableCharacter(CodingErrorAction.REPORT);
+  private byte[] pending = new byte[2 * CHUNK_BYTES];
+  private int length;
+
+  TextPieces(Consumer<String> pieces, IntConsumer otherBytes) {
+    this.pieces = pieces;
+    this.otherBytes = otherBytes;
+  }
+
+  void write(byte[] text, int offset, int count) {
+    for (int done = 0; done < count; ) {
+      int some = Math.min(count - done, CHUNK_BYTES);
+      if (length + some > pending.length) {
+        pending = Arrays.copyOf(pending, 2 * pending.length);
+      }
+      System.arraycopy(text, offset + done, pending, length, some);
+      length += some;
+      done += some;
+      if (length >= CHUNK_BYTES) {
+        handOn(lastCut());
+      }
+    }
+  }
+
+  void flush() {
+    handOn(length);
+  }
+
+  /** The last place that is a cut without looking at more than two bytes, or 0. */
+  private int lastCut() {
+    for (int at = length - 1; at > 0; at--) {
+      if (pending[at] == ' ' && pending[at - 1] > ' ' && pending[at - 1] <= '~') {
+        return at;
+      }
+    }
+    if (length < LONGEST_BYTES) {
+      return 0;
+    }
+    int at = length;
+    while (at > length - 4 && (pending[at - 1] & 0xC0) == 0x80) {
+      at--; // to the last character's first byte
+    }
+    return at - 1;
+  }
+
+  private void handOn(int end) {
+    ByteBuffer bytes = ByteBuffer.wrap(pending, 0, end);
+    CharBuffer text = CharBuffer.allocate(end);
+    while (bytes.hasRemaining()) {
+      CoderResult result = decoder.reset().decode(bytes, text.clear(), true);
+      verify(!result.isOverflow(), "%s bytes became more characters", end);
+      cut(text.flip().toString());
+      if (result.isError()) {
+        for (int i = 0; i < result.length(); i++) {
+          otherBytes.accept(Byte.toUnsignedInt(bytes.get()));
+        }
+      }
+    }
+    System.arraycopy(pending, end, pending, 0, length - end);
+    length -= end;
+  }
+
+  private void cut(String text) {
+    int from = 0;
+    for (int at = 1; at < text.length(); at++) {
+      if (text.charAt(at) == ' ' && !ByteLevel.isSpace(text.charAt(at - 1))) {
+        pieces.accept(text.substring(from, at));
+        from = at;
+      }
+    }
+    if (from < text.length()) {
+      pieces.accept(text.substring(from));
+    }
+  }
+}

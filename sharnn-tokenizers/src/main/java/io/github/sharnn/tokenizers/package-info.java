@@ -1,0 +1,5 @@
+/**
+ * Subwords: {@link io.github.sharnn.tokenizers.SubwordVocabulary} reads any Hugging Face {@code
+ * tokenizer.json}, {@link io.github.sharnn.tokenizers.BytePairTrainer} makes one from a text.
+ */
+package io.github.sharnn.tokenizers;

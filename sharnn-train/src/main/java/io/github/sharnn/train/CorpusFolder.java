@@ -1,0 +1,45 @@
+package io.github.sharnn.train;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.util.List;
+
+/** The layouts of corpora that come as a file for each part. */
+final class CorpusFolder {
+
+  private static final List<String> LAYOUTS =
+      List.of("wiki.%s.tokens", "wiki.%s.raw", "ptb.%s.txt", "%s.txt");
+
+  private CorpusFolder() {}
+
+  /** Returns the files of training, validation and test part. */
+  static List<Path> files(Path folder) throws IOException {
+    if (!Files.isDirectory(folder)) {
+      throw new NotDirectoryException(
+          folder + " is not a folder; name the one with the three files of a corpus");
+    }
+    List<List<Path>> found =
+        LAYOUTS.stream()
+            .map(layout -> files(folder, layout))
+            .filter(files -> files.stream().allMatch(Files::isRegularFile))
+            .toList();
+    if (found.size() != 1) {
+      throw new IOException(
+          "the folder %s must have the three files of one corpus, %s, but has those of %s"
+              .formatted(
+                  folder,
+                  String.join(" or ", LAYOUTS.stream().map(l -> l.formatted("train")).toList())
+                      + " with their valid and test",
+                  found.isEmpty() ? "none" : found));
+    }
+    return found.get(0);
+  }
+
+  private static List<Path> files(Path folder, String layout) {
+    return List.of("train", "valid", "test").stream()
+        .map(part -> folder.resolve(layout.formatted(part)))
+        .toList();
+  }
+}

@@ -1,0 +1,402 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.dataset.Batch;
+import com.google.common.primitives.Ints;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.vocabulary.Perplexity;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import io.github.sharnn.vocabulary.WordVocabulary;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class TokenCorpusTest {
+
+  private static final String CACHE = "DJL_CACHE_DIR";
+
+  @TempDir Path folder;
+  private String before;
+
+  @BeforeEach
+  void ownCache() {
+    before = System.getProperty(CACHE);
+    System.setProperty(CACHE, folder.resolve("cache").toString());
+  }
+
+  @AfterEach
+  void commonCache() {
+    if (before == null) {
+      System.clearProperty(CACHE);
+    } else {
+      System.setProperty(CACHE, before);
+    }
+  }
+
+  private static final String TRAIN = " \n = Stop = \n stop thinking with your head . \n head , \n";
+  private static final String VALID = "your head stop . \n \n thinking \n";
+  private static final String TEST = "stop your dreaming head\nwith thinking";
+
+  /** A corpus with a file for each part. */
+  private Path wikiText(String layout) throws IOException {
+    Path data = Files.createDirectories(folder.resolve("data"));
+    Files.writeString(data.resolve(layout.formatted("train")), TRAIN);
+    Files.writeString(data.resolve(layout.formatted("valid")), VALID);
+    Files.writeString(data.resolve(layout.formatted("test")), TEST);
+    return data;
+  }
+
+  private Corpus words() throws IOException {
+    Corpus bytes = Corpus.folder(wikiText("wiki.%s.tokens"));
+    return bytes.withVocabulary(WordVocabulary.train(bytes.train().open(), 1, Integer.MAX_VALUE));
+  }
+
+  /** A vocabulary of so many words, those of the texts above among them. */
+  private static WordVocabulary ofSize(int size) {
+    List<String> words = new ArrayList<>();
+    for (int i = 0; i < size - 6; i++) {
+      words.add("w" + i);
+    }
+    // the last ones, so that their tokens are as large as can be
+    words.addAll(List.of("stop", "your", "head", "thinking", "<eos>", "<unk>"));
+    return WordVocabulary.of(words);
+  }
+
+  private static int[] tokens(Corpus.Part part) {
+    int[] tokens = new int[(int) part.length()];
+    part.read(0, tokens);
+    return tokens;
+  }
+
+  private List<Path> tokenFiles() throws IOException {
+    try (Stream<Path> files = Files.list(folder.resolve("cache/sharnn"))) {
+      return files
+          .filter(FileSystems.getDefault().getPathMatcher("glob:**.tokens")::matches)
+          .sorted()
+          .toList();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"wiki.%s.tokens", "wiki.%s.raw", "ptb.%s.txt", "%s.txt"})
+  void opens_the_usual_layouts(String layout) throws Exception {
+    Corpus corpus = Corpus.folder(wikiText(layout));
+    assertThat(corpus.train().length()).isEqualTo(TRAIN.length());
+    assertThat(new String(corpus.validation().open().readAllBytes(), StandardCharsets.UTF_8))
+        .isEqualTo(VALID);
+    byte[] test = new byte[4];
+    corpus.test().read(0, test);
+    assertThat(test).asString().isEqualTo("stop");
+    assertThat(corpus.vocabulary()).isSameAs(TextVocabulary.bytes());
+    String sha256 = corpus.sha256();
+    Files.writeString(folder.resolve("data").resolve(layout.formatted("test")), "other");
+    assertThat(Corpus.folder(folder.resolve("data")).sha256()).isNotEqualTo(sha256);
+  }
+
+  @Test
+  void refuses_folders_without_one_corpus() throws Exception {
+    Path data = wikiText("ptb.%s.txt");
+    wikiText("wiki.%s.tokens");
+    assertThatThrownBy(() -> Corpus.folder(data))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("must have the three files of one corpus")
+        .hasMessageContaining("wiki.train.tokens")
+        .hasMessageContaining("ptb.test.txt");
+    Files.delete(data.resolve("ptb.test.txt"));
+    Files.delete(data.resolve("wiki.train.tokens"));
+    assertThatThrownBy(() -> Corpus.folder(data))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("has those of none");
+    assertThatThrownBy(() -> Corpus.folder(data.resolve("ptb.train.txt")))
+        .isInstanceOf(NotDirectoryException.class);
+  }
+
+  @Test
+  void the_tokens_of_a_part_are_those_of_its_text() throws Exception {
+    Corpus corpus = words();
+    // <eos> 4; head, stop, ... by frequency; "dreaming" is unknown; the end of a line without one
+    List<String> test =
+        IntStream.of(tokens(corpus.test())).mapToObj(corpus.vocabulary()::getToken).toList();
+    assertThat(test)
+        .containsExactly("stop", "your", "<unk>", "head", "<eos>", "with", "thinking", "<eos>");
+    assertThat(corpus.validation().units()).isEqualTo(new Perplexity.Units(31, 8, 8, 4));
+    assertThat(corpus.test().units()).isEqualTo(new Perplexity.Units(TEST.length(), 8, 8, 8));
+    assertThat(corpus.test().bytes()).isEqualTo(TEST.length());
+    int[] some = new int[2];
+    corpus.test().read(4, some);
+    assertThat(some).isEqualTo(IntStream.of(tokens(corpus.test())).skip(4).limit(2).toArray());
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> corpus.test().read(7, some))
+        .withMessageContaining("2 tokens from position 7 are outside the test part");
+    assertThat(corpus.toString()).contains("as 11 words: 15, 8 and 8 tokens");
+  }
+
+  @Test
+  void a_corpus_of_bytes_counts_its_words_too() throws Exception {
+    Corpus corpus = Corpus.folder(wikiText("%s.txt"));
+    assertThat(corpus.test().units())
+        .isEqualTo(new Perplexity.Units(TEST.length(), TEST.length(), 8, 0));
+    assertThat(tokens(corpus.test())).startsWith('s', 't', 'o', 'p');
+  }
+
+  @ParameterizedTest
+  @CsvSource({"250, 1", "256, 1", "257, 2", "65536, 2", "65537, 4"})
+  void tokens_take_as_many_bytes_as_they_need(int size, int width) throws Exception {
+    Corpus corpus = Corpus.folder(wikiText("%s.txt")).withVocabulary(ofSize(size));
+    assertThat(tokens(corpus.test()))
+        .containsExactly(
+            size - 6, size - 5, size - 1, size - 4, size - 2, size - 1, size - 3, size - 2);
+    assertThat(tokenFiles()).hasSize(3);
+    assertThat(tokenFiles().stream().map(f -> f.toFile().length())).contains(128L + 8 * width);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {250, 257, 32_768, 32_769, 65_536, 65_537})
+  void batches_have_the_tokens(int size) throws Exception {
+    Corpus corpus = Corpus.folder(wikiText("%s.txt")).withVocabulary(ofSize(size));
+    try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+      StreamDataset dataset = StreamDataset.fixed(corpus.test(), 2, 2);
+      Batch batch = dataset.getData(manager).iterator().next();
+      assertThat(batch.getData().head().getDataType()).isEqualTo(DataType.INT64);
+      int[] all = tokens(corpus.test());
+      assertThat(batch.getData().head().toLongArray())
+          .containsExactly(all[0], all[1], all[3], all[4]);
+      assertThat(batch.getLabels().head().toLongArray())
+          .containsExactly(all[1], all[2], all[4], all[5]);
+    }
+  }
+
+  @Test
+  void token_files_are_written_once() throws Exception {
+    words();
+    List<Path> files = tokenFiles();
+    assertThat(files).hasSize(3);
+    FileTime long_ago = FileTime.from(Instant.EPOCH);
+    for (Path file : files) {
+      Files.setLastModifiedTime(file, long_ago);
+    }
+    Corpus again = words();
+    assertThat(tokens(again.test())).hasSize(8);
+    assertThat(tokenFiles()).isEqualTo(files);
+    for (Path file : files) {
+      assertThat(Files.getLastModifiedTime(file)).isEqualTo(long_ago);
+    }
+    Corpus.folder(folder.resolve("data")).withVocabulary(ofSize(300));
+    assertThat(tokenFiles()).hasSize(6).containsAll(files);
+    try (Stream<Path> cache = Files.list(folder.resolve("cache/sharnn"))) {
+      assertThat(cache.filter(file -> file.toString().endsWith(".tmp"))).isEmpty();
+    }
+  }
+
+  @Test
+  void refuses_a_token_file_of_another_vocabulary() throws Exception {
+    Corpus bytes = Corpus.folder(wikiText("%s.txt"));
+    bytes.withVocabulary(ofSize(300));
+    List<Path> first = tokenFiles();
+    bytes.withVocabulary(ofSize(301));
+    List<Path> second = new ArrayList<>(tokenFiles());
+    second.removeAll(first);
+    for (Path file : second) {
+      Files.write(file, Files.readAllBytes(first.get(0)));
+    }
+    assertThatThrownBy(() -> bytes.withVocabulary(ofSize(301)))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(".tokens is not the token file that is asked for")
+        .hasMessageContaining("it is of another vocabulary")
+        .hasMessageContaining(ofSize(300).sha256())
+        .hasMessageContaining(ofSize(301).sha256())
+        .hasMessageContaining("delete it, and it is written anew");
+  }
+
+  @Test
+  void refuses_token_files_that_are_damaged() throws Exception {
+    Corpus bytes = Corpus.folder(wikiText("%s.txt"));
+    WordVocabulary vocabulary = ofSize(300);
+    bytes.withVocabulary(vocabulary);
+    for (Path file : tokenFiles().subList(0, 1)) {
+      byte[] whole = Files.readAllBytes(file);
+      for (int at = 0; at < whole.length; at++) {
+        if (at >= 120 && at < 128) {
+          continue; // nothing is there
+        }
+        byte[] damaged = whole.clone();
+        damaged[at] ^= 4;
+        Files.write(file, damaged);
+        assertThatThrownBy(() -> bytes.withVocabulary(vocabulary))
+            .as("byte %d", at)
+            .isInstanceOf(IOException.class)
+            .hasMessageContaining("is not the token file that is asked for");
+      }
+      for (int length = 0; length < whole.length; length++) {
+        Files.write(file, Arrays.copyOf(whole, length));
+        assertThatThrownBy(() -> bytes.withVocabulary(vocabulary))
+            .as("%d bytes", length)
+            .isInstanceOf(IOException.class)
+            .hasMessageContaining("is not the token file that is asked for");
+      }
+      Files.write(file, whole);
+    }
+    assertThat(tokens(bytes.withVocabulary(vocabulary).test())).hasSize(8);
+  }
+
+  @Test
+  void refuses_a_corpus_without_tokens() throws Exception {
+    Path data = wikiText("%s.txt");
+    Files.writeString(data.resolve("valid.txt"), "    ");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Corpus.folder(data).withVocabulary(ofSize(300)))
+        .withMessageContaining("each part of a corpus needs at least 2 tokens")
+        .withMessageContaining("validation part of")
+        .withMessageContaining("yields 1");
+    Files.writeString(data.resolve("valid.txt"), "");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Corpus.folder(data))
+        .withMessageContaining("valid.txt is empty");
+  }
+
+  private static SHARNNBuilder model(TextVocabulary vocabulary) {
+    return Tiny.sharnn().vocabulary(vocabulary);
+  }
+
+  @Test
+  void one_evaluation_gives_the_figures_of_every_unit() throws Exception {
+    Corpus corpus = words();
+    try (Model model = Tiny.model(model(corpus.vocabulary()), 3)) {
+      Evaluation evaluation = Evaluation.of(model, corpus.test(), 1, 3);
+      Perplexity perplexity = evaluation.perplexity();
+      double nats = naiveNats(model, tokens(corpus.test()));
+      assertThat(perplexity.nats()).isCloseTo(nats, within(1e-4));
+      assertThat(perplexity.predicted()).isEqualTo(7);
+      assertThat(perplexity.ofToken()).isCloseTo(Math.exp(nats / 7), within(1e-4));
+      assertThat(perplexity.ofWord()).isEqualTo(perplexity.ofToken());
+      double bytes = TEST.length() * 7 / 8.0;
+      assertThat(evaluation.bitsPerCharacter())
+          .isEqualTo(perplexity.bitsPerByte())
+          .isCloseTo(nats / Math.log(2) / bytes, within(1e-5));
+      assertThat(evaluation.streams()).isEqualTo(1);
+      assertThat(evaluation.sequenceLength()).isEqualTo(3);
+      assertThat(evaluation.memoryLength()).isEqualTo(64);
+    }
+  }
+
+  private static double naiveNats(Model model, int[] tokens) {
+    try (NDManager manager = model.getNDManager().newSubManager()) {
+      SHARNN block = SHARNN.of(model);
+      float[] logits =
+          block
+              .forward(
+                  new ParameterStore(manager, false),
+                  manager.create(new int[][] {tokens}).toType(DataType.INT64, false),
+                  block.zeroState(manager, 1),
+                  false)
+              .logits()
+              .toFloatArray();
+      int size = block.config().vocabularySize();
+      double nats = 0;
+      for (int t = 0; t + 1 < tokens.length; t++) {
+        double sum = 0;
+        for (int v = 0; v < size; v++) {
+          sum += Math.exp(logits[t * size + v]);
+        }
+        nats += Math.log(sum) - logits[t * size + tokens[t + 1]];
+      }
+      return nats;
+    }
+  }
+
+  @Test
+  void refuses_a_model_of_another_vocabulary() throws Exception {
+    Corpus corpus = words();
+    try (Model bytes = Tiny.model(Tiny.sharnn(), 3);
+        Model words = Tiny.model(model(corpus.vocabulary()), 3)) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Evaluation.of(bytes, corpus.test(), 1, 3))
+          .withMessageContaining("has the vocabulary 11 words (words ")
+          .withMessageContaining("but the model has bytes (bytes ");
+      Corpus plain = Corpus.folder(folder.resolve("data"));
+      assertThatIllegalArgumentException()
+          .isThrownBy(
+              () ->
+                  SHARNNTrainer.builder(words)
+                      .batchSize(2)
+                      .sequenceLength(4)
+                      .build()
+                      .fit(plain, Budget.steps(1)))
+          .withMessageContaining("has the vocabulary bytes")
+          .withMessageContaining("withVocabulary(SHARNN.of(model).vocabulary())");
+    }
+  }
+
+  @Test
+  void trains_and_goes_on_with_words() throws Exception {
+    Corpus corpus = words();
+    Path run = folder.resolve("run");
+    try (Model model = Tiny.model(model(corpus.vocabulary()), 3)) {
+      FitResult result = fit(model, corpus, CheckpointPolicy.in(run), 4);
+      double mean = TRAIN.length() / 15.0; // two streams of 7, in segments of 4 and 3
+      // the batch's bits a token, by the part's mean bytes a token; the validation's own figures
+      assertThat(result.last().bytes())
+          .isEqualTo(2 * (Math.round(8 * mean) + Math.round(6 * mean)));
+      assertThat(result.last().validationBpc())
+          .isEqualTo(Evaluation.of(model, corpus.validation(), 2, 4).bitsPerCharacter());
+    }
+    assertThat(run.resolve("vocabulary.txt")).hasBinaryContent(corpus.vocabulary().content());
+    Checkpoint checkpoint = Checkpoint.open(run);
+    Corpus again = checkpoint.corpus();
+    assertThat(again.vocabulary().property()).isEqualTo(corpus.vocabulary().property());
+    SHARNN block = SHARNN.of(checkpoint.config(), checkpoint.vocabulary());
+    try (Model model = block.newModel("again")) {
+      FitResult result = fit(model, again, CheckpointPolicy.in(run).resume(), 6);
+      assertThat(result.last().step()).isEqualTo(6);
+    }
+    Files.delete(run.resolve("vocabulary.txt"));
+    assertThatThrownBy(checkpoint::corpus).hasMessageContaining("vocabulary is missing");
+  }
+
+  private static FitResult fit(Model model, Corpus corpus, CheckpointPolicy policy, int steps) {
+    return SHARNNTrainer.builder(model)
+        .batchSize(2)
+        .sequenceLength(4)
+        .evaluationInterval(1)
+        .precision(DataType.FLOAT32)
+        .learningRate(LearningRateSchedule.peak(1e-3f))
+        .checkpoints(policy)
+        .build()
+        .fit(corpus, Budget.steps(steps));
+  }
+
+  @Test
+  void the_bytes_of_a_part_are_there_with_any_vocabulary() throws Exception {
+    Corpus corpus = words();
+    assertThat(corpus.test().open().readAllBytes())
+        .isEqualTo(TEST.getBytes(StandardCharsets.UTF_8));
+    assertThat(Ints.asList(tokens(corpus.withVocabulary(TextVocabulary.bytes()).test())))
+        .hasSize(TEST.length());
+  }
+}
