@@ -12,8 +12,10 @@ import ai.djl.training.dataset.Dataset;
 import ai.djl.translate.Batchifier;
 import ai.djl.util.Progress;
 import com.google.common.collect.AbstractIterator;
+import io.github.sharnn.SplitLabels;
 import java.nio.ByteBuffer;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Random;
 
 /**
@@ -32,7 +34,8 @@ import java.util.Random;
  *
  * <ul>
  *   <li>Data: tokens {@code (B, T)} INT64, the bytes as unsigned numbers
- *   <li>Labels: {@code (B, T)} INT64, the bytes one position later
+ *   <li>Labels: {@code (B, T)} INT64, the bytes one position later; with splits what {@link
+ *       SplitLabels} adds to them
  * </ul>
  */
 public final class StreamDataset implements Dataset {
@@ -45,6 +48,7 @@ public final class StreamDataset implements Dataset {
   private final int streams;
   private final int sequenceLength;
   private final Long seed; // null: fixed lengths
+  private List<Integer> splits = List.of();
   private final long streamLength;
   private int passes; // over the data, begun so far
 
@@ -90,6 +94,17 @@ public final class StreamDataset implements Dataset {
    */
   public static StreamDataset fixed(Corpus.Part part, int streams, int sequenceLength) {
     return new StreamDataset(part, streams, sequenceLength, null);
+  }
+
+  /**
+   * Adds to the labels what a model with splits needs to know of them.
+   *
+   * @param firstTokens the model's {@link io.github.sharnn.SHARNNConfig#splits}; empty for none
+   * @return this dataset
+   */
+  public StreamDataset withSplits(List<Integer> firstTokens) {
+    splits = List.copyOf(firstTokens);
+    return this;
   }
 
   /**
@@ -153,12 +168,25 @@ public final class StreamDataset implements Dataset {
     return new Batch(
         manager,
         new NDList(data),
-        new NDList(label),
+        SplitLabels.of(label, labels(bytes, length), splits),
         streams,
         Batchifier.STACK,
         Batchifier.STACK,
         position + length,
         streamLength);
+  }
+
+  /** The labels in the CPU's memory, stream by stream. */
+  private long[] labels(ByteBuffer text, int length) {
+    if (splits.isEmpty()) {
+      return new long[0];
+    }
+    long[] labels = new long[streams * length];
+    for (int i = 0; i < labels.length; i++) {
+      int before = i / length + 1; // each stream has one byte more than labels
+      labels[i] = Byte.toUnsignedLong(text.get(i + before));
+    }
+    return labels;
   }
 
   @Override
