@@ -5,6 +5,7 @@ import static io.github.sharnn.TestModels.initialized;
 import static io.github.sharnn.TestModels.tiny;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
@@ -76,6 +77,29 @@ class SHARNNTest {
         }
         BlockChecks.assertThatStreams(state.layers().get(layer).memory().positions(), memory, 1e-5);
       }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void gives_a_loss_what_it_needs_of_the_labels(int seed) {
+    SHARNN model = initialized(TestModels.vary(seed), manager, seed);
+    Random random = new Random(seed);
+    NDArray tokens = TestModels.tokens(manager, random, 3, 7);
+    NDList labels = new NDList(TestModels.tokens(manager, random, 3, 7));
+    NDArray all = TestModels.logits(model, manager, tokens);
+    NDArray own =
+        model
+            .forward(new ParameterStore(manager, false), new NDList(tokens), labels, null)
+            .singletonOrThrow();
+    if (model.config().hasSplits()) {
+      NDArray expected = all.gather(labels.head().expandDims(2), 2).squeeze(2);
+      NDArrayAssert.assertThat(own).hasShape(3, 7).isCloseTo(expected, 1e-6);
+      for (float sum : all.exp().sum(new int[] {2}).toFloatArray()) {
+        assertThat(sum).isCloseTo(1, within(1e-5f));
+      }
+    } else {
+      NDArrayAssert.assertThat(own).isCloseTo(all, 1e-6);
     }
   }
 
