@@ -32,7 +32,9 @@ import picocli.CommandLine.Option;
     name = "benchmark",
     description = {
       "Time training steps, and beside them the bare LSTMs and matrix products.",
-      "A step is one of the trainer's, reading the data included, on random bytes, with a full memory. Its"
+      "A step is one of the trainer's, reading the data included, on random bytes, with a full memory; on"
+          + " more than 256 tokens, random words by Zipf's law, the n-th with a probability in proportion to 1/n."
+          + " Its"
           + " segments have random lengths: the time is that per byte, times the bytes of a full segment; the"
           + " median of all steps. The floor is the time of each layer's LSTM, forward and backward, and of the"
           + " matrix products of Boom, attention and output with those of their backward, without graph and"
@@ -64,6 +66,24 @@ final class BenchmarkCommand implements Callable<Integer> {
       paramLabel = "B",
       description = "Streams side by side; several, separated by commas, give a line each.")
   private List<Integer> batchSizes = List.of(16);
+
+  @Option(names = "--vocabulary-size", description = "Number of tokens.")
+  private int vocabularySize = 256;
+
+  @Option(
+      names = "--splits",
+      split = ",",
+      paramLabel = "N",
+      description =
+          "First tokens of the tails of a split softmax, separated by commas. Default: none.")
+  private int[] splits = {};
+
+  @Option(
+      names = "--default-splits",
+      description =
+          "Split the softmax by the vocabulary's size: at 2800, 20000 and 76000 above 75,000 tokens, at"
+              + " 4200, 35000 and 180000 above 500,000.")
+  private boolean defaultSplits;
 
   @Option(names = "--embedding-size", description = "Size C of embeddings, LSTMs and attention.")
   private Integer embeddingSize;
@@ -134,7 +154,12 @@ final class BenchmarkCommand implements Callable<Integer> {
   }
 
   private SHARNNConfig config(boolean gpu) {
-    SHARNNBuilder builder = SHARNN.builder().dropouts(dropout);
+    SHARNNBuilder builder =
+        SHARNN.builder().vocabularySize(vocabularySize).dropouts(dropout).splits(splits);
+    if (defaultSplits) {
+      checkArgument(splits.length == 0, "give either --splits or --default-splits");
+      builder.defaultSplits();
+    }
     if (!gpu) {
       builder.embeddingSize(256).boomSize(1024).memoryLength(512);
     }

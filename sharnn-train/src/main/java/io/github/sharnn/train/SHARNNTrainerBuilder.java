@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.LongUnaryOperator;
 
 /** Options of a {@link SHARNNTrainer}. Every default is the recipe's. */
 public final class SHARNNTrainerBuilder {
@@ -38,6 +39,7 @@ public final class SHARNNTrainerBuilder {
   DataType precision; // null: by device
   CheckpointPolicy checkpoints; // null: none
   BooleanSupplier stopWhen = () -> false;
+  LongUnaryOperator drawnTokens; // null: the corpus's; else for a benchmark
 
   SHARNNTrainerBuilder(Model model) {
     SHARNN.of(model);

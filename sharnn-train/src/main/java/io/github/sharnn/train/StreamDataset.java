@@ -17,6 +17,7 @@ import java.nio.ByteBuffer;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Random;
+import java.util.function.LongUnaryOperator;
 
 /**
  * A part of a corpus as B contiguous streams, read side by side in segments: row b of one batch
@@ -49,6 +50,7 @@ public final class StreamDataset implements Dataset {
   private final int sequenceLength;
   private final Long seed; // null: fixed lengths
   private List<Integer> splits = List.of();
+  private LongUnaryOperator drawn; // null: the part's bytes
   private final long streamLength;
   private int passes; // over the data, begun so far
 
@@ -107,6 +109,12 @@ public final class StreamDataset implements Dataset {
     return this;
   }
 
+  /** Takes a function of the position for the tokens, where a part of bytes can't hold them. */
+  StreamDataset drawing(LongUnaryOperator tokens) {
+    drawn = tokens;
+    return this;
+  }
+
   /**
    * Returns how many bytes each stream predicts in one pass.
    *
@@ -153,22 +161,14 @@ public final class StreamDataset implements Dataset {
 
   private Batch batch(NDManager parent, long position, int length) {
     NDManager manager = parent.newSubManager();
-    // as bytes, an eighth of the tokens: a copy this small does not make a GPU wait
-    ByteBuffer bytes = ByteBuffer.allocateDirect(streams * (length + 1));
-    byte[] row = new byte[length + 1];
-    for (int stream = 0; stream < streams; stream++) {
-      part.read(stream * streamLength + position, row);
-      bytes.put(row);
-    }
     Shape shape = new Shape(streams, length + 1);
-    NDArray text =
-        manager.create(bytes.flip(), shape, DataType.UINT8).toType(DataType.INT64, false);
+    NDArray text = drawn == null ? text(manager, position, shape) : draw(manager, position, shape);
     NDArray data = text.get(":, :-1"); // (B, T+1) -> (B, T)
     NDArray label = text.get(":, 1:"); // (B, T+1) -> (B, T)
     return new Batch(
         manager,
         new NDList(data),
-        SplitLabels.of(label, labels(bytes, length), splits),
+        SplitLabels.of(label, labels(position, length), splits),
         streams,
         Batchifier.STACK,
         Batchifier.STACK,
@@ -176,15 +176,44 @@ public final class StreamDataset implements Dataset {
         streamLength);
   }
 
-  /** The labels in the CPU's memory, stream by stream. */
-  private long[] labels(ByteBuffer text, int length) {
+  private NDArray text(NDManager manager, long position, Shape shape) {
+    // as bytes, an eighth of the tokens: a copy this small does not make a GPU wait
+    ByteBuffer bytes = ByteBuffer.allocateDirect(Math.toIntExact(shape.size()));
+    byte[] row = new byte[Math.toIntExact(shape.get(1))];
+    for (int stream = 0; stream < streams; stream++) {
+      part.read(stream * streamLength + position, row);
+      bytes.put(row);
+    }
+    return manager.create(bytes.flip(), shape, DataType.UINT8).toType(DataType.INT64, false);
+  }
+
+  private NDArray draw(NDManager manager, long position, Shape shape) {
+    return manager.create(drawn(position, Math.toIntExact(shape.get(1))), shape);
+  }
+
+  private long[] drawn(long position, int length) {
+    long[] tokens = new long[streams * length];
+    for (int i = 0; i < tokens.length; i++) {
+      tokens[i] = drawn.applyAsLong(i / length * streamLength + position + i % length);
+    }
+    return tokens;
+  }
+
+  /** The labels in the CPU's memory, stream by stream; none where nobody needs them. */
+  private long[] labels(long position, int length) {
     if (splits.isEmpty()) {
       return new long[0];
     }
+    if (drawn != null) {
+      return drawn(position + 1, length);
+    }
     long[] labels = new long[streams * length];
-    for (int i = 0; i < labels.length; i++) {
-      int before = i / length + 1; // each stream has one byte more than labels
-      labels[i] = Byte.toUnsignedLong(text.get(i + before));
+    byte[] row = new byte[length];
+    for (int stream = 0; stream < streams; stream++) {
+      part.read(stream * streamLength + position + 1, row);
+      for (int t = 0; t < length; t++) {
+        labels[stream * length + t] = Byte.toUnsignedLong(row[t]);
+      }
     }
     return labels;
   }

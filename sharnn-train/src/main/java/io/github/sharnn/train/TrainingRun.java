@@ -70,7 +70,8 @@ final class TrainingRun {
     StreamDataset dataset =
         StreamDataset.random(
                 corpus.train(), options.batchSize, options.sequenceLength, options.seed)
-            .withSplits(SHARNN.of(options.model).config().splits());
+            .withSplits(SHARNN.of(options.model).config().splits())
+            .drawing(options.drawnTokens);
     options.checkParts(corpus);
     Model model = options.model;
     model.getNDManager().getEngine().setRandomSeed(options.seed);
