@@ -112,8 +112,9 @@ public record SHARNNConfig(
         "droppedAttention (%s) must name no layer that has attention (%s)",
         droppedAttention,
         attentionLayers);
-    splits = splits == null ? List.of() : List.copyOf(splits);
+    splits = splits == null ? List.of() : splits;
     checkSplits(splits, vocabularySize);
+    splits = List.copyOf(splits);
     checkRate("inputDropout", inputDropout);
     checkRate("hiddenDropout", hiddenDropout);
     checkRate("outputDropout", outputDropout);
@@ -367,7 +368,8 @@ public record SHARNNConfig(
 
   private static void checkSplits(List<Integer> splits, int vocabularySize) {
     int before = 0;
-    for (int split : splits) {
+    for (Integer split : splits) {
+      checkArgument(split != null, "splits must not hold null");
       checkArgument(
           split > before && split < vocabularySize,
           "splits (%s) must ascend from above 0 to below vocabularySize (%s), but have %s after %s:"

@@ -225,6 +225,10 @@ class SHARNNConfigTest {
         "{\"layers\": \"many\"}",
         "{\"attentionLayers\": [null], \"vocabularySize\": 9, \"embeddingSize\": 8, \"boomSize\": 8,"
             + " \"layers\": 2, \"memoryLength\": 3}",
+        "{\"splits\": [null], \"attentionLayers\": [], \"vocabularySize\": 9, \"embeddingSize\": 8,"
+            + " \"boomSize\": 8, \"layers\": 2, \"memoryLength\": 3}",
+        "{\"splits\": [3, 2], \"attentionLayers\": [], \"vocabularySize\": 9, \"embeddingSize\": 8,"
+            + " \"boomSize\": 8, \"layers\": 2, \"memoryLength\": 3}",
         "{}",
         "{\"layers\": 2.5}"
       })

@@ -70,20 +70,7 @@ final class BenchmarkCommand implements Callable<Integer> {
   @Option(names = "--vocabulary-size", description = "Number of tokens.")
   private int vocabularySize = 256;
 
-  @Option(
-      names = "--splits",
-      split = ",",
-      paramLabel = "N",
-      description =
-          "First tokens of the tails of a split softmax, separated by commas. Default: none.")
-  private int[] splits = {};
-
-  @Option(
-      names = "--default-splits",
-      description =
-          "Split the softmax by the vocabulary's size: at 2800, 20000 and 76000 above 75,000 tokens, at"
-              + " 4200, 35000 and 180000 above 500,000.")
-  private boolean defaultSplits;
+  @Mixin private SplitOptions splitOptions;
 
   @Option(names = "--embedding-size", description = "Size C of embeddings, LSTMs and attention.")
   private Integer embeddingSize;
@@ -154,12 +141,8 @@ final class BenchmarkCommand implements Callable<Integer> {
   }
 
   private SHARNNConfig config(boolean gpu) {
-    SHARNNBuilder builder =
-        SHARNN.builder().vocabularySize(vocabularySize).dropouts(dropout).splits(splits);
-    if (defaultSplits) {
-      checkArgument(splits.length == 0, "give either --splits or --default-splits");
-      builder.defaultSplits();
-    }
+    SHARNNBuilder builder = SHARNN.builder().vocabularySize(vocabularySize).dropouts(dropout);
+    splitOptions.apply(builder);
     if (!gpu) {
       builder.embeddingSize(256).boomSize(1024).memoryLength(512);
     }

@@ -95,7 +95,7 @@ class BenchmarkCommandTest {
         "--splits 20,10 | splits ([20, 10]) must ascend from above 0 to below vocabularySize (256)",
         "--splits 10,256 | but have 256 after 10",
         "--splits ten | Invalid value for option '--splits'",
-        "--splits 10 --default-splits | give either --splits or --default-splits",
+        "--splits 10 --default-splits | give --splits or --default-splits, not both",
         "--steps 0 | steps must be at least 1, but is 0",
         "--precision INT8 | precision must be FLOAT32 or FLOAT16",
         "--precision BFLOAT16 | this version of DJL's PyTorch engine has no BFLOAT16",
