@@ -18,6 +18,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Random;
 import java.util.function.LongUnaryOperator;
+import java.util.stream.IntStream;
 
 /**
  * A part of a corpus as B contiguous streams, read side by side in segments: row b of one batch
@@ -162,13 +163,15 @@ public final class StreamDataset implements Dataset {
   private Batch batch(NDManager parent, long position, int length) {
     NDManager manager = parent.newSubManager();
     Shape shape = new Shape(streams, length + 1);
-    NDArray text = drawn == null ? text(manager, position, shape) : draw(manager, position, shape);
+    // before anything is copied, for which the device may be waited for
+    long[] tokens = splits.isEmpty() && drawn == null ? null : tokens(position, length + 1);
+    NDArray text = drawn == null ? bytes(manager, position, shape) : manager.create(tokens, shape);
     NDArray data = text.get(":, :-1"); // (B, T+1) -> (B, T)
     NDArray label = text.get(":, 1:"); // (B, T+1) -> (B, T)
     return new Batch(
         manager,
         new NDList(data),
-        SplitLabels.of(label, labels(position, length), splits),
+        splits.isEmpty() ? new NDList(label) : SplitLabels.of(label, labels(tokens), splits),
         streams,
         Batchifier.STACK,
         Batchifier.STACK,
@@ -176,7 +179,7 @@ public final class StreamDataset implements Dataset {
         streamLength);
   }
 
-  private NDArray text(NDManager manager, long position, Shape shape) {
+  private NDArray bytes(NDManager manager, long position, Shape shape) {
     // as bytes, an eighth of the tokens: a copy this small does not make a GPU wait
     ByteBuffer bytes = ByteBuffer.allocateDirect(Math.toIntExact(shape.size()));
     byte[] row = new byte[Math.toIntExact(shape.get(1))];
@@ -187,35 +190,30 @@ public final class StreamDataset implements Dataset {
     return manager.create(bytes.flip(), shape, DataType.UINT8).toType(DataType.INT64, false);
   }
 
-  private NDArray draw(NDManager manager, long position, Shape shape) {
-    return manager.create(drawn(position, Math.toIntExact(shape.get(1))), shape);
-  }
-
-  private long[] drawn(long position, int length) {
+  /** The same in the CPU's memory, stream by stream. */
+  private long[] tokens(long position, int length) {
     long[] tokens = new long[streams * length];
-    for (int i = 0; i < tokens.length; i++) {
-      tokens[i] = drawn.applyAsLong(i / length * streamLength + position + i % length);
+    byte[] row = new byte[length];
+    for (int stream = 0; stream < streams; stream++) {
+      long from = stream * streamLength + position;
+      if (drawn == null) {
+        part.read(from, row);
+      }
+      for (int t = 0; t < length; t++) {
+        tokens[stream * length + t] =
+            drawn == null ? Byte.toUnsignedLong(row[t]) : drawn.applyAsLong(from + t);
+      }
     }
     return tokens;
   }
 
-  /** The labels in the CPU's memory, stream by stream; none where nobody needs them. */
-  private long[] labels(long position, int length) {
-    if (splits.isEmpty()) {
-      return new long[0];
-    }
-    if (drawn != null) {
-      return drawn(position + 1, length);
-    }
-    long[] labels = new long[streams * length];
-    byte[] row = new byte[length];
-    for (int stream = 0; stream < streams; stream++) {
-      part.read(stream * streamLength + position + 1, row);
-      for (int t = 0; t < length; t++) {
-        labels[stream * length + t] = Byte.toUnsignedLong(row[t]);
-      }
-    }
-    return labels;
+  /** All tokens but each stream's first. */
+  private long[] labels(long[] tokens) {
+    int time = tokens.length / streams;
+    return IntStream.range(0, tokens.length)
+        .filter(i -> i % time > 0)
+        .mapToLong(i -> tokens[i])
+        .toArray();
   }
 
   @Override
