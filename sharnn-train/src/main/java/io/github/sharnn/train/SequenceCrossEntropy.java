@@ -45,14 +45,19 @@ public final class SequenceCrossEntropy extends Loss {
    */
   public SequenceCrossEntropy(float labelSmoothing) {
     super("SequenceCrossEntropy");
-    check(labelSmoothing);
+    check(labelSmoothing, false);
     this.labelSmoothing = labelSmoothing;
   }
 
-  static void check(float labelSmoothing) {
+  static void check(float labelSmoothing, boolean splits) {
     checkArgument(
         labelSmoothing >= 0 && labelSmoothing < 1,
         "labelSmoothing must be at least 0 and below 1, but is %s",
+        labelSmoothing);
+    checkArgument(
+        labelSmoothing == 0 || !splits,
+        "labelSmoothing must be 0 for a model with splits, since training computes the probabilities"
+            + " of the labels alone there, but is %s",
         labelSmoothing);
   }
 
@@ -68,11 +73,7 @@ public final class SequenceCrossEntropy extends Loss {
   Values values(NDList labels, NDList predictions) {
     NDArray logits = predictions.head();
     if (logits.getShape().dimension() == 2) {
-      checkArgument(
-          labelSmoothing == 0,
-          "labelSmoothing must be 0 for a model with splits, which computes the probabilities of the"
-              + " labels alone, but is %s",
-          labelSmoothing);
+      check(labelSmoothing, true);
       NDArray loss = logits.mean().neg();
       return new Values(loss, loss);
     }

@@ -59,6 +59,9 @@ class SequenceCrossEntropyTest {
       NDList labels = new NDList(manager.create(new long[6], new Shape(2, 3)));
       NDArray loss = new SequenceCrossEntropy().evaluate(labels, new NDList(own, own));
       assertThat(loss.getFloat()).isEqualTo(1.5f);
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> new SequenceCrossEntropy(0.1f).evaluate(labels, new NDList(own)))
+          .withMessageContaining("labelSmoothing must be 0 for a model with splits");
     }
   }
 
