@@ -41,15 +41,23 @@ import java.util.stream.IntStream;
  * h = dropout(embedding(tokens));  h = block_i(h), i = 0 .. L-1;  logits = E dropout(h) + b
  * }</pre>
  *
+ * <p>With {@link SHARNNBuilder#splits} the softmax over a large vocabulary is split, and the model
+ * gives log-probabilities in the logits' place, in FLOAT32. Whatever takes a softmax of logits
+ * takes them as well. A loss needs those of the labels alone, which cost a part of that: see {@link
+ * #forward(ParameterStore, NDArray, NDList, SHARNNState, boolean)}, which DJL's {@code
+ * Trainer.forward(data, labels)} comes to.
+ *
  * <p>Paper: arXiv:1911.11423.
  *
  * <ul>
  *   <li>Inputs: {@code [tokens]}, from a zero state, or {@code [tokens, state...]}: tokens {@code
  *       (B, T)} of an integer type, each in [0, V); the state as {@link SHARNNState#toNDList()}
  *       lists it
- *   <li>Outputs: {@code [logits]} or {@code [logits, state...]}: logits {@code (B, T, V)}
+ *   <li>Outputs: {@code [logits]} or {@code [logits, state...]}: logits {@code (B, T, V)}; with
+ *       splits and labels, the labels' log-probabilities {@code (B, T)}
  *   <li>Parameters: embedding {@code (V, C)} from N(0, 0.1 / sqrt(C)), output bias {@code (V)} from
- *       0, an output matrix {@code (V, C)} where not tied, and those of the {@link SHABlock}s
+ *       0, an output matrix {@code (V, C)} where not tied, with k splits vectors {@code (k, C)} and
+ *       a bias {@code (k)} of the tails, and those of the {@link SHABlock}s
  * </ul>
  *
  * <p>Safe for use by many threads once it has weights: any number of them may run forward, evaluate
@@ -69,6 +77,8 @@ public final class SHARNN extends AbstractBlock {
   final Parameter embedding;
   final Parameter outputWeight; // null where tied
   final Parameter outputBias;
+  final Parameter tailVectors; // null where the softmax is not split
+  final Parameter tailBias;
   final List<SHABlock> blocks;
   private final SHARNNConfig config;
   private final TextVocabulary vocabulary;
@@ -92,6 +102,11 @@ public final class SHARNN extends AbstractBlock {
             ? null
             : addParameter(parameter("outputWeight", Parameter.Type.WEIGHT, normal));
     outputBias = addParameter(parameter("outputBias", Parameter.Type.BIAS, Initializer.ZEROS));
+    boolean split = config.hasSplits();
+    tailVectors =
+        split ? addParameter(parameter("tailVectors", Parameter.Type.WEIGHT, normal)) : null;
+    tailBias =
+        split ? addParameter(parameter("tailBias", Parameter.Type.BIAS, Initializer.ZEROS)) : null;
     blocks =
         IntStream.range(0, config.layers())
             .mapToObj(layer -> addChildBlock("block", SHABlock.of(config, layer)))
@@ -163,7 +178,8 @@ public final class SHARNN extends AbstractBlock {
    * What one segment gives.
    *
    * @param output the last block's output {@code (B, T, C)}
-   * @param logits {@code (B, T, V)}
+   * @param logits {@code (B, T, V)}, with splits log-probabilities; with splits and labels the
+   *     labels' log-probabilities {@code (B, T)}
    * @param state the state after the segment, still in the gradient graph while training
    */
   public record Output(NDArray output, NDArray logits, SHARNNState state) {}
@@ -181,14 +197,41 @@ public final class SHARNN extends AbstractBlock {
    */
   public Output forward(
       ParameterStore parameterStore, NDArray tokens, SHARNNState state, boolean training) {
+    return forward(parameterStore, tokens, null, state, training);
+  }
+
+  /**
+   * Runs one segment for a loss. With splits the labels' log-probabilities take the logits' place,
+   * and those of other tokens are not computed where that can be left out; without splits this is
+   * what it is without labels.
+   *
+   * @param parameterStore where the weights are
+   * @param tokens {@code (B, T)}, each in [0, V)
+   * @param labels {@code (B, T)}, each in [0, V), with what {@link SplitLabels} adds; a GPU is
+   *     waited for where that is missing. Null for none
+   * @param state the state before the segment
+   * @param training whether dropout is on and gradients flow into the weights
+   * @return the output, logits or the labels' log-probabilities, and the next state
+   * @throws IllegalArgumentException as without labels
+   */
+  public Output forward(
+      ParameterStore parameterStore,
+      NDArray tokens,
+      NDList labels,
+      SHARNNState state,
+      boolean training) {
     checkTokens(tokens);
     return training
-        ? compute(parameterStore, tokens, state, true)
-        : NoGradient.call(() -> compute(parameterStore, tokens, state, false));
+        ? compute(parameterStore, tokens, labels, state, true)
+        : NoGradient.call(() -> compute(parameterStore, tokens, labels, state, false));
   }
 
   private Output compute(
-      ParameterStore parameterStore, NDArray tokens, SHARNNState state, boolean training) {
+      ParameterStore parameterStore,
+      NDArray tokens,
+      NDList labels,
+      SHARNNState state,
+      boolean training) {
     Device device = tokens.getDevice();
     NDArray table = parameterStore.getValue(embedding, device, training);
     // time first from here on, as cuDNN's LSTM wants it: transposing each layer's input costs more
@@ -209,15 +252,42 @@ public final class SHARNN extends AbstractBlock {
         outputWeight == null ? table : parameterStore.getValue(outputWeight, device, training);
     NDArray bias = parameterStore.getValue(outputBias, device, training);
     NDArray dropped = DropoutMask.apply(h, config.outputDropout(), training);
-    NDArray rows = dropped.reshape(-1, config.embeddingSize()); // (T, B, C) -> (T*B, C)
     NDArray logits =
-        Linear.linear(rows, weight, bias)
-            .singletonOrThrow() // (T*B, C) -> (T*B, V)
-            .reshape(tokens.size(1), tokens.size(0), config.vocabularySize()); // -> (T, B, V)
+        config.hasSplits()
+            ? logProbabilities(parameterStore, dropped, weight, bias, labels, training)
+            : Linear.linear(dropped.reshape(-1, config.embeddingSize()), weight, bias)
+                .singletonOrThrow() // (T*B, C) -> (T*B, V)
+                .reshape(tokens.size(1), tokens.size(0), config.vocabularySize()) // -> (T, B, V)
+                .transpose(1, 0, 2); // -> (B, T, V)
     return new Output(
         h.transpose(1, 0, 2), // (T, B, C) -> (B, T, C)
-        logits.transpose(1, 0, 2), // (T, B, V) -> (B, T, V)
+        logits,
         new SHARNNState(next));
+  }
+
+  /** {@code (B, T, V)}, or of the labels {@code (B, T)}, from {@code (T, B, C)}. */
+  private NDArray logProbabilities(
+      ParameterStore parameterStore,
+      NDArray h,
+      NDArray weight,
+      NDArray bias,
+      NDList labels,
+      boolean training) {
+    SplitSoftmax softmax =
+        new SplitSoftmax(
+            config.splits(),
+            h.getManager(),
+            weight,
+            bias,
+            parameterStore.getValue(tailVectors, h.getDevice(), training),
+            parameterStore.getValue(tailBias, h.getDevice(), training));
+    NDArray rows =
+        h.transpose(1, 0, 2).reshape(-1, config.embeddingSize()); // (T, B, C) -> (B*T, C)
+    return labels == null
+        ? softmax.logProbabilities(rows).reshape(h.size(1), h.size(0), config.vocabularySize())
+        : softmax
+            .logProbabilities(rows, SplitLabels.from(labels, config.splits()))
+            .reshape(h.size(1), h.size(0));
   }
 
   @Override
@@ -226,13 +296,24 @@ public final class SHARNN extends AbstractBlock {
       NDList inputs,
       boolean training,
       PairList<String, Object> params) {
+    return predict(parameterStore, inputs, null, training);
+  }
+
+  @Override
+  protected NDList forwardInternal(
+      ParameterStore parameterStore, NDList data, NDList labels, PairList<String, Object> params) {
+    return predict(parameterStore, data, labels, true);
+  }
+
+  private NDList predict(
+      ParameterStore parameterStore, NDList inputs, NDList labels, boolean training) {
     NDArray tokens = inputs.head();
     boolean stateless = inputs.size() == 1;
     SHARNNState state =
         stateless
             ? zeroState(tokens.getManager(), tokens.size(0))
             : SHARNNState.fromNDList(config, inputs.subNDList(1));
-    Output output = forward(parameterStore, tokens, state, training);
+    Output output = forward(parameterStore, tokens, labels, state, training);
     NDList outputs = new NDList(output.logits());
     if (!stateless) {
       outputs.addAll(output.state().toNDList());
@@ -499,6 +580,10 @@ public final class SHARNN extends AbstractBlock {
       outputWeight.setShape(table);
     }
     outputBias.setShape(new Shape(config.vocabularySize()));
+    if (tailVectors != null) {
+      tailVectors.setShape(new Shape(config.splits().size(), config.embeddingSize()));
+      tailBias.setShape(new Shape(config.splits().size()));
+    }
   }
 
   @Override

@@ -26,6 +26,7 @@ public final class SHARNNBuilder {
   private boolean keyProjection;
   private boolean valueProjection;
   private boolean tiedOutput = true;
+  private int[] splits = {}; // null: by the vocabulary's size
 
   SHARNNBuilder() {}
 
@@ -216,6 +217,30 @@ public final class SHARNNBuilder {
   }
 
   /**
+   * Splits the softmax of a large vocabulary, whose tokens are sorted by frequency: [0, splits[0])
+   * is the head, and each split begins a tail. In training a tail costs only where a label lies in
+   * it. Default none: one softmax over all tokens.
+   *
+   * @param firstTokens ascending, each above 0 and below {@code vocabularySize}
+   * @return this builder
+   */
+  public SHARNNBuilder splits(int... firstTokens) {
+    splits = firstTokens.clone();
+    return this;
+  }
+
+  /**
+   * Splits the softmax as the reference does, by {@code vocabularySize}: see {@link
+   * SHARNNConfig#defaultSplits}.
+   *
+   * @return this builder
+   */
+  public SHARNNBuilder defaultSplits() {
+    splits = null;
+    return this;
+  }
+
+  /**
    * Checks and returns the options alone.
    *
    * @return the config
@@ -240,7 +265,10 @@ public final class SHARNNBuilder {
         valueProjection,
         tiedOutput,
         false,
-        droppedAttention);
+        droppedAttention,
+        splits == null
+            ? SHARNNConfig.defaultSplits(vocabularySize)
+            : IntStream.of(splits).boxed().toList());
   }
 
   /**

@@ -36,6 +36,8 @@ import java.util.stream.Stream;
  * @param collapsed whether {@link Overparam} has been folded into the value scales
  * @param droppedAttention 0-based layers whose attention {@link SHARNN#withoutAttention} left out,
  *     ascending; empty for none, as before training
+ * @param splits first tokens of the tails of a split softmax, ascending, each in (0, V); empty for
+ *     one softmax over all tokens
  */
 public record SHARNNConfig(
     int vocabularySize,
@@ -53,7 +55,8 @@ public record SHARNNConfig(
     boolean valueProjection,
     boolean tiedOutput,
     boolean collapsed,
-    List<Integer> droppedAttention) {
+    List<Integer> droppedAttention,
+    List<Integer> splits) {
 
   private static final int MAX_LAYERS = 1000;
   private static final int MAX_SHOWN = 1000; // characters of a text that is not JSON
@@ -80,6 +83,8 @@ public record SHARNNConfig(
    * @param collapsed whether {@link Overparam} has been folded into the value scales
    * @param droppedAttention 0-based layers whose attention {@link SHARNN#withoutAttention} left
    *     out, ascending; empty or, as in models saved before there was this option, null for none
+   * @param splits first tokens of the tails of a split softmax, ascending, each in (0, V); empty
+   *     or, as in models saved before there was this option, null for one softmax over all tokens
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public SHARNNConfig {
@@ -107,6 +112,9 @@ public record SHARNNConfig(
         "droppedAttention (%s) must name no layer that has attention (%s)",
         droppedAttention,
         attentionLayers);
+    splits = splits == null ? List.of() : splits;
+    checkSplits(splits, vocabularySize);
+    splits = List.copyOf(splits);
     checkRate("inputDropout", inputDropout);
     checkRate("hiddenDropout", hiddenDropout);
     checkRate("outputDropout", outputDropout);
@@ -133,6 +141,31 @@ public record SHARNNConfig(
   }
 
   /**
+   * Returns the splits that the reference uses for a vocabulary sorted by frequency: none up to
+   * 75,000 words, 2800, 20000 and 76000 above, 4200, 35000 and 180000 above 500,000; less those
+   * that do not lie below the vocabulary's size.
+   *
+   * @param vocabularySize number of tokens V
+   * @return the splits, ascending
+   */
+  public static List<Integer> defaultSplits(int vocabularySize) {
+    List<Integer> splits =
+        vocabularySize > 500_000
+            ? List.of(4200, 35_000, 180_000)
+            : vocabularySize > 75_000 ? List.of(2800, 20_000, 76_000) : List.of();
+    return splits.stream().filter(split -> split < vocabularySize).toList();
+  }
+
+  /**
+   * Tells whether the softmax is split.
+   *
+   * @return whether there are {@code splits}
+   */
+  public boolean hasSplits() {
+    return !splits.isEmpty();
+  }
+
+  /**
    * Counts the trained numbers without building the model.
    *
    * @return what {@link SHARNN#parameterCount()} will be, or {@code Long.MAX_VALUE} where that is
@@ -154,6 +187,7 @@ public record SHARNNConfig(
     return Stream.of(
             saturatedMultiply(tiedOutput ? 1 : 2, table),
             (long) vocabularySize,
+            splits.size() * (size + 1), // a vector and a bias each
             saturatedMultiply(layers, block),
             saturatedMultiply(attentionLayers.size(), attention),
             saturatedMultiply(droppedAttention.size(), 2 * size)) // a norm each
@@ -182,7 +216,8 @@ public record SHARNNConfig(
         valueProjection,
         tiedOutput,
         true,
-        droppedAttention);
+        droppedAttention,
+        splits);
   }
 
   /**
@@ -209,7 +244,8 @@ public record SHARNNConfig(
         valueProjection,
         tiedOutput,
         collapsed,
-        droppedAttention);
+        droppedAttention,
+        splits);
   }
 
   /**
@@ -236,7 +272,8 @@ public record SHARNNConfig(
         valueProjection,
         tiedOutput,
         collapsed,
-        dropped);
+        dropped,
+        splits);
   }
 
   /**
@@ -272,7 +309,8 @@ public record SHARNNConfig(
         .boomShortcut(boomShortcut)
         .keyProjection(keyProjection)
         .valueProjection(valueProjection)
-        .tiedOutput(tiedOutput);
+        .tiedOutput(tiedOutput)
+        .splits(splits.stream().mapToInt(Integer::intValue).toArray());
   }
 
   /**
@@ -325,6 +363,22 @@ public record SHARNNConfig(
           named,
           layers - 1,
           layer);
+    }
+  }
+
+  private static void checkSplits(List<Integer> splits, int vocabularySize) {
+    int before = 0;
+    for (Integer split : splits) {
+      checkArgument(split != null, "splits must not hold null");
+      checkArgument(
+          split > before && split < vocabularySize,
+          "splits (%s) must ascend from above 0 to below vocabularySize (%s), but have %s after %s:"
+              + " each is the first token of a tail; leave them empty for one softmax over all tokens",
+          splits,
+          vocabularySize,
+          split,
+          before);
+      before = split;
     }
   }
 

@@ -54,6 +54,10 @@ public final class SafetensorsWeights {
       names.put("decoder.weight", model.outputWeight);
     }
     names.put("decoder.bias", model.outputBias);
+    if (model.tailVectors != null) {
+      names.put("criterion.tail_vectors", model.tailVectors);
+      names.put("criterion.tail_bias", model.tailBias);
+    }
     for (int i = 0; i < model.blocks.size(); i++) {
       SHABlock block = model.blocks.get(i);
       String prefix = "blocks." + i + ".";

@@ -7,6 +7,7 @@ import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.nn.recurrent.LSTM;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -29,7 +30,7 @@ final class NaiveSharnn {
 
   private NaiveSharnn() {}
 
-  /** Runs all layers; replaces each layer's state in the list. */
+  /** Runs all layers; replaces each layer's state in the list. Log-probabilities with splits. */
   static double[][] logits(SHARNN model, int[] tokens, List<State> states) {
     int size = model.config().embeddingSize();
     double[] table = values(model.embedding);
@@ -44,7 +45,35 @@ final class NaiveSharnn {
       states.set(layer, output.state());
     }
     double[] weight = model.outputWeight == null ? table : values(model.outputWeight);
-    return linear(weight, values(model.outputBias), h);
+    double[][] logits = linear(weight, values(model.outputBias), h);
+    return model.config().hasSplits() ? logProbabilities(model, h, logits) : logits;
+  }
+
+  /** The log-probability of each token by the definition of the split softmax. */
+  static double[][] logProbabilities(SHARNN model, double[][] h, double[][] logits) {
+    List<Integer> splits = model.config().splits();
+    int tails = splits.size();
+    double[][] tombstones = linear(values(model.tailVectors), values(model.tailBias), h);
+    double[][] all = new double[logits.length][logits[0].length];
+    for (int t = 0; t < all.length; t++) {
+      double head = expSum(logits[t], 0, splits.get(0)) + expSum(tombstones[t], 0, tails);
+      for (int token = 0; token < all[t].length; token++) {
+        all[t][token] = logits[t][token] - Math.log(head);
+        for (int tail = 1; tail <= tails; tail++) {
+          int from = splits.get(tail - 1);
+          int to = tail == tails ? all[t].length : splits.get(tail);
+          if (token >= from && token < to) {
+            double within = logits[t][token] - Math.log(expSum(logits[t], from, to));
+            all[t][token] = within + tombstones[t][tails - tail] - Math.log(head);
+          }
+        }
+      }
+    }
+    return all;
+  }
+
+  private static double expSum(double[] x, int from, int to) {
+    return Arrays.stream(x, from, to).map(Math::exp).sum();
   }
 
   static Output block(SHABlock block, int memoryLength, double[][] x, State state) {

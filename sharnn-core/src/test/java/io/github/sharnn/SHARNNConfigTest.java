@@ -34,6 +34,7 @@ class SHARNNConfigTest {
           .keyProjection(true)
           .valueProjection(true)
           .tiedOutput(false)
+          .splits(7, 11)
           .config()
           .withCollapsed();
 
@@ -57,6 +58,7 @@ class SHARNNConfigTest {
                 false,
                 true,
                 false,
+                List.of(),
                 List.of()));
   }
 
@@ -80,7 +82,8 @@ class SHARNNConfigTest {
                 true,
                 false,
                 true,
-                List.of()));
+                List.of(),
+                List.of(7, 11)));
   }
 
   @ParameterizedTest
@@ -125,11 +128,24 @@ class SHARNNConfigTest {
         bad(b -> b.hiddenDropout(-0.5f), rate("hiddenDropout", "-0.5")),
         bad(b -> b.outputDropout(Float.NaN), rate("outputDropout", "NaN")),
         bad(b -> b.weightDrop(1.5f), rate("weightDrop", "1.5")),
-        bad(b -> b.dropouts(2), rate("inputDropout", "2.0")));
+        bad(b -> b.dropouts(2), rate("inputDropout", "2.0")),
+        bad(b -> b.splits(0), splits("[0]", "0 after 0")),
+        bad(b -> b.splits(256), splits("[256]", "256 after 0")),
+        bad(b -> b.splits(20, 20), splits("[20, 20]", "20 after 20")),
+        bad(b -> b.splits(-4, 20), splits("[-4, 20]", "-4 after 0")),
+        bad(b -> b.splits(20, 100, 30), splits("[20, 100, 30]", "30 after 100")));
   }
 
   private static Arguments bad(UnaryOperator<SHARNNBuilder> option, String message) {
     return arguments(option, message);
+  }
+
+  private static String splits(String splits, String wrong) {
+    return "splits ("
+        + splits
+        + ") must ascend from above 0 to below vocabularySize (256), but have "
+        + wrong
+        + ": each is the first token of a tail; leave them empty for one softmax over all tokens";
   }
 
   private static String rate(String option, String value) {
@@ -149,6 +165,34 @@ class SHARNNConfigTest {
     SHARNNConfig config =
         SHARNN.builder().embeddingSize(10).boomSize(25).boomShortcut(false).config();
     assertThat(config.boomSize()).isEqualTo(25);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "256 | []",
+        "75000 | []",
+        "75001 | [2800, 20000]",
+        "76001 | [2800, 20000, 76000]",
+        "267735 | [2800, 20000, 76000]",
+        "500000 | [2800, 20000, 76000]",
+        "500001 | [4200, 35000, 180000]",
+        "793471 | [4200, 35000, 180000]"
+      })
+  void splits_by_the_size_of_the_vocabulary(int size, String splits) {
+    SHARNNBuilder builder = SHARNN.builder().defaultSplits().vocabularySize(size);
+    assertThat(builder.config().splits()).hasToString(splits);
+    assertThat(builder.config().hasSplits()).isEqualTo(size > 75_000);
+    assertThat(SHARNN.builder().vocabularySize(size).config().splits()).isEmpty();
+  }
+
+  @Test
+  void takes_the_config_of_a_model_saved_before_there_were_splits() {
+    SHARNNConfig config = SHARNN.builder().config();
+    String before = config.toJson().replace(",\"splits\":[]", "");
+    assertThat(before).doesNotContain("splits");
+    assertThat(SHARNNConfig.fromJson(before)).isEqualTo(config);
   }
 
   @Test
@@ -181,6 +225,10 @@ class SHARNNConfigTest {
         "{\"layers\": \"many\"}",
         "{\"attentionLayers\": [null], \"vocabularySize\": 9, \"embeddingSize\": 8, \"boomSize\": 8,"
             + " \"layers\": 2, \"memoryLength\": 3}",
+        "{\"splits\": [null], \"attentionLayers\": [], \"vocabularySize\": 9, \"embeddingSize\": 8,"
+            + " \"boomSize\": 8, \"layers\": 2, \"memoryLength\": 3}",
+        "{\"splits\": [3, 2], \"attentionLayers\": [], \"vocabularySize\": 9, \"embeddingSize\": 8,"
+            + " \"boomSize\": 8, \"layers\": 2, \"memoryLength\": 3}",
         "{}",
         "{\"layers\": 2.5}"
       })
@@ -230,6 +278,6 @@ class SHARNNConfigTest {
         .contains("attentionLayers=[0, 4]", "memoryLength=18", "inputDropout=0.2")
         .contains("hiddenDropout=0.3", "outputDropout=0.4", "weightDrop=0.5")
         .contains("boomShortcut=false", "keyProjection=true", "valueProjection=true")
-        .contains("tiedOutput=false", "collapsed=true");
+        .contains("tiedOutput=false", "collapsed=true", "splits=[7, 11]");
   }
 }

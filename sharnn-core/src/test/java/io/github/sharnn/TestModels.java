@@ -31,7 +31,7 @@ final class TestModels {
         .dropouts(0);
   }
 
-  /** A shape that varies with the seed: depth, attention (none, all, some), window. */
+  /** A shape that varies with the seed: depth, attention (none, all, some), window, splits. */
   static SHARNNBuilder vary(int seed) {
     Random random = new Random(seed);
     int layers = 1 + random.nextInt(3);
@@ -48,7 +48,13 @@ final class TestModels {
         .boomShortcut(random.nextInt(4) > 0)
         .keyProjection(random.nextInt(4) == 0)
         .valueProjection(random.nextInt(4) == 0)
-        .tiedOutput(random.nextInt(4) > 0);
+        .tiedOutput(random.nextInt(4) > 0)
+        .splits(splits(random, seed % 4));
+  }
+
+  /** A head and as many tails, each of at least one token. */
+  private static int[] splits(Random random, int tails) {
+    return random.ints(1, VOCABULARY).distinct().limit(tails).sorted().toArray();
   }
 
   static SHARNN initialized(SHARNNBuilder builder, NDManager manager, int seed) {

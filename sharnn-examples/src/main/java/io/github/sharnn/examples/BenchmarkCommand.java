@@ -32,7 +32,9 @@ import picocli.CommandLine.Option;
     name = "benchmark",
     description = {
       "Time training steps, and beside them the bare LSTMs and matrix products.",
-      "A step is one of the trainer's, reading the data included, on random bytes, with a full memory. Its"
+      "A step is one of the trainer's, reading the data included, on random bytes, with a full memory; on"
+          + " more than 256 tokens, random words by Zipf's law, the n-th with a probability in proportion to 1/n."
+          + " Its"
           + " segments have random lengths: the time is that per byte, times the bytes of a full segment; the"
           + " median of all steps. The floor is the time of each layer's LSTM, forward and backward, and of the"
           + " matrix products of Boom, attention and output with those of their backward, without graph and"
@@ -64,6 +66,11 @@ final class BenchmarkCommand implements Callable<Integer> {
       paramLabel = "B",
       description = "Streams side by side; several, separated by commas, give a line each.")
   private List<Integer> batchSizes = List.of(16);
+
+  @Option(names = "--vocabulary-size", description = "Number of tokens.")
+  private int vocabularySize = 256;
+
+  @Mixin private SplitOptions splitOptions;
 
   @Option(names = "--embedding-size", description = "Size C of embeddings, LSTMs and attention.")
   private Integer embeddingSize;
@@ -134,7 +141,8 @@ final class BenchmarkCommand implements Callable<Integer> {
   }
 
   private SHARNNConfig config(boolean gpu) {
-    SHARNNBuilder builder = SHARNN.builder().dropouts(dropout);
+    SHARNNBuilder builder = SHARNN.builder().vocabularySize(vocabularySize).dropouts(dropout);
+    splitOptions.apply(builder);
     if (!gpu) {
       builder.embeddingSize(256).boomSize(1024).memoryLength(512);
     }

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
@@ -56,6 +57,8 @@ final class TrainSettings {
       fallbackValue = "",
       description = "Layers with attention, counted from 0, separated by commas; empty for none.")
   private int[] attentionLayers;
+
+  @Mixin private SplitOptions splitOptions;
 
   @Option(names = "--memory-length", description = "Positions that attention sees.")
   private Optional<Integer> memoryLength;
@@ -151,6 +154,7 @@ final class TrainSettings {
     layers.ifPresent(builder::layers);
     memoryLength.ifPresent(builder::memoryLength);
     dropout.ifPresent(builder::dropouts);
+    splitOptions.apply(builder);
     if (attentionLayers != null) {
       builder.attentionLayers(attentionLayers);
     }

@@ -60,6 +60,22 @@ class BenchmarkCommandTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--vocabulary-size 400 --splits 20,100 | splits=[20, 100]",
+        "--vocabulary-size 400 --default-splits | splits=[]",
+        "--vocabulary-size 76001 --default-splits | splits=[2800, 20000, 76000]"
+      })
+  void takes_a_vocabulary_of_words(String options, String printed) {
+    Outcome outcome = run(TINY + " --batch-size 2 --no-floor " + options);
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.code()).isZero();
+    assertThat(outcome.out()).contains(printed);
+    assertThat(number(rows(outcome).get(0).get(1))).isPositive();
+  }
+
   @Test
   void leaves_the_floor_out() {
     Outcome outcome = run(TINY + " --batch-size 4 --no-floor");
@@ -76,6 +92,10 @@ class BenchmarkCommandTest {
         "--batch-size 4,0 | batchSize must be at least 1, but is 0",
         "--boom-size 33 | boomSize (33) must be a multiple of embeddingSize (16)",
         "--sequence-length 0 | sequenceLength must be at least 1, but is 0",
+        "--splits 20,10 | splits ([20, 10]) must ascend from above 0 to below vocabularySize (256)",
+        "--splits 10,256 | but have 256 after 10",
+        "--splits ten | Invalid value for option '--splits'",
+        "--splits 10 --default-splits | give --splits or --default-splits, not both",
         "--steps 0 | steps must be at least 1, but is 0",
         "--precision INT8 | precision must be FLOAT32 or FLOAT16",
         "--precision BFLOAT16 | this version of DJL's PyTorch engine has no BFLOAT16",

@@ -543,6 +543,20 @@ class SharnnTest {
   }
 
   @Test
+  void trains_evaluates_and_generates_with_a_split_softmax(@TempDir Path folder) throws Exception {
+    Path split = folder.resolve("split");
+    assertThat(train("--output", split, "--steps", 5, "--splits", "101,110").code()).isZero();
+    try (Model saved = SHARNN.load(split)) {
+      assertThat(SHARNN.of(saved).config().splits()).containsExactly(101, 110);
+    }
+    assertThat(run("evaluate", split, "--corpus", corpus).code()).isZero();
+    assertThat(run("generate", split, "--prompt", "abcd ", "--length", 9).code()).isZero();
+    Outcome refused = train("--output", folder.resolve("no"), "--splits", "110,300");
+    assertThat(refused.err()).contains("below vocabularySize (256), but have 300 after 110");
+    assertThat(refused.code()).isEqualTo(2);
+  }
+
+  @Test
   void verifies_golden_vectors_of_every_kind() {
     Outcome outcome =
         run(
@@ -550,6 +564,7 @@ class SharnnTest {
             GOLDEN + "single-head",
             GOLDEN + "every-layer",
             GOLDEN + "no-attention",
+            GOLDEN + "split-softmax",
             GOLDEN + "sampling");
     assertThat(outcome.out())
         .contains("output", "loss", "state", "gradient", "clipped norm", "parameter")

@@ -30,8 +30,8 @@ import java.nio.file.Path;
  *       (B, C)}, {@code cell.L (B, C)} and, with attention, {@code memory.L (B, M, C)}, FLOAT32, as
  *       {@link io.github.sharnn.SHARNNState#toNDList()} lists them. Zeros and an empty memory, M =
  *       0, are the state before the first token
- *   <li>Outputs: {@code logits (B, T, V)}, and each part of the state after the segment under its
- *       input's name with {@code next.} before it
+ *   <li>Outputs: {@code logits (B, T, V)}, of a model with splits log-probabilities, and each part
+ *       of the state after the segment under its input's name with {@code next.} before it
  *   <li>B, T and M vary from call to call. The file cuts the memory to the model's {@code
  *       memoryLength} by itself; a caller may pass a shorter one, even none, at any call
  *   <li>Metadata: {@link SHARNN#CONFIG_PROPERTY}, the config as JSON

@@ -13,6 +13,7 @@ import com.google.common.primitives.Longs;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SafetensorsWeights;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -67,7 +68,37 @@ final class SharnnGraph {
 
     String output = config.tiedOutput() ? table : weight("decoder.weight");
     String logits = linear(h, output, weight("decoder.bias")); // (T*B, C) -> (T*B, V)
+    if (config.hasSplits()) {
+      logits = logProbabilities(h, logits);
+    }
     graph.assign("logits", batchFirst(logits, timeFirst)); // -> (B, T, V)
+  }
+
+  /** Of all tokens, {@code (T*B, V)}: the softmax of head and tombstones, and that of each tail. */
+  private String logProbabilities(String h, String logits) {
+    List<Integer> splits = config.splits();
+    int first = splits.get(0);
+    int tails = splits.size();
+    String tombstones =
+        linear(h, weight("criterion.tail_vectors"), weight("criterion.tail_bias")); // (T*B, k)
+    String head = logSoftmax(concat(1, columns(logits, 0, first), tombstones));
+    List<String> parts = new ArrayList<>(List.of(columns(head, 0, first)));
+    for (int tail = 1; tail <= tails; tail++) {
+      int end = tail == tails ? config.vocabularySize() : splits.get(tail);
+      String within = logSoftmax(columns(logits, splits.get(tail - 1), end));
+      int tombstone = first + tails - tail; // tail 1 has the last one
+      parts.add(add(within, columns(head, tombstone, tombstone + 1)));
+    }
+    return concat(1, parts.toArray(String[]::new));
+  }
+
+  private String logSoftmax(String rows) {
+    return graph.node("LogSoftmax", List.of(rows), attribute("axis", -1));
+  }
+
+  private String columns(String rows, int from, int to) {
+    List<String> range = List.of(rows, graph.integers(from), graph.integers(to), graph.integers(1));
+    return graph.node("Slice", range);
   }
 
   private String block(int layer, String h, String time, String timeFirst) {

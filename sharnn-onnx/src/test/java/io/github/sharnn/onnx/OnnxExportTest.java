@@ -86,7 +86,15 @@ class OnnxExportTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"single-head", "every-layer", "no-attention", "projections", "second-linear"})
+      strings = {
+        "single-head",
+        "every-layer",
+        "no-attention",
+        "projections",
+        "second-linear",
+        "split-softmax",
+        "split-untied"
+      })
   void carries_its_state_over_20_segments_as_the_model_does(String name) throws Exception {
     try (Model model = TestModels.model(name)) {
       SHARNN block = SHARNN.of(model);
@@ -166,7 +174,7 @@ class OnnxExportTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"single-head", "every-layer", "no-attention"})
+  @ValueSource(strings = {"single-head", "every-layer", "no-attention", "split-softmax"})
   void generates_the_same_64_tokens(String name) throws Exception {
     byte[] prompt = {3, 14, 15, 9, 2, 6};
     try (Model model = TestModels.golden(name);

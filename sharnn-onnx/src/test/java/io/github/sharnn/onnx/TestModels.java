@@ -42,6 +42,7 @@ final class TestModels {
       case "projections" ->
           random(tiny().keyProjection(true).valueProjection(true).tiedOutput(false));
       case "second-linear" -> random(tiny().attentionLayers(0, 2).boomShortcut(false));
+      case "split-untied" -> random(tiny().splits(1, 9, 28).tiedOutput(false));
       default -> golden(name);
     };
   }
@@ -70,15 +71,21 @@ final class TestModels {
         JsonParser.parseString(Files.readString(source.resolve("config.json"))).getAsJsonObject();
     SHARNNConfig config =
         tiny()
+            .vocabularySize(json.get("vocabSize").getAsInt())
+            .boomSize(json.get("hiddenSize").getAsInt())
+            .splits(json.has("splits") ? ints(json, "splits") : new int[0])
             .layers(json.get("layers").getAsInt())
-            .attentionLayers(
-                StreamSupport.stream(json.getAsJsonArray("attentionLayers").spliterator(), false)
-                    .mapToInt(e -> e.getAsInt())
-                    .toArray())
+            .attentionLayers(ints(json, "attentionLayers"))
             .config();
     SHARNN block = SHARNN.of(config);
     Model model = block.newModel(name, Device.cpu());
     SafetensorsWeights.read(block, model.getNDManager(), source.resolve("model.safetensors"));
     return model;
+  }
+
+  private static int[] ints(JsonObject json, String name) {
+    return StreamSupport.stream(json.getAsJsonArray(name).spliterator(), false)
+        .mapToInt(e -> e.getAsInt())
+        .toArray();
   }
 }

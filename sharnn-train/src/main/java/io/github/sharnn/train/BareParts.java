@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
@@ -44,11 +45,11 @@ final class BareParts implements AutoCloseable {
   private final NDArray zeroState; // (1, B, C)
   private final NDArray activations; // (B*T, C)
   private final NDArray boomActivations; // (B*T, H)
-  private final NDArray logits; // (B*T, V)
+  private final NDList logits = new NDList(); // of each softmax, (rows, size)
   private final NDArray boomWeight; // (H, C)
   private final NDArray boomSecondWeight; // (C, H)
   private final NDArray projectionWeight; // (C, C)
-  private final NDArray outputWeight; // (V, C)
+  private final NDList outputWeights = new NDList(); // (size, C)
   private final NDArray queries; // (B, T, C)
   private final NDArray keys; // (B, K, C)
   private final NDArray scores; // (B, T, K)
@@ -91,11 +92,10 @@ final class BareParts implements AutoCloseable {
       zeroState = manager.zeros(state, precision);
       activations = random(new Shape(tokens, size), precision);
       boomActivations = random(new Shape(tokens, config.boomSize()), precision);
-      logits = random(new Shape(tokens, config.vocabularySize()), precision);
       boomWeight = random(new Shape(config.boomSize(), size), precision);
       boomSecondWeight = random(new Shape(size, config.boomSize()), precision);
       projectionWeight = random(new Shape(size, size), precision);
-      outputWeight = random(new Shape(config.vocabularySize(), size), precision);
+      drawOutputs(tokens, precision);
       queries = random(segment, precision);
       // without attention, operands of no size
       long attended = config.attentionLayers().isEmpty() ? 0 : window;
@@ -124,6 +124,21 @@ final class BareParts implements AutoCloseable {
       }
     }
     throw new IllegalStateException("SHABlock has no LSTM");
+  }
+
+  /** One softmax over all tokens; or that of the head, and of each tail for its share of rows. */
+  private void drawOutputs(long tokens, DataType precision) {
+    List<Integer> bounds = new ArrayList<>(config.splits());
+    bounds.add(config.vocabularySize());
+    ZipfTokens shares = new ZipfTokens(config.vocabularySize());
+    for (int part = 0; part < bounds.size(); part++) {
+      int from = part == 0 ? 0 : bounds.get(part - 1);
+      int to = bounds.get(part);
+      long rows = part == 0 ? tokens : (long) Math.ceil(tokens * shares.share(from, to));
+      int outputs = part == 0 ? to + config.splits().size() : to - from;
+      logits.add(random(new Shape(rows, outputs), precision));
+      outputWeights.add(random(new Shape(outputs, config.embeddingSize()), precision));
+    }
   }
 
   private NDArray random(Shape shape, DataType precision) {
@@ -193,7 +208,14 @@ final class BareParts implements AutoCloseable {
 
   /** The output's products. */
   long output() {
-    return linear(activations, outputWeight, logits);
+    long multiplyAdds = 0;
+    for (int part = 0; part < logits.size(); part++) {
+      NDArray gradient = logits.get(part);
+      try (NDArray rows = activations.get(new NDIndex(":{}", gradient.size(0)))) {
+        multiplyAdds += linear(rows, outputWeights.get(part), gradient);
+      }
+    }
+    return multiplyAdds;
   }
 
   /** {@code y = x W^T}, and from a gradient of y those of x and W. */

@@ -16,6 +16,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.torchscript.Operators;
 import io.github.sharnn.vocabulary.Perplexity;
+import java.util.List;
 import java.util.function.DoubleConsumer;
 
 /**
@@ -187,9 +188,11 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
   /** Also tells the mean loss of each segment in nats, as soon as it is predicted. */
   static DynamicEvaluation of(
       Model model, Corpus.Part part, Settings settings, DoubleConsumer segments) {
-    Evaluation.checkVocabulary(SHARNN.of(model), part);
+    SHARNN block = SHARNN.of(model);
+    Evaluation.checkVocabulary(block, part);
+    List<Integer> splits = block.config().splits();
     StreamDataset dataset =
-        StreamDataset.fixed(part, settings.streams(), settings.sequenceLength());
+        StreamDataset.fixed(part, settings.streams(), settings.sequenceLength()).withSplits(splits);
     Device device = model.getNDManager().getDevice();
     DefaultTrainingConfig config =
         new DefaultTrainingConfig(new SequenceCrossEntropy()).optDevices(new Device[] {device});
@@ -198,7 +201,6 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
     if (precision == null) {
       precision = device.isGpu() ? DataType.FLOAT16 : DataType.FLOAT32;
     }
-    SHARNN block = SHARNN.of(model);
     SoleTraining.begin(model.getName());
     try (Model copy = SHARNN.of(block.config().withoutDropout()).newModel("adapting", device);
         WorkingWeights weights = WorkingWeights.of(copy, precision, tokens);
@@ -217,7 +219,8 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
       long done = dataset.streamLength() * settings.streams();
       if (done < part.length() - 1) {
         run.lastStreamAlone();
-        StreamDataset rest = StreamDataset.fixed(part.from(done), 1, settings.sequenceLength());
+        StreamDataset rest =
+            StreamDataset.fixed(part.from(done), 1, settings.sequenceLength()).withSplits(splits);
         for (Batch batch : rest.getData(trainer.getManager())) {
           run.predict(batch);
         }

@@ -12,6 +12,7 @@ import ai.djl.training.dataset.Batch;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.vocabulary.Perplexity;
+import java.util.List;
 import java.util.function.BiConsumer;
 
 /**
@@ -80,7 +81,8 @@ public record Evaluation(Perplexity perplexity, int streams, int sequenceLength,
       BiConsumer<Batch, NDList> listener) {
     SHARNN block = SHARNN.of(model);
     checkVocabulary(block, part);
-    StreamDataset dataset = StreamDataset.fixed(part, streams, sequenceLength);
+    List<Integer> splits = block.config().splits();
+    StreamDataset dataset = StreamDataset.fixed(part, streams, sequenceLength).withSplits(splits);
     try (NDManager manager = model.getNDManager().newSubManager()) {
       Run run = new Run(block, manager, listener);
       run.state = block.zeroState(manager, streams);
@@ -91,7 +93,8 @@ public record Evaluation(Perplexity perplexity, int streams, int sequenceLength,
       long done = dataset.streamLength() * streams;
       if (done < part.length() - 1) {
         run.replaceState(run.state.streams(streams - 1, streams));
-        StreamDataset rest = StreamDataset.fixed(part.from(done), 1, sequenceLength);
+        StreamDataset rest =
+            StreamDataset.fixed(part.from(done), 1, sequenceLength).withSplits(splits);
         for (Batch batch : rest.getData(manager)) {
           run.predict(batch);
         }
@@ -140,9 +143,10 @@ public record Evaluation(Perplexity perplexity, int streams, int sequenceLength,
     void predict(Batch batch) {
       try (batch) {
         NDArray tokens = batch.getData().head();
-        SHARNN.Output output = block.forward(parameterStore, tokens, state, false);
+        NDList labels = batch.getLabels();
+        SHARNN.Output output = block.forward(parameterStore, tokens, labels, state, false);
         NDList predictions = new NDList(output.logits());
-        double mean = loss.evaluate(batch.getLabels(), predictions).getFloat();
+        double mean = loss.evaluate(labels, predictions).getFloat();
         nats += mean * tokens.size();
         predicted += tokens.size();
         listener.accept(batch, predictions);

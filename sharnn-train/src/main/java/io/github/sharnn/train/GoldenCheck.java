@@ -6,6 +6,7 @@ import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -20,6 +21,7 @@ import io.github.sharnn.Devices;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.SafetensorsWeights;
+import io.github.sharnn.SplitLabels;
 import io.github.sharnn.generate.Sampler;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -120,16 +122,53 @@ public final class GoldenCheck {
       for (int segment = 0; segment < config.segments(); segment++) {
         String prefix = "eval." + segment + ".";
         Batch batch = batch(manager, config, expected, segment);
-        SHARNN.Output output = block.forward(parameterStore, batch.getData().head(), state, false);
-        state = output.state();
-        NDArray loss =
-            new SequenceCrossEntropy().evaluate(batch.getLabels(), new NDList(output.logits()));
+        NDArray tokens = batch.getData().head();
+        SHARNN.Output output = block.forward(parameterStore, tokens, state, false);
         compare("output", prefix + "output", timeFirst(output.output()), expected);
-        compare("output", prefix + "logits", timeFirst(output.logits()), expected);
-        compare("loss", prefix + "loss", loss, expected);
+        compareLogits(prefix + "logits", timeFirst(output.logits()), config, expected);
+        compare("loss", prefix + "loss", loss(batch, output), expected);
+        if (block.config().hasSplits()) {
+          NDList labels = batch.getLabels();
+          SHARNN.Output own = block.forward(parameterStore, tokens, labels, state, false);
+          compare("loss", prefix + "loss", loss(batch, own), expected);
+        }
+        state = output.state();
         compareStates(prefix, state, expected);
       }
     }
+  }
+
+  private static NDArray loss(Batch batch, SHARNN.Output output) {
+    return new SequenceCrossEntropy().evaluate(batch.getLabels(), new NDList(output.logits()));
+  }
+
+  /**
+   * With splits the reference's logits are those before any softmax. Log-probabilities are these
+   * less one number for the head and for each tail of a row; the losses depend on those numbers.
+   */
+  private void compareLogits(
+      String name, NDArray actual, GoldenConfig config, Map<String, NDArray> expected) {
+    long[] splits = config.model().splits().stream().mapToLong(Integer::longValue).toArray();
+    if (splits.length == 0) {
+      compare("output", name, actual, expected);
+      return;
+    }
+    NDArray logits = require(name, expected);
+    checkArgument(
+        logits.getShape().equals(actual.getShape()),
+        "%s must have the shape %s, but has %s",
+        name,
+        actual.getShape(),
+        logits.getShape());
+    compare("output", name, centred(actual, splits), Map.of(name, centred(logits, splits)));
+  }
+
+  private static NDArray centred(NDArray logits, long[] splits) {
+    NDList parts = new NDList();
+    for (NDArray part : logits.split(splits, 2)) { // (T, B, V) -> (T, B, size)
+      parts.add(part.sub(part.mean(new int[] {2}, true)));
+    }
+    return NDArrays.concat(parts, 2);
   }
 
   private void compareStates(String prefix, SHARNNState state, Map<String, NDArray> expected) {
@@ -238,7 +277,7 @@ public final class GoldenCheck {
     return new Batch(
         manager,
         new NDList(tokens),
-        new NDList(labels),
+        SplitLabels.of(labels, config.model().splits()),
         (int) tokens.size(0),
         Batchifier.STACK,
         Batchifier.STACK,

@@ -80,10 +80,6 @@ record GoldenConfig(
         "%s has no attentionLayers or no optimizer",
         file);
     checkArgument(
-        config.splits() == null || config.splits().length == 0,
-        "%s has a split softmax, which this version does not have",
-        folder);
-    checkArgument(
         config.batchSize() >= 1,
         "batchSize in %s must be at least 1, but is %s",
         file,
@@ -109,6 +105,7 @@ record GoldenConfig(
         .attentionLayers(attentionLayers)
         .memoryLength(memoryLength)
         .tiedOutput(tiedWeights)
+        .splits(splits == null ? new int[0] : splits)
         .dropouts(0)
         .config();
   }

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.LongUnaryOperator;
 
 /** Options of a {@link SHARNNTrainer}. Every default is the recipe's. */
 public final class SHARNNTrainerBuilder {
@@ -38,6 +39,7 @@ public final class SHARNNTrainerBuilder {
   DataType precision; // null: by device
   CheckpointPolicy checkpoints; // null: none
   BooleanSupplier stopWhen = () -> false;
+  LongUnaryOperator drawnTokens; // null: the corpus's; else for a benchmark
 
   SHARNNTrainerBuilder(Model model) {
     SHARNN.of(model);
@@ -181,7 +183,7 @@ public final class SHARNNTrainerBuilder {
    * Trains on targets of which a share is spread evenly over the vocabulary (Szegedy et al.,
    * arXiv:1512.00567, section 7). Figures are never smoothed, those of training neither. Default 0.
    *
-   * @param share at least 0 and below 1
+   * @param share at least 0 and below 1; 0 for a model with splits
    * @return this builder
    */
   public SHARNNTrainerBuilder labelSmoothing(float share) {
@@ -323,7 +325,7 @@ public final class SHARNNTrainerBuilder {
         averageDecay >= 0 && averageDecay < 1,
         "averageDecay must be at least 0 and below 1, but is %s",
         averageDecay);
-    SequenceCrossEntropy.check(labelSmoothing);
+    SequenceCrossEntropy.check(labelSmoothing, SHARNN.of(model).config().hasSplits());
     checkArgument(
         zeroStateProbability >= 0 && zeroStateProbability < 1,
         "zeroStateProbability must be at least 0 and below 1, but is %s",

@@ -12,8 +12,9 @@ import ai.djl.training.loss.SoftmaxCrossEntropyLoss;
 /**
  * Mean cross-entropy in nats over every step of every stream: DJL's {@link SoftmaxCrossEntropyLoss}
  * on logits {@code (B, T, V)} and labels {@code (B, T)}. The softmax is computed in FLOAT32,
- * whatever the logits are. Predictions after the first, the recurrent state, are passed over. Bits
- * per character are this divided by {@link #NATS_PER_BIT}.
+ * whatever the logits are. A model with splits gives the labels' log-probabilities {@code (B, T)}
+ * in their place; then it is their mean. Predictions after the first, the recurrent state, are
+ * passed over. Bits per character are this divided by {@link #NATS_PER_BIT}.
  *
  * <p>With label smoothing of s it is {@code (1 - s) * that + s * (mean of -log p over all V)}: the
  * cross-entropy with targets of which the share s is spread evenly (Szegedy et al.,
@@ -44,14 +45,19 @@ public final class SequenceCrossEntropy extends Loss {
    */
   public SequenceCrossEntropy(float labelSmoothing) {
     super("SequenceCrossEntropy");
-    check(labelSmoothing);
+    check(labelSmoothing, false);
     this.labelSmoothing = labelSmoothing;
   }
 
-  static void check(float labelSmoothing) {
+  static void check(float labelSmoothing, boolean splits) {
     checkArgument(
         labelSmoothing >= 0 && labelSmoothing < 1,
         "labelSmoothing must be at least 0 and below 1, but is %s",
+        labelSmoothing);
+    checkArgument(
+        labelSmoothing == 0 || !splits,
+        "labelSmoothing must be 0 for a model with splits, since training computes the probabilities"
+            + " of the labels alone there, but is %s",
         labelSmoothing);
   }
 
@@ -66,6 +72,11 @@ public final class SequenceCrossEntropy extends Loss {
   /** Both values from one softmax. */
   Values values(NDList labels, NDList predictions) {
     NDArray logits = predictions.head();
+    if (logits.getShape().dimension() == 2) {
+      check(labelSmoothing, true);
+      NDArray loss = logits.mean().neg();
+      return new Values(loss, loss);
+    }
     if (logits.getDataType() == DataType.FLOAT16) {
       // type promotion, since DJL's toType would cut the gradient
       logits = logits.add(logits.getManager().zeros(new Shape(1), DataType.FLOAT32));

@@ -12,11 +12,15 @@ import ai.djl.training.dataset.Dataset;
 import ai.djl.translate.Batchifier;
 import ai.djl.util.Progress;
 import com.google.common.collect.AbstractIterator;
+import io.github.sharnn.SplitLabels;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Random;
+import java.util.function.LongUnaryOperator;
+import java.util.stream.IntStream;
 
 /**
  * A part of a corpus as B contiguous streams, read side by side in segments: row b of one batch
@@ -34,7 +38,8 @@ import java.util.Random;
  *
  * <ul>
  *   <li>Data: tokens {@code (B, T)} INT64, of bytes the unsigned numbers
- *   <li>Labels: {@code (B, T)} INT64, the tokens one position later
+ *   <li>Labels: {@code (B, T)} INT64, the tokens one position later; with splits what {@link
+ *       SplitLabels} adds to them
  * </ul>
  */
 public final class StreamDataset implements Dataset {
@@ -48,6 +53,8 @@ public final class StreamDataset implements Dataset {
   private final int streams;
   private final int sequenceLength;
   private final Long seed; // null: fixed lengths
+  private List<Integer> splits = List.of();
+  private LongUnaryOperator drawn; // null: the part's bytes
   private final long streamLength;
   private int passes; // over the data, begun so far
 
@@ -97,6 +104,23 @@ public final class StreamDataset implements Dataset {
   }
 
   /**
+   * Adds to the labels what a model with splits needs to know of them.
+   *
+   * @param firstTokens the model's {@link io.github.sharnn.SHARNNConfig#splits}; empty for none
+   * @return this dataset
+   */
+  public StreamDataset withSplits(List<Integer> firstTokens) {
+    splits = List.copyOf(firstTokens);
+    return this;
+  }
+
+  /** Takes a function of the position for the tokens, where a part of bytes can't hold them. */
+  StreamDataset drawing(LongUnaryOperator tokens) {
+    drawn = tokens;
+    return this;
+  }
+
+  /**
    * Returns how many tokens each stream predicts in one pass.
    *
    * @return the length of a stream
@@ -143,14 +167,18 @@ public final class StreamDataset implements Dataset {
   private Batch batch(NDManager parent, long position, int length) {
     NDManager manager = parent.newSubManager();
     Shape shape = new Shape(streams, length + 1);
-    NDArray text = manager.create(read(position, length + 1), shape, type);
-    text = text.toType(DataType.INT64, false);
+    // before anything is copied, for which the device may be waited for
+    long[] tokens = splits.isEmpty() && drawn == null ? null : tokens(position, length + 1);
+    NDArray text =
+        drawn == null
+            ? manager.create(read(position, length + 1), shape, type).toType(DataType.INT64, false)
+            : manager.create(tokens, shape);
     NDArray data = text.get(":, :-1"); // (B, T+1) -> (B, T)
     NDArray label = text.get(":, 1:"); // (B, T+1) -> (B, T)
     return new Batch(
         manager,
         new NDList(data),
-        new NDList(label),
+        splits.isEmpty() ? new NDList(label) : SplitLabels.of(label, labels(tokens), splits),
         streams,
         Batchifier.STACK,
         Batchifier.STACK,
@@ -188,6 +216,31 @@ public final class StreamDataset implements Dataset {
   private static DataType type(TextVocabulary vocabulary) {
     // DJL 0.35.1 ends the process where an array of 16 bits is made
     return vocabulary.size() <= 1 << Byte.SIZE ? DataType.UINT8 : DataType.INT32;
+  }
+
+  /** The tokens in the CPU's memory, stream by stream. */
+  private long[] tokens(long position, int length) {
+    long[] tokens = new long[streams * length];
+    int[] row = new int[length];
+    for (int stream = 0; stream < streams; stream++) {
+      long from = stream * streamLength + position;
+      if (drawn == null) {
+        part.read(from, row);
+      }
+      for (int t = 0; t < length; t++) {
+        tokens[stream * length + t] = drawn == null ? row[t] : drawn.applyAsLong(from + t);
+      }
+    }
+    return tokens;
+  }
+
+  /** All tokens but each stream's first. */
+  private long[] labels(long[] tokens) {
+    int time = tokens.length / streams;
+    return IntStream.range(0, tokens.length)
+        .filter(i -> i % time > 0)
+        .mapToLong(i -> tokens[i])
+        .toArray();
   }
 
   @Override

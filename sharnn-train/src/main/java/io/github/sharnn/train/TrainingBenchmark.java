@@ -32,14 +32,17 @@ import java.util.Random;
  * }</pre>
  *
  * <p>The steps are those of {@link SHARNNTrainer#fit} with the recipe's settings, on random bytes:
- * wall-clock time from one step's end to the next one's, reading the data included. Segments have
- * random lengths there, so a step's time is that per token, times the tokens of a full segment.
- * Timing starts when the memory is full.
+ * wall-clock time from one step's end to the next one's, reading the data included. A vocabulary of
+ * more than 256 tokens is taken for words, most frequent first: token n is drawn with a probability
+ * proportional to 1 / (n + 1). With splits that decides how many labels lie in each tail; a real
+ * text has fewer in the last ones. Segments have random lengths there, so a step's time is that per
+ * token, times the tokens of a full segment. Timing starts when the memory is full.
  *
  * <p>The floor is measured on the same device in the same precision, a full segment with a full
  * memory: every layer's LSTM through DJL, forward and backward, its weights in one piece of memory;
  * and the products of Boom, attention and output with the two of their backward, without graph,
- * bias and element-wise operations. What attention remembers has no gradient, so none is in it.
+ * bias and element-wise operations; with splits each tail's for as many rows as labels are expected
+ * in it. What attention remembers has no gradient, so none is in it.
  */
 public final class TrainingBenchmark {
 
@@ -47,6 +50,7 @@ public final class TrainingBenchmark {
       new Floor(Double.NaN, Double.NaN, Double.NaN, Double.NaN);
   private static final int LEAST_PART = 2; // bytes, one to read and one to predict
   private static final int MIN_WARM_UP = 10;
+  private static final int BYTES = 256; // as many tokens as a byte has values
 
   private final SHARNNConfig config;
   private final Device device;
@@ -193,13 +197,16 @@ public final class TrainingBenchmark {
   private Training train(int batchSize) throws IOException {
     int total = warmUpSteps() + steps + 1;
     try (Model model = SHARNN.of(config).newModel("benchmark", device)) {
-      SHARNNTrainer trainer =
+      SHARNNTrainerBuilder builder =
           SHARNNTrainer.builder(model)
               .batchSize(batchSize)
               .sequenceLength(sequenceLength)
               .precision(precision)
-              .evaluationStreams(1)
-              .build();
+              .evaluationStreams(1);
+      if (config.vocabularySize() > BYTES) {
+        builder.drawnTokens = new ZipfTokens(config.vocabularySize());
+      }
+      SHARNNTrainer trainer = builder.build();
       long trainBytes = (long) batchSize * sequenceLength * total + 1;
       checkArgument(
           trainBytes + 2 * LEAST_PART <= Integer.MAX_VALUE,
@@ -230,7 +237,7 @@ public final class TrainingBenchmark {
 
   private byte[] randomTokens(int length) {
     Random random = new Random(1);
-    int bound = Math.min(config.vocabularySize(), 256);
+    int bound = Math.min(config.vocabularySize(), BYTES);
     byte[] tokens = new byte[length];
     for (int i = 0; i < length; i++) {
       tokens[i] = (byte) random.nextInt(bound);

@@ -71,7 +71,9 @@ final class TrainingRun {
   static FitResult fit(SHARNNTrainerBuilder options, Corpus corpus, StageContext stage) {
     StreamDataset dataset =
         StreamDataset.random(
-            corpus.train(), options.batchSize, options.sequenceLength, options.seed);
+                corpus.train(), options.batchSize, options.sequenceLength, options.seed)
+            .withSplits(SHARNN.of(options.model).config().splits())
+            .drawing(options.drawnTokens);
     options.checkParts(corpus);
     Model model = options.model;
     model.getNDManager().getEngine().setRandomSeed(options.seed);

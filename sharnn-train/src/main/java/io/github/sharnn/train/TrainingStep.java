@@ -12,6 +12,7 @@ import ai.djl.training.listener.TrainingListener.BatchData;
 import ai.djl.translate.Batchifier;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.SplitLabels;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -38,7 +39,7 @@ final class TrainingStep {
   /**
    * Runs one batch and tells DJL's listeners.
    *
-   * @param batch tokens and labels {@code (B, T)}
+   * @param batch tokens and labels {@code (B, T)}, with splits what {@link SplitLabels} adds
    * @param state the state before the batch; it stays as it is
    * @param weight what the loss is multiplied by before backward: 1 over the number of batches
    *     whose gradients add up
@@ -113,9 +114,10 @@ final class TrainingStep {
   private static Batch slice(Batch batch, int index, int count) {
     NDManager manager = batch.getManager().newSubManager();
     int streams = batch.getSize() / count;
-    NDIndex rows = new NDIndex("{}:{}", index * streams, (index + 1) * streams);
+    int from = index * streams;
+    NDIndex rows = new NDIndex("{}:{}", from, from + streams);
     NDList data = new NDList(batch.getData().head().get(rows)); // (B, T) -> (streams, T)
-    NDList labels = new NDList(batch.getLabels().head().get(rows)); // (B, T) -> (streams, T)
+    NDList labels = SplitLabels.streams(batch.getLabels(), from, from + streams);
     data.attach(manager);
     labels.attach(manager);
     return new Batch(

@@ -39,10 +39,12 @@ class DynamicEvaluationTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"1, 16", "4, 16", "3, 7", "1, 1000"})
-  void without_a_learning_rate_it_is_evaluation(int streams, int steps) throws Exception {
+  @CsvSource({"1, 16, false", "4, 16, false", "3, 7, false", "3, 7, true", "1, 1000, false"})
+  void without_a_learning_rate_it_is_evaluation(int streams, int steps, boolean split)
+      throws Exception {
     Corpus.Part part = Tiny.part(folder, Tiny.text(301));
-    try (Model model = Tiny.model(sharnn(), 3)) {
+    int[] splits = split ? new int[] {100, 110} : new int[0];
+    try (Model model = Tiny.model(sharnn().splits(splits), 3)) {
       DynamicEvaluation dynamic =
           DynamicEvaluation.of(
               model, part, SETTINGS.streams(streams).sequenceLength(steps).learningRate(0));

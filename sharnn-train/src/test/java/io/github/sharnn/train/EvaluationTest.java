@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class EvaluationTest {
 
@@ -51,10 +52,12 @@ class EvaluationTest {
     return bits;
   }
 
-  @Test
-  void is_the_mean_over_bytes_predicted_one_by_one() throws Exception {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void is_the_mean_over_bytes_predicted_one_by_one(boolean split) throws Exception {
     byte[] bytes = Tiny.text(150);
-    try (Model model = Tiny.model(withMemoryFor(1000), SEED)) {
+    int[] splits = split ? new int[] {100, 110} : new int[0];
+    try (Model model = Tiny.model(withMemoryFor(1000).splits(splits), SEED)) {
       Evaluation evaluation = Evaluation.of(model, Tiny.part(folder, bytes), 1, 32);
       double expected = naiveBits(model, bytes, 0, 149) / 149;
       assertThat(evaluation.bitsPerCharacter()).isCloseTo(expected, within(1e-5));

@@ -27,7 +27,13 @@ class GoldenCheckTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"single-head, 7", "every-layer, 7", "no-attention, 6", "sampling, 1"})
+  @CsvSource({
+    "single-head, 7",
+    "every-layer, 7",
+    "no-attention, 6",
+    "split-softmax, 7",
+    "sampling, 1"
+  })
   void passes_on_the_reference_numbers(String name, int kinds) throws Exception {
     GoldenReport report = GoldenCheck.run(golden(name), null);
     assertThat(report.worst())

@@ -43,6 +43,7 @@ class ResumeTest {
   @TempDir Path folder;
   private Path run;
   private Corpus corpus;
+  private int[] splits = {};
 
   @BeforeEach
   void create_corpus() throws Exception {
@@ -50,8 +51,8 @@ class ResumeTest {
     run = folder.resolve("run");
   }
 
-  private static SHARNNBuilder sharnn() {
-    return Tiny.sharnn().dropouts(0.2f).weightDrop(0.2f).memoryLength(24);
+  private SHARNNBuilder sharnn() {
+    return Tiny.sharnn().dropouts(0.2f).weightDrop(0.2f).memoryLength(24).splits(splits);
   }
 
   private static SHARNNTrainerBuilder trainer(Model model) {
@@ -116,8 +117,9 @@ class ResumeTest {
   }
 
   @ParameterizedTest
-  @EnumSource(names = {"FLOAT32", "FLOAT16"})
-  void goes_on_to_the_last_bit(DataType precision) {
+  @CsvSource({"FLOAT32, false", "FLOAT16, false", "FLOAT32, true"})
+  void goes_on_to_the_last_bit(DataType precision, boolean split) {
+    splits = split ? new int[] {100, 110} : splits;
     Run training = builder -> builder.build().fit(corpus, Budget.epochs(2));
     Numbers expected = straight(precision, training);
     Numbers actual = interrupted(precision, 7, training);

@@ -34,6 +34,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class SHARNNTrainerTest {
@@ -103,10 +104,11 @@ class SHARNNTrainerTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {2, 4})
-  void accumulated_slices_make_the_step_of_the_whole_batch(int slices) {
-    try (Model whole = Tiny.model(Tiny.sharnn(), SEED);
-        Model sliced = Tiny.model(Tiny.sharnn(), SEED)) {
+  @CsvSource({"2, false", "4, false", "2, true", "4, true"})
+  void accumulated_slices_make_the_step_of_the_whole_batch(int slices, boolean split) {
+    int[] splits = split ? new int[] {100, 110, 120} : new int[0]; // none is beyond 120
+    try (Model whole = Tiny.model(Tiny.sharnn().splits(splits), SEED);
+        Model sliced = Tiny.model(Tiny.sharnn().splits(splits), SEED)) {
       Budget budget = Budget.steps(6);
       FitResult expected = trainer(whole).build().fit(corpus, budget);
       FitResult actual = trainer(sliced).accumulation(slices).build().fit(corpus, budget);

@@ -53,6 +53,19 @@ class SequenceCrossEntropyTest {
   }
 
   @Test
+  void is_the_mean_of_the_log_probabilities_that_a_model_with_splits_gives() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      NDArray own = manager.create(new float[] {-1, -2, -0.5f, -4, 0, -1.5f}, new Shape(2, 3));
+      NDList labels = new NDList(manager.create(new long[6], new Shape(2, 3)));
+      NDArray loss = new SequenceCrossEntropy().evaluate(labels, new NDList(own, own));
+      assertThat(loss.getFloat()).isEqualTo(1.5f);
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> new SequenceCrossEntropy(0.1f).evaluate(labels, new NDList(own)))
+          .withMessageContaining("labelSmoothing must be 0 for a model with splits");
+    }
+  }
+
+  @Test
   void passes_over_the_state_after_the_logits() {
     try (NDManager manager = NDManager.newBaseManager()) {
       NDArray logits = manager.zeros(new Shape(2, 3, 4));

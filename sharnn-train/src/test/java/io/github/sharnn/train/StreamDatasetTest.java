@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
@@ -15,6 +16,7 @@ import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.optimizer.Adam;
 import ai.djl.training.tracker.Tracker;
+import io.github.sharnn.SplitLabels;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -65,6 +67,23 @@ class StreamDatasetTest {
       values.add(bytes[i] & 0xFFL);
     }
     return values;
+  }
+
+  @Test
+  void knows_where_labels_lie_without_reading_them_back() throws IOException {
+    List<Integer> splits = List.of(10, 130, 255);
+    Corpus.Part part = Tiny.part(folder, Tiny.randomBytes(200, 256));
+    try (NDManager manager = NDManager.newBaseManager()) {
+      for (Batch batch : StreamDataset.fixed(part, 3, 7).withSplits(splits).getData(manager)) {
+        NDList expected = SplitLabels.of(batch.getLabels().head(), splits);
+        assertThat(batch.getLabels()).hasSameSizeAs(expected).hasSize(5);
+        for (int i = 0; i < expected.size(); i++) {
+          assertThat(batch.getLabels().get(i).toLongArray())
+              .isEqualTo(expected.get(i).toLongArray());
+          assertThat(batch.getLabels().get(i).getShape()).isEqualTo(expected.get(i).getShape());
+        }
+      }
+    }
   }
 
   @ParameterizedTest

@@ -13,6 +13,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.nn.recurrent.LSTM;
 import io.github.sharnn.SHARNNBuilder;
 import java.io.IOException;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -122,6 +123,42 @@ class TrainingBenchmarkTest {
       assertThat(parts.attention())
           .isEqualTo(L * ((5 * tokens + 4 * keys) * C * C + 6 * tokens * M * C));
     }
+  }
+
+  @Test
+  void multiplies_each_tail_for_the_rows_expected_in_it() {
+    // of 64 labels; 1/11 + .. + 1/20 is 12.9% and 1/21 + .. + 1/100 30.6% of 1/1 + .. + 1/100
+    long multiplyAdds = 64 * (10 + 2) + 9 * 10 + 20 * 80;
+    try (BareParts parts = parts(Tiny.sharnn().vocabularySize(100).splits(10, 20))) {
+      assertThat(parts.output()).isEqualTo(3 * C * multiplyAdds);
+    }
+  }
+
+  @Test
+  void times_words_with_and_without_splits() throws IOException {
+    for (int[] splits : new int[][] {{}, {50, 200}}) {
+      SHARNNBuilder words = Tiny.sharnn().vocabularySize(1000).splits(splits);
+      TrainingBenchmark.Result result = benchmark(words).build().run(B);
+      assertThat(result.milliseconds()).isPositive();
+      assertThat(result.floor().output()).isPositive();
+    }
+  }
+
+  @Test
+  void draws_words_by_the_law_of_zipf() {
+    ZipfTokens tokens = new ZipfTokens(1000);
+    int[] counts = new int[1000];
+    for (int position = 0; position < 100_000; position++) {
+      counts[(int) tokens.applyAsLong(position)]++;
+    }
+    double harmonic = IntStream.rangeClosed(1, 1000).mapToDouble(n -> 1.0 / n).sum();
+    assertThat(tokens.share(0, 1000)).isEqualTo(1);
+    assertThat(tokens.share(1, 3)).isCloseTo((1 / 2.0 + 1 / 3.0) / harmonic, within(1e-12));
+    assertThat(counts[0] / 1e5).isCloseTo(1 / harmonic, within(0.005));
+    assertThat(counts[9] / 1e5).isCloseTo(0.1 / harmonic, within(0.002));
+    assertThat(IntStream.of(counts).skip(500).sum() / 1e5)
+        .isCloseTo(tokens.share(500, 1000), within(0.005));
+    assertThat(tokens.applyAsLong(77)).isEqualTo(tokens.applyAsLong(77));
   }
 
   @Test
