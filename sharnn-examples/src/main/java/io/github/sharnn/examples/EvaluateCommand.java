@@ -69,13 +69,13 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(
         names = "--dynamic-rate",
         paramLabel = "RATE",
-        description = "How far a segment moves the weights at most, in L2 norm. Default: 0.1.")
+        description = "How far a segment moves the weights at most, in L2 norm.")
     private float learningRate = DynamicEvaluation.Settings.DEFAULT.learningRate();
 
     @Option(
         names = "--dynamic-decay",
         paramLabel = "SHARE",
-        description = "Share of the way back to the trained weights each time. Default: 0.001.")
+        description = "Share of the way back to the trained weights each time.")
     private float decay = DynamicEvaluation.Settings.DEFAULT.decay();
 
     @Option(
