@@ -34,7 +34,7 @@ import java.util.Map;
 public final class Boom extends AbstractBlock {
 
   private static final byte VERSION = 1;
-  private static final float GELU_SLOPE = 1.702f;
+  static final float GELU_SLOPE = 1.702f;
 
   final Linear linear1;
   final Linear linear2; // null with the shortcut

@@ -115,12 +115,8 @@ public final class SingleHeadAttention extends AbstractBlock {
    * {@code (.., .., C)}.
    */
   NDArray query(ParameterStore parameterStore, NDArray x, boolean training) {
-    NDManager manager = x.getManager();
     Device device = x.getDevice();
-    NDArray qs = sigmoid(parameterStore.getValue(queryScale, device, training), manager);
-    NDArray ks = sigmoid(parameterStore.getValue(keyScale, device, training), manager);
-    NDArray root = Scalars.of((float) (1 / Math.sqrt(embeddingSize)), qs);
-    NDArray scale = qs.mul(ks).mul(root).reshape(embeddingSize); // (1, 1, C) -> (C)
+    NDArray scale = queryScale(parameterStore, x.getManager(), device, training);
     // PyTorch adds the bias within the product for a matrix alone
     NDArray rows = x.reshape(-1, embeddingSize); // (B, T, C) -> (B*T, C)
     NDArray projected =
@@ -199,6 +195,15 @@ public final class SingleHeadAttention extends AbstractBlock {
       NDScope.unregister(context);
       return context;
     }
+  }
+
+  /** {@code sigmoid(qs) * sigmoid(ks) / sqrt(C)}: {@code (C)}. */
+  NDArray queryScale(
+      ParameterStore parameterStore, NDManager manager, Device device, boolean training) {
+    NDArray qs = sigmoid(parameterStore.getValue(queryScale, device, training), manager);
+    NDArray ks = sigmoid(parameterStore.getValue(keyScale, device, training), manager);
+    NDArray root = Scalars.of((float) (1 / Math.sqrt(embeddingSize)), qs);
+    return qs.mul(ks).mul(root).reshape(embeddingSize); // (1, 1, C) -> (C)
   }
 
   /** {@code overparam(sigmoid(vs))}, or {@code vs} itself once collapsed: {@code (1, 1, C)}. */

@@ -16,7 +16,7 @@ final class GeneratedBytes implements AutoCloseable {
   private final RandomGenerator random;
   private final StopText stop;
   private final RecentTokens recent;
-  private NDList outputs; // of the segment before the next byte; null: to be run
+  private float[] logits; // of the first byte; null: to be computed, from the last
   private byte last;
   private int count;
   private boolean ended;
@@ -41,7 +41,7 @@ final class GeneratedBytes implements AutoCloseable {
 
   /** Takes what the model made of {@link #inputs()}. */
   GeneratedBytes begin(NDList lastOutputs) {
-    outputs = lastOutputs;
+    logits = loop.accept(lastOutputs);
     return this;
   }
 
@@ -55,9 +55,15 @@ final class GeneratedBytes implements AutoCloseable {
     if (ended) {
       return false;
     }
-    NDList current = outputs == null ? loop.forward(loop.inputs(last)) : outputs;
-    outputs = null;
-    last = (byte) options.sampler().sample(loop.accept(current), random, recent.toArray());
+    float[] next = logits == null ? loop.next(Byte.toUnsignedLong(last)) : logits;
+    logits = null;
+    draw(next, consumer);
+    return true;
+  }
+
+  /** Draws the next byte from its logits and hands it out. After the last one it closes this. */
+  void draw(float[] next, SHARNNGenerator.ByteConsumer consumer) {
+    last = (byte) options.sampler().sample(next, random, recent.toArray());
     recent.add(Byte.toUnsignedInt(last));
     count++;
     boolean end = stop.endsWith(last) || count == options.length();
@@ -65,7 +71,15 @@ final class GeneratedBytes implements AutoCloseable {
     if (end) {
       close();
     }
-    return true;
+  }
+
+  /** The newest byte as a token. */
+  long token() {
+    return Byte.toUnsignedLong(last);
+  }
+
+  boolean ended() {
+    return ended;
   }
 
   /** How many bytes there have been. */

@@ -10,12 +10,13 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNDecoder;
 import io.github.sharnn.SHARNNState;
-import java.util.Arrays;
 
 /**
- * One stream of bytes through a model, a segment at a time: {@link #inputs} and {@link #accept}
- * around any forward pass, {@link #forward} or a DJL Predictor's.
+ * One stream of tokens through a model: the prompt a segment at a time, {@link #prefill} and {@link
+ * #accept} around any forward pass, {@link #forward} or a DJL Predictor's; then {@link #next} for
+ * each token.
  *
  * <p>Memory stays flat: each segment has a manager of its own that is closed after it, and only the
  * state outlives it.
@@ -27,16 +28,18 @@ final class TokenLoop implements AutoCloseable {
   private final SHARNN model;
   private final NDManager manager;
   private final ParameterStore parameterStore;
-  private SHARNNState state;
+  private final DataType precision; // of the tokens after the prompt
+  private SHARNNState state; // until there is a decoder
   private NDManager segment;
+  private SHARNNDecoder decoder; // null until the prompt has been read
 
   /** Starts from a zero state on the parent's device. */
-  TokenLoop(SHARNN model, NDManager parent) {
+  TokenLoop(SHARNN model, NDManager parent, DataType precision) {
     this.model = model;
+    this.precision = precision;
     manager = parent.newSubManager();
     parameterStore = new ParameterStore(manager, false);
-    DataType weights = model.getDirectParameters().get("embedding").getArray().getDataType();
-    state = SHARNNState.zeros(model.config(), manager, 1, weights);
+    state = model.zeroState(manager, 1);
   }
 
   /**
@@ -51,16 +54,16 @@ final class TokenLoop implements AutoCloseable {
     int from = Math.max(prompt.length - Math.max(memoryLength, SEGMENT_LENGTH), 0);
     int length = Math.min(Math.max(memoryLength, 1), SEGMENT_LENGTH); // attention's own window
     for (; prompt.length - from > length; from += length) {
-      keepState(forward(inputs(Arrays.copyOfRange(prompt, from, from + length))));
+      keepState(forward(inputs(prompt, from, from + length)));
     }
-    return inputs(Arrays.copyOfRange(prompt, from, prompt.length));
+    return inputs(prompt, from, prompt.length);
   }
 
   /** Returns {@code [tokens (1, T), state...]}. */
-  NDList inputs(byte... bytes) {
-    long[] tokens = new long[bytes.length];
-    for (int i = 0; i < bytes.length; i++) {
-      tokens[i] = Byte.toUnsignedInt(bytes[i]);
+  private NDList inputs(byte[] prompt, int from, int to) {
+    long[] tokens = new long[to - from];
+    for (int i = 0; i < tokens.length; i++) {
+      tokens[i] = Byte.toUnsignedLong(prompt[from + i]);
     }
     segment = manager.newSubManager();
     // results belong to their first operand's manager, so the old state must end with the segment
@@ -79,6 +82,21 @@ final class TokenLoop implements AutoCloseable {
     float[] logits = last.toType(DataType.FLOAT32, false).toFloatArray();
     keepState(outputs);
     return logits;
+  }
+
+  /** The state after the last segment, until there has been a token after it. */
+  SHARNNState state() {
+    return state;
+  }
+
+  /** Reads one token after the prompt and returns the V logits after it. */
+  float[] next(long token) {
+    if (decoder == null) {
+      decoder = SHARNNDecoder.of(model, manager, 1, precision);
+      decoder.add(state);
+      state.close();
+    }
+    return decoder.next(token)[0];
   }
 
   private void keepState(NDList outputs) {

@@ -7,6 +7,11 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.training.ParameterStore;
 import com.google.common.io.Resources;
 import java.io.ByteArrayInputStream;
@@ -86,6 +91,56 @@ public final class Operators {
       inputs.add(selector);
       return module.getBlock().forward(new ParameterStore(manager, false), inputs, true).head();
     }
+  }
+
+  /**
+   * A method that is called many times over with the same lists, which PyTorch is handed once.
+   * Calls record no gradients. For one thread.
+   */
+  public static final class Prepared {
+
+    private final PtSymbolBlock block;
+    private final String method;
+    private final IValue[] arguments; // the lists, and a place for the numbers
+
+    private Prepared(NDManager owner, PtSymbolBlock block, String method, NDList... lists) {
+      this.block = block;
+      this.method = method;
+      arguments = new IValue[lists.length + 1];
+      for (int i = 0; i < lists.length; i++) {
+        arguments[i] =
+            IValue.listFrom(lists[i].stream().map(PtNDArray.class::cast).toArray(PtNDArray[]::new));
+        owner.attachInternal(arguments[i].getUid(), arguments[i]); // it keeps the arrays alive
+      }
+    }
+
+    /**
+     * Calls the method.
+     *
+     * @param manager gets the result
+     * @param numbers its last argument
+     * @return its result
+     */
+    public NDArray call(NDManager manager, long... numbers) {
+      try (IValue options = IValue.listFrom(numbers)) {
+        arguments[arguments.length - 1] = options;
+        try (IValue result = IValueUtils.runMethod(block, method, arguments)) {
+          return result.toTensor((PtNDManager) manager);
+        }
+      }
+    }
+  }
+
+  /**
+   * Prepares a method for many calls with the same lists.
+   *
+   * @param owner closes what PyTorch is handed, and so ends the calls
+   * @param method its name in the source; it takes the lists and then numbers
+   * @param lists its first arguments in order
+   * @return the method
+   */
+  public Prepared prepare(NDManager owner, String method, NDList... lists) {
+    return new Prepared(owner, (PtSymbolBlock) module.getBlock(), method, lists);
   }
 
   /** A TorchScript archive: a zip of the source and a pickled object without fields. */

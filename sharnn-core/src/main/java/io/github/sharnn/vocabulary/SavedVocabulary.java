@@ -30,9 +30,7 @@ final class SavedVocabulary {
               .formatted(file));
     }
     Files.createDirectories(folder);
-    // not createTempFile, which lets nobody else read it
-    String name = ".%s.%d.tmp".formatted(file.getFileName(), ProcessHandle.current().pid());
-    Path unfinished = folder.resolve(name);
+    Path unfinished = Files.createTempFile(folder, ".vocabulary", ".tmp");
     try {
       Files.write(unfinished, content);
       Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);

@@ -83,3 +83,108 @@ class Operators(Module):
     torch._foreach_add_(p, step)
     torch._foreach_zero_(g)
     return change
+  def affine(self: __torch__.Operators,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    vector: bool) -> Tensor:
+    if vector:
+      y = torch.unsqueeze(torch.addmv(torch.view(bias, [-1]), weight, torch.select(x, 0, 0)), 0)
+    else:
+      y = torch.addmm(bias, x, torch.t(weight))
+    return y
+  def lstm(self: __torch__.Operators,
+    x: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    w: List[Tensor],
+    vector: bool) -> Tuple[Tensor, Tensor]:
+    gates = x
+    if torch.gt(torch.numel(w[2]), 0):
+      normed, _0, _1 = torch.native_layer_norm(x, [torch.size(x, 1)], w[0], w[1], 1e-12)
+      gates = (self).affine(normed, w[2], w[3], vector)
+    if ops.prim.is_cuda(x):
+      y, next, _2 = torch._thnn_fused_lstm_cell(gates, torch.mm(hidden, torch.t(w[4])), cell)
+    else:
+      i, f, g, o = torch.chunk((self).affine(hidden, w[4], gates, vector), 4, 1)
+      next = torch.addcmul(torch.mul(torch.sigmoid(f), cell), torch.sigmoid(i), torch.tanh(g))
+      y = torch.mul(torch.sigmoid(o), torch.tanh(next))
+    return (y, next)
+  def attend(self: __torch__.Operators,
+    h: Tensor,
+    x: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    w: List[Tensor],
+    mask: Tensor,
+    slot: int,
+    used: int,
+    vector: bool) -> Tensor:
+    size = [torch.size(h, 1)]
+    m, _0, _1 = torch.native_layer_norm(x, size, w[5], w[6], 1e-12)
+    q, _2, _3 = torch.native_layer_norm((self).affine(h, w[9], w[10], vector), size, w[11], w[12], 1e-12)
+    key = m
+    if torch.gt(torch.numel(w[13]), 0):
+      key = (self).affine(m, w[13], w[14], vector)
+    _4 = torch.copy_(torch.select(keys, 1, slot), key)
+    if torch.gt(torch.numel(values), 0):
+      value = m
+      if torch.gt(torch.numel(w[15]), 0):
+        value = (self).affine(m, w[15], w[16], vector)
+      _5 = torch.copy_(torch.select(values, 1, slot), value)
+    else:
+      values = keys
+    scores = torch.bmm(torch.unsqueeze(q, 1), torch.transpose(torch.slice(keys, 1, 0, used), 1, 2))
+    if torch.gt(torch.numel(mask), 0):
+      scores = torch.add(scores, torch.unsqueeze(torch.slice(mask, 1, 0, used), 1))
+    context = torch.bmm(torch.softmax(scores, -1), torch.slice(values, 1, 0, used))
+    return torch.addcmul(h, torch.squeeze(context, 1), w[17])
+  # One token of each stream. recurrent: hidden and cell of each layer, overwritten. rings: the mask, empty where all
+  # are full; keys and values of each layer, values empty where they are the keys. options: the slot to write, how many
+  # to look at, the tokens. weights, as DecoderWeights lists them, empty where a layer has no such part: what tokens
+  # are looked up in, output matrix and bias, ones; then of each layer start norm 0, input gates 2, their bias 3, hidden
+  # gates 4, memory norm 5, middle norm 7, query 9 and its norm 11, key 13, value 15, value scale 17, Boom's norm 18,
+  # residual norm 20, Boom's linear layers 22 and 24.
+  def token(self: __torch__.Operators,
+    weights: List[Tensor],
+    recurrent: List[Tensor],
+    rings: List[Tensor],
+    options: List[int]) -> Tensor:
+    slot = options[0]
+    used = options[1]
+    tokens = torch.slice(options, 2)
+    rows = torch.len(tokens)
+    table = weights[0]
+    vector = torch.__and__(torch.eq(rows, 1), torch.__not__(ops.prim.is_cuda(table)))
+    if torch.eq(rows, 1):
+      h = torch.slice(table, 0, tokens[0], torch.add(tokens[0], 1))
+    else:
+      h = torch.embedding(table, torch.tensor(tokens, dtype=4, device=ops.prim.device(table)))
+    mask = rings[0]
+    if torch.gt(torch.numel(mask), 0):
+      _0 = torch.fill_(torch.select(mask, 1, slot), 0.)
+    size = [torch.size(recurrent[0], 1)]
+    new = annotate(List[Tensor], [])
+    for layer in range(torch.floordiv(torch.len(recurrent), 2)):
+      s = torch.mul(layer, 2)
+      begin = torch.add(torch.mul(layer, 25), 4)
+      w = torch.slice(weights, begin, torch.add(begin, 25))
+      h, cell = (self).lstm(h, recurrent[s], recurrent[torch.add(s, 1)], w, vector)
+      _1 = torch.append(new, h)
+      _2 = torch.append(new, cell)
+      x = h
+      if torch.gt(torch.numel(w[7]), 0):
+        h, _3, _4 = torch.native_layer_norm(x, size, w[7], w[8], 1e-12)
+      if torch.gt(torch.numel(w[9]), 0):
+        h = (self).attend(h, x, rings[torch.add(s, 1)], rings[torch.add(s, 2)], w, mask, slot, used, vector)
+      x, _5, _6 = torch.native_layer_norm(h, size, w[18], w[19], 1e-12)
+      h, _7, _8 = torch.native_layer_norm(h, size, w[20], w[21], 1e-12)
+      u = torch.silu((self).affine(x, w[22], w[23], vector))
+      if torch.gt(torch.numel(w[24]), 0):
+        h = torch.addmm(h, u, torch.t(w[24]), alpha=0.58754406580493537)
+      else:
+        chunks = torch.view(u, [rows, -1, size[0]])
+        sum = torch.expand(weights[3], [rows, -1, -1])
+        h = torch.squeeze(torch.baddbmm(torch.unsqueeze(h, 1), sum, chunks, alpha=0.58754406580493537), 1)
+    torch._foreach_copy_(recurrent, new)
+    return torch.to((self).affine(h, weights[1], weights[2], vector), 6)

@@ -15,7 +15,6 @@ import io.github.sharnn.train.DeviceMemory;
 import io.github.sharnn.train.TrainingBenchmark;
 import io.github.sharnn.train.TrainingBenchmark.Floor;
 import io.github.sharnn.train.TrainingBenchmark.Result;
-import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -31,7 +30,7 @@ import picocli.CommandLine.Option;
 @Command(
     name = "benchmark",
     description = {
-      "Time training steps, and beside them the bare LSTMs and matrix products.",
+      "Time training steps, and beside them the bare LSTMs and matrix products; or generated tokens.",
       "A step is one of the trainer's, reading the data included, on random bytes, with a full memory; on"
           + " more than 256 tokens, random words by Zipf's law, the n-th with a probability in proportion to 1/n."
           + " Its"
@@ -41,7 +40,9 @@ import picocli.CommandLine.Option;
           + " element-wise operations.",
       "Without options: on a GPU the paper's model (C 1024, H 4096, 4 layers, memory 5000, segments of 1024)"
           + " in FLOAT16, on a CPU a small one (C 256, H 1024, 4 layers, memory 512, segments of 128) in"
-          + " FLOAT32."
+          + " FLOAT32.",
+      "With --generate: tokens of texts side by side, each a step of the model and a draw, the last ones"
+          + " before each position; every token before them is generated too."
     },
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
@@ -57,15 +58,38 @@ final class BenchmarkCommand implements Callable<Integer> {
   @Option(
       names = "--precision",
       paramLabel = "TYPE",
-      description = "FLOAT32 or FLOAT16. Default: FLOAT16 on a GPU, else FLOAT32.")
+      description = "FLOAT32 or FLOAT16. Default: FLOAT16 for training on a GPU, else FLOAT32.")
   private DataType precision;
+
+  @Option(names = "--generate", description = "Time generated tokens instead of training steps.")
+  private boolean generate;
+
+  @Option(
+      names = "--positions",
+      split = ",",
+      paramLabel = "N",
+      description =
+          "With --generate: where in the texts to measure. Default: 1.2 and 4 times the memory's"
+              + " length.")
+  private List<Integer> positions;
+
+  @Option(
+      names = "--onnx",
+      description = {
+        "With --generate: time ONNX Runtime too, on the exported model with a full memory. It needs"
+            + " onnxruntime.jar on the class path:",
+        "java -cp sharnn.jar:onnxruntime.jar io.github.sharnn.examples.Sharnn benchmark --generate --onnx"
+      })
+  private boolean onnx;
 
   @Option(
       names = "--batch-size",
       split = ",",
       paramLabel = "B",
-      description = "Streams side by side; several, separated by commas, give a line each.")
-  private List<Integer> batchSizes = List.of(16);
+      description =
+          "Streams side by side; several, separated by commas, give a line each. Default: 16; with"
+              + " --generate 1 and, on a GPU, 64.")
+  private List<Integer> batchSizes;
 
   @Option(names = "--vocabulary-size", description = "Number of tokens.")
   private int vocabularySize = 256;
@@ -100,26 +124,40 @@ final class BenchmarkCommand implements Callable<Integer> {
   @Option(names = "--dropout", description = "Rate of every dropout.")
   private float dropout = 0.1f;
 
-  @Option(names = "--steps", description = "Steps to time, after those that fill the memory.")
-  private int steps = 30;
+  @Option(
+      names = "--steps",
+      description =
+          "Steps to time, after those that fill the memory. Default: 30; with --generate 200, before"
+              + " each position.")
+  private Integer steps;
 
   @Option(names = "--no-floor", description = "Leave the bare LSTMs and matrix products out.")
   private boolean noFloor;
 
   @Override
-  public Integer call() throws IOException {
+  public Integer call() throws Exception {
+    Device device = deviceOption.device();
+    SHARNNConfig config = config(device.isGpu());
+    if (batchSizes == null) {
+      batchSizes = !generate ? List.of(16) : device.isGpu() ? List.of(1, 64) : List.of(1);
+    }
     for (int batchSize : batchSizes) {
       checkArgument(batchSize >= 1, "batchSize must be at least 1, but is %s", batchSize);
     }
-    Device device = deviceOption.device();
-    SHARNNConfig config = config(device.isGpu());
+    checkArgument(
+        generate || positions == null && !onnx,
+        "--positions and --onnx are for generated tokens: add --generate, or leave them out");
+    if (generate) {
+      return new GenerationTimes(config, device, precision, orElse(steps, 200), onnx)
+          .print(batchSizes, positions);
+    }
     int segment = orElse(sequenceLength, device.isGpu() ? 1024 : 128);
     TrainingBenchmark benchmark =
         TrainingBenchmark.builder(config)
             .device(device)
             .precision(precision)
             .sequenceLength(segment)
-            .steps(steps)
+            .steps(orElse(steps, 30))
             .floor(!noFloor)
             .build();
     printHeader(benchmark, config, segment);
@@ -166,7 +204,7 @@ final class BenchmarkCommand implements Callable<Integer> {
     System.out.println(config);
     System.out.printf(
         "segments of up to %d, their time scaled to %d; median of %d steps with a full memory%n",
-        segment, segment, steps);
+        segment, segment, orElse(steps, 30));
     System.out.printf(
         COLUMNS,
         "batch",

@@ -85,10 +85,39 @@ class BenchmarkCommandTest {
     assertThat(row.subList(4, 10)).containsOnly("-");
   }
 
+  @Test
+  void times_generated_tokens_and_onnx_runtime_beside_them() {
+    Outcome outcome = run(TINY + " --generate --batch-size 2,1 --onnx");
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.code()).isZero();
+    assertThat(outcome.out()).contains("precision FLOAT32", "position", "ONNX Runtime 1.");
+    List<List<String>> rows = rows(outcome);
+    assertThat(rows)
+        .extracting(row -> row.subList(0, 2))
+        .containsExactly(
+            List.of("2", "38"),
+            List.of("2", "128"),
+            List.of("1", "38"),
+            List.of("1", "128"),
+            List.of("1", "full"));
+    assertThat(rows)
+        .allSatisfy(
+            row -> {
+              assertThat(number(row.get(2))).isPositive();
+              assertThat(number(row.get(3))).isPositive();
+            });
+    outcome = run(TINY + " --generate --batch-size 1 --positions 3,5 --precision FLOAT16");
+    assertThat(outcome.out()).contains("precision FLOAT16");
+    assertThat(rows(outcome)).extracting(row -> row.get(1)).containsExactly("3", "5");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
       value = {
+        "--positions 9 | --positions and --onnx are for generated tokens: add --generate",
+        "--generate --positions 2 | a position must be at least steps (3)",
+        "--generate --precision BFLOAT16 | precision must be FLOAT16, FLOAT32 or FLOAT64",
         "--batch-size 4,0 | batchSize must be at least 1, but is 0",
         "--boom-size 33 | boomSize (33) must be a multiple of embeddingSize (16)",
         "--sequence-length 0 | sequenceLength must be at least 1, but is 0",
