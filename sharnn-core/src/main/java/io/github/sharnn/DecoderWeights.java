@@ -32,6 +32,7 @@ final class DecoderWeights {
   private final Map<String, Parameter> parameters;
   private final NDManager manager;
   private final DataType precision;
+  private final SplitSoftmax softmax; // null without splits
 
   /** Prepares the weights; the manager gets what is made of them. */
   DecoderWeights(SHARNN model, NDManager manager, DataType precision) {
@@ -47,14 +48,32 @@ final class DecoderWeights {
       // where that takes no more room, tokens are looked up in what the first LSTM makes of them
       boolean gates = config.vocabularySize() <= config.embeddingSize();
       add(gates ? firstGates(scratch) : get("encoder.weight", manager));
-      add(config.tiedOutput() ? "encoder.weight" : "decoder.weight");
-      add("decoder.bias");
+      String output = config.tiedOutput() ? "encoder.weight" : "decoder.weight";
+      boolean split = !config.splits().isEmpty();
+      softmax = split ? splitSoftmax(config, output) : null;
+      add(split ? none() : get(output, manager));
+      add(split ? none() : get("decoder.bias", manager));
       int chunks = config.boomShortcut() ? config.boomSize() / config.embeddingSize() : 0;
       add(manager.ones(new Shape(1, 1, chunks)));
       for (int layer = 0; layer < config.layers(); layer++) {
         addLayer("blocks." + layer + ".", model.blocks.get(layer), gates && layer == 0, scratch);
       }
     }
+  }
+
+  private SplitSoftmax splitSoftmax(SHARNNConfig config, String output) {
+    return new SplitSoftmax(
+        config.splits(),
+        manager,
+        cast(get(output, manager)),
+        cast(get("decoder.bias", manager)),
+        cast(get("criterion.tail_vectors", manager)),
+        cast(get("criterion.tail_bias", manager)));
+  }
+
+  /** What becomes of the call's result {@code (B, V)}; with splits it is {@code (B, C)} before. */
+  NDArray logits(NDArray output) {
+    return softmax == null ? output : softmax.logProbabilities(output); // (B, C) -> (B, V)
   }
 
   /** {@code W_ih LN_start(embedding) + b} of the first layer for each token: {@code (V, 4C)}. */
@@ -143,9 +162,13 @@ final class DecoderWeights {
   }
 
   private void add(NDArray array) {
+    arrays.add(cast(array));
+  }
+
+  private NDArray cast(NDArray array) {
     NDArray cast = array.toType(precision, false);
     cast.attach(manager);
-    arrays.add(cast);
+    return cast;
   }
 
   /** On the parameter's own memory, but outside any gradient graph and under no name. */

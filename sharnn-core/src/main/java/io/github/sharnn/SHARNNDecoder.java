@@ -295,8 +295,8 @@ public final class SHARNNDecoder implements AutoCloseable {
     int aligned = IntMath.divide(used, ALIGNMENT, RoundingMode.CEILING) * ALIGNMENT;
     long[] options = Longs.concat(new long[] {slot, Math.min(aligned, slots)}, tokens);
     float[] logits;
-    try (NDArray output = token.call(manager, options)) {
-      logits = output.toFloatArray();
+    try (NDManager scratch = manager.newSubManager()) {
+      logits = weights.logits(token.call(scratch, options)).toFloatArray();
     }
     advance();
     int size = config.vocabularySize();

@@ -185,7 +185,7 @@ class SHARNNDecoderTest {
     owner.close();
     assertThatThrownBy(() -> forgotten.next(3))
         .isInstanceOf(IllegalStateException.class)
-        .hasMessageContaining("released");
+        .hasMessageContaining("closed");
     List<float[]> after = numbers(model, plain.state);
     for (int i = 0; i < before.size(); i++) {
       assertThat(after.get(i)).isEqualTo(before.get(i));

@@ -187,4 +187,7 @@ class Operators(Module):
         sum = torch.expand(weights[3], [rows, -1, -1])
         h = torch.squeeze(torch.baddbmm(torch.unsqueeze(h, 1), sum, chunks, alpha=0.58754406580493537), 1)
     torch._foreach_copy_(recurrent, new)
-    return torch.to((self).affine(h, weights[1], weights[2], vector), 6)
+    output = h
+    if torch.gt(torch.numel(weights[1]), 0):
+      output = torch.to((self).affine(h, weights[1], weights[2], vector), 6)
+    return output
