@@ -27,7 +27,9 @@ final class ExtraOptions {
   @Option(
       names = "--zero-state",
       paramLabel = "PROBABILITY",
-      description = "Begin a step with nothing remembered so often, such as 0.01: for short texts.")
+      description =
+          "Begin a step with nothing remembered so often, for short texts. Default: 0.01; 0 in the"
+              + " paper's recipes.")
   private Optional<Double> zeroState;
 
   @Option(

@@ -37,6 +37,7 @@ public enum Recipe {
       () -> SHARNN.builder().embeddingSize(192).boomSize(768).layers(2).memoryLength(256),
       16,
       64,
+      SHARNNTrainerBuilder.ZERO_STATE,
       List.of(new Stage(LearningRateSchedule.peak(3e-3f).warmUp(50), Budget.epochs(1)))),
 
   /** The paper's model with one head, in the second-to-last layer; batch 16. */
@@ -45,6 +46,7 @@ public enum Recipe {
       SHARNN::builder,
       16,
       1024,
+      0,
       Stage.PAPER),
 
   /** The paper's model with a head in each of its four layers; batch 8, which memory sets. */
@@ -53,6 +55,7 @@ public enum Recipe {
       () -> SHARNN.builder().attentionLayers(0, 1, 2, 3),
       8,
       1024,
+      0,
       Stage.PAPER),
 
   /** The paper's model without attention; batch 16. */
@@ -61,6 +64,7 @@ public enum Recipe {
       () -> SHARNN.builder().attentionLayers(),
       16,
       1024,
+      0,
       Stage.PAPER),
 
   /**
@@ -73,6 +77,7 @@ public enum Recipe {
       () -> SHARNN.builder().memoryLength(2000).dropouts(0),
       32,
       256,
+      SHARNNTrainerBuilder.ZERO_STATE,
       List.of(
           new Stage(
               LearningRateSchedule.peak(1.2e-3f).warmUp(1000).cosine(),
@@ -82,6 +87,7 @@ public enum Recipe {
   private final Supplier<SHARNNBuilder> model;
   private final int batchSize;
   private final int sequenceLength;
+  private final double zeroStateProbability;
   private final List<Stage> stages;
 
   Recipe(
@@ -89,11 +95,13 @@ public enum Recipe {
       Supplier<SHARNNBuilder> model,
       int batchSize,
       int sequenceLength,
+      double zeroStateProbability,
       List<Stage> stages) {
     this.description = description;
     this.model = model;
     this.batchSize = batchSize;
     this.sequenceLength = sequenceLength;
+    this.zeroStateProbability = zeroStateProbability;
     this.stages = stages;
   }
 
@@ -131,8 +139,9 @@ public enum Recipe {
   }
 
   /**
-   * Starts a trainer with this recipe's batch size, segment length and the learning rate of its
-   * first stage; everything else is as {@link SHARNNTrainer#builder} has it.
+   * Starts a trainer with this recipe's batch size, segment length, probability of the zero state
+   * (0 in the paper's rows) and the learning rate of its first stage; everything else is as {@link
+   * SHARNNTrainer#builder} has it.
    *
    * @param model a DJL model with a {@link SHARNN}, of this recipe or not
    * @return a new builder with this recipe's options
@@ -142,6 +151,7 @@ public enum Recipe {
     return SHARNNTrainer.builder(model)
         .batchSize(batchSize)
         .sequenceLength(sequenceLength)
+        .zeroStateProbability(zeroStateProbability)
         .learningRate(stages.get(0).learningRate());
   }
 

@@ -15,8 +15,13 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongUnaryOperator;
 
-/** Options of a {@link SHARNNTrainer}. Every default is the recipe's. */
+/**
+ * Options of a {@link SHARNNTrainer}. Every default but {@link #zeroStateProbability} is the
+ * paper's.
+ */
 public final class SHARNNTrainerBuilder {
+
+  static final double ZERO_STATE = 0.01;
 
   final Model model;
   int batchSize = 16;
@@ -32,7 +37,7 @@ public final class SHARNNTrainerBuilder {
   float lookaheadAlpha;
   double averageDecay; // 0: no average
   float labelSmoothing;
-  double zeroStateProbability;
+  double zeroStateProbability = ZERO_STATE;
   final List<TrainingListener> listeners = new ArrayList<>();
   Metrics metrics; // null: none kept
   Consumer<StepReport> onStep = report -> {};
@@ -194,9 +199,9 @@ public final class SHARNNTrainerBuilder {
   /**
    * Lets a step of all streams begin from the zero state, with nothing remembered, so often (Melis
    * et al., arXiv:1707.05589, section 4). Without it a model knows nothing but a full memory, and
-   * does badly on short texts and at the beginning of long ones. Default 0.
+   * does badly on short texts and at the beginning of long ones. Default 0.01.
    *
-   * @param probability at least 0 and below 1; 0.01 is usual
+   * @param probability at least 0 and below 1; 0 for the paper's training
    * @return this builder
    */
   public SHARNNTrainerBuilder zeroStateProbability(double probability) {

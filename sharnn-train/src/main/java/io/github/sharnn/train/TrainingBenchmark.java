@@ -202,6 +202,7 @@ public final class TrainingBenchmark {
               .batchSize(batchSize)
               .sequenceLength(sequenceLength)
               .precision(precision)
+              .zeroStateProbability(0) // the memory stays full
               .evaluationStreams(1);
       if (config.vocabularySize() > BYTES) {
         builder.drawnTokens = new ZipfTokens(config.vocabularySize());

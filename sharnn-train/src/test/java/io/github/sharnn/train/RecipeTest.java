@@ -34,6 +34,7 @@ class RecipeTest {
       SHARNNTrainerBuilder trainer = recipe.trainer(model);
       assertThat(trainer.batchSize).isEqualTo(batchSize);
       assertThat(trainer.sequenceLength).isEqualTo(1024);
+      assertThat(trainer.zeroStateProbability).isZero();
       assertThat(trainer.clipNorm).isEqualTo(0.25);
       assertThat(trainer.learningRate).isEqualTo(LearningRateSchedule.peak(2e-3f).warmUp(800));
     }
