@@ -61,7 +61,8 @@ public final class SHARNNTrainer {
    * @param corpus the training part is trained on, the validation part chooses the best weights
    * @param budget when to stop
    * @return the history; {@link FitResult#best()} is what the model holds now. Where the run went
-   *     on from a checkpoint, only the evaluations of the steps before it are in it
+   *     on from a checkpoint, only the evaluations of the steps before it are in it, at most 5,000:
+   *     the best and the newest
    * @throws IllegalArgumentException if a part is too short for the number of streams, or the
    *     checkpoint to go on from has other options: the message lists them
    * @throws TrainingDivergedException if the loss or the gradients are no longer finite; with

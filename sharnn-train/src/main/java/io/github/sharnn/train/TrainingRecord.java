@@ -3,6 +3,8 @@ package io.github.sharnn.train;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.MalformedModelException;
+import com.google.common.base.Ascii;
+import com.google.common.base.CharMatcher;
 import com.google.common.base.Throwables;
 import com.google.common.collect.Sets;
 import com.google.gson.Gson;
@@ -75,6 +77,7 @@ record TrainingRecord(
   private static final Logger LOGGER = LoggerFactory.getLogger(TrainingRecord.class);
   private static final int MAX_BYTES = 4 << 20;
   private static final int MAX_ELEMENTS = 100_000; // of all lists and objects together
+  private static final int MAX_MESSAGE = 1000; // characters
   private static final int MAX_EVALUATIONS = 5000; // of all stages, with eleven elements each
 
   private static final Set<String> MAY_CHANGE =
@@ -291,7 +294,8 @@ record TrainingRecord(
       checkArgument(record != null, "it is empty");
       return record;
     } catch (RuntimeException e) { // Gson has many, and wraps what a record's constructor throws
-      throw new MalformedModelException(Throwables.getRootCause(e).toString(), e);
+      String why = Ascii.truncate(Throwables.getRootCause(e).toString(), MAX_MESSAGE, "...");
+      throw new MalformedModelException(CharMatcher.javaIsoControl().replaceFrom(why, ' '), e);
     }
   }
 

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * A process that is killed again and again, some times in the middle of a save, ends up with the
  * losses of one that was left alone. {@code -Dsharnn.kills}, default 2, says how often; {@code
- * -Dsharnn.device}, default cpu, where. {@code docs/kill-test.sh} runs it in full.
+ * -Dsharnn.device}, default cpu, where. {@code docs/reliability.sh kills} runs it in full.
  */
 class KillTest {
 
