@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.training.ParameterStore;
@@ -13,6 +14,7 @@ import ai.djl.training.dataset.Batch;
 import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SplitLabels;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.WordVocabulary;
@@ -353,11 +355,31 @@ class TokenCorpusTest {
     }
   }
 
-  @Test
-  void trains_and_goes_on_with_words() throws Exception {
+  @ParameterizedTest
+  @ValueSource(ints = {9, 300})
+  void knows_where_words_lie_in_a_split_vocabulary(int size) throws Exception {
+    List<Integer> splits = List.of(3, size - 4, size - 1);
+    Corpus corpus = Corpus.folder(wikiText("wiki.%s.tokens")).withVocabulary(ofSize(size));
+    try (NDManager manager = NDManager.newBaseManager()) {
+      for (Batch batch :
+          StreamDataset.fixed(corpus.train(), 2, 4).withSplits(splits).getData(manager)) {
+        NDList expected = SplitLabels.of(batch.getLabels().head(), splits);
+        assertThat(batch.getLabels()).hasSameSizeAs(expected).hasSize(5);
+        for (int i = 0; i < expected.size(); i++) {
+          assertThat(batch.getLabels().get(i).toLongArray())
+              .isEqualTo(expected.get(i).toLongArray());
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void trains_and_goes_on_with_words(boolean split) throws Exception {
     Corpus corpus = words();
     Path run = folder.resolve("run");
-    try (Model model = Tiny.model(model(corpus.vocabulary()), 3)) {
+    int[] splits = split ? new int[] {2, 5} : new int[0];
+    try (Model model = Tiny.model(model(corpus.vocabulary()).splits(splits), 3)) {
       FitResult result = fit(model, corpus, CheckpointPolicy.in(run), 4);
       double mean = TRAIN.length() / 15.0; // two streams of 7, in segments of 4 and 3
       // the batch's bits a token, by the part's mean bytes a token; the validation's own figures
