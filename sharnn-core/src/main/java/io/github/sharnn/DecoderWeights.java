@@ -73,7 +73,9 @@ final class DecoderWeights {
 
   /** What becomes of the call's result {@code (B, V)}; with splits it is {@code (B, C)} before. */
   NDArray logits(NDArray output) {
-    return softmax == null ? output : softmax.logProbabilities(output); // (B, C) -> (B, V)
+    return softmax == null
+        ? output
+        : softmax.logProbabilities(output).toType(DataType.FLOAT32, false); // (B, C) -> (B, V)
   }
 
   /** {@code W_ih LN_start(embedding) + b} of the first layer for each token: {@code (V, 4C)}. */

@@ -148,9 +148,12 @@ class SHARNNDecoderTest {
     }
   }
 
-  @Test
-  void computes_in_another_precision_than_the_weights() {
-    SHARNN model = TestModels.initialized(TestModels.tiny().attentionLayers(1), manager, 5);
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void computes_in_another_precision_than_the_weights(boolean split) {
+    SHARNNBuilder options = TestModels.tiny().attentionLayers(1);
+    options.splits(split ? new int[] {9, 20} : new int[0]);
+    SHARNN model = TestModels.initialized(options, manager, 5);
     Plain plain = new Plain(model, new Random(1), 4);
     try (SHARNNDecoder decoder = SHARNNDecoder.of(model, manager, 1, DataType.FLOAT64)) {
       decoder.add(plain.state);
