@@ -80,6 +80,22 @@ class SHARNNDecoderTest {
     }
   }
 
+  /** As large as those whose products run on several threads. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void gives_the_logits_of_forward_for_large_matrices(int seed) {
+    SHARNNBuilder options = TestModels.vary(seed).embeddingSize(192).boomSize(768);
+    SHARNN model = TestModels.initialized(options, manager, seed);
+    Plain plain = new Plain(model, new Random(1), 7);
+    try (SHARNNDecoder decoder = decoder(model, 1)) {
+      decoder.add(plain.state);
+      for (int token = 0; token < 5; token++) {
+        NDArray logits = manager.create(decoder.next(token)[0]);
+        assertThat(logits).isCloseTo(plain.next(token), 1e-5);
+      }
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 5})
   void streams_of_different_lengths_side_by_side_get_what_each_gets_alone(int seed) {

@@ -83,15 +83,20 @@ class Operators(Module):
     torch._foreach_add_(p, step)
     torch._foreach_zero_(g)
     return change
+  # vector: one row on a CPU, where a matrix times a vector runs on one thread and a batch of eight on all of them
   def affine(self: __torch__.Operators,
     x: Tensor,
     weight: Tensor,
     bias: Tensor,
     vector: bool) -> Tensor:
-    if vector:
-      y = torch.unsqueeze(torch.addmv(torch.view(bias, [-1]), weight, torch.select(x, 0, 0)), 0)
-    else:
+    n = torch.size(weight, 0)
+    if torch.__not__(vector):
       y = torch.addmm(bias, x, torch.t(weight))
+    elif torch.__and__(torch.ge(torch.numel(weight), 131072), torch.eq(torch.remainder(n, 8), 0)):
+      rows = torch.transpose(torch.view(weight, [8, torch.floordiv(n, 8), -1]), 1, 2)
+      y = torch.view(torch.baddbmm(torch.view(bias, [8, 1, -1]), torch.expand(x, [8, 1, -1]), rows), [1, n])
+    else:
+      y = torch.unsqueeze(torch.addmv(torch.view(bias, [-1]), weight, torch.select(x, 0, 0)), 0)
     return y
   def lstm(self: __torch__.Operators,
     x: Tensor,
