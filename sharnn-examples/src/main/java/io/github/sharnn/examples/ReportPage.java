@@ -63,7 +63,7 @@ final class ReportPage {
           "<p class=\"note\">No model to ask: name a run's folder once its model is saved.</p>\n");
     } else if (layers.isEmpty()) {
       attention.append(
-          "<p class=\"note\">The model has no attention, or the text no tokens of its.</p>\n");
+          "<p class=\"note\">The model has no attention, or no tokens for the text.</p>\n");
     } else {
       attention.append(
           "<p class=\"note\">The model read, token by token:</p>\n<pre>%s</pre>\n"

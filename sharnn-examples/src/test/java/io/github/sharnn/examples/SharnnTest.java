@@ -354,7 +354,7 @@ class SharnnTest {
   @ParameterizedTest
   @CsvSource({"words, 2", "bpe:260, 100"})
   void generates_scores_and_compresses_with_words_and_subwords(
-      String kind, String splits, @TempDir Path folder) throws IOException {
+      String kind, String splits, @TempDir Path folder) throws Exception {
     boolean words = kind.equals("words");
     Path tokens = folder.resolve("model");
     Outcome trained =
