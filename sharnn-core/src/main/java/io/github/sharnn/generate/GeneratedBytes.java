@@ -15,11 +15,11 @@ final class GeneratedBytes implements AutoCloseable {
   private final TokenLoop loop;
   private final int[] prompt; // its tokens
   private final TokenDecoder decoder;
-  private boolean dropSpace;
   private final RandomGenerator random;
   private final StopText stop;
   private final RecentTokens recent;
-  private float[] logits; // of the first byte; null: to be computed, from the last
+  private boolean dropSpace; // before the first word
+  private float[] logits; // of the first token; null: to be computed, from the last
   private int last;
   private int tokens;
   private int count;
