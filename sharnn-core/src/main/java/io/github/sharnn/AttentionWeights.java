@@ -10,7 +10,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
-import io.github.sharnn.vocabulary.TextVocabulary;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -24,41 +23,39 @@ import java.util.List;
  * }</pre>
  *
  * @param layer the 0-based layer
- * @param weights {@code (T, T)}: row t is softmax(Q K^T) of byte t over the bytes up to it, and
- *     adds up to 1; 0 where a byte lies after t or is no longer remembered
+ * @param weights {@code (T, T)}: row t is softmax(Q K^T) of token t over the tokens up to it, and
+ *     adds up to 1; 0 where a token lies after t or is no longer remembered
  */
 public record AttentionWeights(int layer, float[][] weights) {
 
   /**
-   * Reads a text from a zero state, byte by byte as in generation, without dropout.
+   * Reads a text from a zero state, token by token as in generation, without dropout.
    *
    * @param model a model with an initialized {@link SHARNN}
-   * @param text T bytes, at least one, each in [0, V)
+   * @param text T tokens of the model's vocabulary, at least one; bytes each in [0, V)
    * @return one for each layer with attention, in order
-   * @throws IllegalArgumentException if the text is empty or has a byte outside the vocabulary, or
-   *     the model is one of words or subwords
+   * @throws IllegalArgumentException if the text is empty or has no token, or one outside the
+   *     vocabulary
    * @throws IllegalStateException if the model has no weights
    */
   public static List<AttentionWeights> of(Model model, byte[] text) {
     SHARNN block = SHARNN.of(model);
     checkState(
         block.isInitialized(), "a model must be trained or loaded before its attention is read");
-    checkArgument(
-        block.vocabulary() == TextVocabulary.bytes(),
-        "the model must be one of bytes, since text's bytes are its tokens, but is one of %s",
-        block.vocabulary());
-    checkText(text, block.config().vocabularySize());
+    checkArgument(text.length > 0, "text must have at least one byte to attend to, but has none");
+    int[] tokens = block.vocabulary().encode(text);
+    checkTokens(tokens, block);
     List<AttentionWeights> layers = new ArrayList<>();
     for (int layer : block.config().attentionLayers()) {
-      layers.add(new AttentionWeights(layer, new float[text.length][text.length]));
+      layers.add(new AttentionWeights(layer, new float[tokens.length][tokens.length]));
     }
     try (NDManager manager = model.getNDManager().newSubManager()) {
       ParameterStore parameterStore = new ParameterStore(manager, false);
       SHARNNState state = block.zeroState(manager, 1);
-      for (int t = 0; t < text.length; t++) {
+      for (int t = 0; t < tokens.length; t++) {
         try (NDManager step = manager.newSubManager()) {
           state.attach(step); // results belong to their first operand's manager
-          long[] token = {Byte.toUnsignedInt(text[t])};
+          long[] token = {tokens[t]};
           SHARNNState next =
               block
                   .forward(parameterStore, step.create(token, new Shape(1, 1)), state, false)
@@ -93,16 +90,20 @@ public record AttentionWeights(int layer, float[][] weights) {
     return scores.softmax(-1).toType(DataType.FLOAT32, false).toFloatArray();
   }
 
-  private static void checkText(byte[] text, int vocabularySize) {
-    checkArgument(text.length > 0, "text must have at least one byte to attend to, but has none");
-    for (int i = 0; i < text.length; i++) {
+  private static void checkTokens(int[] tokens, SHARNN block) {
+    checkArgument(
+        tokens.length > 0,
+        "text must have at least one of the model's %s to attend to, but has none",
+        block.vocabulary());
+    int size = block.config().vocabularySize();
+    for (int i = 0; i < tokens.length; i++) { // of another vocabulary than bytes all are below
       checkArgument(
-          Byte.toUnsignedInt(text[i]) < vocabularySize,
+          tokens[i] < size,
           "text's bytes must lie between 0 and vocabularySize - 1 (%s), but byte %s is %s: leave out"
               + " what the model's vocabulary lacks",
-          vocabularySize - 1,
+          size - 1,
           i,
-          Byte.toUnsignedInt(text[i]));
+          tokens[i]);
     }
   }
 }

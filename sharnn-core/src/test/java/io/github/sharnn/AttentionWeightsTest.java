@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import io.github.sharnn.vocabulary.WordVocabulary;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -88,6 +90,33 @@ class AttentionWeightsTest {
       assertThatThrownBy(() -> AttentionWeights.of(model, new byte[] {3, -1}))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("(28), but byte 1 is 255");
+    }
+  }
+
+  /** Of the same weights, words get what the bytes of their numbers get. */
+  @Test
+  void are_between_the_tokens_of_the_models_vocabulary() {
+    List<String> words = new ArrayList<>(List.of("<eos>", "<unk>"));
+    SHARNNConfig config = tiny().build().config();
+    while (words.size() < config.vocabularySize()) {
+      words.add("word" + words.size());
+    }
+    SHARNN ofWords = SHARNN.of(config, WordVocabulary.of(words));
+    SHARNN ofBytes = SHARNN.of(config);
+    try (Model one = ofWords.newModel("words");
+        Model other = ofBytes.newModel("bytes")) {
+      TestModels.initialized(ofWords, one.getNDManager(), DataType.FLOAT32, 3, new Shape(1, 1));
+      TestModels.initialized(ofBytes, other.getNDManager(), DataType.FLOAT32, 3, new Shape(1, 1));
+      byte[] text = "word7 word2\nnone word9".getBytes(StandardCharsets.UTF_8);
+      List<AttentionWeights> layers = AttentionWeights.of(one, text);
+      List<AttentionWeights> expected = AttentionWeights.of(other, new byte[] {7, 2, 0, 1, 9});
+      assertThat(layers).hasSize(2);
+      for (int i = 0; i < layers.size(); i++) {
+        assertThat(layers.get(i).weights()).isDeepEqualTo(expected.get(i).weights());
+      }
+      assertThatThrownBy(() -> AttentionWeights.of(one, new byte[] {' '}))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("at least one of the model's 29 words");
     }
   }
 }

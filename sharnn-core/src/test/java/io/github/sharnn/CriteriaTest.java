@@ -229,7 +229,7 @@ class CriteriaTest {
 
   @ParameterizedTest
   @CsvSource({
-    "length, 0, length must be at least 1 byte",
+    "length, 0, length must be at least 1 token",
     "length, many, 'the argument length must be a number, but is many'",
     "topK, 1.5, the argument topK must be a whole number",
     "temperature, warm, 'the argument temperature must be a number, but is warm'",

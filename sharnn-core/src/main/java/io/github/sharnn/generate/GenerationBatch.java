@@ -54,7 +54,7 @@ public final class GenerationBatch {
   /** A stream after its prompt. */
   private record Running(GeneratedBytes bytes, Stream stream) {
 
-    /** Hands out the next byte and returns whether another follows. */
+    /** Hands out the next token and returns whether another follows. */
     boolean draw(float[] logits) {
       bytes.draw(logits, stream.callback);
       if (bytes.ended()) {
@@ -67,8 +67,7 @@ public final class GenerationBatch {
   /**
    * Starts a batch without prompts.
    *
-   * @param model a model with a {@link SHARNN} of at most 256 tokens; it stays the caller's to
-   *     close
+   * @param model a model with a {@link SHARNN}; it stays the caller's to close
    * @return the batch
    */
   public static GenerationBatch of(Model model) {
@@ -105,8 +104,8 @@ public final class GenerationBatch {
    * Adds a prompt.
    *
    * @param options a generator of the same model: its length, sampling, seed and stop
-   * @param prompt the bytes to go on from, at least one, each in [0, V); not repeated in the output
-   * @param callback receives each byte as soon as it is drawn
+   * @param prompt the bytes to go on from, at least one token; not repeated in the output
+   * @param callback receives each token's bytes as soon as it is drawn
    * @return this batch
    * @throws IllegalArgumentException if the generator has another model
    */
@@ -143,7 +142,8 @@ public final class GenerationBatch {
   /**
    * Generates all texts; the batch is empty afterwards.
    *
-   * @throws IllegalArgumentException if a prompt is empty or has a byte outside the vocabulary
+   * @throws IllegalArgumentException if a prompt is empty, has no token or has a byte outside the
+   *     vocabulary
    * @throws IllegalStateException if the model has no weights
    */
   public void run() {
@@ -166,7 +166,7 @@ public final class GenerationBatch {
     }
   }
 
-  /** Feeds a prompt, draws the first byte and, unless it is the last, joins the others. */
+  /** Feeds a prompt, draws the first token and, unless it is the last, joins the others. */
   private void start(Stream stream, SHARNNDecoder decoder, List<Running> running) {
     try (TokenLoop loop = stream.options.loop(model.getNDManager())) {
       GeneratedBytes bytes = new GeneratedBytes(stream.options, loop, stream.prompt);

@@ -19,7 +19,7 @@ import java.nio.charset.StandardCharsets;
  * }</pre>
  *
  * <p>The Predictor runs the prompt's last segment, at most 1024 tokens; the generator's loop runs
- * the segments before it and the bytes after it. For text as it comes use the generator itself.
+ * the segments before it and the tokens after it. For text as it comes use the generator itself.
  * Many threads may share the translator, and the Predictor.
  *
  * <ul>
@@ -50,7 +50,7 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
    * @param prompt the text to go on from, not empty
    * @return the last segment's inputs
    * @throws IllegalArgumentException if the Predictor has another model than the generator, or the
-   *     prompt is empty or has a byte outside the vocabulary
+   *     prompt is empty, has no token or has a byte outside the vocabulary
    */
   @Override
   public NDList processInput(TranslatorContext ctx, String prompt) {

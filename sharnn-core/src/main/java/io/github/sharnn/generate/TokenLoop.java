@@ -1,7 +1,5 @@
 package io.github.sharnn.generate;
 
-import static com.google.common.base.Preconditions.checkArgument;
-
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -12,6 +10,7 @@ import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNDecoder;
 import io.github.sharnn.SHARNNState;
+import java.util.Arrays;
 
 /**
  * One stream of tokens through a model: the prompt a segment at a time, {@link #prefill} and {@link
@@ -43,13 +42,12 @@ final class TokenLoop implements AutoCloseable {
   }
 
   /**
-   * Feeds the prompt's last {@code memoryLength} bytes, or last 1024 with a shorter memory, but for
-   * the last segment: the LSTMs go back further than a memory that was shortened.
+   * Feeds the prompt's last {@code memoryLength} tokens, or last 1024 with a shorter memory, but
+   * for the last segment: the LSTMs go back further than a memory that was shortened.
    *
    * @return the last segment's inputs
    */
-  NDList prefill(byte[] prompt) {
-    checkPrompt(prompt);
+  NDList prefill(int[] prompt) {
     int memoryLength = model.config().memoryLength();
     int from = Math.max(prompt.length - Math.max(memoryLength, SEGMENT_LENGTH), 0);
     int length = Math.min(Math.max(memoryLength, 1), SEGMENT_LENGTH); // attention's own window
@@ -60,11 +58,8 @@ final class TokenLoop implements AutoCloseable {
   }
 
   /** Returns {@code [tokens (1, T), state...]}. */
-  private NDList inputs(byte[] prompt, int from, int to) {
-    long[] tokens = new long[to - from];
-    for (int i = 0; i < tokens.length; i++) {
-      tokens[i] = Byte.toUnsignedLong(prompt[from + i]);
-    }
+  private NDList inputs(int[] prompt, int from, int to) {
+    long[] tokens = Arrays.stream(prompt, from, to).asLongStream().toArray();
     segment = manager.newSubManager();
     // results belong to their first operand's manager, so the old state must end with the segment
     state.attach(segment);
@@ -102,21 +97,6 @@ final class TokenLoop implements AutoCloseable {
   private void keepState(NDList outputs) {
     state = SHARNNState.fromNDList(model.config(), outputs.subNDList(1)).attach(manager);
     segment.close();
-  }
-
-  private void checkPrompt(byte[] prompt) {
-    checkArgument(
-        prompt.length > 0, "prompt must not be empty: give at least one byte, such as a newline");
-    int size = model.config().vocabularySize();
-    for (int i = 0; i < prompt.length; i++) {
-      checkArgument(
-          Byte.toUnsignedInt(prompt[i]) < size,
-          "prompt bytes must lie between 0 and vocabularySize - 1 (%s), but byte %s is %s: leave out"
-              + " what the model's vocabulary lacks",
-          size - 1,
-          i,
-          Byte.toUnsignedInt(prompt[i]));
-    }
   }
 
   @Override

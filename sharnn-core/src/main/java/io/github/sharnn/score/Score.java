@@ -1,80 +1,97 @@
 package io.github.sharnn.score;
 
+import io.github.sharnn.vocabulary.Perplexity;
 import java.util.List;
 
 /**
  * How a model predicted a text.
  *
- * @param bytes one for each byte of the text, in order
+ * @param tokens one for each token of the text, in order
  * @param totals their sums
  */
-public record Score(List<ByteScore> bytes, Totals totals) {
+public record Score(List<TokenScore> tokens, Totals totals) {
 
   /**
    * Copies the list.
    *
-   * @param bytes one for each byte of the text, in order
+   * @param tokens one for each token of the text, in order
    * @param totals their sums
    */
   public Score {
-    bytes = List.copyOf(bytes);
+    tokens = List.copyOf(tokens);
   }
 
-  /**
-   * Adds up.
-   *
-   * @param bytes one for each byte of the text, in order
-   * @return the score
-   */
-  static Score of(List<ByteScore> bytes) {
-    Totals totals = Totals.NONE;
-    for (ByteScore next : bytes) {
-      totals = totals.plus(next);
+  /** Adds up. */
+  static Score of(List<TokenScore> tokens, Perplexity.Units units) {
+    Sums sums = new Sums();
+    tokens.forEach(sums::add);
+    return new Score(tokens, sums.totals(units));
+  }
+
+  /** Totals of the tokens so far. */
+  static final class Sums {
+
+    private long tokens;
+    private double nats;
+    private double entropy;
+
+    void add(TokenScore next) {
+      tokens++;
+      nats -= next.logProbability();
+      entropy += next.entropy();
     }
-    return new Score(bytes, totals);
+
+    /** Returns the totals of a text, all of whose tokens were predicted. */
+    Totals totals(Perplexity.Units units) {
+      return new Totals(new Perplexity(nats, tokens, units), entropy);
+    }
   }
 
   /**
-   * What a text costs in all. The means of a text without bytes are NaN.
+   * What a text costs in all. The means of a text without tokens are NaN.
    *
-   * @param bytes number of bytes
-   * @param nats sum of the bytes' -ln p
-   * @param entropy sum of the predictions' entropies in nats: what the model expected {@code nats}
+   * @param perplexity of the text by byte, token and word, as training and evaluation have it;
+   *     every token is predicted
+   * @param entropy sum of the predictions' entropies in nats: what the model expected {@link #nats}
    *     to be
    */
-  public record Totals(long bytes, double nats, double entropy) {
+  public record Totals(Perplexity perplexity, double entropy) {
 
-    static final Totals NONE = new Totals(0, 0, 0);
-
-    Totals plus(ByteScore next) {
-      return new Totals(bytes + 1, nats - next.logProbability(), entropy + next.entropy());
+    /**
+     * Returns the length of the text.
+     *
+     * @return bytes
+     */
+    public long bytes() {
+      return perplexity.units().bytes();
     }
 
     /**
-     * Returns the sum of the bytes' -log2 p: the size to which an ideal coder compresses the text.
+     * Returns the sum of the tokens' -ln p.
+     *
+     * @return nats
+     */
+    public double nats() {
+      return perplexity.nats();
+    }
+
+    /**
+     * Returns the sum of the tokens' -log2 p: the size to which an ideal coder compresses the text,
+     * or what the tokens keep of it.
      *
      * @return bits
      */
     public double bits() {
-      return nats / Math.log(2);
+      return nats() / Math.log(2);
     }
 
     /**
-     * Returns the mean of the bytes' -log2 p.
+     * Returns the bits that the tokens cost for each byte of the text.
      *
      * @return bits per byte
      */
     public double bitsPerByte() {
-      return bits() / bytes;
-    }
-
-    /**
-     * Returns the perplexity of a byte.
-     *
-     * @return {@code exp(nats / bytes)}
-     */
-    public double perplexity() {
-      return Math.exp(nats / bytes);
+      return perplexity.bitsPerByte();
     }
   }
 }

@@ -4,29 +4,37 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import com.google.common.collect.Lists;
+import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
+import io.github.sharnn.vocabulary.TokenEncoder;
+import io.github.sharnn.vocabulary.WordCount;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Scores text: for each byte its log-probability, its rank and the entropy of the prediction. On
+ * Scores text: for each token its log-probability, its rank and the entropy of the prediction. On
  * the device of the model's manager, without dropout and with state carried over a text's segments.
  *
- * <p>Every byte is scored. A model of bytes knows no beginning of a text, so the first byte is
- * predicted from a zero state and the byte given as {@code context}, a newline unless set: a text's
- * score is that of a first line. {@code io.github.sharnn.train.Evaluation} leaves a first byte out.
+ * <p>A text's tokens are those of the model's {@link TextVocabulary}, as in a corpus: to words, a
+ * last line ends with {@code <eos>} also where its newline is missing. Every token is scored. The
+ * model knows no beginning of a text, so the first token is predicted from a zero state and the
+ * byte given as {@code context}, a newline unless set: a text's score is that of a first line.
+ * {@code io.github.sharnn.train.Evaluation} leaves a first token out.
  *
  * <p>A segment starts with at most {@code memoryLength - segmentLength} remembered positions,
  * whatever its own length. So a text's score depends neither on the other texts of its batch (but
- * for rounding, below 1e-5 a byte) nor on how it is read, and on the segment length only where the
+ * for rounding, below 1e-5 a token) nor on how it is read, and on the segment length only where the
  * memory overflows; a generator's view is that of segment length 1.
  *
  * <p>Many threads may share a scorer. Not while its model is being trained.
@@ -35,50 +43,62 @@ public final class Scorer {
 
   private static final int BYTES = 256;
   private static final int LONGEST_DEFAULT_SEGMENT = 256; // bounds the activations
+  private static final int MOST_LOGITS = 1 << 26; // 256 MiB at once, and as much for each use
 
   private final Model model;
-  private final byte context;
+  private final TextVocabulary vocabulary;
+  private final int context;
   private final int segmentLength;
   private final int batchSize;
 
   private Scorer(Builder builder) {
     model = builder.model;
     SHARNNConfig config = SHARNN.of(model).config();
+    vocabulary = SHARNN.of(model).vocabulary();
     int size = config.vocabularySize();
     checkArgument(
-        size <= BYTES && SHARNN.of(builder.model).vocabulary() == TextVocabulary.bytes(),
-        "model %s must have a vocabularySize of at most %s, since scored tokens are bytes, but has"
-            + " %s: score other tokens from its logits",
+        size <= BYTES || vocabulary != TextVocabulary.bytes(),
+        "model %s must have a vocabularySize of at most %s, since its tokens are bytes, but has %s:"
+            + " build it with SHARNN.builder().vocabulary(...), or score tokens from its logits",
         model.getName(),
         BYTES,
         size);
-    context = builder.context;
+    int[] before = vocabulary.encode(new byte[] {builder.context});
     checkArgument(
-        Byte.toUnsignedInt(context) < size,
+        before.length > 0,
+        "context must be a byte that the model's %s have a token for, but %s has none: give another,"
+            + " such as a letter",
+        vocabulary,
+        Byte.toUnsignedInt(builder.context));
+    context = before[before.length - 1];
+    checkArgument(
+        context < size,
         "context must lie between 0 and vocabularySize - 1 (%s), but is %s: give a byte that the"
             + " model knows, the likeliest before a text",
         size - 1,
-        Byte.toUnsignedInt(context));
-    segmentLength =
-        builder.segmentLength == null ? defaultSegmentLength(config) : builder.segmentLength;
-    checkArgument(
-        segmentLength >= 1, "segmentLength must be at least 1 byte, but is %s", segmentLength);
+        context);
     batchSize = builder.batchSize;
     checkArgument(batchSize >= 1, "batchSize must be at least 1 text, but is %s", batchSize);
+    segmentLength =
+        builder.segmentLength == null
+            ? defaultSegmentLength(config, batchSize)
+            : builder.segmentLength;
+    checkArgument(
+        segmentLength >= 1, "segmentLength must be at least 1 token, but is %s", segmentLength);
   }
 
-  private static int defaultSegmentLength(SHARNNConfig config) {
-    // within half of the window every byte sees at least the other half
+  private static int defaultSegmentLength(SHARNNConfig config, int batchSize) {
+    // within half of the window every token sees at least the other half
     int half = config.hasAttention() ? config.memoryLength() / 2 : LONGEST_DEFAULT_SEGMENT;
-    return Math.min(Math.max(half, 1), LONGEST_DEFAULT_SEGMENT);
+    long fitting = MOST_LOGITS / ((long) batchSize * config.vocabularySize());
+    return (int) Math.max(Math.min(Math.min(half, LONGEST_DEFAULT_SEGMENT), fitting), 1);
   }
 
   /**
-   * Starts a scorer: context newline, segments of 256 bytes or half of a shorter memory, batches of
-   * 16 texts.
+   * Starts a scorer: context newline, segments of 256 tokens or half of a shorter memory, fewer
+   * where the vocabulary is large, batches of 16 texts.
    *
-   * @param model a model with a {@link SHARNN} of at most 256 tokens; it stays the caller's to
-   *     close
+   * @param model a model with a {@link SHARNN}; it stays the caller's to close
    * @return the builder
    */
   public static Builder builder(Model model) {
@@ -89,7 +109,7 @@ public final class Scorer {
    * Scores a text.
    *
    * @param text the text, as UTF-8; may be empty
-   * @return the score, of its UTF-8 bytes
+   * @return the score, of its UTF-8 bytes' tokens
    * @throws IllegalArgumentException if a byte is outside the vocabulary
    * @throws IllegalStateException if the model has no weights
    */
@@ -100,7 +120,7 @@ public final class Scorer {
   /**
    * Scores bytes.
    *
-   * @param text the bytes, each in [0, V); may be empty
+   * @param text the bytes, of a model of bytes each in [0, V); may be empty
    * @return the score
    * @throws IllegalArgumentException if a byte is outside the vocabulary
    * @throws IllegalStateException if the model has no weights
@@ -112,7 +132,7 @@ public final class Scorer {
   /**
    * Scores texts of any lengths, {@code batchSize} side by side.
    *
-   * @param texts the bytes of each, in [0, V)
+   * @param texts the bytes of each, of a model of bytes in [0, V)
    * @return a score for each, as a call of its own would give it
    * @throws IllegalArgumentException if a byte is outside the vocabulary
    * @throws IllegalStateException if the model has no weights
@@ -133,26 +153,88 @@ public final class Scorer {
   /**
    * Scores a text of any length as it is read; memory does not grow with it.
    *
-   * @param text the bytes, each in [0, V), read to the end and left open
-   * @param callback receives each byte's score in order, a segment at a time
+   * @param text the bytes, of a model of bytes each in [0, V); read to the end and left open
+   * @param callback receives each token's score in order, a segment at a time
    * @return the totals
    * @throws IOException if the text can't be read
    * @throws IllegalArgumentException if a byte is outside the vocabulary
    * @throws IllegalStateException if the model has no weights
    */
-  public Score.Totals score(InputStream text, Consumer<ByteScore> callback) throws IOException {
-    Score.Totals totals = Score.Totals.NONE;
+  public Score.Totals score(InputStream text, Consumer<TokenScore> callback) throws IOException {
+    Score.Sums sums = new Score.Sums();
     try (ScoringLoop loop = loop(model.getNDManager(), 1)) {
-      for (byte[] segment = text.readNBytes(segmentLength);
-          segment.length > 0;
-          segment = text.readNBytes(segmentLength)) {
-        for (ByteScore next : loop.accept(loop.forward(loop.inputs(List.of(segment)))).get(0)) {
-          totals = totals.plus(next);
-          callback.accept(next);
-        }
+      Segments segments =
+          new Segments(
+              segment -> {
+                NDList inputs = loop.inputs(List.of(segment));
+                for (TokenScore next : loop.accept(loop.forward(inputs)).get(0)) {
+                  sums.add(next);
+                  callback.accept(next);
+                }
+              });
+      for (byte[] some = text.readNBytes(segmentLength);
+          some.length > 0;
+          some = text.readNBytes(segmentLength)) {
+        segments.write(some);
+      }
+      return sums.totals(segments.end());
+    }
+  }
+
+  /** A text's tokens and its length. */
+  record Text(int[] tokens, Perplexity.Units units) {}
+
+  private Text text(byte[] bytes) {
+    List<int[]> tokens = new ArrayList<>();
+    Segments segments = new Segments(tokens::add);
+    segments.write(bytes);
+    Perplexity.Units units = segments.end();
+    return new Text(Ints.concat(tokens.toArray(int[][]::new)), units);
+  }
+
+  /** A text's tokens, a segment at a time. */
+  private final class Segments {
+
+    private final Consumer<int[]> consumer;
+    private final TokenEncoder encoder = vocabulary.encoder(this::add);
+    private final WordCount words = new WordCount();
+    private final int[] segment = new int[segmentLength];
+    private int filled;
+    private long bytes;
+    private long tokens;
+
+    Segments(Consumer<int[]> consumer) {
+      this.consumer = consumer;
+    }
+
+    private void add(int token) {
+      segment[filled++] = token;
+      tokens++;
+      if (filled == segmentLength) {
+        hand();
       }
     }
-    return totals;
+
+    private void hand() {
+      int[] full = Arrays.copyOf(segment, filled);
+      filled = 0;
+      consumer.accept(full);
+    }
+
+    void write(byte[] text) {
+      encoder.write(text, 0, text.length);
+      words.write(text, 0, text.length);
+      bytes += text.length;
+    }
+
+    /** Hands on the last segment and returns the length of the text. */
+    Perplexity.Units end() {
+      encoder.end();
+      if (filled > 0) {
+        hand();
+      }
+      return new Perplexity.Units(bytes, tokens, words.words(), encoder.lostBytes());
+    }
   }
 
   Model model() {
@@ -161,7 +243,8 @@ public final class Scorer {
 
   /** Starts texts side by side on the manager's device. */
   ScoringBatch start(NDManager manager, List<byte[]> texts) {
-    return new ScoringBatch(loop(manager, texts.size()), segmentLength, texts);
+    List<Text> encoded = texts.stream().map(this::text).toList();
+    return new ScoringBatch(loop(manager, texts.size()), segmentLength, encoded);
   }
 
   private ScoringLoop loop(NDManager manager, int streams) {
@@ -186,9 +269,9 @@ public final class Scorer {
     }
 
     /**
-     * Sets the byte that a text's first byte is predicted from. Default newline.
+     * Sets the byte whose token a text's first token is predicted from. Default newline.
      *
-     * @param before in [0, V); it is not scored
+     * @param before of a model of bytes in [0, V); it is not scored
      * @return this builder
      */
     public Builder context(byte before) {
@@ -197,15 +280,16 @@ public final class Scorer {
     }
 
     /**
-     * Sets how many bytes go through the model at once. Default 256, or half of a shorter memory:
-     * more is faster and takes more memory, {@code batchSize * segmentLength * (memoryLength +
-     * segmentLength)} numbers for each attention layer.
+     * Sets how many tokens go through the model at once. Default 256, or half of a shorter memory,
+     * and no more than make 2^26 logits with the batch: more is faster and takes more memory,
+     * {@code batchSize * segmentLength * (memoryLength + segmentLength)} numbers for each attention
+     * layer.
      *
-     * @param bytes at least 1
+     * @param tokens at least 1
      * @return this builder
      */
-    public Builder segmentLength(int bytes) {
-      segmentLength = bytes;
+    public Builder segmentLength(int tokens) {
+      segmentLength = tokens;
       return this;
     }
 
@@ -225,7 +309,7 @@ public final class Scorer {
      *
      * @return the scorer
      * @throws IllegalArgumentException naming the option, its rule and its value, or if the model
-     *     holds no SHARNN or one of more than 256 tokens
+     *     holds no SHARNN, or one of bytes and more than 256 tokens
      */
     public Scorer build() {
       return new Scorer(this);

@@ -16,35 +16,36 @@ final class ScoringBatch implements AutoCloseable {
 
   private final ScoringLoop loop;
   private final int segmentLength;
-  private final List<byte[]> texts;
+  private final List<Scorer.Text> texts;
   private final List<Integer> longestFirst;
-  private final List<List<ByteScore>> scores = new ArrayList<>(); // in the texts' order
+  private final List<List<TokenScore>> scores = new ArrayList<>(); // in the texts' order
   private int start; // of the next segment
 
-  ScoringBatch(ScoringLoop loop, int segmentLength, List<byte[]> texts) {
+  ScoringBatch(ScoringLoop loop, int segmentLength, List<Scorer.Text> texts) {
     this.loop = loop;
     this.segmentLength = segmentLength;
     this.texts = texts;
     longestFirst =
         IntStream.range(0, texts.size())
             .boxed()
-            .sorted(Comparator.comparing(i -> -texts.get(i).length))
+            .sorted(Comparator.comparing(i -> -texts.get(i).tokens().length))
             .toList();
-    texts.forEach(text -> scores.add(new ArrayList<>(text.length)));
+    texts.forEach(text -> scores.add(new ArrayList<>(text.tokens().length)));
   }
 
-  /** Whether a text has bytes left. */
+  /** Whether a text has tokens left. */
   boolean hasNext() {
-    return !texts.isEmpty() && start < texts.get(longestFirst.get(0)).length;
+    return !texts.isEmpty() && start < texts.get(longestFirst.get(0)).tokens().length;
   }
 
   /** Returns the next segment's inputs. */
   NDList next() {
-    List<byte[]> segments = new ArrayList<>();
+    List<int[]> segments = new ArrayList<>();
     for (int i : longestFirst) {
-      byte[] text = texts.get(i);
-      if (start < text.length) {
-        segments.add(Arrays.copyOfRange(text, start, Math.min(start + segmentLength, text.length)));
+      int[] tokens = texts.get(i).tokens();
+      if (start < tokens.length) {
+        int end = Math.min(start + segmentLength, tokens.length);
+        segments.add(Arrays.copyOfRange(tokens, start, end));
       }
     }
     start += segmentLength;
@@ -59,14 +60,16 @@ final class ScoringBatch implements AutoCloseable {
   /** Takes the model's outputs for the segment. */
   void accept(NDList outputs) {
     int stream = 0;
-    for (List<ByteScore> segment : loop.accept(outputs)) {
+    for (List<TokenScore> segment : loop.accept(outputs)) {
       scores.get(longestFirst.get(stream++)).addAll(segment);
     }
   }
 
   /** Returns the scores of the texts in their order. */
   List<Score> scores() {
-    return scores.stream().map(Score::of).toList();
+    return IntStream.range(0, texts.size())
+        .mapToObj(i -> Score.of(scores.get(i), texts.get(i).units()))
+        .toList();
   }
 
   @Override

@@ -16,7 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Streams of bytes side by side through a model, a segment at a time: {@link #inputs} and {@link
+ * Streams of tokens side by side through a model, a segment at a time: {@link #inputs} and {@link
  * #accept} around any forward pass, {@link #forward} or a DJL Predictor's.
  *
  * <p>Each segment has a manager of its own that is closed after it; only the state outlives it.
@@ -27,18 +27,18 @@ final class ScoringLoop implements AutoCloseable {
   private final NDManager manager;
   private final ParameterStore parameterStore;
   private final SHARNNConfig beforeSegment;
-  private final byte[] previous; // of each stream
+  private final int[] previous; // of each stream
   private SHARNNState state;
   private NDManager segment;
-  private List<byte[]> bytes; // the segment's
+  private List<int[]> targets; // the segment's
   private NDArray labels;
 
   /** Starts from a zero state on the parent's device. */
-  ScoringLoop(SHARNN model, NDManager parent, int streams, byte context, int segmentLength) {
+  ScoringLoop(SHARNN model, NDManager parent, int streams, int context, int segmentLength) {
     this.model = model;
     SHARNNConfig config = model.config();
     beforeSegment = config.withMemoryLength(Math.max(config.memoryLength() - segmentLength, 0));
-    previous = new byte[streams];
+    previous = new int[streams];
     Arrays.fill(previous, context);
     manager = parent.newSubManager();
     parameterStore = new ParameterStore(manager, false);
@@ -49,25 +49,25 @@ final class ScoringLoop implements AutoCloseable {
   /**
    * Prepares the next segment of the first streams; the others have ended.
    *
-   * @param next each stream's next bytes, the longest first and none empty
+   * @param next each stream's next tokens, the longest first and none empty
    * @return {@code [tokens (B, T), state...]}
    */
-  NDList inputs(List<byte[]> next) {
+  NDList inputs(List<int[]> next) {
     int longest = next.get(0).length;
     long[] tokens = new long[next.size() * longest]; // what follows a stream's end has no effect
-    long[] targets = new long[tokens.length];
+    long[] own = new long[tokens.length];
     for (int stream = 0; stream < next.size(); stream++) {
-      for (byte value : next.get(stream)) {
-        check(value);
+      for (int token : next.get(stream)) {
+        check(token);
       }
       int at = stream * longest;
-      for (byte value : next.get(stream)) {
-        tokens[at] = Byte.toUnsignedLong(previous[stream]);
-        targets[at++] = Byte.toUnsignedLong(value);
-        previous[stream] = value;
+      for (int token : next.get(stream)) {
+        tokens[at] = previous[stream];
+        own[at++] = token;
+        previous[stream] = token;
       }
     }
-    bytes = next;
+    targets = next;
     segment = manager.newSubManager();
     // results belong to their first operand's manager, so the old state must end with the segment
     state.attach(segment);
@@ -76,7 +76,7 @@ final class ScoringLoop implements AutoCloseable {
       active = active.streams(0, next.size());
     }
     Shape shape = new Shape(next.size(), longest);
-    labels = segment.create(targets, shape);
+    labels = segment.create(own, shape);
     return new NDList(segment.create(tokens, shape)).addAll(active.toNDList());
   }
 
@@ -85,8 +85,8 @@ final class ScoringLoop implements AutoCloseable {
     return model.forward(parameterStore, inputs, false);
   }
 
-  /** Keeps the state, frees the rest and returns the scores of each stream's bytes. */
-  List<List<ByteScore>> accept(NDList outputs) {
+  /** Keeps the state, frees the rest and returns the scores of each stream's tokens. */
+  List<List<TokenScore>> accept(NDList outputs) {
     NDArray logits = outputs.head();
     NDArray all = logits.toType(DataType.FLOAT32, false).logSoftmax(-1); // (B, T, V)
     NDArray own = all.gather(labels.expandDims(2), 2); // (B, T, V) -> (B, T, 1)
@@ -95,12 +95,13 @@ final class ScoringLoop implements AutoCloseable {
         all.gt(own).toType(DataType.INT64, false).sum(new int[] {2}).toLongArray(); // -> (B, T)
     float[] entropies = all.exp().mul(all).sum(new int[] {2}).neg().toFloatArray(); // -> (B, T)
     int longest = Math.toIntExact(logits.size(1));
-    List<List<ByteScore>> scores = new ArrayList<>();
-    for (int stream = 0; stream < bytes.size(); stream++) {
-      List<ByteScore> scored = new ArrayList<>();
+    List<List<TokenScore>> scores = new ArrayList<>();
+    for (int stream = 0; stream < targets.size(); stream++) {
+      List<TokenScore> scored = new ArrayList<>();
       int at = stream * longest;
-      for (byte value : bytes.get(stream)) {
-        scored.add(new ByteScore(value, logProbabilities[at], (int) better[at] + 1, entropies[at]));
+      for (int token : targets.get(stream)) {
+        scored.add(
+            new TokenScore(token, logProbabilities[at], (int) better[at] + 1, entropies[at]));
         at++;
       }
       scores.add(scored);
@@ -110,14 +111,14 @@ final class ScoringLoop implements AutoCloseable {
     return scores;
   }
 
-  private void check(byte value) {
+  private void check(int token) {
     int size = model.config().vocabularySize();
     checkArgument(
-        Byte.toUnsignedInt(value) < size,
+        token < size, // of another vocabulary than bytes all are
         "the bytes of a text must lie between 0 and vocabularySize - 1 (%s), but one is %s: leave"
             + " out what the model's vocabulary lacks",
         size - 1,
-        Byte.toUnsignedInt(value));
+        token);
   }
 
   @Override

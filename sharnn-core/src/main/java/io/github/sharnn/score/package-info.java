@@ -1,5 +1,5 @@
 /**
- * How well a model predicts given text, byte by byte.
+ * How well a model predicts given text, token by token.
  *
  * <pre>{@code
  * Scorer scorer = Scorer.builder(model).build();

@@ -5,9 +5,9 @@ package io.github.sharnn.vocabulary;
  * figures, so they are comparable whatever the vocabulary: bits per byte between any two models,
  * the perplexity of a word with figures published for WikiText and Penn Treebank.
  *
- * <p>A text's first token is not predicted. So each count of units is the text's, less the first
- * token's average share of it: {@code units * predicted / tokens}. For bytes that is the number of
- * predicted bytes.
+ * <p>In an evaluation a text's first token is not predicted; {@link io.github.sharnn.score.Scorer}
+ * predicts all. So each count of units is the text's, less the first token's average share of it:
+ * {@code units * predicted / tokens}. For bytes that is the number of predicted bytes.
  *
  * <p>The perplexity of a token depends on how the vocabulary cuts the text, and says nothing
  * between two vocabularies. Subwords also let a model see where the next word has begun, within the

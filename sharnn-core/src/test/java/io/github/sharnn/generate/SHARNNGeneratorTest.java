@@ -151,7 +151,7 @@ class SHARNNGeneratorTest {
 
   @Test
   void rejects_bad_options() {
-    assertRejected(SHARNNGenerator.builder(model).length(0), "length must be at least 1 byte");
+    assertRejected(SHARNNGenerator.builder(model).length(0), "length must be at least 1 token");
     assertRejected(SHARNNGenerator.builder(model).stop(""), "stop must not be empty");
     assertRejected(SHARNNGenerator.builder(model).temperature(0), "temperature must be above 0");
     assertRejected(SHARNNGenerator.builder(model).topK(-1), "topK must be at least 0");
@@ -169,7 +169,7 @@ class SHARNNGeneratorTest {
         Model other = Model.newInstance("other", "PyTorch")) {
       other.setBlock(Blocks.identityBlock());
       assertRejected(
-          SHARNNGenerator.builder(words), "vocabularySize of at most 256, since generated tokens");
+          SHARNNGenerator.builder(words), "vocabularySize of at most 256, since its tokens");
       assertRejected(SHARNNGenerator.builder(other), "model other must hold a SHARNN block");
     }
   }

@@ -17,6 +17,7 @@ import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -90,7 +91,7 @@ class TokenLoopTest {
 
   private static float[] logitsAfter(Model model, byte[] prompt) {
     try (TokenLoop loop = new TokenLoop(SHARNN.of(model), model.getNDManager(), null)) {
-      return loop.accept(loop.forward(loop.prefill(prompt)));
+      return loop.accept(loop.forward(loop.prefill(TextVocabulary.bytes().encode(prompt))));
     }
   }
 
@@ -105,7 +106,7 @@ class TokenLoopTest {
           .values()
           .forEach(p -> p.getArray().setRequiresGradient(true));
       try (GradientCollector recording = model.getNDManager().getEngine().newGradientCollector()) {
-        NDList outputs = loop.forward(loop.prefill(new byte[] {1, 2, 3}));
+        NDList outputs = loop.forward(loop.prefill(new int[] {1, 2, 3}));
         assertThatThrownBy(() -> recording.backward(outputs.head().sum()))
             .isInstanceOf(EngineException.class)
             .hasMessageContaining("does not require grad");

@@ -20,6 +20,8 @@ import ai.djl.training.initializer.NormalInitializer;
 import ai.djl.translate.TranslateException;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.vocabulary.Perplexity;
+import io.github.sharnn.vocabulary.WordVocabulary;
 import java.io.ByteArrayInputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -55,11 +57,17 @@ class ScorerTest {
   }
 
   /** From a plain forward pass over all of it and arithmetic in double. */
-  private static List<ByteScore> expected(Model model, byte context, byte[] text) {
+  private static List<TokenScore> expected(Model model, byte context, byte[] bytes) {
+    int[] text = new int[bytes.length];
+    Arrays.setAll(text, i -> Byte.toUnsignedInt(bytes[i]));
+    return expected(model, Byte.toUnsignedInt(context), text);
+  }
+
+  private static List<TokenScore> expected(Model model, int context, int[] text) {
     int size = SHARNN.of(model).config().vocabularySize();
     long[] tokens = new long[text.length];
     for (int i = 0; i < text.length; i++) {
-      tokens[i] = Byte.toUnsignedLong(i == 0 ? context : text[i - 1]);
+      tokens[i] = i == 0 ? context : text[i - 1];
     }
     try (NDManager manager = model.getNDManager().newSubManager()) {
       NDArray input = manager.create(tokens, new Shape(1, tokens.length));
@@ -69,7 +77,7 @@ class ScorerTest {
               .forward(new ParameterStore(manager, false), new NDList(input), false)
               .singletonOrThrow()
               .toFloatArray();
-      List<ByteScore> scores = new ArrayList<>();
+      List<TokenScore> scores = new ArrayList<>();
       for (int i = 0; i < text.length; i++) {
         float[] at = Arrays.copyOfRange(logits, i * size, (i + 1) * size);
         double sum = 0;
@@ -78,24 +86,24 @@ class ScorerTest {
         }
         double entropy = 0;
         int rank = 1;
-        float own = at[Byte.toUnsignedInt(text[i])];
+        float own = at[text[i]];
         for (float logit : at) {
           double logProbability = logit - Math.log(sum);
           entropy -= Math.exp(logProbability) * logProbability;
           rank += logit > own ? 1 : 0;
         }
-        scores.add(new ByteScore(text[i], (float) (own - Math.log(sum)), rank, (float) entropy));
+        scores.add(new TokenScore(text[i], (float) (own - Math.log(sum)), rank, (float) entropy));
       }
       return scores;
     }
   }
 
-  private static void assertClose(List<ByteScore> actual, List<ByteScore> expected) {
+  private static void assertClose(List<TokenScore> actual, List<TokenScore> expected) {
     assertThat(actual).hasSameSizeAs(expected);
     for (int i = 0; i < expected.size(); i++) {
-      ByteScore score = actual.get(i);
-      ByteScore right = expected.get(i);
-      assertThat(score.value()).isEqualTo(right.value());
+      TokenScore score = actual.get(i);
+      TokenScore right = expected.get(i);
+      assertThat(score.token()).isEqualTo(right.token());
       assertThat((double) score.logProbability())
           .as("log-probability of byte %s", i)
           .isCloseTo(right.logProbability(), within(CLOSE * (1 - right.logProbability())));
@@ -117,15 +125,16 @@ class ScorerTest {
     byte[] text = randomBytes(1, 50);
     try (Model model = model(builder())) {
       Score score = Scorer.builder(model).segmentLength(60).build().score(text);
-      assertClose(score.bytes(), expected(model, (byte) '\n', text));
-      double nats = score.bytes().stream().mapToDouble(s -> -s.logProbability()).sum();
+      assertClose(score.tokens(), expected(model, (byte) '\n', text));
+      double nats = score.tokens().stream().mapToDouble(s -> -s.logProbability()).sum();
       assertThat(score.totals().bytes()).isEqualTo(50);
       assertThat(score.totals().nats()).isCloseTo(nats, within(1e-9));
       assertThat(score.totals().bits()).isCloseTo(nats / Math.log(2), within(1e-9));
       assertThat(score.totals().bitsPerByte()).isCloseTo(nats / Math.log(2) / 50, within(1e-9));
-      assertThat(score.totals().perplexity()).isCloseTo(Math.exp(nats / 50), within(1e-6));
+      assertThat(score.totals().perplexity().ofToken())
+          .isCloseTo(Math.exp(nats / 50), within(1e-6));
       assertThat(score.totals().entropy())
-          .isCloseTo(score.bytes().stream().mapToDouble(ByteScore::entropy).sum(), within(1e-9));
+          .isCloseTo(score.tokens().stream().mapToDouble(TokenScore::entropy).sum(), within(1e-9));
     }
   }
 
@@ -134,9 +143,9 @@ class ScorerTest {
     try (Model model = model(builder())) {
       Scorer scorer = Scorer.builder(model).context((byte) 'q').build();
       byte[] text = "abc".getBytes(UTF_8);
-      assertClose(scorer.score(text).bytes(), expected(model, (byte) 'q', text));
-      assertThat(scorer.score("abc").bytes().get(0))
-          .isNotEqualTo(Scorer.builder(model).build().score("abc").bytes().get(0));
+      assertClose(scorer.score(text).tokens(), expected(model, (byte) 'q', text));
+      assertThat(scorer.score("abc").tokens().get(0))
+          .isNotEqualTo(Scorer.builder(model).build().score("abc").tokens().get(0));
     }
   }
 
@@ -145,7 +154,7 @@ class ScorerTest {
     byte[] text = randomBytes(2, 50);
     try (Model model = model(builder().memoryLength(66))) {
       Scorer scorer = Scorer.builder(model).segmentLength(16).build();
-      assertClose(scorer.score(text).bytes(), expected(model, (byte) '\n', text));
+      assertClose(scorer.score(text).tokens(), expected(model, (byte) '\n', text));
     }
   }
 
@@ -156,14 +165,14 @@ class ScorerTest {
     try (Model model = model(builder())) {
       Scorer scorer = Scorer.builder(model).segmentLength(segmentLength).build();
       Score score = scorer.score(text);
-      List<ByteScore> streamed = new ArrayList<>();
+      List<TokenScore> streamed = new ArrayList<>();
       Score.Totals totals = scorer.score(new ByteArrayInputStream(text), streamed::add);
-      assertThat(streamed).isEqualTo(score.bytes());
+      assertThat(streamed).isEqualTo(score.tokens());
       assertThat(totals).isEqualTo(score.totals());
-      assertThat(scorer.score(Arrays.copyOf(text, 203)).bytes())
+      assertThat(scorer.score(Arrays.copyOf(text, 203)).tokens())
           .as("a last segment of another length sees the same")
           .zipSatisfy(
-              score.bytes().subList(0, 203),
+              score.tokens().subList(0, 203),
               (one, other) ->
                   assertThat((double) one.logProbability())
                       .isCloseTo(other.logProbability(), within(CLOSE)));
@@ -192,7 +201,7 @@ class ScorerTest {
       List<Score> batch = scorer.scoreAll(texts);
       assertThat(batch).hasSize(33);
       for (int i = 0; i < texts.size(); i++) {
-        assertClose(batch.get(i).bytes(), scorer.score(texts.get(i)).bytes());
+        assertClose(batch.get(i).tokens(), scorer.score(texts.get(i)).tokens());
       }
       List<Score> fives = Scorer.builder(model).batchSize(5).build().scoreAll(texts);
       for (int i = 0; i < texts.size(); i++) {
@@ -202,13 +211,50 @@ class ScorerTest {
     }
   }
 
+  private static final WordVocabulary WORDS =
+      WordVocabulary.of(List.of("the", "<eos>", "old", "man", "<unk>", "went", "on"));
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void scores_words_and_says_what_they_cost_by_byte_token_and_word(boolean split) throws Exception {
+    byte[] text = "the old man sat\nthe  man".getBytes(UTF_8);
+    SHARNNBuilder options = builder().vocabulary(WORDS);
+    try (Model model = model(split ? options.splits(2, 4) : options)) {
+      Scorer scorer = Scorer.builder(model).segmentLength(3).build();
+      Score score = scorer.score(text);
+      assertClose(score.tokens(), expected(model, 1, new int[] {0, 2, 3, 4, 1, 0, 3, 1}));
+      double nats = score.tokens().stream().mapToDouble(s -> -s.logProbability()).sum();
+      Perplexity perplexity = score.totals().perplexity();
+      assertThat(perplexity.units()).isEqualTo(new Perplexity.Units(24, 8, 8, 3 + 2));
+      assertThat(perplexity.predicted()).isEqualTo(8);
+      assertThat(perplexity.ofToken()).isCloseTo(Math.exp(nats / 8), within(1e-9));
+      assertThat(perplexity.ofWord()).isCloseTo(Math.exp(nats / 8), within(1e-9));
+      assertThat(score.totals().bitsPerByte()).isCloseTo(nats / 24 / Math.log(2), within(1e-9));
+      List<TokenScore> streamed = new ArrayList<>();
+      assertThat(scorer.score(new ByteArrayInputStream(text), streamed::add))
+          .isEqualTo(score.totals());
+      assertThat(streamed).isEqualTo(score.tokens());
+      List<Score> batch = scorer.scoreAll(List.of("on".getBytes(UTF_8), text, new byte[0]));
+      assertClose(batch.get(1).tokens(), score.tokens());
+      assertThat(batch.get(0).tokens()).extracting(TokenScore::token).containsExactly(6, 1);
+      assertThat(batch.get(2).tokens()).isEmpty();
+      try (Predictor<String, Score> predictor = model.newPredictor(new ScoringTranslator(scorer))) {
+        assertClose(predictor.predict(new String(text, UTF_8)).tokens(), score.tokens());
+      }
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Scorer.builder(model).context((byte) ' ').build())
+          .withMessageContaining("a byte that the model's 7 words have a token for, but 32");
+    }
+  }
+
   @Test
   void scores_nothing_as_nothing() throws Exception {
     try (Model model = model(builder())) {
       Scorer scorer = Scorer.builder(model).build();
       Score empty = scorer.score("");
-      assertThat(empty.bytes()).isEmpty();
-      assertThat(empty.totals()).isEqualTo(new Score.Totals(0, 0, 0));
+      assertThat(empty.tokens()).isEmpty();
+      assertThat(empty.totals())
+          .isEqualTo(new Score.Totals(new Perplexity(0, 0, new Perplexity.Units(0, 0, 0, 0)), 0));
       assertThat(empty.totals().bitsPerByte()).isNaN();
       assertThat(scorer.scoreAll(List.of())).isEmpty();
       assertThat(scorer.score(new ByteArrayInputStream(new byte[0]), score -> {}))
@@ -226,7 +272,7 @@ class ScorerTest {
         for (int i = 0; i < texts.size(); i++) {
           Score single = scorer.score(texts.get(i));
           assertThat(predictor.predict(texts.get(i))).isEqualTo(single);
-          assertClose(batch.get(i).bytes(), single.bytes());
+          assertClose(batch.get(i).tokens(), single.tokens());
         }
       }
       try (Model other = model(builder());
@@ -261,7 +307,7 @@ class ScorerTest {
         try (Model small = block.newModel("small")) {
           byte[] text = randomBytes(9, 80);
           Score score = Scorer.builder(small).batchSize(2).build().score(text);
-          assertThat(score.bytes()).hasSize(80);
+          assertThat(score.tokens()).hasSize(80);
           bits.add(score.totals().bits());
         }
       }
@@ -283,7 +329,7 @@ class ScorerTest {
           .withMessageContaining("context must lie between 0 and vocabularySize - 1 (99)");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Scorer.builder(model).segmentLength(0).build())
-          .withMessage("segmentLength must be at least 1 byte, but is 0");
+          .withMessage("segmentLength must be at least 1 token, but is 0");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Scorer.builder(model).batchSize(0).build())
           .withMessage("batchSize must be at least 1 text, but is 0");

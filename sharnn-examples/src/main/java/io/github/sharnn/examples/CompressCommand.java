@@ -15,7 +15,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "compress",
     description =
-        "Compress a file with a model, a step of it for each byte. To decompress takes the same model,"
+        "Compress a file with a model, a step of it for each byte or subword. To decompress takes the same model,"
             + " the same version of this program and of PyTorch, and a machine of the same type.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
@@ -55,7 +55,7 @@ final class CompressCommand implements Callable<Integer> {
   }
 
   /**
-   * Before PyTorch is loaded. A byte's step is too small to share, and what is compressed must not
+   * Before PyTorch is loaded. A token's step is too small to share, and what is compressed must not
    * depend on the number of cores.
    */
   static void useOneThread() {

@@ -115,24 +115,38 @@ final class EvaluateCommand implements Callable<Integer> {
 
   /** What else an evaluation says, and how it read the text. */
   static String perplexities(Evaluation evaluation) {
-    Perplexity perplexity = evaluation.perplexity();
-    Perplexity.Units units = perplexity.units();
-    String lost =
-        units.lostBytes() == 0
-            ? ""
-            : "; the tokens lose %,d bytes: %.4f BPC with those spelled out"
-                .formatted(units.lostBytes(), perplexity.bitsPerByteSpelled());
     return String.format(
         Locale.ROOT,
-        "perplexity %.2f a token (%,d), %.2f a word (%,d, ends of lines included); segments of %d,"
-            + " memory of %d%s",
-        perplexity.ofToken(),
-        units.tokens(),
-        perplexity.ofWord(),
-        units.words(),
+        "%s; segments of %d, memory of %d%s",
+        perplexities(evaluation.perplexity()),
         evaluation.sequenceLength(),
         evaluation.memoryLength(),
-        lost);
+        lost(evaluation.perplexity()));
+  }
+
+  static String perplexities(Perplexity perplexity) {
+    return String.format(
+        Locale.ROOT,
+        "perplexity %.2f a token (%,d), %.2f a word (%,d, ends of lines included)",
+        perplexity.ofToken(),
+        perplexity.units().tokens(),
+        perplexity.ofWord(),
+        perplexity.units().words());
+  }
+
+  /** What the figures leave out, where tokens lose text. */
+  static String lost(Perplexity perplexity) {
+    long bytes = perplexity.units().lostBytes();
+    if (bytes == 0) {
+      return "";
+    }
+    return bytes < 0
+        ? "; what the tokens lose is unknown"
+        : String.format(
+            Locale.ROOT,
+            "; the tokens lose %,d bytes: %.4f BPC with those spelled out",
+            bytes,
+            perplexity.bitsPerByteSpelled());
   }
 
   private void printDynamic(Model model, Corpus.Part text) {

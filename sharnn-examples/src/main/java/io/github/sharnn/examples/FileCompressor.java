@@ -3,6 +3,7 @@ package io.github.sharnn.examples;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.util.Progress;
@@ -12,7 +13,9 @@ import com.google.common.hash.Hashing;
 import com.google.common.hash.HashingOutputStream;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNDecoder;
 import io.github.sharnn.vocabulary.TextVocabulary;
+import io.github.sharnn.vocabulary.TokenDecoder;
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayInputStream;
 import java.io.DataInputStream;
@@ -29,49 +32,61 @@ import java.util.Arrays;
 /**
  * Compresses files with a model and an arithmetic coder: the size is the model's bits, those of
  * {@code io.github.sharnn.score.Scorer} with segment length 1, and a header. It shows that a
- * model's bits per byte are real; a byte takes a whole step of the model in either direction.
+ * model's bits per byte are real; a token takes a whole step of the model in either direction.
+ * Tokens are bytes, or others that give any file back.
  *
  * <p>Decompression computes the same probabilities again, to the last bit of their FLOAT32. So it
  * needs the same model, this library and PyTorch in the same version, the same kind of device, and
  * a machine of the same type with as many threads. A checksum ends it: a file that comes out wrong
  * is an error, and never gets its name.
  *
- * <p>The compressed file, big-endian: {@code "SHAC"}; version 2 (a byte); the first 8 bytes of the
- * model's SHA-256 (config and weights); the original's length (8 bytes) and SHA-256 (32 bytes);
- * where it was compressed (a text, as {@link DataOutputStream#writeUTF} writes it); the code. The
- * first byte is predicted from a zero state and a newline.
+ * <p>The compressed file, big-endian: {@code "SHAC"}; version 3 (a byte); the first 8 bytes of the
+ * model's SHA-256 (config, vocabulary and weights); the original's length (8 bytes) and SHA-256 (32
+ * bytes); where it was compressed (a text, as {@link DataOutputStream#writeUTF} writes it); the
+ * code. The first token is predicted from a zero state and a newline.
  */
 public final class FileCompressor {
 
   private static final byte[] MAGIC = "SHAC".getBytes(StandardCharsets.US_ASCII);
-  private static final int VERSION = 2;
+  private static final int VERSION = 3;
   private static final byte CONTEXT = '\n';
 
   private final Model model;
+  private final SHARNN block;
+  private final TextVocabulary vocabulary;
   private final int vocabularySize;
+  private final int context;
   private final long modelHash;
   private final String environment;
 
   /**
    * Creates a compressor.
    *
-   * @param model a model with an initialized {@link SHARNN} of more than 10 and at most 256 tokens;
-   *     it stays the caller's to close
+   * @param model a model with an initialized {@link SHARNN}, of more than 10 and at most 256 bytes
+   *     or with another lossless vocabulary; it stays the caller's to close
    * @throws IllegalArgumentException if its vocabulary is another
    */
   public FileCompressor(Model model) {
     this.model = model;
-    vocabularySize = SHARNN.of(model).config().vocabularySize();
+    block = SHARNN.of(model);
+    vocabulary = block.vocabulary();
+    vocabularySize = block.config().vocabularySize();
     checkArgument(
-        vocabularySize > CONTEXT
-            && vocabularySize <= 256
-            && SHARNN.of(model).vocabulary() == TextVocabulary.bytes(),
-        "model %s must have a vocabularySize above %s (newline) and of at most 256, but has %s: it"
-            + " must be a model of bytes",
+        vocabulary.lossless(),
+        "model %s must have tokens that give any file back, bytes or byte-level BPE, but has %s,"
+            + " which lose some: train one with --vocabulary bytes or bpe:SIZE",
+        model.getName(),
+        vocabulary);
+    checkArgument(
+        vocabulary != TextVocabulary.bytes() || (vocabularySize > CONTEXT && vocabularySize <= 256),
+        "model %s must have a vocabularySize above %s (newline) and of at most 256, but has %s: its"
+            + " tokens must be bytes",
         model.getName(),
         CONTEXT,
         vocabularySize);
-    modelHash = hash(SHARNN.of(model));
+    int[] before = vocabulary.encode(new byte[] {CONTEXT});
+    context = before[before.length - 1];
+    modelHash = hash(block);
     environment =
         "sharnn %s, PyTorch %s on %s, %s %s, %s threads"
             .formatted(
@@ -191,19 +206,31 @@ public final class FileCompressor {
   private byte[] encode(byte[] original, Progress progress) {
     ArithmeticEncoder encoder = new ArithmeticEncoder();
     progress.reset("compress", original.length);
-    try (BytePredictor predictor = new BytePredictor(model)) {
-      byte previous = CONTEXT;
-      for (byte next : original) {
-        long[] cumulative = ByteFrequencies.cumulative(predictor.after(previous));
-        int symbol = Byte.toUnsignedInt(next);
-        encoder.encode(cumulative[symbol], cumulative[symbol + 1], cumulative[vocabularySize]);
+    TokenDecoder text = vocabulary.decoder();
+    try (SHARNNDecoder predictor = predictor()) {
+      int previous = context;
+      for (int next : vocabulary.encode(original)) {
+        long[] cumulative = TokenFrequencies.cumulative(predictor.next(previous)[0]);
+        encoder.encode(cumulative[next], cumulative[next + 1], cumulative[vocabularySize]);
         previous = next;
-        progress.increment(1);
+        progress.increment(text.decode(next).length);
       }
     } finally {
       progress.end();
     }
     return encoder.finish();
+  }
+
+  /**
+   * Starts a stream: what is known of a file while it is decompressed. Both directions read a token
+   * at a time, since a segment of another length gives logits that differ in their last bits.
+   */
+  private SHARNNDecoder predictor() {
+    SHARNNDecoder predictor = SHARNNDecoder.of(block, model.getNDManager(), 1, null);
+    try (NDManager scratch = model.getNDManager().newSubManager()) {
+      predictor.add(block.zeroState(scratch, 1));
+    }
+    return predictor;
   }
 
   private void decode(Path compressed, Header header, byte[] code, Path part, Progress progress)
@@ -213,12 +240,16 @@ public final class FileCompressor {
     HashCode checksum;
     try (OutputStream file = new BufferedOutputStream(Files.newOutputStream(part));
         HashingOutputStream out = new HashingOutputStream(Hashing.sha256(), file);
-        BytePredictor predictor = new BytePredictor(model)) {
-      byte previous = CONTEXT;
-      for (long i = 0; i < header.length(); i++) {
-        previous = (byte) decoder.decode(ByteFrequencies.cumulative(predictor.after(previous)));
-        out.write(previous);
-        progress.increment(1);
+        SHARNNDecoder predictor = predictor()) {
+      TokenDecoder text = vocabulary.decoder();
+      int previous = context;
+      long length = 0;
+      while (length < header.length()) {
+        previous = decoder.decode(TokenFrequencies.cumulative(predictor.next(previous)[0]));
+        byte[] bytes = text.decode(previous);
+        out.write(bytes);
+        length += bytes.length;
+        progress.increment(bytes.length);
       }
       checksum = out.hash();
     } finally {
@@ -234,6 +265,9 @@ public final class FileCompressor {
   }
 
   private void check(byte[] original) {
+    if (vocabulary != TextVocabulary.bytes()) {
+      return; // which has tokens for all of them
+    }
     for (int i = 0; i < original.length; i++) {
       checkArgument(
           Byte.toUnsignedInt(original[i]) < vocabularySize,
@@ -248,6 +282,7 @@ public final class FileCompressor {
   private static long hash(SHARNN block) {
     Hasher hasher = Hashing.sha256().newHasher();
     hasher.putString(block.config().toJson(), StandardCharsets.UTF_8);
+    hasher.putString(block.vocabulary().property(), StandardCharsets.UTF_8);
     for (Parameter parameter : block.getParameters().values()) {
       hasher.putBytes(parameter.getArray().toByteBuffer());
     }

@@ -30,30 +30,31 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--prompt", description = "The text to go on from.")
   private String prompt = "The ";
 
-  @Option(names = "--length", description = "Most bytes to generate.")
+  @Option(names = "--length", description = "Most tokens to generate: bytes, words or subwords.")
   private int length = 400;
 
   @Option(names = "--temperature", description = "What logits are divided by.")
   private float temperature = 0.8f;
 
-  @Option(names = "--top-k", description = "Draw from the K most probable bytes; 0 for all.")
+  @Option(names = "--top-k", description = "Draw from the K most probable tokens; 0 for all.")
   private int topK;
 
-  @Option(names = "--top-p", description = "Draw from the bytes that reach this probability.")
+  @Option(names = "--top-p", description = "Draw from the tokens that reach this probability.")
   private float topP = 1;
 
   @Option(
       names = "--min-p",
-      description = "Draw from the bytes with this share of the most probable one's probability.")
+      description = "Draw from the tokens with this share of the most probable one's probability.")
   private float minP;
 
   @Option(
       names = "--repetition-penalty",
       description =
-          "Make recent bytes less probable: 1 for no penalty; above 1.1 the spelling suffers.")
+          "Make recent tokens less probable: 1 for no penalty; of bytes, above 1.1 the spelling"
+              + " suffers.")
   private float repetitionPenalty = 1;
 
-  @Option(names = "--repetition-window", description = "Bytes that are recent.")
+  @Option(names = "--repetition-window", description = "Tokens that are recent.")
   private int repetitionWindow = 64;
 
   @Option(names = "--seed", description = "Decides every draw.")

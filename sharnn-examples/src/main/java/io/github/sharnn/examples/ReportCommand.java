@@ -2,6 +2,7 @@ package io.github.sharnn.examples;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
@@ -54,10 +55,11 @@ final class ReportCommand implements Callable<Integer> {
       byte[] read = given == null ? run.text() : given;
       if (read.length > 0 && Files.isDirectory(path) && holdsModel(path)) {
         try (Model model = SHARNN.load(path, device.device())) {
-          page.add(run, read, RunLog.attention(model, read));
+          TextVocabulary vocabulary = SHARNN.of(model).vocabulary();
+          page.add(run, read, vocabulary, RunLog.attention(model, read));
         }
       } else {
-        page.add(run, read, null);
+        page.add(run, read, null, null);
       }
     }
     page.write(output);

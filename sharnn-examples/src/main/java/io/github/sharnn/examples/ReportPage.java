@@ -8,6 +8,7 @@ import io.github.sharnn.AttentionWeights;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.examples.RunMetrics.Settings;
 import io.github.sharnn.examples.RunMetrics.Step;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -45,9 +46,10 @@ final class ReportPage {
    * Adds a run.
    *
    * @param text what its model read
-   * @param layers where the attention looked then; null where there is no model to ask
+   * @param vocabulary of the model; null where there is no model to ask
+   * @param layers where the attention looked then; null likewise
    */
-  void add(RunMetrics run, byte[] text, List<AttentionWeights> layers) {
+  void add(RunMetrics run, byte[] text, TextVocabulary vocabulary, List<AttentionWeights> layers) {
     String name = visible(run.name());
     if (name.length() > NAME_LENGTH) {
       name = name.substring(0, NAME_LENGTH - 3) + "...";
@@ -60,15 +62,17 @@ final class ReportPage {
       attention.append(
           "<p class=\"note\">No model to ask: name a run's folder once its model is saved.</p>\n");
     } else if (layers.isEmpty()) {
-      attention.append("<p class=\"note\">The model has no attention.</p>\n");
+      attention.append(
+          "<p class=\"note\">The model has no attention, or no tokens for the text.</p>\n");
     } else {
       attention.append(
-          "<p class=\"note\">The model read, byte by byte:</p>\n<pre>%s</pre>\n"
+          "<p class=\"note\">The model read, token by token:</p>\n<pre>%s</pre>\n"
               .formatted(escape(text)));
       attention.append("<div class=\"charts\">\n");
+      List<String> tokens = RunCharts.labels(vocabulary, text);
       for (AttentionWeights layer : layers) {
         String id = "run%d-layer%d".formatted(runs.size(), layer.layer());
-        attention.append(RunCharts.heatMap(layer, text, id)).append('\n');
+        attention.append(RunCharts.heatMap(layer, tokens, id)).append('\n');
       }
       attention.append("</div>\n");
     }
@@ -238,7 +242,7 @@ final class ReportPage {
   }
 
   /** Control characters as their pictures; what is no Unicode, or no XML, as U+FFFD. */
-  private static String visible(String text) {
+  static String visible(String text) {
     StringBuilder visible = new StringBuilder();
     text.codePoints()
         .map(

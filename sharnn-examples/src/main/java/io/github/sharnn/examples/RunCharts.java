@@ -1,8 +1,10 @@
 package io.github.sharnn.examples;
 
+import com.google.common.base.Ascii;
 import com.google.common.primitives.Floats;
 import io.github.sharnn.AttentionWeights;
 import io.github.sharnn.examples.RunMetrics.Step;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
@@ -35,6 +37,7 @@ final class RunCharts {
   private static final int HEAT_SIZE = 640;
   private static final int HEAT_LEGEND = 220;
   private static final int SHADES = 8;
+  private static final int LONGEST_LABEL = 12;
   private static final double MEBIBYTE = 1 << 20;
   private static final Color[] HEAT = // from light to dark red
       IntStream.range(0, SHADES)
@@ -166,15 +169,11 @@ final class RunCharts {
    * Draws where a layer's attention looked.
    *
    * @param name what the names of the picture's parts begin with
-   * @param text the T bytes that were read
+   * @param labels of the T tokens that were read
    */
-  static String heatMap(AttentionWeights attention, byte[] text, String name) {
-    List<String> labels = new ArrayList<>();
-    for (byte each : text) {
-      labels.add(label(each));
-    }
+  static String heatMap(AttentionWeights attention, List<String> labels, String name) {
     List<Number[]> cells = new ArrayList<>();
-    for (int t = 0; t < text.length; t++) {
+    for (int t = 0; t < labels.size(); t++) {
       float largest = Floats.max(attention.weights()[t]);
       for (int j = 0; j <= t; j++) {
         cells.add(new Number[] {j, t, attention.weights()[t][j] / largest});
@@ -186,8 +185,8 @@ final class RunCharts {
             .width(HEAT_SIZE)
             .height(HEAT_SIZE + HEAT_LEGEND)
             .theme(ChartTheme.Matlab)
-            .xAxisTitle("byte attended to")
-            .yAxisTitle("byte read")
+            .xAxisTitle("token attended to")
+            .yAxisTitle("token read")
             .build();
     style(chart.getStyler());
     chart
@@ -203,8 +202,21 @@ final class RunCharts {
     return Svg.of(chart, name);
   }
 
-  /** Shows a byte: ASCII as it is, others in hexadecimal. */
-  private static String label(byte value) {
+  /**
+   * Names a text's tokens: bytes that are not ASCII in hexadecimal, a long word by its beginning.
+   */
+  static List<String> labels(TextVocabulary vocabulary, byte[] text) {
+    return IntStream.of(vocabulary.encode(text))
+        .mapToObj(
+            token ->
+                vocabulary == TextVocabulary.bytes()
+                    ? label(token)
+                    : Ascii.truncate(
+                        ReportPage.visible(vocabulary.getToken(token)), LONGEST_LABEL, "..."))
+        .toList();
+  }
+
+  private static String label(int value) {
     return value > ' ' && value < 0x7f
         ? String.valueOf((char) value)
         : String.format(Locale.ROOT, "%02x", value);

@@ -10,7 +10,6 @@ import io.github.sharnn.generate.SHARNNGenerator;
 import io.github.sharnn.train.Evaluation;
 import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.StepReport;
-import io.github.sharnn.vocabulary.TextVocabulary;
 import java.awt.AWTError;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -32,7 +31,7 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
   /** Bytes that fit into a heat map. */
   static final int LONGEST_TEXT = 80;
 
-  private static final int SAMPLE_LENGTH = 200; // bytes
+  private static final int SAMPLE_LENGTH = 200; // tokens
   private static final int DRAWING_SHARE = 50; // at most one in so many seconds
   private static final float SAMPLE_TEMPERATURE = 0.8f;
 
@@ -95,7 +94,7 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
     }
     metrics.accept(report);
     if (report.evaluated()) {
-      if (ofBytes(model)) {
+      if (hasTokens(model, text)) {
         metrics.add("sample", Map.of("text", sample()));
       }
       long begin = System.nanoTime();
@@ -116,13 +115,14 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
     return bytes.toString(StandardCharsets.UTF_8);
   }
 
-  /** Where the attention looks in a text, if its tokens are the text's bytes. */
+  /** Where the attention looks in a text; nowhere, if it has no tokens. */
   static List<AttentionWeights> attention(Model model, byte[] text) {
-    return ofBytes(model) ? AttentionWeights.of(model, text) : List.of();
+    return hasTokens(model, text) ? AttentionWeights.of(model, text) : List.of();
   }
 
-  private static boolean ofBytes(Model model) {
-    return SHARNN.of(model).vocabulary() == TextVocabulary.bytes();
+  /** To words a blank text has none. */
+  private static boolean hasTokens(Model model, byte[] text) {
+    return SHARNN.of(model).vocabulary().encode(text).length > 0;
   }
 
   private void begin() {
@@ -171,7 +171,11 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
     Path report = folder.resolve("report.html");
     try {
       ReportPage page = new ReportPage();
-      page.add(RunMetrics.read(metricsFile), text, attention(model, text));
+      page.add(
+          RunMetrics.read(metricsFile),
+          text,
+          SHARNN.of(model).vocabulary(),
+          attention(model, text));
       page.write(report);
     } catch (LinkageError | AWTError | InternalError e) {
       System.err.printf(

@@ -1,10 +1,15 @@
 package io.github.sharnn.examples;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.Model;
 import io.github.sharnn.RunHeader;
-import io.github.sharnn.score.ByteScore;
+import io.github.sharnn.SHARNN;
 import io.github.sharnn.score.Score;
 import io.github.sharnn.score.Scorer;
+import io.github.sharnn.score.TokenScore;
+import io.github.sharnn.vocabulary.Perplexity;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.BufferedInputStream;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -23,12 +28,12 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code sharnn.jar score}: how well a model predicts a file, its lines or its bytes. */
+/** {@code sharnn.jar score}: how well a model predicts a file, its lines or its tokens. */
 @Command(
     name = "score",
     description =
-        "Print how well a model predicts a file: in all, for each line or for each byte. The first byte"
-            + " is predicted from a newline.",
+        "Print how well a model predicts a file: in all, for each line or for each token. The first"
+            + " token is predicted from a newline.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
     sortOptions = false)
@@ -52,9 +57,11 @@ final class ScoreCommand implements Callable<Integer> {
     private boolean lines;
 
     @Option(
-        names = "--bytes",
-        description = "Also print each byte: offset, byte, -log2 p, rank, entropy in bits.")
-    private boolean bytes;
+        names = {"--tokens", "--bytes"},
+        description =
+            "Also print each token: number, token (a byte as a number), -log2 p, rank, entropy in"
+                + " bits and, of words or subwords, its text.")
+    private boolean tokens;
   }
 
   @ArgGroup private Detail detail = new Detail();
@@ -67,8 +74,8 @@ final class ScoreCommand implements Callable<Integer> {
       names = "--segment-length",
       paramLabel = "N",
       description =
-          "Bytes that go through the model at once; 1 gives compress's bits. Default: 256, or half of"
-              + " a shorter memory.")
+          "Tokens that go through the model at once; 1 gives compress's bits. Default: 256, or half"
+              + " of a shorter memory; fewer where the vocabulary is large.")
   private Integer segmentLength;
 
   @Override
@@ -83,24 +90,34 @@ final class ScoreCommand implements Callable<Integer> {
       if (detail.lines) {
         scoreLines(scorer);
       } else {
-        scoreAll(scorer);
+        scoreAll(scorer, SHARNN.of(model).vocabulary());
       }
     }
     return 0;
   }
 
-  private void scoreAll(Scorer scorer) throws IOException {
-    Consumer<ByteScore> printer = detail.bytes ? new BytePrinter() : score -> {};
+  private void scoreAll(Scorer scorer, TextVocabulary vocabulary) throws IOException {
+    Consumer<TokenScore> printer = detail.tokens ? new TokenPrinter(vocabulary) : score -> {};
     try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
       Score.Totals totals = scorer.score(in, printer);
+      Perplexity perplexity = totals.perplexity();
+      checkArgument(
+          perplexity.predicted() > 0,
+          "%s must have at least one token to score, but has none of the model's %s",
+          file,
+          vocabulary);
       System.out.printf(
           Locale.ROOT,
           "%,d bytes, %.4f bits per byte, %.1f nats, perplexity %.4f, expected %.4f bits per byte%n",
           totals.bytes(),
           totals.bitsPerByte(),
           totals.nats(),
-          totals.perplexity(),
+          perplexity.ofToken(),
           bits(totals.entropy()) / totals.bytes());
+      if (vocabulary != TextVocabulary.bytes()) {
+        System.out.println(
+            EvaluateCommand.perplexities(perplexity) + EvaluateCommand.lost(perplexity));
+      }
     }
   }
 
@@ -136,21 +153,28 @@ final class ScoreCommand implements Callable<Integer> {
     return nats / Math.log(2);
   }
 
-  /** A line for each byte. */
-  private static final class BytePrinter implements Consumer<ByteScore> {
+  /** A line for each token. */
+  private static final class TokenPrinter implements Consumer<TokenScore> {
 
-    private long offset;
+    private final TextVocabulary vocabulary;
+    private long number;
+
+    TokenPrinter(TextVocabulary vocabulary) {
+      this.vocabulary = vocabulary;
+    }
 
     @Override
-    public void accept(ByteScore score) {
+    public void accept(TokenScore score) {
+      boolean bytes = vocabulary == TextVocabulary.bytes();
       System.out.printf(
           Locale.ROOT,
-          "%d\t%d\t%.4f\t%d\t%.4f%n",
-          offset++,
-          Byte.toUnsignedInt(score.value()),
+          "%d\t%d\t%.4f\t%d\t%.4f%s%n",
+          number++,
+          score.token(),
           -bits(score.logProbability()),
           score.rank(),
-          bits(score.entropy()));
+          bits(score.entropy()),
+          bytes ? "" : "\t" + vocabulary.getToken(score.token()));
     }
   }
 }

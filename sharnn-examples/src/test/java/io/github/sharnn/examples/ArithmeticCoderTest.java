@@ -45,13 +45,13 @@ class ArithmeticCoderTest {
       int[] symbols = new int[count];
       double bits = 0;
       for (int i = 0; i < count; i++) {
-        shares[i] = ByteFrequencies.cumulative(logits(random, size));
+        shares[i] = TokenFrequencies.cumulative(logits(random, size));
         symbols[i] = symbol(random, shares[i]);
         long from = shares[i][symbols[i]];
         long to = shares[i][symbols[i] + 1];
         long total = shares[i][size];
         assertThat(from).isLessThan(to);
-        assertThat(total).isLessThanOrEqualTo(ByteFrequencies.TOTAL);
+        assertThat(total).isLessThanOrEqualTo(TokenFrequencies.TOTAL);
         encoder.encode(from, to, total);
         bits -= Math.log((to - from) / (double) total) / Math.log(2);
       }
@@ -87,9 +87,9 @@ class ArithmeticCoderTest {
   @Test
   void gives_probabilities_shares() {
     long[] cumulative =
-        ByteFrequencies.cumulative(
+        TokenFrequencies.cumulative(
             new float[] {(float) Math.log(0.25), (float) Math.log(0.75), -1000});
-    assertThat(cumulative[1] / (double) ByteFrequencies.TOTAL).isCloseTo(0.25, within(1e-6));
+    assertThat(cumulative[1] / (double) TokenFrequencies.TOTAL).isCloseTo(0.25, within(1e-6));
     assertThat(cumulative[2] - cumulative[1]).isGreaterThan(3 * cumulative[1] - 10);
     assertThat(cumulative[3] - cumulative[2]).isEqualTo(1);
   }

@@ -192,7 +192,7 @@ class FileCompressorTest {
     }
     assertRefused(Arrays.copyOf(good, good.length + 1), "does not come out as it went in");
     assertRefused(text(5, 300), "is no file that sharnn.jar compress wrote");
-    bad(good, 4, 9, "has format version 9, but this library reads version 2");
+    bad(good, 4, 9, "has format version 9, but this library reads version 3");
     bad(good, lengthAt, 0x80, "is damaged: its original's length is -");
     bad(good, lengthAt + 6, 1, "is cut off: the code ends too early");
     bad(

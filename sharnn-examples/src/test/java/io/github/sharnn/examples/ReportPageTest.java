@@ -3,6 +3,7 @@ package io.github.sharnn.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.sharnn.AttentionWeights;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -50,8 +51,9 @@ class ReportPageTest {
     report.add(
         RunMetrics.read(hostile),
         text,
+        TextVocabulary.bytes(),
         List.of(new AttentionWeights(0, weights), new AttentionWeights(2, weights)));
-    report.add(RunMetrics.read(plain), new byte[0], null);
+    report.add(RunMetrics.read(plain), new byte[0], null, null);
     Path file = folder.resolve("report.html");
     report.write(file);
     report.write(file); // over the older one
@@ -150,8 +152,8 @@ class ReportPageTest {
             "Loss scale, factor by step: a<b>&",
             "Speed, kB/s by step: a<b>&",
             "Memory at evaluations, MiB by step: a<b>&",
-            "Attention of layer 0: weight / largest of its row, byte read by byte attended to: weight",
-            "Attention of layer 2: weight / largest of its row, byte read by byte attended to: weight");
+            "Attention of layer 0: weight / largest of its row, token read by token attended to: weight",
+            "Attention of layer 2: weight / largest of its row, token read by token attended to: weight");
     assertThat(all("svg")).allMatch(svg -> svg.getAttribute("viewBox").matches("0 0 \\d+ \\d+"));
   }
 
@@ -175,6 +177,7 @@ class ReportPageTest {
     report.add(
         RunMetrics.read(folder.resolve("old.jsonl")),
         new byte[] {'a', 'b'},
+        TextVocabulary.bytes(),
         List.of(new AttentionWeights(0, weights)));
     assertThat(report.html()).contains("Attention of layer 0");
   }

@@ -9,6 +9,7 @@ import io.github.sharnn.generate.SHARNNGenerator;
 import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.LearningRateSchedule;
 import io.github.sharnn.train.TrainingOptions;
+import io.github.sharnn.vocabulary.WordCount;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -345,12 +346,74 @@ class SharnnTest {
     resumed = run("train", "--resume", tokens, "--steps", 3);
     assertThat(resumed.err()).isEmpty();
     assertThat(resumed.out()).contains("step 3");
-    Outcome other = run("generate", tokens, "--prompt", "abcd");
-    assertThat(other.code()).isEqualTo(2);
-    assertThat(other.err()).contains("since generated tokens are bytes");
     Files.writeString(tokens.resolve(file), "other");
     assertThat(run("evaluate", tokens, "--corpus", corpus).err())
         .contains(file + " is not the model's vocabulary");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"words, 2", "bpe:260, 100"})
+  void generates_scores_and_compresses_with_words_and_subwords(
+      String kind, String splits, @TempDir Path folder) throws Exception {
+    boolean words = kind.equals("words");
+    Path tokens = folder.resolve("model");
+    Outcome trained =
+        train("--output", tokens, "--steps", 2, "--vocabulary", kind, "--splits", splits);
+    assertThat(trained.err()).isEmpty();
+    assertThat(tokens.resolve("metrics.jsonl")).content().contains("{\"sample\":{\"text\":\"");
+    assertThat(tokens.resolve("report.html")).content().contains("Attention of layer 0");
+    Outcome evaluated = run("evaluate", tokens, "--corpus", corpus);
+    assertThat(evaluated.out()).contains(" BPC (").containsPattern("perplexity .* a word");
+
+    List<Object> generate = List.of("generate", tokens, "--prompt", "abcd ", "--length", 7);
+    Outcome generated = run(generate.toArray());
+    assertThat(generated.code()).isZero();
+    assertThat(generated.out()).startsWith("abcd ").doesNotStartWith("abcd  ");
+    if (words) {
+      WordCount count = new WordCount();
+      byte[] text = generated.out().stripTrailing().getBytes(StandardCharsets.UTF_8);
+      count.write(text, 0, text.length);
+      assertThat(count.words()).isBetween(1L, 1L + 7 + 1);
+      Outcome blank = run("generate", tokens, "--prompt", "  ");
+      assertThat(blank.err()).contains("prompt must have at least one of the model's 6 words");
+      assertThat(blank.code()).isEqualTo(2);
+    }
+    List<Object> atTheEnd = new ArrayList<>(generate);
+    atTheEnd.add("--no-stream");
+    assertThat(run(atTheEnd.toArray()).out()).isEqualTo(generated.out());
+
+    Path file = Files.writeString(folder.resolve("text"), "abcd efgh\nijkl mnop. new\n");
+    int length;
+    try (Model saved = SHARNN.load(tokens)) {
+      length = SHARNN.of(saved).vocabulary().encode(Files.readAllBytes(file)).length;
+    }
+    Outcome scored = run("score", tokens, file);
+    assertThat(scored.code()).isZero();
+    assertThat(scored.out())
+        .containsPattern("^25 bytes, \\S+ bits per byte, .*\n")
+        .contains("(" + length + ")")
+        .containsPattern(
+            "\nperplexity \\S+ a token .*, \\S+ a word \\(7, ends of lines included\\)");
+    assertThat(scored.out().contains("the tokens lose 3 bytes")).isEqualTo(words);
+    Outcome detail = run("score", tokens, file, "--tokens");
+    assertThat(detail.out()).hasLineCount(length + 2).endsWith(scored.out());
+    assertThat(detail.out().lines().findFirst().orElseThrow())
+        .matches("0\t\\d+\t\\S+\t\\d+\t\\S+\t" + (words ? "abcd" : "a.*"));
+    assertThat(run("score", tokens, file, "--lines").out())
+        .containsPattern("^\\S+\t1\tabcd efgh\n\\S+\t2\tijkl mnop. new\n$");
+
+    Outcome compressed = run("compress", tokens, file);
+    if (words) {
+      assertThat(compressed.err()).contains("must have tokens that give any file back");
+      assertThat(compressed.code()).isEqualTo(2);
+    } else {
+      Path back = folder.resolve("back");
+      assertThat(compressed.err()).isEmpty();
+      Outcome decompressed =
+          run("decompress", tokens, folder.resolve("text.sharnn"), "--output", back);
+      assertThat(decompressed.err()).isEmpty();
+      assertThat(back).hasSameBinaryContentAs(file);
+    }
   }
 
   @Test
@@ -419,7 +482,17 @@ class SharnnTest {
         .matches("13\t107\t\\S+\t\\d+\t\\S+");
     assertThat(run("score", model, file, "--lines", "--bytes").code()).isEqualTo(2);
     assertThat(run("score", model, file, "--segment-length", 0).err())
-        .contains("segmentLength must be at least 1 byte, but is 0");
+        .contains("segmentLength must be at least 1 token, but is 0");
+  }
+
+  @Test
+  void refuses_to_score_an_empty_file(@TempDir Path folder) throws IOException {
+    Path empty = Files.createFile(folder.resolve("empty"));
+    Outcome outcome = run("score", model, empty);
+    assertThat(outcome.err()).contains(empty + " must have at least one token to score");
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(outcome.out()).isEmpty();
+    assertThat(run("score", model, empty, "--lines").out()).isEmpty();
   }
 
   @Test
