@@ -94,9 +94,7 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
     }
     metrics.accept(report);
     if (report.evaluated()) {
-      if (hasTokens(model, text)) {
-        metrics.add("sample", Map.of("text", sample()));
-      }
+      addSample();
       long begin = System.nanoTime();
       if (begin - nextReport >= 0) {
         writeReport();
@@ -105,14 +103,23 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
     }
   }
 
-  private String sample() {
+  /** A run must not end because its sample can't be drawn, as where the device has no room left. */
+  private void addSample() {
+    if (!hasTokens(model, text)) {
+      return;
+    }
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    SHARNNGenerator.builder(model)
-        .length(SAMPLE_LENGTH)
-        .temperature(SAMPLE_TEMPERATURE)
-        .build()
-        .generate(text, bytes::write);
-    return bytes.toString(StandardCharsets.UTF_8);
+    try {
+      SHARNNGenerator.builder(model)
+          .length(SAMPLE_LENGTH)
+          .temperature(SAMPLE_TEMPERATURE)
+          .build()
+          .generate(text, bytes::write);
+    } catch (RuntimeException e) {
+      System.err.println("the sample of this evaluation was not drawn: " + e);
+      return;
+    }
+    metrics.add("sample", Map.of("text", bytes.toString(StandardCharsets.UTF_8)));
   }
 
   /** Where the attention looks in a text; nowhere, if it has no tokens. */

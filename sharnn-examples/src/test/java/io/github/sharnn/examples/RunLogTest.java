@@ -111,6 +111,22 @@ class RunLogTest {
   }
 
   @Test
+  void a_sample_that_can_not_be_drawn_ends_no_run() throws Exception {
+    Outcome outcome =
+        SharnnTest.capture(
+            () -> {
+              try (Model model = model(); // without weights
+                  RunLog log = log(model)) {
+                log.accept(new StepReport(1, 16, 0.5, 1, 8, 8, 16, 1, 1e-3f, 1));
+              }
+              return 0;
+            });
+    assertThat(outcome.code()).isZero();
+    assertThat(outcome.err()).contains("the sample of this evaluation was not drawn: ");
+    assertThat(RunMetrics.read(folder.resolve("run")).steps()).hasSize(1);
+  }
+
+  @Test
   void refuses_a_text_that_fits_no_heat_map() {
     assertThat(RunLog.bytes("é", "--text")).hasSize(2);
     assertThatThrownBy(() -> RunLog.bytes("x".repeat(81), "--text"))
