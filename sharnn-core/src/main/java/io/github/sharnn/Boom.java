@@ -143,7 +143,7 @@ public final class Boom extends AbstractBlock {
   @Override
   protected void beforeInitialize(Shape... inputShapes) {
     super.beforeInitialize(inputShapes);
-    Shapes.checkActivations("Boom", inputShapes[0], embeddingSize);
+    Inputs.checkActivations("Boom", inputShapes[0], embeddingSize);
   }
 
   @Override

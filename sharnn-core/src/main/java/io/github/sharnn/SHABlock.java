@@ -293,7 +293,7 @@ public final class SHABlock extends AbstractBlock {
   @Override
   protected void beforeInitialize(Shape... inputShapes) {
     super.beforeInitialize(inputShapes);
-    Shapes.checkActivations("SHABlock", inputShapes[0], config.embeddingSize());
+    Inputs.checkActivations("SHABlock", inputShapes[0], config.embeddingSize());
   }
 
   @Override

@@ -1,7 +1,6 @@
 package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkArgument;
-import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
@@ -19,11 +18,13 @@ import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
+import com.google.common.collect.ObjectArrays;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -220,7 +221,7 @@ public final class SHARNN extends AbstractBlock {
       NDList labels,
       SHARNNState state,
       boolean training) {
-    checkTokens(tokens);
+    Inputs.checkTokens(tokens, config.vocabularySize());
     return training
         ? compute(parameterStore, tokens, labels, state, true)
         : NoGradient.call(() -> compute(parameterStore, tokens, labels, state, false));
@@ -248,46 +249,34 @@ public final class SHARNN extends AbstractBlock {
       next.add(output.state());
     }
 
+    return new Output(
+        h.transpose(1, 0, 2), // (T, B, C) -> (B, T, C)
+        logits(parameterStore, h, table, labels, training),
+        new SHARNNState(next));
+  }
+
+  /** {@code (B, T, V)}, or with splits of the labels {@code (B, T)}, from {@code (T, B, C)}. */
+  private NDArray logits(
+      ParameterStore parameterStore, NDArray h, NDArray table, NDList labels, boolean training) {
+    Device device = h.getDevice();
     NDArray weight =
         outputWeight == null ? table : parameterStore.getValue(outputWeight, device, training);
     NDArray bias = parameterStore.getValue(outputBias, device, training);
     NDArray dropped = DropoutMask.apply(h, config.outputDropout(), training);
-    NDArray logits =
-        config.hasSplits()
-            ? logProbabilities(parameterStore, dropped, weight, bias, labels, training)
-            : Linear.linear(dropped.reshape(-1, config.embeddingSize()), weight, bias)
-                .singletonOrThrow() // (T*B, C) -> (T*B, V)
-                .reshape(tokens.size(1), tokens.size(0), config.vocabularySize()) // -> (T, B, V)
-                .transpose(1, 0, 2); // -> (B, T, V)
-    return new Output(
-        h.transpose(1, 0, 2), // (T, B, C) -> (B, T, C)
-        logits,
-        new SHARNNState(next));
-  }
-
-  /** {@code (B, T, V)}, or of the labels {@code (B, T)}, from {@code (T, B, C)}. */
-  private NDArray logProbabilities(
-      ParameterStore parameterStore,
-      NDArray h,
-      NDArray weight,
-      NDArray bias,
-      NDList labels,
-      boolean training) {
-    SplitSoftmax softmax =
-        new SplitSoftmax(
-            config.splits(),
-            h.getManager(),
-            weight,
-            bias,
-            parameterStore.getValue(tailVectors, h.getDevice(), training),
-            parameterStore.getValue(tailBias, h.getDevice(), training));
-    NDArray rows =
-        h.transpose(1, 0, 2).reshape(-1, config.embeddingSize()); // (T, B, C) -> (B*T, C)
-    return labels == null
-        ? softmax.logProbabilities(rows).reshape(h.size(1), h.size(0), config.vocabularySize())
-        : softmax
-            .logProbabilities(rows, SplitLabels.from(labels, config.splits()))
-            .reshape(h.size(1), h.size(0));
+    if (config.hasSplits()) {
+      return new SplitSoftmax(
+              config.splits(),
+              dropped.getManager(),
+              weight,
+              bias,
+              parameterStore.getValue(tailVectors, device, training),
+              parameterStore.getValue(tailBias, device, training))
+          .forward(dropped, labels == null ? null : SplitLabels.from(labels, config.splits()));
+    }
+    return Linear.linear(dropped.reshape(-1, config.embeddingSize()), weight, bias)
+        .singletonOrThrow() // (T*B, C) -> (T*B, V)
+        .reshape(h.size(0), h.size(1), config.vocabularySize()) // -> (T, B, V)
+        .transpose(1, 0, 2); // -> (B, T, V)
   }
 
   @Override
@@ -321,29 +310,6 @@ public final class SHARNN extends AbstractBlock {
     return outputs;
   }
 
-  private void checkTokens(NDArray tokens) {
-    checkArgument(
-        tokens.getShape().dimension() == 2,
-        "tokens must have the shape (batch, time), but have %s",
-        tokens.getShape());
-    // reading them back from a GPU would stall it at every step
-    if (tokens.getDevice().isGpu()) {
-      return;
-    }
-    try (NDArray max = tokens.max();
-        NDArray min = tokens.min()) {
-      long highest = max.toType(DataType.INT64, false).getLong();
-      long lowest = min.toType(DataType.INT64, false).getLong();
-      checkArgument(
-          lowest >= 0 && highest < config.vocabularySize(),
-          "tokens must lie between 0 and vocabularySize - 1 (%s), but reach from %s to %s; set"
-              + " vocabularySize to the number of distinct tokens (256 for bytes)",
-          config.vocabularySize() - 1,
-          lowest,
-          highest);
-    }
-  }
-
   /**
    * Folds {@link Overparam} into the value scales: the same outputs, 2C*C + 2C fewer parameters for
    * each attention layer.
@@ -352,24 +318,7 @@ public final class SHARNN extends AbstractBlock {
    * @return a new, initialized model; this one stays as it is
    */
   public SHARNN collapse(NDManager manager) {
-    checkState(isInitialized(), "a model must be initialized or loaded before it is collapsed");
-    SHARNN collapsed = new SHARNN(config.withCollapsed(), vocabulary);
-    try (NDManager scratch = manager.newSubManager()) {
-      Map<String, NDArray> weights = new HashMap<>();
-      SafetensorsWeights.names(this).forEach((name, p) -> weights.put(name, p.getArray()));
-      ParameterStore parameterStore = new ParameterStore(scratch, false);
-      for (int layer : config.attentionLayers()) {
-        SingleHeadAttention attention = blocks.get(layer).attention;
-        NDArray scale =
-            NoGradient.call(
-                () -> attention.valueScale(parameterStore, scratch, scratch.getDevice(), false));
-        weights.put("blocks." + layer + ".attn.vs", scale);
-      }
-      collapsed.initialize(manager, embedding.getArray().getDataType(), new Shape(1, 1));
-      SafetensorsWeights.names(collapsed)
-          .forEach((name, p) -> SafetensorsWeights.assign(p, weights.get(name)));
-    }
-    return collapsed;
+    return BackOff.collapse(this, manager);
   }
 
   /**
@@ -388,7 +337,7 @@ public final class SHARNN extends AbstractBlock {
    * @throws IllegalArgumentException if {@code positions} is below 0
    */
   public SHARNN withMemoryLength(int positions) {
-    return sharing(config.withMemoryLength(positions));
+    return BackOff.sharing(this, config.withMemoryLength(positions));
   }
 
   /**
@@ -400,18 +349,7 @@ public final class SHARNN extends AbstractBlock {
    * @return a model that shares this one's weights, in place, and their manager
    */
   public SHARNN withoutAttention() {
-    return sharing(config.withoutAttention());
-  }
-
-  private SHARNN sharing(SHARNNConfig variant) {
-    checkState(isInitialized(), "a model must be initialized or loaded before it backs off");
-    SHARNN shared = new SHARNN(variant, vocabulary);
-    NDArray table = embedding.getArray();
-    shared.initialize(table.getManager(), table.getDataType(), new Shape(1, 1));
-    Map<String, Parameter> weights = SafetensorsWeights.names(this);
-    SafetensorsWeights.names(shared)
-        .forEach((name, p) -> p.getArray().intern(weights.get(name).getArray().stopGradient()));
-    return shared;
+    return BackOff.sharing(this, config.withoutAttention());
   }
 
   /**
@@ -547,20 +485,8 @@ public final class SHARNN extends AbstractBlock {
     if (inputShapes.length == 1) {
       return new Shape[] {logits};
     }
-    Shape[] outputShapes = inputShapes.clone();
-    outputShapes[0] = logits;
-    int next = 1;
-    for (int layer = 0; layer < config.layers(); layer++) {
-      next += 2;
-      if (config.hasAttention(layer)) {
-        long positions = inputShapes[next].get(1) + tokens.get(1);
-        outputShapes[next] =
-            new Shape(
-                tokens.get(0), Math.min(positions, config.memoryLength()), config.embeddingSize());
-        next++;
-      }
-    }
-    return outputShapes;
+    Shape[] state = Arrays.copyOfRange(inputShapes, 1, inputShapes.length);
+    return ObjectArrays.concat(logits, SHARNNState.shapesAfter(config, state, tokens.get(1)));
   }
 
   @Override

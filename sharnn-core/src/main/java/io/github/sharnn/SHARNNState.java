@@ -129,6 +129,22 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
     return new SHARNNState(layers);
   }
 
+  /** Shapes of what {@link #toNDList()} lists, from those before a segment of T tokens. */
+  static Shape[] shapesAfter(SHARNNConfig config, Shape[] before, long time) {
+    Shape[] after = before.clone();
+    int next = 0;
+    for (int layer = 0; layer < config.layers(); layer++) {
+      next += 2; // hidden and cell keep theirs
+      if (config.hasAttention(layer)) {
+        long batch = before[next].get(0);
+        long positions = Math.min(before[next].get(1) + time, config.memoryLength());
+        after[next] = new Shape(batch, positions, config.embeddingSize());
+        next++;
+      }
+    }
+    return after;
+  }
+
   /**
    * Cuts the state from the gradient graph, as between two training segments.
    *

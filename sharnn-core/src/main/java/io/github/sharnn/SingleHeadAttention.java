@@ -63,7 +63,7 @@ public final class SingleHeadAttention extends AbstractBlock {
   private final int embeddingSize;
   private final float dropout;
 
-  private SingleHeadAttention(Builder builder) {
+  SingleHeadAttention(SingleHeadAttentionBuilder builder) {
     super(VERSION);
     embeddingSize = builder.embeddingSize;
     dropout = builder.dropout;
@@ -83,8 +83,8 @@ public final class SingleHeadAttention extends AbstractBlock {
    * @param embeddingSize size C of queries, keys and values, at least 1
    * @return the builder
    */
-  public static Builder builder(int embeddingSize) {
-    return new Builder(embeddingSize);
+  public static SingleHeadAttentionBuilder builder(int embeddingSize) {
+    return new SingleHeadAttentionBuilder(embeddingSize);
   }
 
   @Override
@@ -252,7 +252,7 @@ public final class SingleHeadAttention extends AbstractBlock {
   protected void beforeInitialize(Shape... inputShapes) {
     super.beforeInitialize(inputShapes);
     for (Shape shape : inputShapes) {
-      Shapes.checkActivations("SingleHeadAttention", shape, embeddingSize);
+      Inputs.checkActivations("SingleHeadAttention", shape, embeddingSize);
     }
   }
 
@@ -292,79 +292,5 @@ public final class SingleHeadAttention extends AbstractBlock {
         .setType(Parameter.Type.OTHER)
         .optInitializer(Initializer.ZEROS)
         .build();
-  }
-
-  /** Options of a {@link SingleHeadAttention}. */
-  public static final class Builder {
-
-    private final int embeddingSize;
-    private float dropout;
-    private boolean keyProjection;
-    private boolean valueProjection;
-    private boolean collapsed;
-
-    private Builder(int embeddingSize) {
-      checkArgument(
-          embeddingSize >= 1, "embeddingSize must be at least 1, but is %s", embeddingSize);
-      this.embeddingSize = embeddingSize;
-    }
-
-    /**
-     * Sets the dropout rate on queries, values and attention weights. Default 0.
-     *
-     * @param rate the rate, in [0, 1)
-     * @return this builder
-     */
-    public Builder dropout(float rate) {
-      dropout = rate;
-      return this;
-    }
-
-    /**
-     * Sends keys through a linear layer. Default false.
-     *
-     * @param project whether to
-     * @return this builder
-     */
-    public Builder keyProjection(boolean project) {
-      keyProjection = project;
-      return this;
-    }
-
-    /**
-     * Sends values through a linear layer. Default false.
-     *
-     * @param project whether to
-     * @return this builder
-     */
-    public Builder valueProjection(boolean project) {
-      valueProjection = project;
-      return this;
-    }
-
-    /**
-     * Leaves out {@link Overparam} and uses the value scale as it is. Default false.
-     *
-     * @param fold whether to
-     * @return this builder
-     */
-    public Builder collapsed(boolean fold) {
-      collapsed = fold;
-      return this;
-    }
-
-    /**
-     * Builds the block.
-     *
-     * @return the block, uninitialized
-     * @throws IllegalArgumentException if the dropout rate is outside [0, 1)
-     */
-    public SingleHeadAttention build() {
-      checkArgument(
-          dropout >= 0 && dropout < 1,
-          "dropout must be at least 0 and below 1, but is %s",
-          dropout);
-      return new SingleHeadAttention(this);
-    }
   }
 }

@@ -65,6 +65,22 @@ final class SplitSoftmax {
   }
 
   /**
+   * Log-probabilities of a segment.
+   *
+   * @param h {@code (T, B, C)}
+   * @param labels null for the whole vocabulary
+   * @return {@code (B, T, V)}, or of the labels {@code (B, T)}
+   */
+  NDArray forward(NDArray h, SplitLabels labels) {
+    NDArray rows = h.transpose(1, 0, 2).reshape(-1, h.size(2)); // (T, B, C) -> (B*T, C)
+    if (labels != null) {
+      return logProbabilities(rows, labels).reshape(h.size(1), h.size(0)); // (B*T) -> (B, T)
+    }
+    NDArray all = logProbabilities(rows);
+    return all.reshape(h.size(1), h.size(0), all.size(1)); // (B*T, V) -> (B, T, V)
+  }
+
+  /**
    * Log-probabilities of the whole vocabulary.
    *
    * @param h {@code (N, C)}

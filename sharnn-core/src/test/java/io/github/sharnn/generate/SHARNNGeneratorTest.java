@@ -204,7 +204,7 @@ class SHARNNGeneratorTest {
     }
   }
 
-  private static void assertRejected(SHARNNGenerator.Builder builder, String message) {
+  private static void assertRejected(SHARNNGeneratorBuilder builder, String message) {
     assertThatThrownBy(builder::build)
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(message);

@@ -1,0 +1,52 @@
+package io.github.sharnn;
+
+import static com.google.common.base.Preconditions.checkState;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import java.util.HashMap;
+import java.util.Map;
+
+/** Models that cost less, made of a trained one's weights. */
+final class BackOff {
+
+  private BackOff() {}
+
+  /** As {@link SHARNN#collapse} says. */
+  static SHARNN collapse(SHARNN model, NDManager manager) {
+    checkState(
+        model.isInitialized(), "a model must be initialized or loaded before it is collapsed");
+    SHARNN collapsed = SHARNN.of(model.config().withCollapsed(), model.vocabulary());
+    try (NDManager scratch = manager.newSubManager()) {
+      Map<String, NDArray> weights = new HashMap<>();
+      SafetensorsWeights.names(model).forEach((name, p) -> weights.put(name, p.getArray()));
+      ParameterStore parameterStore = new ParameterStore(scratch, false);
+      for (int layer : model.config().attentionLayers()) {
+        SingleHeadAttention attention = model.blocks.get(layer).attention;
+        NDArray scale =
+            NoGradient.call(
+                () -> attention.valueScale(parameterStore, scratch, scratch.getDevice(), false));
+        weights.put("blocks." + layer + ".attn.vs", scale);
+      }
+      collapsed.initialize(manager, model.embedding.getArray().getDataType(), new Shape(1, 1));
+      SafetensorsWeights.names(collapsed)
+          .forEach((name, p) -> SafetensorsWeights.assign(p, weights.get(name)));
+    }
+    return collapsed;
+  }
+
+  /** A model of a variant of the config, whose arrays are the given model's own. */
+  static SHARNN sharing(SHARNN model, SHARNNConfig variant) {
+    checkState(model.isInitialized(), "a model must be initialized or loaded before it backs off");
+    SHARNN shared = SHARNN.of(variant, model.vocabulary());
+    NDArray table = model.embedding.getArray();
+    shared.initialize(table.getManager(), table.getDataType(), new Shape(1, 1));
+    Map<String, Parameter> weights = SafetensorsWeights.names(model);
+    SafetensorsWeights.names(shared)
+        .forEach((name, p) -> p.getArray().intern(weights.get(name).getArray().stopGradient()));
+    return shared;
+  }
+}
