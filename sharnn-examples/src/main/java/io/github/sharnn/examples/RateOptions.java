@@ -50,8 +50,14 @@ final class RateOptions {
               + " --evaluation-interval.")
   private List<Float> plateau;
 
-  LearningRateSchedule onto(LearningRateSchedule base) {
-    LearningRateSchedule rate = learningRate.map(base::withPeak).orElse(base);
+  /** Puts what is given over a schedule; over none, where a run had a tracker of its own. */
+  LearningRateSchedule onto(Optional<LearningRateSchedule> base) {
+    checkArgument(
+        base.isPresent() || learningRate.isPresent(),
+        "--learning-rate must be given: the run to go on with had a tracker of its program's own,"
+            + " which no checkpoint holds");
+    LearningRateSchedule rate = base.orElseGet(() -> LearningRateSchedule.peak(learningRate.get()));
+    rate = learningRate.map(rate::withPeak).orElse(rate);
     rate = warmUp.map(rate::warmUp).orElse(rate);
     rate = cooldown.map(rate::cooldown).orElse(rate);
     checkArgument(

@@ -53,7 +53,8 @@ final class ScoreCommand implements Callable<Integer> {
     @Option(
         names = "--lines",
         description =
-            "Score each line by itself: bits per byte, line number, line, parted by tabs.")
+            "Score each line by itself: bits per byte (- where no token is predicted),"
+                + " line number, line, parted by tabs.")
     private boolean lines;
 
     @Option(
@@ -130,11 +131,17 @@ final class ScoreCommand implements Callable<Integer> {
         List<Score> scores = scorer.scoreAll(lines);
         for (int i = 0; i < lines.size(); i++) {
           String text = new String(lines.get(i), StandardCharsets.UTF_8);
-          System.out.printf(
-              Locale.ROOT, "%.4f\t%d\t%s", scores.get(i).totals().bitsPerByte(), ++number, text);
+          System.out.printf("%s\t%d\t%s", bitsPerByte(scores.get(i).totals()), ++number, text);
         }
       }
     }
+  }
+
+  /** Of a line without a token, as a lossy vocabulary may leave it, there are none. */
+  private static String bitsPerByte(Score.Totals totals) {
+    return totals.perplexity().predicted() == 0
+        ? "-"
+        : String.format(Locale.ROOT, "%.4f", totals.bitsPerByte());
   }
 
   private static List<byte[]> read(BufferedReader in) throws IOException {

@@ -6,6 +6,7 @@ import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Checkpoint;
+import io.github.sharnn.train.LearningRateSchedule;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainerBuilder;
 import io.github.sharnn.train.TrainingOptions;
@@ -202,7 +203,9 @@ final class TrainSettings {
       stages.subList(current + 1, stages.size()).clear();
     }
     Budget now = limit.map(b -> resumed.isPresent() ? b.patience(old.patience()) : b).orElse(old);
-    stages.set(current, new Recipe.Stage(rate.onto(stages.get(current).learningRate()), now));
+    Optional<LearningRateSchedule> schedule =
+        Optional.ofNullable(stages.get(current).learningRate());
+    stages.set(current, new Recipe.Stage(rate.onto(schedule), now));
     if (patience.isPresent()) {
       Recipe.Stage last = stages.remove(stages.size() - 1);
       stages.add(new Recipe.Stage(last.learningRate(), last.budget().patience(patience.get())));

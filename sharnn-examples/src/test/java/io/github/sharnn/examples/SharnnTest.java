@@ -2,12 +2,18 @@ package io.github.sharnn.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.Device;
 import ai.djl.Model;
+import ai.djl.training.tracker.Tracker;
 import ai.onnxruntime.OrtSession;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.SHARNNGenerator;
+import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Checkpoint;
+import io.github.sharnn.train.CheckpointPolicy;
+import io.github.sharnn.train.Corpus;
 import io.github.sharnn.train.LearningRateSchedule;
+import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.vocabulary.WordCount;
 import java.io.ByteArrayOutputStream;
@@ -483,6 +489,52 @@ class SharnnTest {
     assertThat(run("score", model, file, "--lines", "--bytes").code()).isEqualTo(2);
     assertThat(run("score", model, file, "--segment-length", 0).err())
         .contains("segmentLength must be at least 1 token, but is 0");
+  }
+
+  @Test
+  void scores_lines_without_a_token(@TempDir Path folder) throws IOException {
+    Path tokenizer = folder.resolve("tokenizer.json");
+    Files.writeString(
+        tokenizer,
+        """
+        {"version":"1.0","truncation":null,"padding":null,"added_tokens":[],
+         "normalizer":{"type":"Replace","pattern":{"String":"#\\n"},"content":""},
+         "pre_tokenizer":{"type":"Split","pattern":{"String":" "},"behavior":"Removed",
+         "invert":false},"post_processor":null,
+         "decoder":null,"model":{"type":"WordLevel","unk_token":"[UNK]",
+         "vocab":{"[UNK]":0,"abcd":1,"efgh":2,"ijkl":3,"mnop":4,".":5}}}
+        """);
+    Path lossy = folder.resolve("model");
+    assertThat(train("--output", lossy, "--steps", 1, "--vocabulary", tokenizer).err()).isEmpty();
+    Path file = Files.writeString(folder.resolve("log"), "abcd efgh\n#\nijkl mnop .\n");
+    Outcome lines = run("score", lossy, file, "--lines");
+    assertThat(lines.err()).contains("device cpu").hasLineCount(3);
+    assertThat(lines.out())
+        .matches("\\d+\\.\\d{4}\t1\tabcd efgh\n-\t2\t#\n\\d+\\.\\d{4}\t3\tijkl mnop \\.\n");
+  }
+
+  @Test
+  void goes_on_with_a_run_that_had_another_tracker(@TempDir Path folder) throws IOException {
+    SHARNN block =
+        SHARNN.builder().embeddingSize(16).boomSize(32).layers(1).memoryLength(32).build();
+    try (Model begun = block.newModel("begun", Device.cpu())) {
+      SHARNNTrainer.builder(begun)
+          .batchSize(4)
+          .sequenceLength(16)
+          .learningRate(Tracker.fixed(1e-3f))
+          .checkpoints(CheckpointPolicy.in(folder))
+          .build()
+          .fit(Corpus.open(corpus), Budget.steps(2));
+    }
+    assertThat(Checkpoint.open(folder).stages().get(0).learningRate()).isNull();
+    Outcome without = run("train", "--resume", folder, "--steps", 3, "--warm-up", 5);
+    assertThat(without.err()).contains("--learning-rate must be given").hasLineCount(1);
+    assertThat(without.code()).isEqualTo(2);
+    Outcome with = run("train", "--resume", folder, "--steps", 3, "--learning-rate", 0.01);
+    assertThat(with.err()).isEmpty();
+    assertThat(with.out()).contains("step 3");
+    assertThat(Checkpoint.open(folder).stages().get(0).learningRate())
+        .isEqualTo(LearningRateSchedule.peak(0.01f));
   }
 
   @Test

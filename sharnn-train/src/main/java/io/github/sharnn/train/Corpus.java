@@ -3,15 +3,12 @@ package io.github.sharnn.train;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.hash.Hashing;
-import com.google.common.math.LongMath;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
-import io.github.sharnn.vocabulary.WordCount;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -27,8 +24,6 @@ import java.util.List;
  */
 public final class Corpus {
 
-  private static final long ENWIK8_BYTES = 100_000_000;
-
   private final Path origin; // a file, or a folder of three
   private final Part train;
   private final Part validation;
@@ -39,6 +34,10 @@ public final class Corpus {
     this.train = train;
     this.validation = validation;
     this.test = test;
+  }
+
+  private Corpus(Path origin, List<TextRange> texts) {
+    this(origin, new Part(texts.get(0)), new Part(texts.get(1)), new Part(texts.get(2)));
   }
 
   /**
@@ -68,17 +67,7 @@ public final class Corpus {
    */
   public static Corpus withFractions(Path file, double train, double validation, double test)
       throws IOException {
-    checkArgument(
-        train > 0 && validation > 0 && test > 0 && Math.abs(train + validation + test - 1) < 1e-9,
-        "the fractions of training, validation and test must be positive and add up to 1, but are %s,"
-            + " %s and %s",
-        train,
-        validation,
-        test);
-    long length = MappedFile.length(file);
-    long validationBytes = (long) (length * validation);
-    long testBytes = (long) (length * test);
-    return map(file, length, length - validationBytes - testBytes, validationBytes, testBytes);
+    return new Corpus(file, CorpusSplit.byFractions(file, train, validation, test));
   }
 
   /**
@@ -94,19 +83,7 @@ public final class Corpus {
    */
   public static Corpus withSizes(Path file, long train, long validation, long test)
       throws IOException {
-    long length = MappedFile.length(file);
-    checkParts(file, length, train, validation, test);
-    long needed = LongMath.saturatedAdd(LongMath.saturatedAdd(train, validation), test);
-    checkArgument(
-        length >= needed,
-        "%s must have at least %s bytes (training %s + validation %s + test %s), but has %s",
-        file,
-        needed,
-        train,
-        validation,
-        test,
-        length);
-    return map(file, length, train, validation, test);
+    return new Corpus(file, CorpusSplit.bySizes(file, train, validation, test));
   }
 
   /**
@@ -118,37 +95,7 @@ public final class Corpus {
    * @throws IllegalArgumentException if the file has another size
    */
   public static Corpus enwik8(Path file) throws IOException {
-    long length = MappedFile.length(file);
-    checkArgument(
-        length == ENWIK8_BYTES,
-        "enwik8 has exactly %s bytes, but %s has %s; open another file with fractions or sizes",
-        ENWIK8_BYTES,
-        file,
-        length);
-    return withSizes(file, 90_000_000, 5_000_000, 5_000_000);
-  }
-
-  private static void checkParts(Path file, long length, long train, long validation, long test) {
-    checkArgument(
-        train >= 2 && validation >= 2 && test >= 2,
-        "each part of a corpus needs at least 2 bytes, one to read and one to predict, but %s with %s"
-            + " bytes gives %s to training, %s to validation and %s to test",
-        file,
-        length,
-        train,
-        validation,
-        test);
-  }
-
-  private static Corpus map(Path file, long length, long train, long validation, long test)
-      throws IOException {
-    checkParts(file, length, train, validation, test);
-    MappedFile mapped = MappedFile.open(file);
-    return new Corpus(
-        file,
-        new Part("training", mapped, 0, train),
-        new Part("validation", mapped, train, validation),
-        new Part("test", mapped, train + validation, test));
+    return new Corpus(file, CorpusSplit.enwik8(file));
   }
 
   /**
@@ -163,16 +110,7 @@ public final class Corpus {
    * @throws IllegalArgumentException if a file has less than 2 bytes
    */
   public static Corpus folder(Path folder) throws IOException {
-    List<Path> files = CorpusFolder.files(folder);
-    List<Part> parts = new ArrayList<>();
-    for (Path file : files) {
-      long length = MappedFile.length(file);
-      checkArgument(
-          length >= 2, "each part of a corpus needs at least 2 bytes, but %s has %s", file, length);
-      String name = List.of("training", "validation", "test").get(parts.size());
-      parts.add(new Part(name, MappedFile.open(file), 0, length));
-    }
-    return new Corpus(folder, parts.get(0), parts.get(1), parts.get(2));
+    return new Corpus(folder, CorpusFolder.open(folder));
   }
 
   /**
@@ -241,10 +179,11 @@ public final class Corpus {
    * @throws IOException if a file can't be read
    */
   public String sha256() throws IOException {
-    if (train.file == test.file) {
-      return train.fileSha256();
+    String first = train.text.fileSha256();
+    if (train.text.file() == test.text.file()) {
+      return first;
     }
-    String all = train.fileSha256() + validation.fileSha256() + test.fileSha256();
+    String all = first + validation.text.fileSha256() + test.text.fileSha256();
     return Hashing.sha256().hashString(all, StandardCharsets.US_ASCII).toString();
   }
 
@@ -263,7 +202,7 @@ public final class Corpus {
   public String toString() {
     String bytes =
         "%s: training %,d, validation %,d, test %,d bytes"
-            .formatted(origin, train.bytes, validation.bytes, test.bytes);
+            .formatted(origin, train.bytes(), validation.bytes(), test.bytes());
     return train.tokens == null
         ? bytes
         : "%s; as %s: %,d, %,d and %,d tokens"
@@ -273,49 +212,27 @@ public final class Corpus {
   /** A contiguous range of the corpus, as bytes or as another vocabulary's tokens. */
   public static final class Part {
 
-    private final String name;
-    private final MappedFile file;
-    private final long start;
-    private final long bytes;
+    private final TextRange text;
     private final TextVocabulary vocabulary;
     private final TokenFile tokens; // null: the bytes are the tokens
     private final long skipped; // tokens
     private Perplexity.Units units; // null: not counted yet
 
-    private Part(String name, MappedFile file, long start, long bytes) {
-      this(name, file, start, bytes, TextVocabulary.bytes(), null, 0);
+    private Part(TextRange text) {
+      this(text, TextVocabulary.bytes(), null, 0);
     }
 
-    private Part(
-        String name,
-        MappedFile file,
-        long start,
-        long bytes,
-        TextVocabulary vocabulary,
-        TokenFile tokens,
-        long skipped) {
-      this.name = name;
-      this.file = file;
-      this.start = start;
-      this.bytes = bytes;
+    private Part(TextRange text, TextVocabulary vocabulary, TokenFile tokens, long skipped) {
+      this.text = text;
       this.vocabulary = vocabulary;
       this.tokens = tokens;
       this.skipped = skipped;
     }
 
     private Part encode(TextVocabulary other) throws IOException {
-      if (other == TextVocabulary.bytes()) {
-        return new Part(name, file, start, bytes);
-      }
-      Part encoded = new Part(name, file, start, bytes, other, TokenFile.of(this, other), 0);
-      checkArgument(
-          encoded.length() >= 2,
-          "each part of a corpus needs at least 2 tokens, one to read and one to predict, but as %s"
-              + " the %s yields %s: use a longer corpus or another vocabulary",
-          other,
-          this,
-          encoded.length());
-      return encoded;
+      return other == TextVocabulary.bytes()
+          ? new Part(text)
+          : new Part(text, other, TokenFile.of(text, other), 0);
     }
 
     /**
@@ -324,7 +241,7 @@ public final class Corpus {
      * @return the length
      */
     public long length() {
-      return (tokens == null ? bytes : tokens.units().tokens()) - skipped;
+      return (tokens == null ? bytes() : tokens.units().tokens()) - skipped;
     }
 
     /**
@@ -333,7 +250,7 @@ public final class Corpus {
      * @return the length of the text
      */
     public long bytes() {
-      return bytes;
+      return text.bytes();
     }
 
     /**
@@ -353,20 +270,11 @@ public final class Corpus {
     public synchronized Perplexity.Units units() {
       if (units == null) {
         units =
-            tokens == null ? new Perplexity.Units(bytes, bytes, countWords(), 0) : tokens.units();
+            tokens == null
+                ? new Perplexity.Units(bytes(), bytes(), text.countWords(), 0)
+                : tokens.units();
       }
       return units;
-    }
-
-    private long countWords() {
-      WordCount words = new WordCount();
-      byte[] chunk = new byte[1 << 16];
-      for (long from = 0; from < bytes; from += chunk.length) {
-        int count = (int) Math.min(chunk.length, bytes - from);
-        readBytes(from, chunk, 0, count);
-        words.write(chunk, 0, count);
-      }
-      return words.words();
     }
 
     /**
@@ -375,7 +283,7 @@ public final class Corpus {
      * @return its bytes, whatever the vocabulary
      */
     public InputStream open() {
-      return new PartStream(this);
+      return new TextStream(text);
     }
 
     /**
@@ -385,7 +293,7 @@ public final class Corpus {
      * @return the tokens from there on
      */
     Part from(long position) {
-      return new Part(name, file, start, bytes, vocabulary, tokens, skipped + position);
+      return new Part(text, vocabulary, tokens, skipped + position);
     }
 
     /**
@@ -397,8 +305,8 @@ public final class Corpus {
      */
     public void read(long from, byte[] target) {
       long first = tokens == null ? skipped + from : from;
-      checkRange(from >= 0 && first <= bytes - target.length, "bytes", from, target.length);
-      file.read(start + first, target, 0, target.length);
+      checkRange(from >= 0 && first <= bytes() - target.length, "bytes", from, target.length);
+      text.read(first, target, 0, target.length);
     }
 
     /**
@@ -414,9 +322,9 @@ public final class Corpus {
         tokens.read(skipped + from, target);
         return;
       }
-      byte[] text = new byte[target.length];
-      read(from, text);
-      Arrays.setAll(target, i -> Byte.toUnsignedInt(text[i]));
+      byte[] bytes = new byte[target.length];
+      read(from, bytes);
+      Arrays.setAll(target, i -> Byte.toUnsignedInt(bytes[i]));
     }
 
     private void checkRange(boolean inside, String what, long from, int count) {
@@ -426,26 +334,13 @@ public final class Corpus {
           count,
           what,
           from,
-          name,
-          tokens == null ? bytes - skipped : "%s bytes and %s tokens".formatted(bytes, length()));
-    }
-
-    /** Copies bytes of the text that lie within it. */
-    void readBytes(long from, byte[] target, int offset, int count) {
-      file.read(start + from, target, offset, count);
-    }
-
-    String fileSha256() throws IOException {
-      return CorpusHash.of(file.path());
-    }
-
-    long start() {
-      return start;
+          text.name(),
+          tokens == null ? length() : "%s bytes and %s tokens".formatted(bytes(), length()));
     }
 
     @Override
     public String toString() {
-      return "%s part of %s (%,d bytes)".formatted(name, file.path(), bytes);
+      return text.toString();
     }
   }
 }

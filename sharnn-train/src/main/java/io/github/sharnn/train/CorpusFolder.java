@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /** The layouts of corpora that come as a file for each part. */
@@ -14,8 +15,16 @@ final class CorpusFolder {
 
   private CorpusFolder() {}
 
-  /** Returns the files of training, validation and test part. */
-  static List<Path> files(Path folder) throws IOException {
+  /** Opens training, validation and test part. */
+  static List<TextRange> open(Path folder) throws IOException {
+    List<TextRange> parts = new ArrayList<>();
+    for (Path file : files(folder)) {
+      parts.add(TextRange.whole(TextRange.PARTS.get(parts.size()), file));
+    }
+    return parts;
+  }
+
+  private static List<Path> files(Path folder) throws IOException {
     if (!Files.isDirectory(folder)) {
       throw new NotDirectoryException(
           folder + " is not a folder; name the one with the three files of a corpus");

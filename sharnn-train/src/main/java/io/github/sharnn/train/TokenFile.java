@@ -1,5 +1,7 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.util.Utils;
 import com.google.common.hash.Hashing;
 import io.github.sharnn.vocabulary.Perplexity;
@@ -50,9 +52,9 @@ final class TokenFile {
     this.units = units;
   }
 
-  /** Finds a part's tokens, or writes them. */
-  static TokenFile of(Corpus.Part part, TextVocabulary vocabulary) throws IOException {
-    String content = "%s %d %d".formatted(part.fileSha256(), part.start(), part.bytes());
+  /** Finds a part's tokens, at least 2, or writes them. */
+  static TokenFile of(TextRange text, TextVocabulary vocabulary) throws IOException {
+    String content = "%s %d %d".formatted(text.fileSha256(), text.start(), text.bytes());
     String key =
         Hashing.sha256().hashString(content, StandardCharsets.US_ASCII)
             + vocabulary.property()
@@ -61,9 +63,17 @@ final class TokenFile {
     Path path = Utils.getCacheDir().resolve("sharnn").resolve(name + ".tokens");
     byte[] partHash = Hashing.sha256().hashString(content, StandardCharsets.US_ASCII).asBytes();
     if (!Files.exists(path)) {
-      write(path, part, partHash, vocabulary);
+      write(path, text, partHash, vocabulary);
     }
-    return open(path, partHash, vocabulary);
+    TokenFile tokens = open(path, partHash, vocabulary);
+    checkArgument(
+        tokens.units().tokens() >= 2,
+        "each part of a corpus needs at least 2 tokens, one to read and one to predict, but as %s the"
+            + " %s yields %s: use a longer corpus or another vocabulary",
+        vocabulary,
+        text,
+        tokens.units().tokens());
+    return tokens;
   }
 
   private static int width(TextVocabulary vocabulary) {
@@ -77,9 +87,9 @@ final class TokenFile {
     return HexFormat.of().parseHex(vocabulary.sha256());
   }
 
-  private static void write(Path path, Corpus.Part part, byte[] partHash, TextVocabulary vocabulary)
+  private static void write(Path path, TextRange text, byte[] partHash, TextVocabulary vocabulary)
       throws IOException {
-    LOGGER.info("encoding the {} as {}, into {}", part, vocabulary, path);
+    LOGGER.info("encoding the {} as {}, into {}", text, vocabulary, path);
     Files.createDirectories(path.getParent());
     Path unfinished = Files.createTempFile(path.getParent(), "new", ".tmp");
     try (FileChannel channel = FileChannel.open(unfinished, StandardOpenOption.WRITE)) {
@@ -88,9 +98,9 @@ final class TokenFile {
       TokenEncoder encoder = vocabulary.encoder(writer);
       WordCount words = new WordCount();
       byte[] chunk = new byte[CHUNK_BYTES];
-      for (long from = 0; from < part.bytes(); from += CHUNK_BYTES) {
-        int count = (int) Math.min(CHUNK_BYTES, part.bytes() - from);
-        part.readBytes(from, chunk, 0, count);
+      for (long from = 0; from < text.bytes(); from += CHUNK_BYTES) {
+        int count = (int) Math.min(CHUNK_BYTES, text.bytes() - from);
+        text.read(from, chunk, 0, count);
         encoder.write(chunk, 0, count);
         words.write(chunk, 0, count);
         writer.check();
@@ -100,7 +110,7 @@ final class TokenFile {
       ByteBuffer header = ByteBuffer.allocate(HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
       header.put(MAGIC).putInt(VERSION).putInt(width(vocabulary));
       header.put(hash(vocabulary)).put(partHash);
-      header.putLong(part.bytes()).putLong(writer.tokens);
+      header.putLong(text.bytes()).putLong(writer.tokens);
       header.putLong(words.words()).putLong(encoder.lostBytes());
       header.putInt((int) writer.sum.getValue());
       header.putInt(headerSum(header.array())).rewind();

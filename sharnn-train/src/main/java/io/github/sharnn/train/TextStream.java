@@ -2,14 +2,14 @@ package io.github.sharnn.train;
 
 import java.io.InputStream;
 
-/** A part's text from its first byte on. */
-final class PartStream extends InputStream {
+/** The text of a part from its first byte on. */
+final class TextStream extends InputStream {
 
-  private final Corpus.Part part;
+  private final TextRange text;
   private long position;
 
-  PartStream(Corpus.Part part) {
-    this.part = part;
+  TextStream(TextRange text) {
+    this.text = text;
   }
 
   @Override
@@ -20,11 +20,11 @@ final class PartStream extends InputStream {
 
   @Override
   public int read(byte[] target, int offset, int length) {
-    int count = (int) Math.min(length, part.bytes() - position);
+    int count = (int) Math.min(length, text.bytes() - position);
     if (count <= 0) {
       return length == 0 ? 0 : -1;
     }
-    part.readBytes(position, target, offset, count);
+    text.read(position, target, offset, count);
     position += count;
     return count;
   }
