@@ -30,7 +30,9 @@ final class SavedVocabulary {
               .formatted(file));
     }
     Files.createDirectories(folder);
-    Path unfinished = Files.createTempFile(folder, ".vocabulary", ".tmp");
+    // not createTempFile, which lets nobody else read it
+    String name = ".%s.%d.tmp".formatted(file.getFileName(), ProcessHandle.current().pid());
+    Path unfinished = folder.resolve(name);
     try {
       Files.write(unfinished, content);
       Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);

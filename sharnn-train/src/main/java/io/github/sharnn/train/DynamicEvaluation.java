@@ -15,6 +15,7 @@ import ai.djl.training.dataset.Batch;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.torchscript.Operators;
+import io.github.sharnn.vocabulary.Perplexity;
 import java.util.List;
 import java.util.function.DoubleConsumer;
 
@@ -31,7 +32,7 @@ import java.util.function.DoubleConsumer;
  * weights = weights + decay * (trained weights - weights)
  * }</pre>
  *
- * <p>where the gradient is that of the segment's mean loss in nats per byte and norm its global L2
+ * <p>where the gradient is that of the segment's mean loss in nats per token and norm its global L2
  * norm. All streams adapt the same weights. So no byte is predicted by weights that have seen it or
  * one after it in its own stream; with several streams, though, a byte of the first is predicted
  * after some from later in the part, in the others, were adapted to. Only with one stream, the
@@ -46,11 +47,28 @@ import java.util.function.DoubleConsumer;
  * its FLOAT32 weights. It counts as a training: not while {@link SHARNNTrainer#fit} runs in this
  * process.
  *
- * @param bitsPerCharacter mean of -log2 p(byte) over the predicted bytes
- * @param predictedBytes how many bytes were predicted: the part's length less 1
+ * @param perplexity what the part cost, by each unit
  * @param settings how
  */
-public record DynamicEvaluation(double bitsPerCharacter, long predictedBytes, Settings settings) {
+public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
+
+  /**
+   * Returns {@link Perplexity#bitsPerByte()}.
+   *
+   * @return mean of -log2 p over the bytes of the predicted tokens
+   */
+  public double bitsPerCharacter() {
+    return perplexity.bitsPerByte();
+  }
+
+  /**
+   * Returns how many bytes were predicted.
+   *
+   * @return of a model of bytes, the part's length less 1; of another, rounded
+   */
+  public long predictedBytes() {
+    return Math.round(perplexity.predictedBytes());
+  }
 
   /**
    * How a model adapts.
@@ -155,11 +173,11 @@ public record DynamicEvaluation(double bitsPerCharacter, long predictedBytes, Se
    * Evaluates a copy of a model that adapts, on the device of the model's manager.
    *
    * @param model a DJL model with an initialized {@link SHARNN} of FLOAT32 weights; unchanged
-   * @param part the bytes to predict
+   * @param part the tokens to predict, of the model's vocabulary
    * @param settings how to adapt
    * @return the figure and how it was got
    * @throws IllegalArgumentException if the weights are not FLOAT32, the part is too short, or it
-   *     holds bytes outside the vocabulary
+   *     holds bytes outside the vocabulary, or it has another vocabulary than the model
    * @throws IllegalStateException at once if a {@code fit} is running in this process
    * @throws ai.djl.TrainingDivergedException if the gradients are no longer finite
    */
@@ -208,8 +226,7 @@ public record DynamicEvaluation(double bitsPerCharacter, long predictedBytes, Se
         }
       }
       verify(run.predicted == part.length() - 1, "predicted %s of %s", run.predicted, part);
-      return new DynamicEvaluation(
-          run.nats / run.predicted / SequenceCrossEntropy.NATS_PER_BIT, run.predicted, settings);
+      return new DynamicEvaluation(new Perplexity(run.nats, run.predicted, part.units()), settings);
     } finally {
       SoleTraining.end();
     }

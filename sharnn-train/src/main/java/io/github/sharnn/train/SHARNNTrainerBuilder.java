@@ -290,7 +290,7 @@ public final class SHARNNTrainerBuilder {
     return lookaheadSteps == 0 ? inner : Lookahead.around(inner, lookaheadSteps, lookaheadAlpha);
   }
 
-  /** Checks that each part is long enough for its streams. */
+  /** Checks that each part is long enough for its streams and has the model's vocabulary. */
   void checkParts(Corpus corpus) {
     Evaluation.checkVocabulary(SHARNN.of(model), corpus.train());
     StreamDataset.fixed(corpus.train(), batchSize, sequenceLength);
