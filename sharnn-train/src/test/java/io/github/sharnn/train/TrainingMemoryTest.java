@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class TrainingMemoryTest {
 
-  private static final double NOISE_MEBIBYTES = 32; // of the allocator: 22 kB a step
+  private static final double NOISE_MEBIBYTES = 16;
   private static final int NOISE_HANDLES = 3; // a leak has one for each of the 15 checkpoints
 
   /** What the process holds; where the system does not tell, only arrays and threads. */
