@@ -200,24 +200,7 @@ public record SHARNNConfig(
    * @return the same config with {@code collapsed} set
    */
   public SHARNNConfig withCollapsed() {
-    return new SHARNNConfig(
-        vocabularySize,
-        embeddingSize,
-        boomSize,
-        layers,
-        attentionLayers,
-        memoryLength,
-        inputDropout,
-        hiddenDropout,
-        outputDropout,
-        weightDrop,
-        boomShortcut,
-        keyProjection,
-        valueProjection,
-        tiedOutput,
-        true,
-        droppedAttention,
-        splits);
+    return with(attentionLayers, memoryLength, true, droppedAttention);
   }
 
   /**
@@ -228,24 +211,7 @@ public record SHARNNConfig(
    * @throws IllegalArgumentException if {@code positions} is below 0
    */
   public SHARNNConfig withMemoryLength(int positions) {
-    return new SHARNNConfig(
-        vocabularySize,
-        embeddingSize,
-        boomSize,
-        layers,
-        attentionLayers,
-        positions,
-        inputDropout,
-        hiddenDropout,
-        outputDropout,
-        weightDrop,
-        boomShortcut,
-        keyProjection,
-        valueProjection,
-        tiedOutput,
-        collapsed,
-        droppedAttention,
-        splits);
+    return with(attentionLayers, positions, collapsed, droppedAttention);
   }
 
   /**
@@ -256,13 +222,18 @@ public record SHARNNConfig(
   SHARNNConfig withoutAttention() {
     List<Integer> dropped =
         Stream.of(attentionLayers, droppedAttention).flatMap(List::stream).sorted().toList();
+    return with(List.of(), memoryLength, collapsed, dropped);
+  }
+
+  private SHARNNConfig with(
+      List<Integer> attention, int positions, boolean folded, List<Integer> dropped) {
     return new SHARNNConfig(
         vocabularySize,
         embeddingSize,
         boomSize,
         layers,
-        List.of(),
-        memoryLength,
+        attention,
+        positions,
         inputDropout,
         hiddenDropout,
         outputDropout,
@@ -271,7 +242,7 @@ public record SHARNNConfig(
         keyProjection,
         valueProjection,
         tiedOutput,
-        collapsed,
+        folded,
         dropped,
         splits);
   }
