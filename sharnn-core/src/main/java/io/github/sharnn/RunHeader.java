@@ -1,11 +1,13 @@
 package io.github.sharnn;
 
+import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.types.DataType;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Properties;
@@ -30,23 +32,39 @@ public final class RunHeader {
    *
    * @param model a DJL model with an initialized {@link SHARNN}
    * @param precision what it computes in
-   * @return device and precision; parameters; versions
+   * @return device and precision; parameters; versions; where it applies, that the size is a slow
+   *     one
    */
   public static List<String> of(Model model, DataType precision) {
     DataType weights = weightType(model);
-    return List.of(
+    Device device = model.getNDManager().getDevice();
+    List<String> lines = new ArrayList<>();
+    lines.add(
         "device %s, precision %s%s"
             .formatted(
-                Devices.describe(model.getNDManager().getDevice()),
+                Devices.describe(device),
                 precision.name(),
-                precision == weights ? "" : " with " + weights.name() + " weights"),
-        parameters(SHARNN.of(model)),
+                precision == weights ? "" : " with " + weights.name() + " weights"));
+    lines.add(parameters(SHARNN.of(model)));
+    lines.add(
         "sharnn %s, DJL %s, PyTorch %s, Java %s"
             .formatted(
                 version(),
                 Engine.getDjlVersion(),
                 model.getNDManager().getEngine().getVersion(),
                 System.getProperty("java.version")));
+    int size = SHARNN.of(model).config().embeddingSize();
+    if (device.isGpu() && precision == DataType.FLOAT16 && slow(size)) {
+      lines.add(
+          "embedding size %s is slow: cuDNN's fast LSTMs of FLOAT16 take multiples of 128 up to 1024"
+              .formatted(size));
+    }
+    return lines;
+  }
+
+  /** Whether PyTorch takes cuDNN's standard LSTM instead of one that keeps its weights on chip. */
+  static boolean slow(int size) {
+    return size > 128 && (size % 128 != 0 || size > 1024); // smaller ones have one of their own
   }
 
   /**

@@ -9,8 +9,16 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.Locale;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class RunHeaderTest {
+
+  @ParameterizedTest
+  @CsvSource({"1024, false", "768, false", "128, false", "64, false", "960, true", "1152, true"})
+  void knows_the_sizes_of_slow_lstms(int size, boolean slow) {
+    assertThat(RunHeader.slow(size)).isEqualTo(slow);
+  }
 
   private static Model model(SHARNN block) {
     Model model = block.newModel("model", Device.cpu());

@@ -43,6 +43,7 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
   private final Map<String, Object> provenance = new LinkedHashMap<>();
   private final Map<String, ?> training;
   private boolean begun;
+  private boolean fonts = true; // until Java turns out to have none
   private long nextReport = System.nanoTime(); // not before
 
   /**
@@ -175,6 +176,9 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
 
   /** A run must not end because its picture can't be drawn, as where Java finds no fonts. */
   private void writeReport() {
+    if (!fonts) {
+      return; // said once
+    }
     Path report = folder.resolve("report.html");
     try {
       ReportPage page = new ReportPage();
@@ -185,6 +189,7 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
           attention(model, text));
       page.write(report);
     } catch (LinkageError | AWTError | InternalError e) {
+      fonts = false;
       System.err.printf(
           "%s was not written: Java finds no fonts to draw with (%s); install a font package, such as"
               + " fontconfig or fonts-dejavu, and draw it from %s with: sharnn.jar report %s%n",
