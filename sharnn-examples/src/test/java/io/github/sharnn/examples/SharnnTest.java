@@ -25,9 +25,11 @@ class SharnnTest {
         "decompress",
         "verify",
         "prepare-enwik8",
+        "prepare-text8",
         "plot",
         "report",
-        "benchmark"
+        "benchmark",
+        "export"
       })
   void explains_every_command(String command) {
     Outcome outcome = run(command, "--help");
