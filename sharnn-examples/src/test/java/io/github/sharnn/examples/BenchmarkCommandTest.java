@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.engine.EngineException;
-import io.github.sharnn.examples.SharnnTest.Outcome;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -20,7 +19,7 @@ class BenchmarkCommandTest {
   private static final double ROUNDING = 0.006;
 
   private static Outcome run(String line) {
-    return SharnnTest.capture(() -> Sharnn.run(line.trim().split(" +")));
+    return Outcome.capture(() -> Sharnn.run(line.trim().split(" +")));
   }
 
   /** The columns of the lines that begin with a batch size. */

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import ai.djl.Device;
 import ai.djl.engine.Engine;
-import io.github.sharnn.examples.SharnnTest.Outcome;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,7 +28,7 @@ class DeviceOptionTest {
   void every_command_refuses_a_gpu_that_is_not_there(String command, @TempDir Path folder) {
     assumeThat(Engine.getEngine("PyTorch").hasCapability("CUDA")).isFalse();
     String line = command + " " + folder.resolve("model") + " --device gpu1";
-    Outcome outcome = SharnnTest.capture(() -> Sharnn.run(line.split(" ")));
+    Outcome outcome = Outcome.capture(() -> Sharnn.run(line.split(" ")));
     assertThat(outcome.err())
         .startsWith("error: gpu1 was asked for, but is not there")
         .contains("PyTorch 2.7.1, the CPU build", "counts 0 GPUs", "-Pgpu")
@@ -54,7 +53,7 @@ class DeviceOptionTest {
 
   @Test
   void refuses_a_name_it_does_not_know() {
-    Outcome outcome = SharnnTest.capture(() -> Sharnn.run("verify", SAMPLING, "--device", "cuda"));
+    Outcome outcome = Outcome.run("verify", SAMPLING, "--device", "cuda");
     assertThat(outcome.err())
         .isEqualTo("error: device must be auto, cpu, gpu, gpu0, gpu1 and so on, but is cuda\n");
     assertThat(outcome.code()).isEqualTo(Sharnn.BAD_USAGE);

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.examples.SharnnTest.Outcome;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,7 +15,7 @@ class ExamplesTest {
   void quickstart_trains_prints_and_saves(@TempDir Path folder) throws Exception {
     Path saved = folder.resolve("model");
     Outcome outcome =
-        SharnnTest.capture(
+        Outcome.capture(
             () -> {
               Quickstart.run(3, saved);
               return 0;
@@ -33,7 +32,7 @@ class ExamplesTest {
   @Test
   void blocks_in_sequence_learn() {
     Outcome outcome =
-        SharnnTest.capture(
+        Outcome.capture(
             () -> {
               BlocksInSequence.main(new String[0]);
               return 0;
@@ -45,7 +44,7 @@ class ExamplesTest {
   @Test
   void odd_log_lines_are_found() {
     Outcome outcome =
-        SharnnTest.capture(
+        Outcome.capture(
             () -> {
               OddLogLines.run(150);
               return 0;

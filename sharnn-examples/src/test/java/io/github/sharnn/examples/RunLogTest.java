@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.examples.RunMetrics.Step;
-import io.github.sharnn.examples.SharnnTest.Outcome;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Corpus;
 import io.github.sharnn.train.MetricsFile;
@@ -98,7 +97,7 @@ class RunLogTest {
   void a_report_that_can_not_be_written_ends_no_run() throws Exception {
     Files.createDirectories(folder.resolve("run/report.html/in-the-way"));
     Outcome outcome =
-        SharnnTest.capture(
+        Outcome.capture(
             () -> {
               try (Model model = model();
                   RunLog log = log(model)) {
@@ -113,7 +112,7 @@ class RunLogTest {
   @Test
   void a_sample_that_can_not_be_drawn_ends_no_run() throws Exception {
     Outcome outcome =
-        SharnnTest.capture(
+        Outcome.capture(
             () -> {
               try (Model model = model(); // without weights
                   RunLog log = log(model)) {

@@ -3,6 +3,7 @@ package io.github.sharnn.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.InstanceOfAssertFactories.LONG;
 
+import ai.djl.util.Utils;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.sharnn.train.Checkpoint;
@@ -31,6 +32,8 @@ class StopTest {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Dai.djl.pytorch.num_threads=1");
+    command.add("-DDJL_CACHE_DIR=" + Utils.getCacheDir());
+    command.add("-DENGINE_CACHE_DIR=" + Utils.getEngineCacheDir());
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));
     command.addAll(List.of(Sharnn.class.getName(), "train"));
     for (Object arg : args) {

@@ -1,7 +1,9 @@
 package io.github.sharnn.onnx;
 
+import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.onnxruntime.NodeInfo;
 import ai.onnxruntime.OnnxTensor;
@@ -47,6 +49,19 @@ final class OrtModel implements AutoCloseable {
         state.put(input.getName(), new Values(new float[size], shape));
       }
     }
+  }
+
+  /** Writes a model into a folder and reads it back. */
+  static OrtModel export(Model model, Path folder, int batch) throws Exception {
+    Path file = folder.resolve("export.onnx");
+    OnnxExport.write(model, file);
+    return new OrtModel(file, batch);
+  }
+
+  /** Runs a segment (B, T) and keeps its state. */
+  NDArray logits(NDArray tokens) throws OrtException {
+    long[] values = tokens.toType(DataType.INT64, false).toLongArray();
+    return logits(values, tokens.size(0)).in(tokens.getManager());
   }
 
   /** Runs a segment and keeps its state. */

@@ -83,6 +83,11 @@ final class TestModels {
     return model;
   }
 
+  static NDArray tokens(NDManager manager, Random random, int batch, int time, int vocabulary) {
+    long[] values = random.longs((long) batch * time, 0, vocabulary).toArray();
+    return manager.create(values, new Shape(batch, time));
+  }
+
   private static int[] ints(JsonObject json, String name) {
     return StreamSupport.stream(json.getAsJsonArray(name).spliterator(), false)
         .mapToInt(e -> e.getAsInt())

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
+import ai.djl.util.Utils;
 import io.github.sharnn.Devices;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -80,6 +81,8 @@ class KillTest {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Dai.djl.pytorch.num_threads=1");
+    command.add("-DDJL_CACHE_DIR=" + Utils.getCacheDir());
+    command.add("-DENGINE_CACHE_DIR=" + Utils.getEngineCacheDir());
     command.add("-Dsharnn.device=" + DEVICE);
     command.add("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));
