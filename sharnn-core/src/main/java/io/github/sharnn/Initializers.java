@@ -17,6 +17,11 @@ final class Initializers {
 
   private Initializers() {}
 
+  /** A parameter with its initial values, whose shape is not known yet. */
+  static Parameter parameter(String name, Parameter.Type type, Initializer initializer) {
+    return Parameter.builder().setName(name).setType(type).optInitializer(initializer).build();
+  }
+
   /** N(0, 0.1 / sqrt(C)), for linear and embedding weights. */
   static Initializer normal(int embeddingSize) {
     return new NormalInitializer((float) (0.1 / Math.sqrt(embeddingSize)));

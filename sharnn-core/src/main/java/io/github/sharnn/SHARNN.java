@@ -14,9 +14,7 @@ import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Embedding;
-import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
-import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
 import com.google.common.collect.ObjectArrays;
 import io.github.sharnn.vocabulary.TextVocabulary;
@@ -44,9 +42,9 @@ import java.util.stream.IntStream;
  *
  * <p>With {@link SHARNNBuilder#splits} the softmax over a large vocabulary is split, and the model
  * gives log-probabilities in the logits' place, in FLOAT32. Whatever takes a softmax of logits
- * takes them as well. A loss needs those of the labels alone, which cost a part of that: see {@link
- * #forward(ParameterStore, NDArray, NDList, SHARNNState, boolean)}, which DJL's {@code
- * Trainer.forward(data, labels)} comes to.
+ * takes them as well. {@link #forward(ParameterStore, NDArray, NDList, SHARNNState, boolean)},
+ * which DJL's {@code Trainer.forward(data, labels)} comes to, gives a loss those of the labels
+ * alone.
  *
  * <p>Paper: arXiv:1911.11423.
  *
@@ -76,11 +74,8 @@ public final class SHARNN extends AbstractBlock {
   static final String ENGINE = "PyTorch";
 
   final Parameter embedding;
-  final Parameter outputWeight; // null where tied
-  final Parameter outputBias;
-  final Parameter tailVectors; // null where the softmax is not split
-  final Parameter tailBias;
   final List<SHABlock> blocks;
+  final OutputLayer outputLayer;
   private final SHARNNConfig config;
   private final TextVocabulary vocabulary;
 
@@ -96,18 +91,12 @@ public final class SHARNN extends AbstractBlock {
         config.vocabularySize());
     this.config = config;
     this.vocabulary = vocabulary;
-    Initializer normal = Initializers.normal(config.embeddingSize());
-    embedding = addParameter(parameter("embedding", Parameter.Type.WEIGHT, normal));
-    outputWeight =
-        config.tiedOutput()
-            ? null
-            : addParameter(parameter("outputWeight", Parameter.Type.WEIGHT, normal));
-    outputBias = addParameter(parameter("outputBias", Parameter.Type.BIAS, Initializer.ZEROS));
-    boolean split = config.hasSplits();
-    tailVectors =
-        split ? addParameter(parameter("tailVectors", Parameter.Type.WEIGHT, normal)) : null;
-    tailBias =
-        split ? addParameter(parameter("tailBias", Parameter.Type.BIAS, Initializer.ZEROS)) : null;
+    embedding =
+        addParameter(
+            Initializers.parameter(
+                "embedding", Parameter.Type.WEIGHT, Initializers.normal(config.embeddingSize())));
+    outputLayer = new OutputLayer(config);
+    outputLayer.parameters().forEach(this::addParameter);
     blocks =
         IntStream.range(0, config.layers())
             .mapToObj(layer -> addChildBlock("block", SHABlock.of(config, layer)))
@@ -203,8 +192,7 @@ public final class SHARNN extends AbstractBlock {
 
   /**
    * Runs one segment for a loss. With splits the labels' log-probabilities take the logits' place,
-   * and those of other tokens are not computed where that can be left out; without splits this is
-   * what it is without labels.
+   * which costs a part of all tokens'; without splits this is what it is without labels.
    *
    * @param parameterStore where the weights are
    * @param tokens {@code (B, T)}, each in [0, V)
@@ -251,32 +239,8 @@ public final class SHARNN extends AbstractBlock {
 
     return new Output(
         h.transpose(1, 0, 2), // (T, B, C) -> (B, T, C)
-        logits(parameterStore, h, table, labels, training),
+        outputLayer.forward(parameterStore, h, table, labels, training),
         new SHARNNState(next));
-  }
-
-  /** {@code (B, T, V)}, or with splits of the labels {@code (B, T)}, from {@code (T, B, C)}. */
-  private NDArray logits(
-      ParameterStore parameterStore, NDArray h, NDArray table, NDList labels, boolean training) {
-    Device device = h.getDevice();
-    NDArray weight =
-        outputWeight == null ? table : parameterStore.getValue(outputWeight, device, training);
-    NDArray bias = parameterStore.getValue(outputBias, device, training);
-    NDArray dropped = DropoutMask.apply(h, config.outputDropout(), training);
-    if (config.hasSplits()) {
-      return new SplitSoftmax(
-              config.splits(),
-              dropped.getManager(),
-              weight,
-              bias,
-              parameterStore.getValue(tailVectors, device, training),
-              parameterStore.getValue(tailBias, device, training))
-          .forward(dropped, labels == null ? null : SplitLabels.from(labels, config.splits()));
-    }
-    return Linear.linear(dropped.reshape(-1, config.embeddingSize()), weight, bias)
-        .singletonOrThrow() // (T*B, C) -> (T*B, V)
-        .reshape(h.size(0), h.size(1), config.vocabularySize()) // -> (T, B, V)
-        .transpose(1, 0, 2); // -> (B, T, V)
   }
 
   @Override
@@ -353,10 +317,7 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Puts this block into a DJL model on DJL's default device, with the config in its properties.
-   *
-   * <p>A folder that the model is saved to holds a {@code serving.properties} too, by which DJL's
-   * {@code Criteria} and DJL Serving load it, and which names their options.
+   * Puts this block into a DJL model on DJL's default device.
    *
    * @param name the model's name, by which {@link Model#save} names its file
    * @return the model; the caller closes it
@@ -366,7 +327,9 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Puts this block into a DJL model, with the config in its properties.
+   * Puts this block into a DJL model, with the config in its properties. A folder that the model is
+   * saved to holds a {@code serving.properties} too, by which DJL's {@code Criteria} and DJL
+   * Serving load it, and which names their options.
    *
    * @param name the model's name, by which {@link Model#save} names its file
    * @param device where it computes, or null for DJL's default
@@ -500,16 +463,8 @@ public final class SHARNN extends AbstractBlock {
 
   @Override
   protected void prepare(Shape[] inputShapes) {
-    Shape table = new Shape(config.vocabularySize(), config.embeddingSize());
-    embedding.setShape(table);
-    if (outputWeight != null) {
-      outputWeight.setShape(table);
-    }
-    outputBias.setShape(new Shape(config.vocabularySize()));
-    if (tailVectors != null) {
-      tailVectors.setShape(new Shape(config.splits().size(), config.embeddingSize()));
-      tailBias.setShape(new Shape(config.splits().size()));
-    }
+    embedding.setShape(new Shape(config.vocabularySize(), config.embeddingSize()));
+    outputLayer.setShapes();
   }
 
   @Override
@@ -519,9 +474,5 @@ public final class SHARNN extends AbstractBlock {
     for (SHABlock block : blocks) {
       block.initialize(manager, dataType, activations);
     }
-  }
-
-  private static Parameter parameter(String name, Parameter.Type type, Initializer initializer) {
-    return Parameter.builder().setName(name).setType(type).optInitializer(initializer).build();
   }
 }

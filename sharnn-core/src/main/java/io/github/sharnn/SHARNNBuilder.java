@@ -26,6 +26,7 @@ public final class SHARNNBuilder {
   private boolean keyProjection;
   private boolean valueProjection;
   private boolean tiedOutput = true;
+  private boolean collapsed;
   private int[] splits = {}; // null: by the vocabulary's size
 
   SHARNNBuilder() {}
@@ -97,6 +98,12 @@ public final class SHARNNBuilder {
   public SHARNNBuilder attentionLayers(int... indices) {
     attentionLayers = indices.clone();
     droppedAttention = List.of();
+    return this;
+  }
+
+  /** Sets whether {@link Overparam} has been folded away, for a variant of a config. */
+  SHARNNBuilder collapsed(boolean folded) {
+    collapsed = folded;
     return this;
   }
 
@@ -265,7 +272,7 @@ public final class SHARNNBuilder {
         keyProjection,
         valueProjection,
         tiedOutput,
-        false,
+        collapsed,
         droppedAttention,
         splits == null
             ? SHARNNConfig.defaultSplits(vocabularySize)

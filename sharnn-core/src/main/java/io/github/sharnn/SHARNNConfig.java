@@ -64,27 +64,24 @@ public record SHARNNConfig(
   /**
    * Checks every option.
    *
-   * @param vocabularySize number of tokens V, at least 1
-   * @param embeddingSize size C of embeddings, LSTM states and attention, at least 1
-   * @param boomSize inner size H of the Boom, at least 1; a multiple of C with {@code boomShortcut}
-   * @param layers number of blocks L, from 1 to 1000
-   * @param attentionLayers 0-based layers with attention, ascending, each below L; empty for none
-   * @param memoryLength largest number of positions M that attention sees, at least 0: then it sees
-   *     the segment's own alone
-   * @param inputDropout dropout rate on the embeddings, in [0, 1)
-   * @param hiddenDropout dropout rate inside the blocks (after LSTM, attention and Boom, on
-   *     queries, values, attention weights and the Boom's inner activation), in [0, 1)
-   * @param outputDropout dropout rate before the logits, in [0, 1)
-   * @param weightDrop dropout rate on the LSTMs' hidden-to-hidden matrices, in [0, 1)
-   * @param boomShortcut whether the Boom sums chunks instead of using a second linear layer
+   * @param vocabularySize at least 1
+   * @param embeddingSize at least 1
+   * @param boomSize at least 1; a multiple of {@code embeddingSize} with {@code boomShortcut}
+   * @param layers from 1 to 1000
+   * @param attentionLayers each at least 0 and below {@code layers}, in any order
+   * @param memoryLength at least 0
+   * @param inputDropout in [0, 1)
+   * @param hiddenDropout in [0, 1)
+   * @param outputDropout in [0, 1)
+   * @param weightDrop in [0, 1)
+   * @param boomShortcut whether the Boom sums chunks
    * @param keyProjection whether attention keys go through a linear layer
    * @param valueProjection whether attention values go through a linear layer
    * @param tiedOutput whether the logits use the embedding matrix
-   * @param collapsed whether {@link Overparam} has been folded into the value scales
-   * @param droppedAttention 0-based layers whose attention {@link SHARNN#withoutAttention} left
-   *     out, ascending; empty or, as in models saved before there was this option, null for none
-   * @param splits first tokens of the tails of a split softmax, ascending, each in (0, V); empty
-   *     or, as in models saved before there was this option, null for one softmax over all tokens
+   * @param collapsed whether {@link Overparam} has been folded away
+   * @param droppedAttention layers that are not in {@code attentionLayers}, in any order; null for
+   *     none, as in models saved before there was this option
+   * @param splits ascending, each in (0, {@code vocabularySize}); null for none, as there
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public SHARNNConfig {
@@ -200,7 +197,7 @@ public record SHARNNConfig(
    * @return the same config with {@code collapsed} set
    */
   public SHARNNConfig withCollapsed() {
-    return with(attentionLayers, memoryLength, true, droppedAttention);
+    return variant().collapsed(true).config();
   }
 
   /**
@@ -211,7 +208,7 @@ public record SHARNNConfig(
    * @throws IllegalArgumentException if {@code positions} is below 0
    */
   public SHARNNConfig withMemoryLength(int positions) {
-    return with(attentionLayers, positions, collapsed, droppedAttention);
+    return variant().memoryLength(positions).config();
   }
 
   /**
@@ -222,29 +219,7 @@ public record SHARNNConfig(
   SHARNNConfig withoutAttention() {
     List<Integer> dropped =
         Stream.of(attentionLayers, droppedAttention).flatMap(List::stream).sorted().toList();
-    return with(List.of(), memoryLength, collapsed, dropped);
-  }
-
-  private SHARNNConfig with(
-      List<Integer> attention, int positions, boolean folded, List<Integer> dropped) {
-    return new SHARNNConfig(
-        vocabularySize,
-        embeddingSize,
-        boomSize,
-        layers,
-        attention,
-        positions,
-        inputDropout,
-        hiddenDropout,
-        outputDropout,
-        weightDrop,
-        boomShortcut,
-        keyProjection,
-        valueProjection,
-        tiedOutput,
-        folded,
-        dropped,
-        splits);
+    return variant().attentionLayers().droppedAttention(dropped).config();
   }
 
   /**
@@ -253,8 +228,11 @@ public record SHARNNConfig(
    * @return the same config with the three dropouts and {@code weightDrop} 0
    */
   public SHARNNConfig withoutDropout() {
-    SHARNNConfig without = toBuilder().dropouts(0).weightDrop(0).config();
-    return collapsed ? without.withCollapsed() : without;
+    return variant().dropouts(0).weightDrop(0).config();
+  }
+
+  private SHARNNBuilder variant() {
+    return toBuilder().collapsed(collapsed);
   }
 
   /**

@@ -50,13 +50,14 @@ public final class SafetensorsWeights {
   public static Map<String, Parameter> names(SHARNN model) {
     Map<String, Parameter> names = new LinkedHashMap<>();
     names.put("encoder.weight", model.embedding);
-    if (model.outputWeight != null) {
-      names.put("decoder.weight", model.outputWeight);
+    OutputLayer output = model.outputLayer;
+    if (output.weight != null) {
+      names.put("decoder.weight", output.weight);
     }
-    names.put("decoder.bias", model.outputBias);
-    if (model.tailVectors != null) {
-      names.put("criterion.tail_vectors", model.tailVectors);
-      names.put("criterion.tail_bias", model.tailBias);
+    names.put("decoder.bias", output.bias);
+    if (output.tailVectors != null) {
+      names.put("criterion.tail_vectors", output.tailVectors);
+      names.put("criterion.tail_bias", output.tailBias);
     }
     for (int i = 0; i < model.blocks.size(); i++) {
       SHABlock block = model.blocks.get(i);

@@ -287,10 +287,6 @@ public final class SingleHeadAttention extends AbstractBlock {
   }
 
   private static Parameter scale(String name) {
-    return Parameter.builder()
-        .setName(name)
-        .setType(Parameter.Type.OTHER)
-        .optInitializer(Initializer.ZEROS)
-        .build();
+    return Initializers.parameter(name, Parameter.Type.OTHER, Initializer.ZEROS);
   }
 }

@@ -44,8 +44,8 @@ final class NaiveSharnn {
       h = output.h();
       states.set(layer, output.state());
     }
-    double[] weight = model.outputWeight == null ? table : values(model.outputWeight);
-    double[][] logits = linear(weight, values(model.outputBias), h);
+    double[] weight = model.outputLayer.weight == null ? table : values(model.outputLayer.weight);
+    double[][] logits = linear(weight, values(model.outputLayer.bias), h);
     return model.config().hasSplits() ? logProbabilities(model, h, logits) : logits;
   }
 
@@ -53,7 +53,8 @@ final class NaiveSharnn {
   static double[][] logProbabilities(SHARNN model, double[][] h, double[][] logits) {
     List<Integer> splits = model.config().splits();
     int tails = splits.size();
-    double[][] tombstones = linear(values(model.tailVectors), values(model.tailBias), h);
+    double[][] tombstones =
+        linear(values(model.outputLayer.tailVectors), values(model.outputLayer.tailBias), h);
     double[][] all = new double[logits.length][logits[0].length];
     for (int t = 0; t < all.length; t++) {
       double head = expSum(logits[t], 0, splits.get(0)) + expSum(tombstones[t], 0, tails);
