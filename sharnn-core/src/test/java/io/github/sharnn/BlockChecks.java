@@ -141,4 +141,13 @@ final class BlockChecks {
       }
     }
   }
+
+  static void assertThatStatesAgree(SHARNNState actual, SHARNNState expected, double tolerance) {
+    NDList a = actual.toNDList();
+    NDList e = expected.toNDList();
+    assertThat(a).hasSameSizeAs(e);
+    for (int i = 0; i < a.size(); i++) {
+      NDArrayAssert.assertThat(a.get(i)).isCloseTo(e.get(i), tolerance);
+    }
+  }
 }

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
-import ai.djl.ndarray.NDManager;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -253,22 +252,6 @@ class SHARNNConfigTest {
     assertThatThrownBy(() -> SHARNNConfig.fromJson(json.replace("\"attentionLayers\"", "\"a\"")))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("attentionLayers must not be null: use an empty list");
-  }
-
-  @Test
-  void counts_the_parameters_of_a_model_that_is_not_built() {
-    try (NDManager manager = NDManager.newBaseManager()) {
-      for (int seed = 0; seed < 20; seed++) {
-        SHARNN model = TestModels.initialized(TestModels.vary(seed), manager, seed);
-        SHARNN collapsed = model.collapse(manager);
-        assertThat(model.config().parameterCount()).isEqualTo(model.parameterCount());
-        assertThat(collapsed.config().parameterCount()).isEqualTo(collapsed.parameterCount());
-      }
-    }
-    int most = Integer.MAX_VALUE;
-    SHARNNBuilder largest = SHARNN.builder().vocabularySize(most).embeddingSize(most);
-    assertThat(largest.boomSize(most).layers(1000).config().parameterCount())
-        .isEqualTo(Long.MAX_VALUE);
   }
 
   @Test

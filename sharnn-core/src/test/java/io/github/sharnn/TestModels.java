@@ -1,5 +1,6 @@
 package io.github.sharnn;
 
+import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -61,6 +62,14 @@ final class TestModels {
     return initialized(builder.build(), manager, DataType.FLOAT32, seed, new Shape(1, 1));
   }
 
+  /** An initialized model, of the name tiny. */
+  static Model model(SHARNNBuilder builder, int seed) {
+    SHARNN block = builder.build();
+    Model model = block.newModel("tiny");
+    initialized(block, model.getNDManager(), DataType.FLOAT32, seed, new Shape(1, 1));
+    return model;
+  }
+
   static <B extends Block> B initialized(
       B block, NDManager manager, DataType dataType, int seed, Shape... inputShapes) {
     block.initialize(manager, dataType, inputShapes);
@@ -101,6 +110,17 @@ final class TestModels {
 
   static SHARNN.Output forward(SHARNN model, NDManager manager, NDArray tokens, SHARNNState state) {
     return model.forward(new ParameterStore(manager, false), tokens, state, false);
+  }
+
+  /** The state after so many random tokens. */
+  static SHARNNState carriedState(
+      SHARNN model, NDManager manager, Random random, int batch, int past) {
+    SHARNNState state = zeros(model, manager, batch);
+    if (past == 0) {
+      return state;
+    }
+    NDArray tokens = tokens(manager, random, batch, past);
+    return forward(model, manager, tokens, state).state();
   }
 
   static NDArray logits(SHARNN model, NDManager manager, NDArray tokens) {

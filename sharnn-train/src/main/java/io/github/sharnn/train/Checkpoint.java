@@ -9,18 +9,14 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import com.google.common.base.Splitter;
 import com.google.common.collect.Maps;
-import com.google.common.hash.Hashing;
-import com.google.common.io.MoreFiles;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.Safetensors;
 import io.github.sharnn.SafetensorsWeights;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -54,8 +50,7 @@ public final class Checkpoint {
   static final String BEST = "best.safetensors";
   static final String EARLIER = "earlier.safetensors";
 
-  private static final List<String> TENSORS = List.of(WEIGHTS, MOMENTS, STATE, BEST, EARLIER);
-  private static final long MAX_SUMS_BYTES = 1 << 12;
+  static final List<String> TENSORS = List.of(WEIGHTS, MOMENTS, STATE, BEST, EARLIER);
 
   private final Path folder;
   private final TrainingRecord training;
@@ -124,23 +119,7 @@ public final class Checkpoint {
 
   /** Reads one checkpoint; the message of a damaged one has no advice. */
   static Checkpoint read(Path folder) throws IOException {
-    Map<String, String> sums = sums(folder);
-    for (Map.Entry<String, String> sum : sums.entrySet()) {
-      Path file = folder.resolve(sum.getKey());
-      if (!Files.isRegularFile(file)) {
-        throw damaged(folder, sum.getKey() + " is missing", null);
-      }
-      String actual = MoreFiles.asByteSource(file).hash(Hashing.sha256()).toString();
-      if (!actual.equals(sum.getValue())) {
-        throw damaged(
-            folder, "%s (%,d bytes) has another SHA-256".formatted(file, Files.size(file)), null);
-      }
-    }
-    for (String name : TENSORS) {
-      if (!sums.containsKey(name) && Files.exists(folder.resolve(name))) {
-        throw damaged(folder, "%s is not in %s".formatted(name, SUMS), null);
-      }
-    }
+    CheckpointSums.check(folder);
     try {
       Checkpoint checkpoint = new Checkpoint(folder, TrainingRecord.read(folder.resolve(RECORD)));
       checkpoint.checkFiles();
@@ -185,29 +164,7 @@ public final class Checkpoint {
     }
   }
 
-  /** File name to SHA-256, of known names alone. */
-  private static Map<String, String> sums(Path folder) throws IOException {
-    Path file = folder.resolve(SUMS);
-    if (!Files.isRegularFile(file) || Files.size(file) > MAX_SUMS_BYTES) {
-      throw damaged(folder, SUMS + " is missing or too long", null);
-    }
-    Map<String, String> sums = new LinkedHashMap<>();
-    byte[] bytes = Files.readAllBytes(file);
-    for (String line : new String(bytes, StandardCharsets.US_ASCII).split("\n")) {
-      String[] parts = line.split(" {2}", 2);
-      if (parts.length != 2 || !(parts[1].equals(RECORD) || TENSORS.contains(parts[1]))) {
-        throw damaged(folder, SUMS + " has a line that does not belong there", null);
-      }
-      sums.put(parts[1], parts[0]);
-    }
-    if (bytes[bytes.length - 1] != '\n'
-        || !sums.keySet().containsAll(List.of(RECORD, WEIGHTS, MOMENTS, STATE))) {
-      throw damaged(folder, SUMS + " is not whole", null);
-    }
-    return sums;
-  }
-
-  private static DamagedCheckpointException damaged(Path folder, String how, Throwable cause) {
+  static DamagedCheckpointException damaged(Path folder, String how, Throwable cause) {
     return new DamagedCheckpointException(
         "the checkpoint %s is damaged: %s".formatted(folder, how), cause);
   }

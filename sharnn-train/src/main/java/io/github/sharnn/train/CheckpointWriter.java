@@ -158,7 +158,7 @@ final class CheckpointWriter implements AutoCloseable {
       content.writeTo(out);
       out.flush();
       channel.force(true);
-      sums.append(hashed.hash()).append("  ").append(file.getFileName()).append('\n');
+      sums.append(CheckpointSums.line(file.getFileName().toString(), hashed.hash()));
     }
   }
 

@@ -2,6 +2,7 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.SHARNN;
 import java.io.IOException;
@@ -208,8 +209,28 @@ final class RunCheckpoints implements AutoCloseable {
     }
   }
 
+  /**
+   * The last good checkpoint of a stage that diverged.
+   *
+   * @param e how it diverged
+   * @param rollbacks how often the run has gone back
+   * @throws TrainingDivergedException if there is none, or the policy's rollbacks are used up
+   */
+  Checkpoint goodAfter(TrainingDivergedException e, int rollbacks, int stage) {
+    Checkpoint good = lastGood(stage).orElse(null);
+    if (good != null && rollbacks < policy.rollbacks()) {
+      return good;
+    }
+    String why =
+        good == null
+            ? "there is no good checkpoint of this stage to go back to"
+            : "the run has gone back to a checkpoint %d times, of %d; the last good one is %s"
+                .formatted(rollbacks, policy.rollbacks(), good.folder());
+    throw new TrainingDivergedException("%s; %s".formatted(e.getMessage(), why), e);
+  }
+
   /** The newest whole checkpoint from before the loss began to rise; later ones are set aside. */
-  Optional<Checkpoint> lastGood(int stage) {
+  private Optional<Checkpoint> lastGood(int stage) {
     settle(true);
     try {
       List<Path> all = RunFolder.checkpoints(policy.folder());

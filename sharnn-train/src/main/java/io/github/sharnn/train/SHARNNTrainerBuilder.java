@@ -303,8 +303,11 @@ public final class SHARNNTrainerBuilder {
       return precision;
     }
     boolean gpu = model.getNDManager().getDevice().isGpu();
-    boolean lamb = optimizer == null || optimizer instanceof Lamb;
-    return gpu && lamb ? DataType.FLOAT16 : DataType.FLOAT32;
+    return gpu && usesLamb() ? DataType.FLOAT16 : DataType.FLOAT32;
+  }
+
+  private boolean usesLamb() {
+    return optimizer == null || optimizer instanceof Lamb;
   }
 
   String optimizerName() {
@@ -348,11 +351,11 @@ public final class SHARNNTrainerBuilder {
             ? ": this version of DJL's PyTorch engine has no BFLOAT16"
             : "");
     checkArgument(
-        precision != DataType.FLOAT16 || optimizer == null || optimizer instanceof Lamb,
+        precision != DataType.FLOAT16 || usesLamb(),
         "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",
         optimizerName());
     checkArgument(
-        checkpoints == null || optimizer == null || optimizer instanceof Lamb,
+        checkpoints == null || usesLamb(),
         "checkpoints work with Lamb alone, but the optimizer is %s: DJL hides its moments",
         optimizerName());
     return new SHARNNTrainer(this);

@@ -281,20 +281,7 @@ final class TrainingRun {
     if (checkpoints == null) {
       throw e;
     }
-    int done = state.watch.rollbacks();
-    int most = checkpoints.policy().rollbacks();
-    Checkpoint good = checkpoints.lastGood(stage.index()).orElse(null);
-    if (done >= most || good == null) {
-      throw new TrainingDivergedException(
-          "%s; %s"
-              .formatted(
-                  e.getMessage(),
-                  good == null
-                      ? "there is no good checkpoint of this stage to go back to"
-                      : "the run has gone back to a checkpoint %d times, of %d; the last good one is %s"
-                          .formatted(done, most, good.folder())),
-          e);
-    }
+    Checkpoint good = checkpoints.goodAfter(e, state.watch.rollbacks(), stage.index());
     state.watch.rolledBack();
     LOGGER.warn(
         "{}; {} steps skipped so far; going back to {} with half the learning rate, for the {}. time"
@@ -302,8 +289,8 @@ final class TrainingRun {
         e.getMessage(),
         state.watch.allSkipped(),
         good.folder(),
-        done + 1,
-        most);
+        state.watch.rollbacks(),
+        checkpoints.policy().rollbacks());
     goOnFrom(good);
     history.removeIf(report -> report.step() > state.step);
   }

@@ -42,9 +42,7 @@ class BudgetTest {
 
   /** A rate that learns and then, after 20 steps, destroys. */
   private static FitResult run(Model model, Corpus corpus, Budget budget) {
-    return SHARNNTrainer.builder(model)
-        .batchSize(4)
-        .sequenceLength(16)
+    return Tiny.trainer(model)
         .evaluationInterval(5)
         .learningRate(step -> step <= 20 ? 5e-2f : 1f)
         .build()

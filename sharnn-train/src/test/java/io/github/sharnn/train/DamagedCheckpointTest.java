@@ -45,9 +45,7 @@ class DamagedCheckpointTest {
 
   private FitResult fit(CheckpointPolicy policy, long steps, Consumer<StepReport> onStep) {
     try (Model model = Tiny.model(Tiny.sharnn(), 1)) {
-      return SHARNNTrainer.builder(model)
-          .batchSize(4)
-          .sequenceLength(16)
+      return Tiny.trainer(model)
           .evaluationInterval(3)
           .checkpoints(policy)
           .onStep(onStep)

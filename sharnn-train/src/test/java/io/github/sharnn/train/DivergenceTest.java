@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import com.google.gson.JsonParser;
 import java.nio.file.Files;
@@ -16,6 +18,8 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DivergenceTest {
 
@@ -32,9 +36,7 @@ class DivergenceTest {
   private FitResult fit(
       CheckpointPolicy policy, Tracker rate, long steps, Consumer<StepReport> onStep) {
     try (Model model = Tiny.model(Tiny.sharnn(), 1)) {
-      return SHARNNTrainer.builder(model)
-          .batchSize(4)
-          .sequenceLength(16)
+      return Tiny.trainer(model)
           .learningRate(rate)
           .checkpoints(policy)
           .onStep(
@@ -107,5 +109,51 @@ class DivergenceTest {
         .isInstanceOf(TrainingDivergedException.class)
         .hasMessageContaining("training diverged at step 13: 3 skipped steps in a row")
         .hasMessageContaining("no good checkpoint of this stage to go back to");
+  }
+
+  @Test
+  void says_at_which_step_it_diverged() {
+    try (Model model = Tiny.model(Tiny.sharnn(), 5)) {
+      model.getBlock().getParameters().valueAt(0).getArray().muli(Float.NaN);
+      assertThatThrownBy(() -> Tiny.trainer(model).build().fit(corpus, Budget.steps(5)))
+          .isInstanceOf(TrainingDivergedException.class)
+          .hasMessageContaining("training diverged at step 1")
+          .hasMessageContaining("loss NaN")
+          .hasMessageContaining("lower the learning rate or warm up longer");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {1, 5})
+  void an_absurd_learning_rate_diverges_even_in_the_last_step(long steps) {
+    Optimizer absurd = Optimizer.sgd().setLearningRateTracker(Tracker.fixed(1e38f)).build();
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      SHARNNTrainer trainer = Tiny.trainer(model).optimizer(absurd).clipNorm(1e6).build();
+      assertThatThrownBy(() -> trainer.fit(corpus, Budget.steps(steps)))
+          .isInstanceOf(TrainingDivergedException.class)
+          .hasMessageContaining("training diverged at step");
+    }
+  }
+
+  @Test
+  void a_run_that_diverged_leaves_nothing_to_the_next() {
+    try (Model model = Tiny.model(Tiny.sharnn(), 5);
+        Model fresh = Tiny.model(Tiny.sharnn(), 5)) {
+      NDArray bias = model.getBlock().getParameters().get("outputBias").getArray();
+      try (NDArray alias = bias.stopGradient()) {
+        alias.addi(Float.NaN);
+        assertThatThrownBy(() -> Tiny.trainer(model).build().fit(corpus, Budget.steps(5)))
+            .isInstanceOf(TrainingDivergedException.class);
+        alias.set(new NDIndex("..."), 0f);
+      }
+      Tracker rate = Tracker.fixed(5e-2f);
+      FitResult expected =
+          Tiny.trainer(fresh).learningRate(rate).build().fit(corpus, Budget.steps(3));
+      FitResult actual =
+          Tiny.trainer(model).learningRate(rate).build().fit(corpus, Budget.steps(3));
+      assertThat(actual.history())
+          .extracting(StepReport::gradientNorm)
+          .isEqualTo(expected.history().stream().map(StepReport::gradientNorm).toList());
+    }
   }
 }

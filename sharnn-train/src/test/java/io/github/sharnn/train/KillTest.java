@@ -59,9 +59,7 @@ class KillTest {
     static void train(Corpus corpus, CheckpointPolicy policy, int steps, Consumer<String> notes) {
       try (Model model =
           Tiny.sharnn().dropouts(0.1f).build().newModel("tiny", Devices.of(DEVICE))) {
-        SHARNNTrainer.builder(model)
-            .batchSize(4)
-            .sequenceLength(16)
+        Tiny.trainer(model)
             .evaluationInterval(50)
             .learningRate(LearningRateSchedule.peak(2e-2f).warmUp(20).cosine())
             .checkpoints(policy)

@@ -252,9 +252,7 @@ class LearningRateScheduleTest {
     LearningRateSchedule schedule = LearningRateSchedule.peak(0.5f).plateau(0.5f, 2); // too high
     try (Model model = Tiny.model(Tiny.sharnn(), 1)) {
       List<StepReport> history =
-          SHARNNTrainer.builder(model)
-              .batchSize(4)
-              .sequenceLength(16)
+          Tiny.trainer(model)
               .evaluationInterval(1)
               .learningRate(schedule)
               .build()
@@ -270,12 +268,7 @@ class LearningRateScheduleTest {
   }
 
   private static FitResult run(Model model, Corpus corpus, Tracker tracker, Budget budget) {
-    return SHARNNTrainer.builder(model)
-        .batchSize(4)
-        .sequenceLength(16)
-        .learningRate(tracker)
-        .build()
-        .fit(corpus, budget);
+    return Tiny.trainer(model).learningRate(tracker).build().fit(corpus, budget);
   }
 
   @Test

@@ -112,10 +112,7 @@ class LookaheadTest {
   }
 
   private static SHARNNTrainerBuilder trainer(Model model) {
-    return SHARNNTrainer.builder(model)
-        .batchSize(4)
-        .sequenceLength(16)
-        .learningRate(LearningRateSchedule.peak(1e-2f));
+    return Tiny.trainer(model).learningRate(LearningRateSchedule.peak(1e-2f));
   }
 
   private static Map<String, float[]> difference(

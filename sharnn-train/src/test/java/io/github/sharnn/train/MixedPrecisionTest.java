@@ -45,11 +45,7 @@ class MixedPrecisionTest {
   }
 
   private static SHARNNTrainerBuilder trainer(Model model, DataType precision) {
-    return SHARNNTrainer.builder(model)
-        .batchSize(4)
-        .sequenceLength(16)
-        .learningRate(LearningRateSchedule.peak(5e-3f))
-        .precision(precision);
+    return Tiny.trainer(model).learningRate(LearningRateSchedule.peak(5e-3f)).precision(precision);
   }
 
   /** Does something at each batch, between backward and the update. */

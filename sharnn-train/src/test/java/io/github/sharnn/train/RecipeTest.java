@@ -66,7 +66,7 @@ class RecipeTest {
   }
 
   private static SHARNNTrainerBuilder trainer(Model model) {
-    return SHARNNTrainer.builder(model).batchSize(4).sequenceLength(16).evaluationInterval(5);
+    return Tiny.trainer(model).evaluationInterval(5);
   }
 
   private static Recipe.Stage stage(float rate, Budget budget) {

@@ -1,23 +1,14 @@
 package io.github.sharnn.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
-import ai.djl.TrainingDivergedException;
-import ai.djl.metric.Metrics;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
-import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
-import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
-import ai.djl.training.listener.EvaluatorTrainingListener;
-import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.optimizer.Adam;
 import ai.djl.training.optimizer.AdamW;
 import ai.djl.training.optimizer.Optimizer;
@@ -51,9 +42,7 @@ class SHARNNTrainerTest {
   }
 
   private static SHARNNTrainerBuilder trainer(Model model) {
-    return SHARNNTrainer.builder(model)
-        .batchSize(4)
-        .sequenceLength(16)
+    return Tiny.trainer(model)
         .learningRate(Tracker.fixed(5e-2f))
         .zeroStateProbability(0) // losses are compared step by step
         .seed(SEED);
@@ -267,159 +256,6 @@ class SHARNNTrainerTest {
     }
   }
 
-  /** Writes down what DJL's trainer tells. */
-  private static final class Recorder implements TrainingListener {
-
-    private final List<String> events = new ArrayList<>();
-
-    @Override
-    public void onEpoch(Trainer trainer) {
-      events.add("epoch");
-    }
-
-    @Override
-    public void onTrainingBatch(Trainer trainer, BatchData batchData) {
-      boolean stepped = GlobalNorm.clip(trainer.getModel().getBlock(), 1e9) == 0;
-      events.add(stepped ? "late batch" : "batch");
-      assertThat(batchData.getLabels()).hasSize(1);
-      assertThat(batchData.getPredictions()).hasSize(1);
-    }
-
-    @Override
-    public void onValidationBatch(Trainer trainer, BatchData batchData) {
-      events.add("validation");
-      assertThat(batchData.getLabels()).hasSize(1);
-      assertThat(batchData.getPredictions()).hasSize(1);
-    }
-
-    @Override
-    public void onTrainingBegin(Trainer trainer) {
-      events.add("begin");
-    }
-
-    @Override
-    public void onTrainingEnd(Trainer trainer) {
-      events.add("end");
-    }
-  }
-
-  @Test
-  void tells_listeners_in_the_stock_order() throws Exception {
-    // 160 bytes to train on: 4 streams of 39, so segments of 5 end with one of 4; 20 to validate
-    Corpus small = Corpus.withSizes(Tiny.file(folder, Tiny.text(300)), 160, 21, 10);
-    Recorder recorder = new Recorder();
-    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      trainer(model)
-          .sequenceLength(5)
-          .listeners(recorder)
-          .onStep(report -> recorder.events.add("step"))
-          .build()
-          .fit(small, Budget.epochs(1));
-    }
-    List<String> expected = new ArrayList<>(List.of("begin"));
-    for (int batch = 0; batch < 8; batch++) {
-      expected.add("batch");
-      if (batch == 7) {
-        expected.add("validation");
-      }
-      expected.add("step");
-    }
-    expected.addAll(List.of("epoch", "end"));
-    assertThat(recorder.events).isEqualTo(expected);
-  }
-
-  @Test
-  void tells_listeners_of_every_slice() {
-    Recorder recorder = new Recorder();
-    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      trainer(model).accumulation(2).listeners(recorder).build().fit(corpus, Budget.steps(3));
-    }
-    assertThat(recorder.events.stream().filter("batch"::equals)).hasSize(6);
-  }
-
-  @Test
-  void feeds_stock_listeners_and_metrics() {
-    Metrics metrics = new Metrics();
-    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      FitResult result =
-          trainer(model)
-              .listeners(TrainingListener.Defaults.logging())
-              .metrics(metrics)
-              .build()
-              .fit(corpus, Budget.epochs(1));
-      int steps = result.history().size();
-      for (String name :
-          List.of("forward", "backward", "step", "trainBpc", "gradientNorm", "bytesPerSecond")) {
-        assertThat(metrics.getMetric(name)).as(name).hasSize(steps);
-      }
-      assertThat(metrics.getMetric("validationBpc")).hasSize(1);
-      assertThat(metrics.latestMetric("validationBpc").getValue().doubleValue())
-          .isEqualTo(result.last().validationBpc());
-      String validateLoss =
-          EvaluatorTrainingListener.metricName(
-              new SequenceCrossEntropy(), EvaluatorTrainingListener.VALIDATE_EPOCH);
-      assertThat(
-              metrics.latestMetric(validateLoss).getValue().doubleValue()
-                  / SequenceCrossEntropy.NATS_PER_BIT)
-          .isCloseTo(result.last().validationBpc(), within(0.2)); // a mean over batches, not bytes
-    }
-  }
-
-  @Test
-  void stock_listeners_need_no_metrics() {
-    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      FitResult result =
-          trainer(model)
-              .listeners(TrainingListener.Defaults.logging())
-              .build()
-              .fit(corpus, Budget.steps(2));
-      assertThat(result.history()).hasSize(2);
-    }
-  }
-
-  @Test
-  void says_at_which_step_it_diverged() {
-    try (Model model = Tiny.model(Tiny.sharnn(), SEED)) {
-      model.getBlock().getParameters().valueAt(0).getArray().muli(Float.NaN);
-      assertThatThrownBy(() -> trainer(model).build().fit(corpus, Budget.steps(5)))
-          .isInstanceOf(TrainingDivergedException.class)
-          .hasMessageContaining("training diverged at step 1")
-          .hasMessageContaining("loss NaN")
-          .hasMessageContaining("lower the learning rate or warm up longer");
-    }
-  }
-
-  @ParameterizedTest
-  @ValueSource(longs = {1, 5})
-  void an_absurd_learning_rate_diverges_even_in_the_last_step(long steps) {
-    Optimizer absurd = Optimizer.sgd().setLearningRateTracker(Tracker.fixed(1e38f)).build();
-    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      SHARNNTrainer trainer = trainer(model).optimizer(absurd).clipNorm(1e6).build();
-      assertThatThrownBy(() -> trainer.fit(corpus, Budget.steps(steps)))
-          .isInstanceOf(TrainingDivergedException.class)
-          .hasMessageContaining("training diverged at step");
-    }
-  }
-
-  @Test
-  void a_run_that_diverged_leaves_nothing_to_the_next() {
-    try (Model model = Tiny.model(Tiny.sharnn(), SEED);
-        Model fresh = Tiny.model(Tiny.sharnn(), SEED)) {
-      NDArray bias = model.getBlock().getParameters().get("outputBias").getArray();
-      try (NDArray alias = bias.stopGradient()) {
-        alias.addi(Float.NaN);
-        assertThatThrownBy(() -> trainer(model).build().fit(corpus, Budget.steps(5)))
-            .isInstanceOf(TrainingDivergedException.class);
-        alias.set(new NDIndex("..."), 0f);
-      }
-      FitResult expected = trainer(fresh).build().fit(corpus, Budget.steps(3));
-      FitResult actual = trainer(model).build().fit(corpus, Budget.steps(3));
-      assertThat(actual.history())
-          .extracting(StepReport::gradientNorm)
-          .isEqualTo(expected.history().stream().map(StepReport::gradientNorm).toList());
-    }
-  }
-
   @Test
   void goes_on_with_a_loaded_model() throws Exception {
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
@@ -431,71 +267,6 @@ class SHARNNTrainerTest {
         assertThat(result.history().get(0).trainBpc()).isLessThan(5);
         assertThat(result.best().validationBpc()).isLessThan(saved - 0.05);
       }
-    }
-  }
-
-  @Test
-  void says_that_a_byte_is_outside_the_vocabulary() {
-    try (Model model = Tiny.sharnn().vocabularySize(100).build().newModel("tiny")) {
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> trainer(model).build().fit(corpus, Budget.steps(1)))
-          .withMessageContaining("tokens must lie between 0 and vocabularySize - 1 (99)")
-          .withMessageContaining("256 for bytes");
-    }
-  }
-
-  @Test
-  void says_that_a_part_is_too_short_for_the_streams() throws Exception {
-    Corpus small = Corpus.withSizes(Tiny.file(folder, Tiny.text(100)), 90, 4, 4);
-    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> trainer(model).build().fit(small, Budget.steps(1)))
-          .withMessageContaining("validation part")
-          .withMessageContaining("too short for 4 streams");
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> trainer(model).batchSize(100).build().fit(small, Budget.steps(1)))
-          .withMessageContaining("training part")
-          .withMessageContaining("too short for 100 streams");
-      assertThat(trainer(model).evaluationStreams(3).build().fit(small, Budget.steps(1)).history())
-          .hasSize(1);
-    }
-  }
-
-  @Test
-  void refuses_options_outside_their_rules() {
-    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> trainer(model).batchSize(0).build())
-          .withMessage("batchSize must be at least 1, but is 0");
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> trainer(model).sequenceLength(-1).build())
-          .withMessage("sequenceLength must be at least 1, but is -1");
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> trainer(model).accumulation(3).build())
-          .withMessage("accumulation must be at least 1 and divide batchSize (4), but is 3");
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> trainer(model).accumulation(0).build())
-          .withMessageContaining("accumulation")
-          .withMessageContaining("is 0");
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> trainer(model).clipNorm(Double.NaN).build())
-          .withMessage("clipNorm must be above 0, but is NaN");
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> trainer(model).evaluationInterval(-1).build())
-          .withMessage("evaluationInterval must be at least 0, but is -1");
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> trainer(model).evaluationStreams(0).build())
-          .withMessage("evaluationStreams must be at least 1, but is 0");
-    }
-  }
-
-  @Test
-  void refuses_a_model_of_another_kind() {
-    try (Model model = Model.newInstance("linear")) {
-      model.setBlock(Linear.builder().setUnits(1).build());
-      assertThatIllegalArgumentException()
-          .isThrownBy(() -> SHARNNTrainer.builder(model))
-          .withMessageContaining("model linear must hold a SHARNN block");
     }
   }
 }

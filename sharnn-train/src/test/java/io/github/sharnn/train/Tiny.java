@@ -50,6 +50,11 @@ final class Tiny {
     return model;
   }
 
+  /** Four streams, in segments of up to 16. */
+  static SHARNNTrainerBuilder trainer(Model model) {
+    return SHARNNTrainer.builder(model).batchSize(4).sequenceLength(16);
+  }
+
   /** Words in an order that only some context predicts. */
   static byte[] text(int length) {
     String[] words = {"single ", "headed ", "attention ", "stop ", "thinking "};

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
-import static org.assertj.core.api.Assumptions.assumeThat;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDList;
@@ -12,136 +11,23 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.dataset.Batch;
-import ai.djl.util.Utils;
 import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.SplitLabels;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
-import io.github.sharnn.vocabulary.WordVocabulary;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileSystems;
 import java.nio.file.Files;
-import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
-import java.nio.file.attribute.FileTime;
-import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class TokenCorpusTest {
-
-  private static final String CACHE = "DJL_CACHE_DIR";
-
-  @TempDir Path folder;
-  private String before;
-
-  @BeforeEach
-  void ownCache() {
-    before = System.getProperty(CACHE);
-    System.setProperty(CACHE, folder.resolve("cache").toString());
-  }
-
-  @AfterEach
-  void commonCache() {
-    if (before == null) {
-      System.clearProperty(CACHE);
-    } else {
-      System.setProperty(CACHE, before);
-    }
-  }
-
-  private static final String TRAIN = " \n = Stop = \n stop thinking with your head . \n head , \n";
-  private static final String VALID = "your head stop . \n \n thinking \n";
-  private static final String TEST = "stop your dreaming head\nwith thinking";
-
-  /** A corpus with a file for each part. */
-  private Path wikiText(String layout) throws IOException {
-    Path data = Files.createDirectories(folder.resolve("data"));
-    Files.writeString(data.resolve(layout.formatted("train")), TRAIN);
-    Files.writeString(data.resolve(layout.formatted("valid")), VALID);
-    Files.writeString(data.resolve(layout.formatted("test")), TEST);
-    return data;
-  }
-
-  private Corpus words() throws IOException {
-    Corpus bytes = Corpus.folder(wikiText("wiki.%s.tokens"));
-    return bytes.withVocabulary(WordVocabulary.train(bytes.train().open(), 1, Integer.MAX_VALUE));
-  }
-
-  /** A vocabulary of so many words, those of the texts above among them. */
-  private static WordVocabulary ofSize(int size) {
-    List<String> words = new ArrayList<>();
-    for (int i = 0; i < size - 6; i++) {
-      words.add("w" + i);
-    }
-    // the last ones, so that their tokens are as large as can be
-    words.addAll(List.of("stop", "your", "head", "thinking", "<eos>", "<unk>"));
-    return WordVocabulary.of(words);
-  }
-
-  private static int[] tokens(Corpus.Part part) {
-    int[] tokens = new int[(int) part.length()];
-    part.read(0, tokens);
-    return tokens;
-  }
-
-  private List<Path> tokenFiles() throws IOException {
-    // where the environment names a folder, DJL takes that: others' files may be there
-    assumeThat(Utils.getCacheDir()).startsWith(folder);
-    try (Stream<Path> files = Files.list(folder.resolve("cache/sharnn"))) {
-      return files
-          .filter(FileSystems.getDefault().getPathMatcher("glob:**.tokens")::matches)
-          .sorted()
-          .toList();
-    }
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"wiki.%s.tokens", "wiki.%s.raw", "ptb.%s.txt", "%s.txt"})
-  void opens_the_usual_layouts(String layout) throws Exception {
-    Corpus corpus = Corpus.folder(wikiText(layout));
-    assertThat(corpus.train().length()).isEqualTo(TRAIN.length());
-    assertThat(new String(corpus.validation().open().readAllBytes(), StandardCharsets.UTF_8))
-        .isEqualTo(VALID);
-    byte[] test = new byte[4];
-    corpus.test().read(0, test);
-    assertThat(test).asString().isEqualTo("stop");
-    assertThat(corpus.vocabulary()).isSameAs(TextVocabulary.bytes());
-    String sha256 = corpus.sha256();
-    Files.writeString(folder.resolve("data").resolve(layout.formatted("test")), "other");
-    assertThat(Corpus.folder(folder.resolve("data")).sha256()).isNotEqualTo(sha256);
-  }
-
-  @Test
-  void refuses_folders_without_one_corpus() throws Exception {
-    Path data = wikiText("ptb.%s.txt");
-    wikiText("wiki.%s.tokens");
-    assertThatThrownBy(() -> Corpus.folder(data))
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("must have the three files of one corpus")
-        .hasMessageContaining("wiki.train.tokens")
-        .hasMessageContaining("ptb.test.txt");
-    Files.delete(data.resolve("ptb.test.txt"));
-    Files.delete(data.resolve("wiki.train.tokens"));
-    assertThatThrownBy(() -> Corpus.folder(data))
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("has those of none");
-    assertThatThrownBy(() -> Corpus.folder(data.resolve("ptb.train.txt")))
-        .isInstanceOf(NotDirectoryException.class);
-  }
+/** Tokens that are words, from a part to training and its figures. */
+class TokenCorpusTest extends WikiText {
 
   @Test
   void the_tokens_of_a_part_are_those_of_its_text() throws Exception {
@@ -163,25 +49,6 @@ class TokenCorpusTest {
     assertThat(corpus.toString()).contains("as 11 words: 15, 8 and 8 tokens");
   }
 
-  @Test
-  void a_corpus_of_bytes_counts_its_words_too() throws Exception {
-    Corpus corpus = Corpus.folder(wikiText("%s.txt"));
-    assertThat(corpus.test().units())
-        .isEqualTo(new Perplexity.Units(TEST.length(), TEST.length(), 8, 0));
-    assertThat(tokens(corpus.test())).startsWith('s', 't', 'o', 'p');
-  }
-
-  @ParameterizedTest
-  @CsvSource({"250, 1", "256, 1", "257, 2", "65536, 2", "65537, 4"})
-  void tokens_take_as_many_bytes_as_they_need(int size, int width) throws Exception {
-    Corpus corpus = Corpus.folder(wikiText("%s.txt")).withVocabulary(ofSize(size));
-    assertThat(tokens(corpus.test()))
-        .containsExactly(
-            size - 6, size - 5, size - 1, size - 4, size - 2, size - 1, size - 3, size - 2);
-    assertThat(tokenFiles()).hasSize(3);
-    assertThat(tokenFiles().stream().map(f -> f.toFile().length())).contains(128L + 8 * width);
-  }
-
   @ParameterizedTest
   @ValueSource(ints = {250, 257, 32_768, 32_769, 65_536, 65_537})
   void batches_have_the_tokens(int size) throws Exception {
@@ -196,94 +63,6 @@ class TokenCorpusTest {
       assertThat(batch.getLabels().head().toLongArray())
           .containsExactly(all[1], all[2], all[4], all[5]);
     }
-  }
-
-  @Test
-  void token_files_are_written_once() throws Exception {
-    words();
-    List<Path> files = tokenFiles();
-    assertThat(files).hasSize(3);
-    FileTime long_ago = FileTime.from(Instant.EPOCH);
-    for (Path file : files) {
-      Files.setLastModifiedTime(file, long_ago);
-    }
-    Corpus again = words();
-    assertThat(tokens(again.test())).hasSize(8);
-    assertThat(tokenFiles()).isEqualTo(files);
-    for (Path file : files) {
-      assertThat(Files.getLastModifiedTime(file)).isEqualTo(long_ago);
-    }
-    Corpus.folder(folder.resolve("data")).withVocabulary(ofSize(300));
-    assertThat(tokenFiles()).hasSize(6).containsAll(files);
-    try (Stream<Path> cache = Files.list(folder.resolve("cache/sharnn"))) {
-      assertThat(cache.filter(file -> file.toString().endsWith(".tmp"))).isEmpty();
-    }
-  }
-
-  @Test
-  void refuses_a_token_file_of_another_vocabulary() throws Exception {
-    Corpus bytes = Corpus.folder(wikiText("%s.txt"));
-    bytes.withVocabulary(ofSize(300));
-    List<Path> first = tokenFiles();
-    bytes.withVocabulary(ofSize(301));
-    List<Path> second = new ArrayList<>(tokenFiles());
-    second.removeAll(first);
-    for (Path file : second) {
-      Files.write(file, Files.readAllBytes(first.get(0)));
-    }
-    assertThatThrownBy(() -> bytes.withVocabulary(ofSize(301)))
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining(".tokens is not the token file that is asked for")
-        .hasMessageContaining("it is of another vocabulary")
-        .hasMessageContaining(ofSize(300).sha256())
-        .hasMessageContaining(ofSize(301).sha256())
-        .hasMessageContaining("delete it, and it is written anew");
-  }
-
-  @Test
-  void refuses_token_files_that_are_damaged() throws Exception {
-    Corpus bytes = Corpus.folder(wikiText("%s.txt"));
-    WordVocabulary vocabulary = ofSize(300);
-    bytes.withVocabulary(vocabulary);
-    for (Path file : tokenFiles().subList(0, 1)) {
-      byte[] whole = Files.readAllBytes(file);
-      for (int at = 0; at < whole.length; at++) {
-        if (at >= 120 && at < 128) {
-          continue; // nothing is there
-        }
-        byte[] damaged = whole.clone();
-        damaged[at] ^= 4;
-        Files.write(file, damaged);
-        assertThatThrownBy(() -> bytes.withVocabulary(vocabulary))
-            .as("byte %d", at)
-            .isInstanceOf(IOException.class)
-            .hasMessageContaining("is not the token file that is asked for");
-      }
-      for (int length = 0; length < whole.length; length++) {
-        Files.write(file, Arrays.copyOf(whole, length));
-        assertThatThrownBy(() -> bytes.withVocabulary(vocabulary))
-            .as("%d bytes", length)
-            .isInstanceOf(IOException.class)
-            .hasMessageContaining("is not the token file that is asked for");
-      }
-      Files.write(file, whole);
-    }
-    assertThat(tokens(bytes.withVocabulary(vocabulary).test())).hasSize(8);
-  }
-
-  @Test
-  void refuses_a_corpus_without_tokens() throws Exception {
-    Path data = wikiText("%s.txt");
-    Files.writeString(data.resolve("valid.txt"), "    ");
-    assertThatIllegalArgumentException()
-        .isThrownBy(() -> Corpus.folder(data).withVocabulary(ofSize(300)))
-        .withMessageContaining("each part of a corpus needs at least 2 tokens")
-        .withMessageContaining("validation part of")
-        .withMessageContaining("yields 1");
-    Files.writeString(data.resolve("valid.txt"), "");
-    assertThatIllegalArgumentException()
-        .isThrownBy(() -> Corpus.folder(data))
-        .withMessageContaining("valid.txt is empty");
   }
 
   private static SHARNNBuilder model(TextVocabulary vocabulary) {

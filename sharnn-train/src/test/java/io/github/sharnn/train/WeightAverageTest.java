@@ -31,11 +31,7 @@ class WeightAverageTest {
   }
 
   private static SHARNNTrainerBuilder trainer(Model model, double decay) {
-    return SHARNNTrainer.builder(model)
-        .batchSize(4)
-        .sequenceLength(16)
-        .learningRate(LearningRateSchedule.peak(1e-2f))
-        .averageDecay(decay);
+    return Tiny.trainer(model).learningRate(LearningRateSchedule.peak(1e-2f)).averageDecay(decay);
   }
 
   /** What the average is of, by its closed form, in double precision. */

@@ -1,0 +1,77 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.sharnn.vocabulary.Perplexity;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A folder with a file for each part. */
+class CorpusFolderTest extends WikiText {
+
+  @ParameterizedTest
+  @ValueSource(strings = {"wiki.%s.tokens", "wiki.%s.raw", "ptb.%s.txt", "%s.txt"})
+  void opens_the_usual_layouts(String layout) throws Exception {
+    Corpus corpus = Corpus.folder(wikiText(layout));
+    assertThat(corpus.train().length()).isEqualTo(TRAIN.length());
+    assertThat(new String(corpus.validation().open().readAllBytes(), StandardCharsets.UTF_8))
+        .isEqualTo(VALID);
+    byte[] test = new byte[4];
+    corpus.test().read(0, test);
+    assertThat(test).asString().isEqualTo("stop");
+    assertThat(corpus.vocabulary()).isSameAs(TextVocabulary.bytes());
+    String sha256 = corpus.sha256();
+    Files.writeString(folder.resolve("data").resolve(layout.formatted("test")), "other");
+    assertThat(Corpus.folder(folder.resolve("data")).sha256()).isNotEqualTo(sha256);
+  }
+
+  @Test
+  void refuses_folders_without_one_corpus() throws Exception {
+    Path data = wikiText("ptb.%s.txt");
+    wikiText("wiki.%s.tokens");
+    assertThatThrownBy(() -> Corpus.folder(data))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("must have the three files of one corpus")
+        .hasMessageContaining("wiki.train.tokens")
+        .hasMessageContaining("ptb.test.txt");
+    Files.delete(data.resolve("ptb.test.txt"));
+    Files.delete(data.resolve("wiki.train.tokens"));
+    assertThatThrownBy(() -> Corpus.folder(data))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("has those of none");
+    assertThatThrownBy(() -> Corpus.folder(data.resolve("ptb.train.txt")))
+        .isInstanceOf(NotDirectoryException.class);
+  }
+
+  @Test
+  void a_corpus_of_bytes_counts_its_words_too() throws Exception {
+    Corpus corpus = Corpus.folder(wikiText("%s.txt"));
+    assertThat(corpus.test().units())
+        .isEqualTo(new Perplexity.Units(TEST.length(), TEST.length(), 8, 0));
+    assertThat(tokens(corpus.test())).startsWith('s', 't', 'o', 'p');
+  }
+
+  @Test
+  void refuses_a_corpus_without_tokens() throws Exception {
+    Path data = wikiText("%s.txt");
+    Files.writeString(data.resolve("valid.txt"), "    ");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Corpus.folder(data).withVocabulary(ofSize(300)))
+        .withMessageContaining("each part of a corpus needs at least 2 tokens")
+        .withMessageContaining("validation part of")
+        .withMessageContaining("yields 1");
+    Files.writeString(data.resolve("valid.txt"), "");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Corpus.folder(data))
+        .withMessageContaining("valid.txt is empty");
+  }
+}

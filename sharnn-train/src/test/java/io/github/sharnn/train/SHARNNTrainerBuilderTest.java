@@ -1,0 +1,87 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import ai.djl.Model;
+import ai.djl.nn.core.Linear;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a trainer refuses, and how it says so. */
+class SHARNNTrainerBuilderTest {
+
+  @TempDir Path folder;
+
+  @Test
+  void refuses_options_outside_their_rules() {
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).batchSize(0).build())
+          .withMessage("batchSize must be at least 1, but is 0");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).sequenceLength(-1).build())
+          .withMessage("sequenceLength must be at least 1, but is -1");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).accumulation(3).build())
+          .withMessage("accumulation must be at least 1 and divide batchSize (4), but is 3");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).accumulation(0).build())
+          .withMessageContaining("accumulation")
+          .withMessageContaining("is 0");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).clipNorm(Double.NaN).build())
+          .withMessage("clipNorm must be above 0, but is NaN");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).evaluationInterval(-1).build())
+          .withMessage("evaluationInterval must be at least 0, but is -1");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).evaluationStreams(0).build())
+          .withMessage("evaluationStreams must be at least 1, but is 0");
+    }
+  }
+
+  @Test
+  void refuses_a_model_of_another_kind() {
+    try (Model model = Model.newInstance("linear")) {
+      model.setBlock(Linear.builder().setUnits(1).build());
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> SHARNNTrainer.builder(model))
+          .withMessageContaining("model linear must hold a SHARNN block");
+    }
+  }
+
+  @Test
+  void says_that_a_byte_is_outside_the_vocabulary() throws Exception {
+    Corpus corpus = Tiny.corpus(folder, 3_000);
+    try (Model model = Tiny.sharnn().vocabularySize(100).build().newModel("tiny")) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).build().fit(corpus, Budget.steps(1)))
+          .withMessageContaining("tokens must lie between 0 and vocabularySize - 1 (99)")
+          .withMessageContaining("256 for bytes");
+    }
+  }
+
+  @Test
+  void says_that_a_part_is_too_short_for_the_streams() throws Exception {
+    Corpus small = Corpus.withSizes(Tiny.file(folder, Tiny.text(100)), 90, 4, 4);
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).build().fit(small, Budget.steps(1)))
+          .withMessageContaining("validation part")
+          .withMessageContaining("too short for 4 streams");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).batchSize(100).build().fit(small, Budget.steps(1)))
+          .withMessageContaining("training part")
+          .withMessageContaining("too short for 100 streams");
+      assertThat(
+              Tiny.trainer(model)
+                  .evaluationStreams(3)
+                  .build()
+                  .fit(small, Budget.steps(1))
+                  .history())
+          .hasSize(1);
+    }
+  }
+}

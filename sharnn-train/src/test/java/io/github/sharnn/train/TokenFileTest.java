@@ -1,0 +1,120 @@
+package io.github.sharnn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import ai.djl.util.Utils;
+import io.github.sharnn.vocabulary.WordVocabulary;
+import java.io.IOException;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** A corpus is cut into tokens once; what is wrong with the file is noticed. */
+class TokenFileTest extends WikiText {
+
+  private List<Path> tokenFiles() throws IOException {
+    // where the environment names a folder, DJL takes that: others' files may be there
+    assumeThat(Utils.getCacheDir()).startsWith(folder);
+    try (Stream<Path> files = Files.list(folder.resolve("cache/sharnn"))) {
+      return files
+          .filter(FileSystems.getDefault().getPathMatcher("glob:**.tokens")::matches)
+          .sorted()
+          .toList();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"250, 1", "256, 1", "257, 2", "65536, 2", "65537, 4"})
+  void tokens_take_as_many_bytes_as_they_need(int size, int width) throws Exception {
+    Corpus corpus = Corpus.folder(wikiText("%s.txt")).withVocabulary(ofSize(size));
+    assertThat(tokens(corpus.test()))
+        .containsExactly(
+            size - 6, size - 5, size - 1, size - 4, size - 2, size - 1, size - 3, size - 2);
+    assertThat(tokenFiles()).hasSize(3);
+    assertThat(tokenFiles().stream().map(f -> f.toFile().length())).contains(128L + 8 * width);
+  }
+
+  @Test
+  void token_files_are_written_once() throws Exception {
+    words();
+    List<Path> files = tokenFiles();
+    assertThat(files).hasSize(3);
+    FileTime long_ago = FileTime.from(Instant.EPOCH);
+    for (Path file : files) {
+      Files.setLastModifiedTime(file, long_ago);
+    }
+    Corpus again = words();
+    assertThat(tokens(again.test())).hasSize(8);
+    assertThat(tokenFiles()).isEqualTo(files);
+    for (Path file : files) {
+      assertThat(Files.getLastModifiedTime(file)).isEqualTo(long_ago);
+    }
+    Corpus.folder(folder.resolve("data")).withVocabulary(ofSize(300));
+    assertThat(tokenFiles()).hasSize(6).containsAll(files);
+    try (Stream<Path> cache = Files.list(folder.resolve("cache/sharnn"))) {
+      assertThat(cache.filter(file -> file.toString().endsWith(".tmp"))).isEmpty();
+    }
+  }
+
+  @Test
+  void refuses_a_token_file_of_another_vocabulary() throws Exception {
+    Corpus bytes = Corpus.folder(wikiText("%s.txt"));
+    bytes.withVocabulary(ofSize(300));
+    List<Path> first = tokenFiles();
+    bytes.withVocabulary(ofSize(301));
+    List<Path> second = new ArrayList<>(tokenFiles());
+    second.removeAll(first);
+    for (Path file : second) {
+      Files.write(file, Files.readAllBytes(first.get(0)));
+    }
+    assertThatThrownBy(() -> bytes.withVocabulary(ofSize(301)))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(".tokens is not the token file that is asked for")
+        .hasMessageContaining("it is of another vocabulary")
+        .hasMessageContaining(ofSize(300).sha256())
+        .hasMessageContaining(ofSize(301).sha256())
+        .hasMessageContaining("delete it, and it is written anew");
+  }
+
+  @Test
+  void refuses_token_files_that_are_damaged() throws Exception {
+    Corpus bytes = Corpus.folder(wikiText("%s.txt"));
+    WordVocabulary vocabulary = ofSize(300);
+    bytes.withVocabulary(vocabulary);
+    for (Path file : tokenFiles().subList(0, 1)) {
+      byte[] whole = Files.readAllBytes(file);
+      for (int at = 0; at < whole.length; at++) {
+        if (at >= 120 && at < 128) {
+          continue; // nothing is there
+        }
+        byte[] damaged = whole.clone();
+        damaged[at] ^= 4;
+        Files.write(file, damaged);
+        assertThatThrownBy(() -> bytes.withVocabulary(vocabulary))
+            .as("byte %d", at)
+            .isInstanceOf(IOException.class)
+            .hasMessageContaining("is not the token file that is asked for");
+      }
+      for (int length = 0; length < whole.length; length++) {
+        Files.write(file, Arrays.copyOf(whole, length));
+        assertThatThrownBy(() -> bytes.withVocabulary(vocabulary))
+            .as("%d bytes", length)
+            .isInstanceOf(IOException.class)
+            .hasMessageContaining("is not the token file that is asked for");
+      }
+      Files.write(file, whole);
+    }
+    assertThat(tokens(bytes.withVocabulary(vocabulary).test())).hasSize(8);
+  }
+}
