@@ -112,10 +112,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
           decay >= 0 && decay <= 1,
           "the decay of dynamic evaluation must lie between 0 and 1, but is %s",
           decay);
-      checkArgument(
-          precision == null || precision == DataType.FLOAT32 || precision == DataType.FLOAT16,
-          "precision must be FLOAT32 or FLOAT16, but is %s",
-          precision);
+      WorkingWeights.check(precision);
     }
 
     /**

@@ -15,10 +15,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongUnaryOperator;
 
-/**
- * Options of a {@link SHARNNTrainer}. Every default but {@link #zeroStateProbability} is the
- * paper's.
- */
+/** A trainer's options. Every default but {@link #zeroStateProbability} is the paper's. */
 public final class SHARNNTrainerBuilder {
 
   static final double ZERO_STATE = 0.01;
@@ -158,8 +155,7 @@ public final class SHARNNTrainerBuilder {
   /**
    * Puts {@link Lookahead} around the optimizer, whatever it is. Default none.
    *
-   * @param steps updates from one move of the slow weights to the next, at least 1; 5 to 6 are
-   *     usual
+   * @param steps updates between two moves of the slow weights, at least 1; 5 to 6 are usual
    * @param alpha how far the slow weights go, above 0 and at most 1; 0.5 to 0.8 are usual
    * @return this builder
    */
@@ -172,10 +168,9 @@ public final class SHARNNTrainerBuilder {
 
   /**
    * Evaluates an exponential moving average of the weights in their place, keeps the best average
-   * and ends with it; training goes on with the weights themselves. The average is corrected for
-   * its start: after t updates the weights after update s count {@code decay^(t - s)}, over the sum
-   * of these from 1 to t. It takes the memory of the FLOAT32 weights once more, and again for a
-   * moment at each evaluation. Default 0, no average.
+   * and ends with it; training goes on with the weights themselves. After t updates the weights
+   * after update s count {@code decay^(t - s)}, over the sum of these from 1 to t. It takes the
+   * memory of the FLOAT32 weights, and again at each evaluation. Default 0, no average.
    *
    * @param decay above 0 and below 1: 0.999 averages over about the last 1000 updates; 0 for none
    * @return this builder
@@ -330,10 +325,7 @@ public final class SHARNNTrainerBuilder {
         batchSize,
         accumulation);
     checkArgument(clipNorm > 0, "clipNorm must be above 0, but is %s", clipNorm);
-    checkArgument(
-        averageDecay >= 0 && averageDecay < 1,
-        "averageDecay must be at least 0 and below 1, but is %s",
-        averageDecay);
+    WeightAverage.check(averageDecay);
     SequenceCrossEntropy.check(labelSmoothing, SHARNN.of(model).config().hasSplits());
     checkArgument(
         zeroStateProbability >= 0 && zeroStateProbability < 1,
@@ -343,13 +335,7 @@ public final class SHARNNTrainerBuilder {
         evaluationInterval >= 0,
         "evaluationInterval must be at least 0, but is %s",
         evaluationInterval);
-    checkArgument(
-        precision == null || precision == DataType.FLOAT32 || precision == DataType.FLOAT16,
-        "precision must be FLOAT32 or FLOAT16, but is %s%s",
-        precision,
-        precision == DataType.BFLOAT16
-            ? ": this version of DJL's PyTorch engine has no BFLOAT16"
-            : "");
+    WorkingWeights.check(precision);
     checkArgument(
         precision != DataType.FLOAT16 || usesLamb(),
         "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",

@@ -30,6 +30,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -95,10 +96,10 @@ record TrainingRecord(
   private static final Gson GSON =
       new GsonBuilder()
           .setPrettyPrinting()
-          .registerTypeAdapter(double.class, new AnyDouble())
-          .registerTypeAdapter(Double.class, new AnyDouble())
-          .registerTypeAdapter(float.class, new AnyFloat())
-          .registerTypeAdapter(Float.class, new AnyFloat())
+          .registerTypeAdapter(double.class, new AnyNumber<>(Double::valueOf))
+          .registerTypeAdapter(Double.class, new AnyNumber<>(Double::valueOf))
+          .registerTypeAdapter(float.class, new AnyNumber<>(Float::valueOf))
+          .registerTypeAdapter(Float.class, new AnyNumber<>(Float::valueOf))
           .create();
 
   TrainingRecord {
@@ -307,11 +308,17 @@ record TrainingRecord(
   }
 
   /** JSON has no infinity and no NaN: as strings. */
-  private static final class AnyDouble extends TypeAdapter<Double> {
+  private static final class AnyNumber<N extends Number> extends TypeAdapter<N> {
+
+    private final Function<String, N> parse;
+
+    private AnyNumber(Function<String, N> parse) {
+      this.parse = parse;
+    }
 
     @Override
-    public void write(JsonWriter out, Double value) throws IOException {
-      if (Double.isFinite(value)) {
+    public void write(JsonWriter out, N value) throws IOException {
+      if (Double.isFinite(value.doubleValue())) {
         out.value(value);
       } else {
         out.value(value.toString());
@@ -319,25 +326,8 @@ record TrainingRecord(
     }
 
     @Override
-    public Double read(JsonReader in) throws IOException {
-      return Double.valueOf(in.nextString());
-    }
-  }
-
-  private static final class AnyFloat extends TypeAdapter<Float> {
-
-    @Override
-    public void write(JsonWriter out, Float value) throws IOException {
-      if (Float.isFinite(value)) {
-        out.value(value);
-      } else {
-        out.value(value.toString());
-      }
-    }
-
-    @Override
-    public Float read(JsonReader in) throws IOException {
-      return Float.valueOf(in.nextString());
+    public N read(JsonReader in) throws IOException {
+      return parse.apply(in.nextString());
     }
   }
 }

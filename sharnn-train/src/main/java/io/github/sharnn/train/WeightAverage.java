@@ -1,5 +1,7 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDScope;
@@ -33,6 +35,14 @@ final class WeightAverage implements AutoCloseable {
     this.decay = decay;
     this.ids = ids;
     this.weights = weights;
+  }
+
+  /** Checks the option; 0 is for no average. */
+  static void check(double averageDecay) {
+    checkArgument(
+        averageDecay >= 0 && averageDecay < 1,
+        "averageDecay must be at least 0 and below 1, but is %s",
+        averageDecay);
   }
 
   /** Takes the weights after an update in, in a few launches. */

@@ -29,6 +29,17 @@ final class WorkingWeights implements AutoCloseable {
     to = aliases(working);
   }
 
+  /** Checks the option; null is for the device's default. */
+  static void check(DataType precision) {
+    checkArgument(
+        precision == null || precision == DataType.FLOAT32 || precision == DataType.FLOAT16,
+        "precision must be FLOAT32 or FLOAT16, but is %s%s",
+        precision,
+        precision == DataType.BFLOAT16
+            ? ": this version of DJL's PyTorch engine has no BFLOAT16"
+            : "");
+  }
+
   /** Initializes the model where needed, and copies it for FLOAT16. */
   static WorkingWeights of(Model model, DataType precision, Shape tokens) {
     SHARNN block = SHARNN.of(model);
