@@ -4,28 +4,15 @@ import static io.github.sharnn.TestModels.initialized;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a model carries from one segment to the next, and what it forgets. */
-class CarriedStateTest {
-
-  private final NDManager manager = NDManager.newBaseManager();
-
-  static IntStream seeds() {
-    return IntStream.range(0, 20);
-  }
-
-  @AfterEach
-  void close() {
-    manager.close();
-  }
+class CarriedStateTest extends SeededModels {
 
   @ParameterizedTest
   @MethodSource("seeds")

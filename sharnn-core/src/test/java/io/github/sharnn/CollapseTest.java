@@ -6,27 +6,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import java.util.Random;
-import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** A collapsed model gives what the trained one does, with fewer parameters. */
-class CollapseTest {
-
-  private final NDManager manager = NDManager.newBaseManager();
-
-  static IntStream seeds() {
-    return IntStream.range(0, 20);
-  }
-
-  @AfterEach
-  void close() {
-    manager.close();
-  }
+class CollapseTest extends SeededModels {
 
   @ParameterizedTest
   @MethodSource("seeds")

@@ -10,7 +10,6 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.SequentialBlock;
@@ -20,25 +19,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class SHARNNTest {
-
-  private final NDManager manager = NDManager.newBaseManager();
-
-  static IntStream seeds() {
-    return IntStream.range(0, 20);
-  }
-
-  @AfterEach
-  void close() {
-    manager.close();
-  }
+class SHARNNTest extends SeededModels {
 
   @ParameterizedTest
   @MethodSource("seeds")

@@ -6,14 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Blocks;
-import ai.djl.training.ParameterStore;
-import io.github.sharnn.SHARNN;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -249,13 +246,7 @@ class SHARNNGeneratorTest {
           tokens[t] = bytes[t] & 0xFF;
         }
         NDArray logits =
-            SHARNN
-                .of(model)
-                .forward(
-                    new ParameterStore(manager, false),
-                    new NDList(manager.create(tokens, new Shape(1, tokens.length))),
-                    false)
-                .singletonOrThrow();
+            TinyModel.logits(model, manager.create(tokens, new Shape(1, tokens.length)));
         int[] recent =
             Arrays.copyOfRange(tokens, Math.max(tokens.length - window, 0), tokens.length);
         text.write(sampler.sample(lastLogits(logits), random, recent));

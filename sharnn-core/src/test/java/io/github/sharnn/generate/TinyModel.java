@@ -1,9 +1,12 @@
 package io.github.sharnn.generate;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.NormalInitializer;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
@@ -29,5 +32,11 @@ final class TinyModel {
     block.setInitializer(new NormalInitializer(0.7f), Parameter.Type.WEIGHT);
     block.initialize(model.getNDManager(), dataType, new Shape(1, 1));
     return model;
+  }
+
+  /** Of a whole text at once, from {@code (1, T)} to {@code (1, T, V)}. */
+  static NDArray logits(Model model, NDArray tokens) {
+    ParameterStore parameterStore = new ParameterStore(tokens.getManager(), false);
+    return SHARNN.of(model).forward(parameterStore, new NDList(tokens), false).singletonOrThrow();
   }
 }

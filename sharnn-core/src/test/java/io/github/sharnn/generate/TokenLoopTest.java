@@ -76,14 +76,7 @@ class TokenLoopTest {
     Arrays.setAll(tokens, t -> Byte.toUnsignedLong(prompt[t]));
     try (Model model = TinyModel.of(TinyModel.builder().memoryLength(3000));
         NDManager manager = model.getNDManager().newSubManager()) {
-      NDArray whole =
-          SHARNN
-              .of(model)
-              .forward(
-                  new ParameterStore(manager, false),
-                  new NDList(manager.create(tokens, new Shape(1, tokens.length))),
-                  false)
-              .singletonOrThrow();
+      NDArray whole = TinyModel.logits(model, manager.create(tokens, new Shape(1, tokens.length)));
       assertThat(manager.create(logitsAfter(model, prompt)))
           .isCloseTo(whole.get(new NDIndex("0, -1")), 1e-5);
     }

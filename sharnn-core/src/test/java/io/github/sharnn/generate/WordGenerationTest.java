@@ -7,13 +7,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.Model;
 import ai.djl.inference.Predictor;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.training.ParameterStore;
 import com.google.common.primitives.Ints;
-import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.vocabulary.WordVocabulary;
 import java.io.ByteArrayOutputStream;
@@ -44,13 +41,7 @@ class WordGenerationTest {
     for (int i = 0; i < length; i++) {
       try (NDManager manager = model.getNDManager().newSubManager()) {
         NDArray input = manager.create(tokens, new Shape(1, tokens.length));
-        float[] logits =
-            SHARNN
-                .of(model)
-                .forward(new ParameterStore(manager, false), new NDList(input), false)
-                .singletonOrThrow()
-                .get(new NDIndex("0, -1"))
-                .toFloatArray();
+        float[] logits = TinyModel.logits(model, input).get(new NDIndex("0, -1")).toFloatArray();
         int[] recent =
             Arrays.copyOfRange(tokens, Math.max(tokens.length - window, 0), tokens.length);
         tokens = Ints.concat(tokens, new int[] {sampler.sample(logits, random, recent)});

@@ -15,6 +15,7 @@ import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,6 +43,22 @@ class GoldenCheckTest {
     assertThat(report.passed()).isTrue();
   }
 
+  /** A golden folder's files, with one of the expected tensors changed. */
+  private static void copyWithChange(Path folder, String tensor, Consumer<NDArray> change)
+      throws Exception {
+    for (String file : new String[] {"config.json", "model.safetensors"}) {
+      Files.copy(golden("single-head").resolve(file), folder.resolve(file));
+    }
+    try (NDManager manager = NDManager.newBaseManager();
+        OutputStream out = Files.newOutputStream(folder.resolve("expected.safetensors"))) {
+      Map<String, NDArray> expected =
+          SafetensorsWeights.readTensors(
+              manager, golden("single-head").resolve("expected.safetensors"));
+      change.accept(expected.get(tensor));
+      new NDList(expected.values()).encode(out, NDList.Encoding.SAFETENSORS);
+    }
+  }
+
   @ParameterizedTest
   @CsvSource({
     "eval.2.output, output",
@@ -54,17 +71,7 @@ class GoldenCheckTest {
   })
   void names_the_tensor_that_differs(String tensor, String kind, @TempDir Path folder)
       throws Exception {
-    for (String file : new String[] {"config.json", "model.safetensors"}) {
-      Files.copy(golden("single-head").resolve(file), folder.resolve(file));
-    }
-    try (NDManager manager = NDManager.newBaseManager();
-        OutputStream out = Files.newOutputStream(folder.resolve("expected.safetensors"))) {
-      Map<String, NDArray> expected =
-          SafetensorsWeights.readTensors(
-              manager, golden("single-head").resolve("expected.safetensors"));
-      expected.get(tensor).muli(1.001f);
-      new NDList(expected.values()).encode(out, NDList.Encoding.SAFETENSORS);
-    }
+    copyWithChange(folder, tensor, array -> array.muli(1.001f));
     GoldenReport report = GoldenCheck.run(folder, null);
     assertThat(report.passed()).isFalse();
     assertThat(report.worst().stream().filter(m -> !m.passed()))
@@ -126,17 +133,8 @@ class GoldenCheckTest {
   })
   void gives_native_code_no_token_outside_the_vocabulary(
       String tensor, long token, String message, @TempDir Path folder) throws Exception {
-    for (String file : new String[] {"config.json", "model.safetensors"}) {
-      Files.copy(golden("single-head").resolve(file), folder.resolve(file));
-    }
-    try (NDManager manager = NDManager.newBaseManager();
-        OutputStream out = Files.newOutputStream(folder.resolve("expected.safetensors"))) {
-      Map<String, NDArray> expected =
-          SafetensorsWeights.readTensors(
-              manager, golden("single-head").resolve("expected.safetensors"));
-      expected.get(tensor).set(new NDIndex("2, 1"), manager.create(token));
-      new NDList(expected.values()).encode(out, NDList.Encoding.SAFETENSORS);
-    }
+    copyWithChange(
+        folder, tensor, array -> array.set(new NDIndex("2, 1"), array.getManager().create(token)));
     assertThatThrownBy(() -> GoldenCheck.run(folder, null))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageStartingWith(tensor + " must lie between 0 and vocabSize - 1 (28)")
