@@ -1,9 +1,6 @@
 package io.github.sharnn.generate;
 
 import ai.djl.ndarray.NDList;
-import io.github.sharnn.vocabulary.TokenDecoder;
-import java.util.SplittableRandom;
-import java.util.random.RandomGenerator;
 
 /**
  * The bytes that follow one prompt, those of a token computed when they are asked for. Its arrays
@@ -11,40 +8,20 @@ import java.util.random.RandomGenerator;
  */
 final class GeneratedBytes implements AutoCloseable {
 
-  private final SHARNNGenerator options;
   private final TokenLoop loop;
-  private final int[] prompt; // its tokens
-  private final TokenDecoder decoder;
-  private final RandomGenerator random;
-  private final StopText stop;
-  private final RecentTokens recent;
-  private boolean dropSpace; // before the first word
+  private final DrawnTokens tokens;
   private float[] logits; // of the first token; null: to be computed, from the last
-  private int last;
-  private int tokens;
-  private int count;
-  private boolean ended;
+  private boolean closed;
 
-  /** Starts after a prompt that has not been fed. */
-  GeneratedBytes(SHARNNGenerator options, TokenLoop loop, byte[] prompt) {
-    this.options = options;
+  /** Starts after a prompt that has not been fed; closes the loop. */
+  GeneratedBytes(TokenLoop loop, DrawnTokens tokens) {
     this.loop = loop;
-    this.prompt = options.tokens(prompt);
-    random = new SplittableRandom(options.seed());
-    stop = new StopText(options.stop());
-    recent = new RecentTokens(options.penalizedTokens(this.prompt.length));
-    decoder = options.vocabulary().decoder();
-    for (int token : this.prompt) {
-      recent.add(token);
-      decoder.decode(token); // whether a space comes next depends on what was before
-    }
-    // to words a prompt ends alike with its last space and without it
-    dropSpace = !options.vocabulary().lossless() && prompt[prompt.length - 1] == ' ';
+    this.tokens = tokens;
   }
 
   /** Feeds the prompt but for its last segment, and returns that segment's inputs. */
   NDList inputs() {
-    return loop.prefill(prompt);
+    return loop.prefill(tokens.prompt());
   }
 
   /** Takes what the model made of {@link #inputs()}. */
@@ -60,61 +37,28 @@ final class GeneratedBytes implements AutoCloseable {
 
   /** Hands out the next token's bytes, which may be none, or returns false if there is none. */
   boolean tryAdvance(SHARNNGenerator.ByteConsumer consumer) {
-    if (ended) {
+    if (closed) {
       return false;
     }
-    float[] next = logits == null ? loop.next(last) : logits;
+    float[] next = logits == null ? loop.next(tokens.last()) : logits;
     logits = null;
-    draw(next, consumer);
-    return true;
-  }
-
-  /**
-   * Draws the next token from its logits and hands out its bytes; after the last it closes this.
-   */
-  void draw(float[] next, SHARNNGenerator.ByteConsumer consumer) {
-    last = options.sampler().sample(next, random, recent.toArray());
-    recent.add(last);
-    tokens++;
-    boolean end = tokens == options.length();
-    for (byte each : decoder.decode(last)) {
-      boolean dropped = dropSpace && each == ' ';
-      dropSpace = false;
-      if (dropped) {
-        continue;
-      }
-      count++;
-      boolean stopped = stop.endsWith(each);
-      consumer.accept(each);
-      if (stopped) { // what the token goes on with comes after the stop
-        end = true;
-        break;
-      }
-    }
-    if (end) {
+    tokens.draw(next, consumer);
+    if (tokens.ended()) {
       close();
     }
-  }
-
-  /** The newest token. */
-  long token() {
-    return last;
-  }
-
-  boolean ended() {
-    return ended;
+    return true;
   }
 
   /** How many bytes there have been. */
   int count() {
-    return count;
+    return tokens.count();
   }
 
   /** Ends the bytes and frees the arrays; for the second time it does nothing. */
   @Override
   public void close() {
-    if (!ended) {
-      ended = true;
+    if (!closed) {
+      closed = true;
       loop.close();
     }
   }

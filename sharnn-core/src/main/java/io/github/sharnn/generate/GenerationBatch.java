@@ -3,9 +3,11 @@ package io.github.sharnn.generate;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNDecoder;
+import io.github.sharnn.SHARNNState;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -26,41 +28,41 @@ import java.util.function.Consumer;
  * }</pre>
  *
  * <p>All streams take one step of the model together, which takes hardly longer on a GPU than one
- * alone. Prompts are fed one by one. A stream that has ended makes room for one that waits. Each
- * gets what its generator gives alone, but for rounding: a product of more rows may sum in another
- * order, so logits may differ in their last bits, and a rare draw with them.
+ * alone, and so are prompts fed that are no longer than the model's {@code memoryLength}. A stream
+ * that has ended makes room for one that waits. Each gets what its generator gives alone, but for
+ * rounding: a product of more rows may sum in another order, so logits may differ in their last
+ * bits, and a rare draw with them.
  *
  * <p>For one thread; callbacks run on it.
  */
 public final class GenerationBatch {
 
+  private static final int MOST_POSITIONS = 1 << 14; // of prompts side by side; bounds their memory
+
   private final Model model;
   private int streams = 64;
   private DataType precision; // null: the weights' own
   private final Queue<Stream> waiting =
-      new PriorityQueue<>(Comparator.comparingInt((Stream stream) -> -stream.prompt.length));
+      new PriorityQueue<>(Comparator.comparingInt(Stream::promptLength).reversed());
 
   private GenerationBatch(Model model) {
     this.model = model;
   }
 
-  /** A prompt and what becomes of it. */
-  private record Stream(
-      SHARNNGenerator options,
-      byte[] prompt,
-      SHARNNGenerator.ByteConsumer callback,
-      Runnable end) {}
+  /** What follows a prompt, and what becomes of it. */
+  private record Stream(DrawnTokens tokens, SHARNNGenerator.ByteConsumer callback, Runnable end) {
 
-  /** A stream after its prompt. */
-  private record Running(GeneratedBytes bytes, Stream stream) {
+    int promptLength() {
+      return tokens.prompt().length;
+    }
 
     /** Hands out the next token and returns whether another follows. */
     boolean draw(float[] logits) {
-      bytes.draw(logits, stream.callback);
-      if (bytes.ended()) {
-        stream.end.run();
+      tokens.draw(logits, callback);
+      if (tokens.ended()) {
+        end.run();
       }
-      return !bytes.ended();
+      return !tokens.ended();
     }
   }
 
@@ -107,7 +109,8 @@ public final class GenerationBatch {
    * @param prompt the bytes to go on from, at least one token; not repeated in the output
    * @param callback receives each token's bytes as soon as it is drawn
    * @return this batch
-   * @throws IllegalArgumentException if the generator has another model
+   * @throws IllegalArgumentException if the generator has another model, or the prompt is none for
+   *     {@link SHARNNGenerator#generate(byte[], SHARNNGenerator.ByteConsumer)}
    */
   public GenerationBatch add(
       SHARNNGenerator options, byte[] prompt, SHARNNGenerator.ByteConsumer callback) {
@@ -121,7 +124,8 @@ public final class GenerationBatch {
    * @param prompt the text to go on from, as UTF-8; not repeated in the output
    * @param text receives the text in pieces of whole characters, never empty
    * @return this batch
-   * @throws IllegalArgumentException if the generator has another model
+   * @throws IllegalArgumentException if the generator has another model, or the prompt is none for
+   *     {@link SHARNNGenerator#generate(byte[], SHARNNGenerator.ByteConsumer)}
    */
   public GenerationBatch add(SHARNNGenerator options, String prompt, Consumer<String> text) {
     Utf8Decoder decoder = new Utf8Decoder(text);
@@ -135,15 +139,13 @@ public final class GenerationBatch {
         "the generator's model (%s) must be the batch's (%s): one step serves all streams",
         options.model().getName(),
         model.getName());
-    waiting.add(new Stream(options, prompt.clone(), callback, end));
+    waiting.add(new Stream(new DrawnTokens(options, prompt), callback, end));
     return this;
   }
 
   /**
    * Generates all texts; the batch is empty afterwards.
    *
-   * @throws IllegalArgumentException if a prompt is empty, has no token or has a byte outside the
-   *     vocabulary
    * @throws IllegalStateException if the model has no weights
    */
   public void run() {
@@ -151,13 +153,13 @@ public final class GenerationBatch {
       return;
     }
     SHARNN block = SHARNN.of(model);
-    List<Running> running = new ArrayList<>(); // in the decoder's order
+    List<Stream> running = new ArrayList<>(); // in the decoder's order
     try (SHARNNDecoder decoder =
         SHARNNDecoder.of(
             block, model.getNDManager(), Math.min(streams, waiting.size()), precision)) {
       do {
         while (!waiting.isEmpty() && running.size() < streams) {
-          start(waiting.remove(), decoder, running);
+          start(block, nextPrompts(block, streams - running.size()), decoder, running);
         }
         step(decoder, running);
       } while (!waiting.isEmpty() || !running.isEmpty());
@@ -166,29 +168,62 @@ public final class GenerationBatch {
     }
   }
 
-  /** Feeds a prompt, draws the first token and, unless it is the last, joins the others. */
-  private void start(Stream stream, SHARNNDecoder decoder, List<Running> running) {
-    try (TokenLoop loop = stream.options.loop(model.getNDManager())) {
-      GeneratedBytes bytes = new GeneratedBytes(stream.options, loop, stream.prompt);
-      Running next = new Running(bytes, stream);
-      if (next.draw(loop.accept(loop.forward(bytes.inputs())))) {
-        decoder.add(loop.state());
-        running.add(next);
+  /** The longest prompt that waits, and those that are read beside it. */
+  private List<Stream> nextPrompts(SHARNN block, int room) {
+    Stream longest = waiting.remove();
+    List<Stream> next = new ArrayList<>(List.of(longest));
+    int most = Math.min(MOST_POSITIONS / longest.promptLength(), room);
+    boolean fits = longest.promptLength() <= block.config().memoryLength();
+    while (fits && next.size() < most && !waiting.isEmpty()) {
+      next.add(waiting.remove());
+    }
+    return next;
+  }
+
+  /** Feeds prompts, draws their first tokens and lets those join the others that go on. */
+  private void start(SHARNN block, List<Stream> next, SHARNNDecoder decoder, List<Stream> running) {
+    NDManager manager = model.getNDManager();
+    if (next.size() == 1) {
+      Stream stream = next.get(0);
+      try (TokenLoop loop = new TokenLoop(block, manager, precision)) {
+        float[] logits = loop.accept(loop.forward(loop.prefill(stream.tokens.prompt())));
+        start(stream, logits, loop.state(), decoder, running);
+      }
+      return;
+    }
+    List<int[]> prompts = next.stream().map(stream -> stream.tokens.prompt()).toList();
+    try (PromptBatch batch = new PromptBatch(block, manager, prompts)) {
+      List<PromptBatch.Result> results = batch.read();
+      for (int i = 0; i < next.size(); i++) {
+        PromptBatch.Result result = results.get(i);
+        start(next.get(i), result.logits(), result.state(), decoder, running);
       }
     }
   }
 
-  private static void step(SHARNNDecoder decoder, List<Running> running) {
+  private static void start(
+      Stream stream,
+      float[] logits,
+      SHARNNState state,
+      SHARNNDecoder decoder,
+      List<Stream> running) {
+    if (stream.draw(logits)) {
+      decoder.add(state);
+      running.add(stream);
+    }
+  }
+
+  private static void step(SHARNNDecoder decoder, List<Stream> running) {
     if (running.isEmpty()) {
       return;
     }
-    long[] tokens = running.stream().mapToLong(stream -> stream.bytes.token()).toArray();
+    long[] tokens = running.stream().mapToLong(stream -> stream.tokens.last()).toArray();
     float[][] logits = decoder.next(tokens);
     // backwards, since the last takes the place of one that ends
     for (int i = running.size() - 1; i >= 0; i--) {
       if (!running.get(i).draw(logits[i])) {
         decoder.remove(i);
-        Running last = running.remove(running.size() - 1);
+        Stream last = running.remove(running.size() - 1);
         if (i < running.size()) {
           running.set(i, last);
         }

@@ -275,22 +275,12 @@ public final class SHARNNGenerator {
 
   /** Starts the bytes after a prompt on the manager's device. */
   GeneratedBytes start(NDManager manager, byte[] prompt) {
-    TokenLoop loop = loop(manager);
-    try {
-      return new GeneratedBytes(this, loop, prompt);
-    } catch (RuntimeException e) {
-      loop.close();
-      throw e;
-    }
-  }
-
-  /** Starts a stream on the manager's device. */
-  TokenLoop loop(NDManager manager) {
+    DrawnTokens tokens = new DrawnTokens(this, prompt);
     SHARNN block = SHARNN.of(model);
     checkState(
         block.isInitialized(),
         "model %s must have weights before it generates: train it or get it from SHARNN.load",
         model.getName());
-    return new TokenLoop(block, manager, precision);
+    return new GeneratedBytes(new TokenLoop(block, manager, precision), tokens);
   }
 }

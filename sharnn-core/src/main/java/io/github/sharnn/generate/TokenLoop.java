@@ -22,7 +22,7 @@ import java.util.Arrays;
  */
 final class TokenLoop implements AutoCloseable {
 
-  private static final int SEGMENT_LENGTH = 1024; // tokens; bounds the prompt's activations
+  static final int SEGMENT_LENGTH = 1024; // tokens; bounds the prompt's activations
 
   private final SHARNN model;
   private final NDManager manager;

@@ -143,8 +143,7 @@ class GenerationBatchTest {
     assertThatThrownBy(() -> batch.streams(0))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("streams must be at least 1, but is 0");
-    batch.add(generator, "", piece -> {});
-    assertThatThrownBy(batch::run)
+    assertThatThrownBy(() -> batch.add(generator, "", piece -> {}))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("prompt must not be empty");
     try (Model other = SHARNN.of(model).withMemoryLength(3).newModel("other")) {
