@@ -5,9 +5,12 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.Set;
 
 /** What blocks ask of their inputs. */
 final class Inputs {
+
+  private static final Set<DataType> TYPES = Set.of(DataType.INT64, DataType.INT32);
 
   private Inputs() {}
 
@@ -27,9 +30,13 @@ final class Inputs {
    */
   static void checkTokens(NDArray tokens, int vocabularySize) {
     checkArgument(
-        tokens.getShape().dimension() == 2,
-        "tokens must have the shape (batch, time), but have %s",
+        tokens.getShape().dimension() == 2 && tokens.size() > 0,
+        "tokens must have the shape (batch, time), both at least 1, but have %s",
         tokens.getShape());
+    checkArgument(
+        TYPES.contains(tokens.getDataType()),
+        "tokens must be of INT64 or INT32, but are of %s",
+        tokens.getDataType());
     // reading them back from a GPU would stall it at every step
     if (tokens.getDevice().isGpu()) {
       return;

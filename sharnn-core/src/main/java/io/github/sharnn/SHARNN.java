@@ -50,7 +50,7 @@ import java.util.stream.IntStream;
  *
  * <ul>
  *   <li>Inputs: {@code [tokens]}, from a zero state, or {@code [tokens, state...]}: tokens {@code
- *       (B, T)} of an integer type, each in [0, V); the state as {@link SHARNNState#toNDList()}
+ *       (B, T)} of INT64 or INT32, each in [0, V); the state as {@link SHARNNState#toNDList()}
  *       lists it
  *   <li>Outputs: {@code [logits]} or {@code [logits, state...]}: logits {@code (B, T, V)}; with
  *       splits and labels, the labels' log-probabilities {@code (B, T)}
@@ -182,8 +182,8 @@ public final class SHARNN extends AbstractBlock {
    * @param state the state before the segment
    * @param training whether dropout is on and gradients flow into the weights
    * @return the output, logits and the next state
-   * @throws IllegalArgumentException if tokens are not {@code (B, T)} or, checked where they are in
-   *     the CPU's memory, lie outside the vocabulary
+   * @throws IllegalArgumentException if tokens are not {@code (B, T)}, not of INT64 or INT32 or,
+   *     checked where they are in the CPU's memory, lie outside the vocabulary
    */
   public Output forward(
       ParameterStore parameterStore, NDArray tokens, SHARNNState state, boolean training) {

@@ -6,6 +6,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.BlockFactory;
 import ai.djl.translate.ArgumentsUtil;
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.Map;
 
@@ -34,12 +35,14 @@ public final class SHARNNBlockFactory implements BlockFactory {
    * @param arguments those of {@code serving.properties} and {@code Criteria}
    * @return the block, with its weights
    * @throws IOException if the folder or file can't be read, or holds no saved SHARNN
-   * @throws IllegalArgumentException if {@code memoryLength} is not a whole number of at least 0
+   * @throws IllegalArgumentException if {@code memoryLength} is not a whole number of at least 0,
+   *     or the device is a GPU that is not there
    */
   @Override
   public Block newBlock(Model model, Path folder, Map<String, ?> arguments) throws IOException {
     boolean loaded = false;
     try {
+      Devices.require(model.getNDManager().getDevice());
       Block block =
           SavedModel.read(SavedModel.newestFile(folder), model, read -> backOff(read, arguments));
       loaded = true;
@@ -58,9 +61,9 @@ public final class SHARNNBlockFactory implements BlockFactory {
     if (positions == null) {
       return block;
     }
-    try {
-      return block.withMemoryLength(Integer.parseInt(positions));
-    } catch (NumberFormatException e) {
+    try { // numbers from JSON are 64.0 where 64 is meant
+      return block.withMemoryLength(new BigDecimal(positions).intValueExact());
+    } catch (NumberFormatException | ArithmeticException e) {
       throw new IllegalArgumentException(
           "the argument memoryLength must be a whole number of at least 0, but is " + positions, e);
     }

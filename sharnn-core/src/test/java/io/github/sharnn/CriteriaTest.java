@@ -3,8 +3,11 @@ package io.github.sharnn;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
+import ai.djl.Device;
 import ai.djl.Model;
+import ai.djl.engine.Engine;
 import ai.djl.inference.Predictor;
 import ai.djl.modality.Input;
 import ai.djl.modality.Output;
@@ -178,6 +181,10 @@ class CriteriaTest {
     set("memoryLength", "3");
     Path properties = folder.resolve("serving.properties");
     String own = Files.readString(properties);
+    try (ZooModel<String, String> model =
+        criteria(folder).optArgument("memoryLength", 4.0).build().loadModel()) {
+      assertThat(SHARNN.of(model).config().memoryLength()).isEqualTo(4);
+    }
     try (ZooModel<String, String> model = criteria(folder).build().loadModel()) {
       assertThat(SHARNN.of(model).config().memoryLength()).isEqualTo(3);
       assertThat(SHARNNConfig.fromJson(model.getProperty(SHARNN.CONFIG_PROPERTY)))
@@ -234,12 +241,21 @@ class CriteriaTest {
     "topK, 1.5, the argument topK must be a whole number",
     "temperature, warm, 'the argument temperature must be a number, but is warm'",
     "memoryLength, -1, 'memoryLength must be at least 0, but is -1'",
-    "memoryLength, long, the argument memoryLength must be a whole number"
+    "memoryLength, long, the argument memoryLength must be a whole number",
+    "memoryLength, 1.5, the argument memoryLength must be a whole number"
   })
   void refuses_an_option_that_breaks_its_rule(String name, String value, String message) {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> criteria(folder).optArgument(name, value).build().loadModel())
         .withMessageContaining(message);
+  }
+
+  @Test
+  void says_why_a_gpu_is_not_there() {
+    assumeThat(Engine.getEngine("PyTorch").hasCapability("CUDA")).isFalse();
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> criteria(folder).optDevice(Device.gpu()).build().loadModel())
+        .withMessageContaining("gpu0 was asked for, but is not there");
   }
 
   /** DJL's own reader would believe the lengths in the file. */

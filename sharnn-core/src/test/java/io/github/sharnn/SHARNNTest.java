@@ -242,15 +242,21 @@ class SHARNNTest extends SeededModels {
   }
 
   @Test
-  void rejects_tokens_of_another_rank() {
+  void rejects_tokens_of_another_rank_or_type() {
     SHARNN model = initialized(tiny(), manager, 1);
     NDArray flat = manager.create(new int[] {3, 5});
     NDArray cube = flat.reshape(1, 2, 1);
-    for (NDArray tokens : List.of(flat, cube)) {
+    NDArray none = manager.create(new int[0], new Shape(1, 0));
+    for (NDArray tokens : List.of(flat, cube, none)) {
       assertThatThrownBy(() -> TestModels.logits(model, manager, tokens))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessage("tokens must have the shape (batch, time), but have " + tokens.getShape());
+          .hasMessage(
+              "tokens must have the shape (batch, time), both at least 1, but have "
+                  + tokens.getShape());
     }
+    assertThatThrownBy(() -> TestModels.logits(model, manager, manager.zeros(new Shape(1, 2))))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("tokens must be of INT64 or INT32, but are of float32");
     assertThatThrownBy(
             () -> tiny().build().initialize(manager, DataType.FLOAT32, new Shape(1, 2, 3)))
         .isInstanceOf(IllegalArgumentException.class)

@@ -25,7 +25,7 @@ final class DrawnTokens {
     this.prompt = options.tokens(prompt);
     random = new SplittableRandom(options.seed());
     stop = new StopText(options.stop());
-    recent = new RecentTokens(options.penalizedTokens(this.prompt.length));
+    recent = new RecentTokens(options.penalizedTokens());
     decoder = options.vocabulary().decoder();
     for (int token : this.prompt) {
       recent.add(token);

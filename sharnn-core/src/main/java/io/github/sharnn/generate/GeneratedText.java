@@ -1,5 +1,7 @@
 package io.github.sharnn.generate;
 
+import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
@@ -10,17 +12,23 @@ import java.util.NoSuchElementException;
  * for. {@link SHARNNGenerator#iterate} makes it.
  *
  * <p>Close it: that frees what the model remembers of the text, wherever it is broken off. Nothing
- * comes after that. After the last piece there is nothing left to free. For one thread at a time.
+ * comes after that. After the last piece there is nothing left to free. One that is abandoned keeps
+ * it until the garbage collector finds it, which knows nothing of native memory and may take its
+ * time. For one thread at a time.
  */
 public final class GeneratedText implements Iterator<String>, AutoCloseable {
 
+  private static final Cleaner ABANDONED = Cleaner.create();
+
   private final GeneratedBytes bytes;
+  private final Cleaner.Cleanable arrays;
   private final Deque<String> pieces = new ArrayDeque<>();
   private final Utf8Decoder decoder = new Utf8Decoder(pieces::add);
   private boolean ended;
 
   GeneratedText(GeneratedBytes bytes) {
     this.bytes = bytes;
+    arrays = ABANDONED.register(this, bytes::close);
   }
 
   /**
@@ -30,13 +38,17 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
    */
   @Override
   public boolean hasNext() {
-    while (pieces.isEmpty() && !ended) {
-      if (!bytes.tryAdvance(decoder)) {
-        ended = true;
-        decoder.end();
+    try {
+      while (pieces.isEmpty() && !ended) {
+        if (!bytes.tryAdvance(decoder)) {
+          ended = true;
+          decoder.end();
+        }
       }
+      return !pieces.isEmpty();
+    } finally {
+      Reference.reachabilityFence(this); // no array is freed under a token
     }
-    return !pieces.isEmpty();
   }
 
   /**
@@ -58,6 +70,6 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
   public void close() {
     ended = true;
     pieces.clear();
-    bytes.close();
+    arrays.clean();
   }
 }

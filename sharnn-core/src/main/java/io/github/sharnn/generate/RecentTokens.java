@@ -5,16 +5,23 @@ import java.util.Arrays;
 /** The last tokens of a stream, for a repetition penalty. */
 final class RecentTokens {
 
-  private final int[] ring;
+  private static final int SMALLEST = 64;
+
+  private final int window;
+  private int[] ring; // grows up to the window, which may be all that an endless text has
   private long added;
 
   /** Remembers as many tokens as the window, which may be 0. */
   RecentTokens(int window) {
-    ring = new int[window];
+    this.window = window;
+    ring = new int[Math.min(window, SMALLEST)];
   }
 
   void add(int token) {
-    if (ring.length > 0) {
+    if (added == ring.length && added < window) {
+      ring = Arrays.copyOf(ring, (int) Math.min(2L * ring.length, window));
+    }
+    if (window > 0) {
       ring[(int) (added++ % ring.length)] = token;
     }
   }

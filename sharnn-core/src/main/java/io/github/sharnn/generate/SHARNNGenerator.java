@@ -6,7 +6,6 @@ import static com.google.common.base.Preconditions.checkState;
 import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import com.google.common.math.IntMath;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.nio.charset.StandardCharsets;
@@ -267,10 +266,8 @@ public final class SHARNNGenerator {
   }
 
   /** How many tokens are to be remembered for the repetition penalty; none if there is none. */
-  int penalizedTokens(int promptLength) {
-    return sampler.repetitionPenalty() == 1
-        ? 0
-        : Math.min(repetitionWindow, IntMath.saturatedAdd(promptLength, length));
+  int penalizedTokens() {
+    return sampler.repetitionPenalty() == 1 ? 0 : repetitionWindow;
   }
 
   /** Starts the bytes after a prompt on the manager's device. */

@@ -2,6 +2,7 @@ package io.github.sharnn.generate;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import com.google.common.primitives.Floats;
 import java.util.Arrays;
 import java.util.random.RandomGenerator;
 
@@ -158,7 +159,10 @@ public record Sampler(
           logits.length - 1,
           token);
       float logit = logits[token];
-      penalized[token] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
+      if (Float.isFinite(logit)) { // and stays so, however large the penalty
+        float scaled = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
+        penalized[token] = Floats.constrainToRange(scaled, -Float.MAX_VALUE, Float.MAX_VALUE);
+      }
     }
     return penalized;
   }

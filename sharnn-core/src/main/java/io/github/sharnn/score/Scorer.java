@@ -7,6 +7,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import com.google.common.collect.Lists;
+import com.google.common.primitives.ImmutableIntArray;
 import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
@@ -18,7 +19,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -34,8 +34,9 @@ import java.util.function.Consumer;
  *
  * <p>A segment starts with at most {@code memoryLength - segmentLength} remembered positions,
  * whatever its own length. So a text's score depends neither on the other texts of its batch (but
- * for rounding, below 1e-5 a token) nor on how it is read, and on the segment length only where the
- * memory overflows; a generator's view is that of segment length 1.
+ * for rounding, below 1e-5 a token) nor on how it is read, and on the segment length only in a text
+ * of more than {@code memoryLength - segmentLength} tokens; a generator's view is that of segment
+ * length 1.
  *
  * <p>Many threads may share a scorer. Not while its model is being trained.
  */
@@ -198,7 +199,7 @@ public final class Scorer {
     private final Consumer<int[]> consumer;
     private final TokenEncoder encoder = vocabulary.encoder(this::add);
     private final WordCount words = new WordCount();
-    private final int[] segment = new int[segmentLength];
+    private ImmutableIntArray.Builder segment = ImmutableIntArray.builder();
     private int filled;
     private long bytes;
     private long tokens;
@@ -208,7 +209,8 @@ public final class Scorer {
     }
 
     private void add(int token) {
-      segment[filled++] = token;
+      segment.add(token);
+      filled++;
       tokens++;
       if (filled == segmentLength) {
         hand();
@@ -216,7 +218,8 @@ public final class Scorer {
     }
 
     private void hand() {
-      int[] full = Arrays.copyOf(segment, filled);
+      int[] full = segment.build().toArray();
+      segment = ImmutableIntArray.builder();
       filled = 0;
       consumer.accept(full);
     }

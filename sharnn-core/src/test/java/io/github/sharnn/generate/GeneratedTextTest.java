@@ -86,6 +86,17 @@ class GeneratedTextTest {
   }
 
   @Test
+  void the_arrays_of_an_abandoned_text_go_with_it() throws Exception {
+    assertThat(generator.stream("hello").limit(3).toList()).hasSize(3); // and nobody closes it
+    assertThat(SHARNNGeneratorTest.liveArrays()).isGreaterThan(before);
+    for (int i = 0; i < 200 && SHARNNGeneratorTest.liveArrays() > before; i++) {
+      System.gc();
+      Thread.sleep(50);
+    }
+    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+  }
+
+  @Test
   void two_texts_at_once_are_what_they_are_alone() {
     try (GeneratedText one = generator.iterate("one");
         GeneratedText two = generator.iterate("two")) {

@@ -236,6 +236,20 @@ class SamplerTest {
         .hasMessageContaining("repetitionPenalty must be above 0 and finite, but is " + penalty);
   }
 
+  /** Float.MIN_VALUE is 1.4e-45, and 1 divided by it infinite. */
+  @Test
+  void no_penalty_makes_logits_infinite() {
+    Sampler raising = new Sampler(1, 0, 1, 0, Float.MIN_VALUE);
+    assertThat(raising.probabilities(new float[] {2, 3, -2}, 0)).containsExactly(1, 0, 0);
+    assertThat(raising.probabilities(new float[] {2, 3, -2}, 0, 1)).containsExactly(0.5, 0.5, 0);
+    Sampler lowering = new Sampler(1, 0, 1, 0, Float.MAX_VALUE);
+    assertThat(lowering.probabilities(new float[] {-2, -3, -9}, 0, 1)).containsExactly(0, 0, 1);
+    assertThat(lowering.probabilities(new float[] {-2, -3}, 0, 1)).containsExactly(0.5, 0.5);
+    assertThatThrownBy(() -> raising.probabilities(new float[] {1, Float.POSITIVE_INFINITY}, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("but one is Infinity");
+  }
+
   @Test
   void rejects_logits_without_a_distribution() {
     Sampler sampler = new Sampler();

@@ -153,8 +153,11 @@ class ScorerTest {
   void segments_give_what_one_pass_gives_while_the_memory_holds_all() {
     byte[] text = randomBytes(2, 50);
     try (Model model = model(builder().memoryLength(66))) {
-      Scorer scorer = Scorer.builder(model).segmentLength(16).build();
-      assertClose(scorer.score(text).tokens(), expected(model, (byte) '\n', text));
+      List<TokenScore> expected = expected(model, (byte) '\n', text);
+      for (int segmentLength : new int[] {16, Integer.MAX_VALUE}) {
+        Scorer scorer = Scorer.builder(model).segmentLength(segmentLength).build();
+        assertClose(scorer.score(text).tokens(), expected);
+      }
     }
   }
 

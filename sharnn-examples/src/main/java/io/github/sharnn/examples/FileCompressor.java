@@ -23,9 +23,12 @@ import java.io.DataOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UTFDataFormatException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 
@@ -119,8 +122,8 @@ public final class FileCompressor {
    * @throws IllegalArgumentException if the file has a byte outside the model's vocabulary
    */
   public Sizes compress(Path file, Path compressed, Progress progress) throws IOException {
-    refuseExisting(compressed);
-    byte[] original = Files.readAllBytes(file);
+    checkOutput(compressed);
+    byte[] original = read(file);
     check(original);
     byte[] code = encode(original, progress);
     Path part = part(compressed);
@@ -154,8 +157,8 @@ public final class FileCompressor {
    *     damaged, was compressed with another model, or comes out wrong: then no file is left
    */
   public Sizes decompress(Path compressed, Path file, Progress progress) throws IOException {
-    refuseExisting(file);
-    byte[] bytes = Files.readAllBytes(compressed);
+    checkOutput(file);
+    byte[] bytes = read(compressed);
     Path part = part(file);
     try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
       Header header = readHeader(compressed, in);
@@ -200,6 +203,8 @@ public final class FileCompressor {
       return new Header(length, HashCode.fromBytes(checksum), where);
     } catch (EOFException e) {
       throw new EOFException("it ends within its header");
+    } catch (UTFDataFormatException e) {
+      throw new IOException(compressed + " is damaged: a text in its header is not UTF-8", e);
     }
   }
 
@@ -289,10 +294,22 @@ public final class FileCompressor {
     return hasher.hash().asLong();
   }
 
-  private static void refuseExisting(Path file) throws FileAlreadyExistsException {
-    if (Files.exists(file)) {
+  /** Before the work: nothing is overwritten, and there is a folder to write to. */
+  private static void checkOutput(Path file) throws IOException {
+    if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
       throw new FileAlreadyExistsException(file.toString(), null, "--output");
     }
+    Path folder = file.toAbsolutePath().getParent();
+    if (!Files.isDirectory(folder)) {
+      throw new NoSuchFileException(folder.toString());
+    }
+  }
+
+  private static byte[] read(Path file) throws IOException {
+    if (Files.isDirectory(file)) {
+      throw new IOException(file + " is a folder: name a file");
+    }
+    return Files.readAllBytes(file);
   }
 
   /** What is written has another name until it is whole and right. */

@@ -11,7 +11,7 @@ import io.github.sharnn.score.TokenScore;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.BufferedInputStream;
-import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -81,6 +81,9 @@ final class ScoreCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    if (Files.isDirectory(file)) {
+      throw new IOException(file + " is a folder: name a file");
+    }
     try (Model model = backOff.load(folder, device.device())) {
       Scorer.Builder builder = Scorer.builder(model);
       if (segmentLength != null) {
@@ -125,8 +128,7 @@ final class ScoreCommand implements Callable<Integer> {
   /** A line's newline is scored with it: that it ends there may be the odd thing about it. */
   private void scoreLines(Scorer scorer) throws IOException {
     int number = 0;
-    // as Latin-1 any byte is a character
-    try (BufferedReader in = Files.newBufferedReader(file, StandardCharsets.ISO_8859_1)) {
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
       for (List<byte[]> lines = read(in); !lines.isEmpty(); lines = read(in)) {
         List<Score> scores = scorer.scoreAll(lines);
         for (int i = 0; i < lines.size(); i++) {
@@ -144,16 +146,29 @@ final class ScoreCommand implements Callable<Integer> {
         : String.format(Locale.ROOT, "%.4f", totals.bitsPerByte());
   }
 
-  private static List<byte[]> read(BufferedReader in) throws IOException {
+  private static List<byte[]> read(InputStream in) throws IOException {
     List<byte[]> lines = new ArrayList<>();
     while (lines.size() < LINES_AT_ONCE) {
-      String line = in.readLine();
-      if (line == null) {
+      byte[] line = readLine(in);
+      if (line.length == 0) {
         break;
       }
-      lines.add((line + "\n").getBytes(StandardCharsets.ISO_8859_1));
+      lines.add(line);
     }
     return lines;
+  }
+
+  /** The next line, any bytes up to a newline, which a last one without gets; empty at the end. */
+  private static byte[] readLine(InputStream in) throws IOException {
+    ByteArrayOutputStream line = new ByteArrayOutputStream();
+    int next = in.read();
+    for (; next >= 0 && next != '\n'; next = in.read()) {
+      line.write(next);
+    }
+    if (next == '\n' || line.size() > 0) {
+      line.write('\n');
+    }
+    return line.toByteArray();
   }
 
   private static double bits(double nats) {

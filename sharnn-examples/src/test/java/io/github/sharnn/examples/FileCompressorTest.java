@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
@@ -195,6 +196,8 @@ class FileCompressorTest {
     bad(good, 4, 9, "has format version 9, but this library reads version 3");
     bad(good, lengthAt, 0x80, "is damaged: its original's length is -");
     bad(good, lengthAt + 6, 1, "is cut off: the code ends too early");
+    int text = lengthAt + 8 + 32; // its length, and its characters
+    bad(good, text + 2, 0xff, "is damaged: a text in its header is not UTF-8");
     bad(
         good,
         lengthAt + 8,
@@ -252,6 +255,24 @@ class FileCompressorTest {
     assertThatThrownBy(() -> compressor.decompress(compressed, taken, new Counter()))
         .isInstanceOf(FileAlreadyExistsException.class);
     assertThat(taken).hasContent("work");
+  }
+
+  @Test
+  void says_before_the_work_that_there_is_nothing_to_read_or_nowhere_to_write() throws Exception {
+    Path file = Files.write(folder.resolve("original"), text(4, 10));
+    Path missing = folder.resolve("missing");
+    Counter untouched = new Counter();
+    assertThatThrownBy(() -> compressor.compress(file, missing.resolve("file"), untouched))
+        .isInstanceOf(NoSuchFileException.class)
+        .hasMessage(missing.toString());
+    Path link = Files.createSymbolicLink(folder.resolve("link"), missing);
+    assertThatThrownBy(() -> compressor.compress(file, link, untouched))
+        .isInstanceOf(FileAlreadyExistsException.class)
+        .hasMessageContaining("--output");
+    assertThatThrownBy(() -> compressor.compress(folder, missing, untouched))
+        .isInstanceOf(IOException.class)
+        .hasMessage(folder + " is a folder: name a file");
+    assertThat(untouched.task).isNull();
   }
 
   @Test

@@ -30,6 +30,14 @@ class ScoreCommandTest extends TrainedModelTest {
     assertThat(run("score", model, file, "--lines", "--bytes").code()).isEqualTo(2);
     assertThat(run("score", model, file, "--segment-length", 0).err())
         .contains("segmentLength must be at least 1 token, but is 0");
+    assertThat(run("score", model, folder).err()).contains(folder + " is a folder: name a file");
+  }
+
+  @Test
+  void a_line_ends_at_its_newline_alone(@TempDir Path folder) throws IOException {
+    Path file = Files.writeString(folder.resolve("windows"), "ab\rcd\r\nef\r\n");
+    assertThat(run("score", model, file, "--lines").out())
+        .matches("[\\d.]+\t1\tab\rcd\r\n[\\d.]+\t2\tef\r\n");
   }
 
   @Test
