@@ -383,7 +383,7 @@ public final class SHARNN extends AbstractBlock {
    *
    * @param folder the folder that was saved to; it holds one model
    * @param device where it computes, or null for DJL's default
-   * @param backOff {@link #withMemoryLength}, {@link #withoutAttention} or {@link #collapse}
+   * @param backOff {@link #withMemoryLength}, {@link #withoutAttention} or both
    * @return the model with what {@code backOff} returned; the caller closes it
    * @throws IOException if the folder or file can't be read
    * @throws MalformedModelException if the file is no saved SHARNN

@@ -1,5 +1,7 @@
 package io.github.sharnn;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.nn.Block;
@@ -17,12 +19,14 @@ import java.util.Map;
  * option.hasParameter=false} there keeps DJL from reading them.
  *
  * <p>The argument {@code memoryLength}, if given, shortens the memory as {@link
- * SHARNN#withMemoryLength} does.
+ * SHARNN#withMemoryLength} does; {@code attention}, if {@code false}, leaves attention out as
+ * {@link SHARNN#withoutAttention} does.
  */
 public final class SHARNNBlockFactory implements BlockFactory {
 
   private static final long serialVersionUID = 1;
   private static final String MEMORY_LENGTH = "memoryLength";
+  private static final String ATTENTION = "attention";
 
   /** Creates the factory, as DJL does. */
   public SHARNNBlockFactory() {}
@@ -58,11 +62,18 @@ public final class SHARNNBlockFactory implements BlockFactory {
 
   private static SHARNN backOff(SHARNN block, Map<String, ?> arguments) {
     String positions = ArgumentsUtil.stringValue(arguments, MEMORY_LENGTH);
-    if (positions == null) {
-      return block;
-    }
+    SHARNN shorter = positions == null ? block : block.withMemoryLength(wholeNumber(positions));
+    String attention = ArgumentsUtil.stringValue(arguments, ATTENTION, "true");
+    checkArgument(
+        attention.equals("true") || attention.equals("false"),
+        "the argument attention must be true or false, but is %s",
+        attention);
+    return attention.equals("true") ? shorter : shorter.withoutAttention();
+  }
+
+  private static int wholeNumber(String positions) {
     try { // numbers from JSON are 64.0 where 64 is meant
-      return block.withMemoryLength(new BigDecimal(positions).intValueExact());
+      return new BigDecimal(positions).intValueExact();
     } catch (NumberFormatException | ArithmeticException e) {
       throw new IllegalArgumentException(
           "the argument memoryLength must be a whole number of at least 0, but is " + positions, e);

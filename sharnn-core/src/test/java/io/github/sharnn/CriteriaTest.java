@@ -181,9 +181,11 @@ class CriteriaTest {
     set("memoryLength", "3");
     Path properties = folder.resolve("serving.properties");
     String own = Files.readString(properties);
-    try (ZooModel<String, String> model =
-        criteria(folder).optArgument("memoryLength", 4.0).build().loadModel()) {
+    Criteria.Builder<String, String> without =
+        criteria(folder).optArgument("memoryLength", 4.0).optArgument("attention", false);
+    try (ZooModel<String, String> model = without.build().loadModel()) {
       assertThat(SHARNN.of(model).config().memoryLength()).isEqualTo(4);
+      assertThat(SHARNN.of(model).config().hasAttention()).isFalse();
     }
     try (ZooModel<String, String> model = criteria(folder).build().loadModel()) {
       assertThat(SHARNN.of(model).config().memoryLength()).isEqualTo(3);
@@ -242,7 +244,8 @@ class CriteriaTest {
     "temperature, warm, 'the argument temperature must be a number, but is warm'",
     "memoryLength, -1, 'memoryLength must be at least 0, but is -1'",
     "memoryLength, long, the argument memoryLength must be a whole number",
-    "memoryLength, 1.5, the argument memoryLength must be a whole number"
+    "memoryLength, 1.5, the argument memoryLength must be a whole number",
+    "attention, no, 'the argument attention must be true or false, but is no'"
   })
   void refuses_an_option_that_breaks_its_rule(String name, String value, String message) {
     assertThatIllegalArgumentException()

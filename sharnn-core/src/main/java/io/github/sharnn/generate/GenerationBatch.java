@@ -14,6 +14,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.PriorityQueue;
 import java.util.Queue;
+import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
 
 /**
@@ -33,7 +34,8 @@ import java.util.function.Consumer;
  * rounding: a product of more rows may sum in another order, so logits may differ in their last
  * bits, and a rare draw with them.
  *
- * <p>For one thread; callbacks run on it.
+ * <p>For one thread; callbacks run on it. A callback that throws a {@link CancellationException}
+ * ends its own text; any other exception ends them all and comes out of {@link #run}.
  */
 public final class GenerationBatch {
 
@@ -58,7 +60,11 @@ public final class GenerationBatch {
 
     /** Hands out the next token and returns whether another follows. */
     boolean draw(float[] logits) {
-      tokens.draw(logits, callback);
+      try {
+        tokens.draw(logits, callback);
+      } catch (CancellationException e) {
+        return false;
+      }
       if (tokens.ended()) {
         end.run();
       }
@@ -109,8 +115,8 @@ public final class GenerationBatch {
    * @param prompt the bytes to go on from, at least one token; not repeated in the output
    * @param callback receives each token's bytes as soon as it is drawn
    * @return this batch
-   * @throws IllegalArgumentException if the generator has another model, or the prompt is none for
-   *     {@link SHARNNGenerator#generate(byte[], SHARNNGenerator.ByteConsumer)}
+   * @throws IllegalArgumentException if the generator has another model, or the prompt is empty,
+   *     has no token or has a byte outside the vocabulary
    */
   public GenerationBatch add(
       SHARNNGenerator options, byte[] prompt, SHARNNGenerator.ByteConsumer callback) {
@@ -124,8 +130,8 @@ public final class GenerationBatch {
    * @param prompt the text to go on from, as UTF-8; not repeated in the output
    * @param text receives the text in pieces of whole characters, never empty
    * @return this batch
-   * @throws IllegalArgumentException if the generator has another model, or the prompt is none for
-   *     {@link SHARNNGenerator#generate(byte[], SHARNNGenerator.ByteConsumer)}
+   * @throws IllegalArgumentException if the generator has another model, or the prompt is empty,
+   *     has no token or has a byte outside the vocabulary
    */
   public GenerationBatch add(SHARNNGenerator options, String prompt, Consumer<String> text) {
     Utf8Decoder decoder = new Utf8Decoder(text);

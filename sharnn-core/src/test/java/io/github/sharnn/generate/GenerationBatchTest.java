@@ -10,6 +10,7 @@ import io.github.sharnn.SHARNN;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -110,6 +111,31 @@ class GenerationBatchTest {
     batch.add(generator, "a", text::append).run();
     batch.run();
     assertThat(text).hasToString(generator.generate("a"));
+  }
+
+  @Test
+  void a_callback_that_cancels_ends_its_own_text_alone() {
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(30).build();
+    for (int after : new int[] {1, 4}) {
+      List<Byte> some = new ArrayList<>();
+      ByteArrayOutputStream whole = new ByteArrayOutputStream();
+      GenerationBatch.of(model)
+          .add(
+              generator,
+              "a".getBytes(UTF_8),
+              next -> {
+                some.add(next);
+                if (some.size() == after) {
+                  throw new CancellationException("enough");
+                }
+              })
+          .add(generator, "b".getBytes(UTF_8), whole::write)
+          .run();
+      assertThat(some).hasSize(after);
+      ByteArrayOutputStream alone = new ByteArrayOutputStream();
+      generator.generate("b".getBytes(UTF_8), alone::write);
+      assertThat(whole.toByteArray()).isEqualTo(alone.toByteArray());
+    }
   }
 
   @Test

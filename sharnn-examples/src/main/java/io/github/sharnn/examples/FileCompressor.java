@@ -53,6 +53,7 @@ public final class FileCompressor {
   private static final byte[] MAGIC = "SHAC".getBytes(StandardCharsets.US_ASCII);
   private static final int VERSION = 3;
   private static final byte CONTEXT = '\n';
+  private static final long MOST_BYTES = Integer.MAX_VALUE - 8; // of an array
 
   private final Model model;
   private final SHARNN block;
@@ -308,6 +309,12 @@ public final class FileCompressor {
   private static byte[] read(Path file) throws IOException {
     if (Files.isDirectory(file)) {
       throw new IOException(file + " is a folder: name a file");
+    }
+    long size = Files.size(file);
+    if (size > MOST_BYTES) {
+      throw new IOException(
+          "%s must have at most %,d bytes, but has %,d: split it"
+              .formatted(file, MOST_BYTES, size));
     }
     return Files.readAllBytes(file);
   }

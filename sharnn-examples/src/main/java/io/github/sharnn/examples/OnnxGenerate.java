@@ -24,6 +24,8 @@ import java.util.SplittableRandom;
  */
 public final class OnnxGenerate {
 
+  private static final int BYTES = 256;
+
   private OnnxGenerate() {}
 
   /**
@@ -50,6 +52,13 @@ public final class OnnxGenerate {
 
     OrtEnvironment environment = OrtEnvironment.getEnvironment();
     try (OrtSession session = environment.createSession(args[0])) {
+      TensorInfo logitsInfo = (TensorInfo) session.getOutputInfo().get("logits").getInfo();
+      long vocabularySize = logitsInfo.getShape()[2];
+      if (vocabularySize > BYTES) {
+        System.err.printf(
+            "%s must be a model of bytes, but has %d tokens%n", args[0], vocabularySize);
+        System.exit(2);
+      }
       Map<String, OnnxTensor> state = zeroState(environment, session);
       System.out.writeBytes(prompt);
       for (int generated = 0; generated < length; generated++) {

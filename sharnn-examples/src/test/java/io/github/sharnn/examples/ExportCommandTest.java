@@ -3,10 +3,14 @@ package io.github.sharnn.examples;
 import static io.github.sharnn.examples.Outcome.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.Device;
 import ai.djl.Model;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.onnxruntime.OrtSession;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.SHARNNGenerator;
+import io.github.sharnn.onnx.OnnxExport;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -28,14 +32,7 @@ class ExportCommandTest extends TrainedModelTest {
     assertThat(exported.code()).isZero();
     assertThat(exported.out()).contains(file + ": ", " bytes, ONNX opset 17");
 
-    Path onnxRuntime =
-        Path.of(OrtSession.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-    Path source = Path.of("src/main/java/io/github/sharnn/examples/OnnxGenerate.java");
-    List<String> command =
-        new ArrayList<>(List.of(System.getProperty("java.home") + "/bin/java", "-cp"));
-    command.addAll(List.of(onnxRuntime.toString(), source.toString(), file.toString()));
-    command.addAll(List.of("efgh", "64", "9", "2"));
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    Process process = onnxGenerate(file, "efgh", "64", "9", "2");
     byte[] text = process.getInputStream().readAllBytes();
     assertThat(process.waitFor()).isZero();
 
@@ -52,6 +49,34 @@ class ExportCommandTest extends TrainedModelTest {
     assertThat(new String(text, StandardCharsets.ISO_8859_1))
         .isEqualTo("efgh" + ours.toString(StandardCharsets.ISO_8859_1) + newline)
         .hasSize(4 + 64 + newline.length());
+  }
+
+  private static Process onnxGenerate(Path file, String... args) throws Exception {
+    Path onnxRuntime =
+        Path.of(OrtSession.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+    Path source = Path.of("src/main/java/io/github/sharnn/examples/OnnxGenerate.java");
+    List<String> command =
+        new ArrayList<>(List.of(System.getProperty("java.home") + "/bin/java", "-cp"));
+    command.addAll(List.of(onnxRuntime.toString(), source.toString(), file.toString()));
+    command.addAll(List.of(args));
+    return new ProcessBuilder(command).redirectErrorStream(true).start();
+  }
+
+  /** Their numbers would come out as bytes that nobody meant. */
+  @Test
+  void the_program_for_onnx_runtime_refuses_tokens_that_are_no_bytes(@TempDir Path folder)
+      throws Exception {
+    Path file = folder.resolve("words.onnx");
+    SHARNN block =
+        SHARNN.builder().vocabularySize(257).embeddingSize(16).boomSize(32).layers(1).build();
+    try (Model words = block.newModel("words", Device.cpu())) {
+      block.initialize(words.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
+      OnnxExport.write(words, file);
+    }
+    Process process = onnxGenerate(file, "abcd");
+    assertThat(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+        .contains(file + " must be a model of bytes, but has 257 tokens");
+    assertThat(process.waitFor()).isEqualTo(2);
   }
 
   @Test

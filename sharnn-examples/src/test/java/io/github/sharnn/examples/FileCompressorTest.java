@@ -18,6 +18,7 @@ import io.github.sharnn.train.Corpus;
 import io.github.sharnn.train.SHARNNTrainer;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -272,6 +273,14 @@ class FileCompressorTest {
     assertThatThrownBy(() -> compressor.compress(folder, missing, untouched))
         .isInstanceOf(IOException.class)
         .hasMessage(folder + " is a folder: name a file");
+    Path large = folder.resolve("large");
+    try (RandomAccessFile sparse = new RandomAccessFile(large.toFile(), "rw")) {
+      sparse.setLength(1L << 31);
+    }
+    assertThatThrownBy(() -> compressor.compress(large, missing, untouched))
+        .isInstanceOf(IOException.class)
+        .hasMessage(
+            large + " must have at most 2,147,483,639 bytes, but has 2,147,483,648: split it");
     assertThat(untouched.task).isNull();
   }
 
