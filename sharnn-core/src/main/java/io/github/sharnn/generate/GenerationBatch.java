@@ -35,7 +35,8 @@ import java.util.function.Consumer;
  * bits, and a rare draw with them.
  *
  * <p>For one thread; callbacks run on it. A callback that throws a {@link CancellationException}
- * ends its own text; any other exception ends them all and comes out of {@link #run}.
+ * ends its own text; any other exception ends them all and comes out of {@link #run}. What a
+ * callback adds waits for one of the prompts that there were at first to end.
  */
 public final class GenerationBatch {
 
@@ -160,12 +161,11 @@ public final class GenerationBatch {
     }
     SHARNN block = SHARNN.of(model);
     List<Stream> running = new ArrayList<>(); // in the decoder's order
-    try (SHARNNDecoder decoder =
-        SHARNNDecoder.of(
-            block, model.getNDManager(), Math.min(streams, waiting.size()), precision)) {
+    int most = Math.min(streams, waiting.size());
+    try (SHARNNDecoder decoder = SHARNNDecoder.of(block, model.getNDManager(), most, precision)) {
       do {
-        while (!waiting.isEmpty() && running.size() < streams) {
-          start(block, nextPrompts(block, streams - running.size()), decoder, running);
+        while (!waiting.isEmpty() && running.size() < most) {
+          start(block, nextPrompts(block, most - running.size()), decoder, running);
         }
         step(decoder, running);
       } while (!waiting.isEmpty() || !running.isEmpty());

@@ -114,6 +114,24 @@ class GenerationBatchTest {
   }
 
   @Test
+  void a_callback_may_add_a_prompt() {
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(6).build();
+    GenerationBatch batch = GenerationBatch.of(model);
+    StringBuilder added = new StringBuilder();
+    batch
+        .add(
+            SHARNNGenerator.builder(model).length(1).build(),
+            "a".getBytes(UTF_8),
+            next -> batch.add(generator, "b", added::append))
+        .add(
+            SHARNNGenerator.builder(model).length(2).topK(1).build(),
+            "a longer one".getBytes(UTF_8),
+            next -> batch.add(generator, "c", piece -> {}))
+        .run();
+    assertThat(added).hasToString(generator.generate("b"));
+  }
+
+  @Test
   void a_callback_that_cancels_ends_its_own_text_alone() {
     SHARNNGenerator generator = SHARNNGenerator.builder(model).length(30).build();
     for (int after : new int[] {1, 4}) {
