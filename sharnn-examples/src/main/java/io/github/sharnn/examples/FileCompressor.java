@@ -321,6 +321,9 @@ public final class FileCompressor {
 
   /** What is written has another name until it is whole and right. */
   private static Path part(Path file) {
-    return file.resolveSibling(file.getFileName() + "." + ProcessHandle.current().pid() + ".part");
+    String name = file.getFileName() + "." + ProcessHandle.current().pid() + ".part";
+    Path part = file.resolveSibling(name);
+    part.toFile().deleteOnExit(); // Ctrl-C runs no finally
+    return part;
   }
 }
