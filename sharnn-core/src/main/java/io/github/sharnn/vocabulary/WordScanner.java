@@ -1,6 +1,6 @@
 package io.github.sharnn.vocabulary;
 
-import com.google.common.primitives.Bytes;
+import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.function.Consumer;
@@ -12,7 +12,7 @@ class WordScanner implements TokenEncoder {
 
   private final Consumer<String> words;
   private final Runnable endsOfLines;
-  private byte[] begun = {}; // of a word, in an earlier write
+  private final ByteArrayOutputStream begun = new ByteArrayOutputStream(); // of a word, earlier
   private int gap; // white space bytes before the word
   private boolean gapIsSpaces = true;
   private boolean firstInLine = true;
@@ -46,25 +46,25 @@ class WordScanner implements TokenEncoder {
       }
     }
     if (from < offset + length) {
-      begun = Bytes.concat(begun, Arrays.copyOfRange(text, from, offset + length));
+      begun.write(text, from, offset + length - from);
       inLine = true;
     }
   }
 
   private void endWord(byte[] text, int from, int to) {
-    if (begun.length == 0 && from == to) {
+    int length = begun.size() + to - from;
+    if (length == 0) {
       return;
     }
-    String word;
-    int length = begun.length + to - from;
     byte[] bytes = text;
     int start = from;
-    if (begun.length > 0) {
-      bytes = Bytes.concat(begun, Arrays.copyOfRange(text, from, to));
+    if (begun.size() > 0) {
+      begun.write(text, from, to - from);
+      bytes = begun.toByteArray();
       start = 0;
-      begun = new byte[0];
+      begun.reset();
     }
-    word = new String(bytes, start, length, StandardCharsets.UTF_8);
+    String word = new String(bytes, start, length, StandardCharsets.UTF_8);
     words.accept(word);
     boolean malformed =
         word.indexOf(REPLACEMENT) >= 0
@@ -94,7 +94,7 @@ class WordScanner implements TokenEncoder {
 
   @Override
   public void flush() {
-    endWord(begun, begun.length, begun.length);
+    endWord(new byte[0], 0, 0);
   }
 
   @Override

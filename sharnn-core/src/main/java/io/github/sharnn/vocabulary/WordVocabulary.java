@@ -8,6 +8,9 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -60,16 +63,23 @@ public final class WordVocabulary implements TextVocabulary {
           "a word must not be empty or have white space in it, but word %s is '%s'",
           i,
           word);
+      checkArgument(
+          word.equals(new String(bytes, StandardCharsets.UTF_8)),
+          "a word must not have half a surrogate pair, which is no text, but word %s has one",
+          i);
       Integer before = indices.put(word, i);
       checkArgument(
           before == null, "words must differ, but words %s and %s are '%s'", before, i, word);
     }
-    checkArgument(
-        indices.containsKey(UNKNOWN) && indices.containsKey(END_OF_LINE),
-        "a vocabulary of words must have %s and %s, but these %s lack one",
-        UNKNOWN,
-        END_OF_LINE,
-        words.size());
+    for (String needed : List.of(UNKNOWN, END_OF_LINE)) {
+      checkArgument(
+          indices.containsKey(needed),
+          "a vocabulary of words must have %s and %s, but these %s lack %s: add it",
+          UNKNOWN,
+          END_OF_LINE,
+          words.size(),
+          needed);
+    }
     unknown = indices.get(UNKNOWN);
     endOfLine = indices.get(END_OF_LINE);
     sha256 = Hashing.sha256().hashBytes(content()).toString();
@@ -85,6 +95,35 @@ public final class WordVocabulary implements TextVocabulary {
    */
   public static WordVocabulary of(List<String> words) {
     return new WordVocabulary(words);
+  }
+
+  /**
+   * Reads a vocabulary.
+   *
+   * @param file a word a line in UTF-8, as the {@code vocabulary.txt} of a model's folder; the
+   *     lines may end with CR LF
+   * @return the vocabulary
+   * @throws IOException if the file can't be read or holds none
+   */
+  public static WordVocabulary open(Path file) throws IOException {
+    try {
+      return read(Files.readAllBytes(file));
+    } catch (FileSystemException e) { // it names the file
+      throw e;
+    } catch (IOException e) {
+      throw new IOException("can't read the words in %s: %s".formatted(file, e.getMessage()), e);
+    }
+  }
+
+  private static WordVocabulary read(byte[] content) throws IOException {
+    try {
+      String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(content)).toString();
+      return new WordVocabulary(Arrays.asList(text.split("\r?\n")));
+    } catch (CharacterCodingException e) {
+      throw new IOException("this is no vocabulary of words, a word a line: it is not UTF-8", e);
+    } catch (IllegalArgumentException e) {
+      throw new IOException("this is no vocabulary of words, a word a line: " + e.getMessage(), e);
+    }
   }
 
   /**
@@ -242,13 +281,7 @@ public final class WordVocabulary implements TextVocabulary {
 
     @Override
     public TextVocabulary read(byte[] content) throws IOException {
-      try {
-        String text =
-            StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(content)).toString();
-        return new WordVocabulary(Arrays.asList(text.split("\n")));
-      } catch (CharacterCodingException | IllegalArgumentException e) {
-        throw new IOException("this is no vocabulary of words, a word a line in UTF-8: " + e, e);
-      }
+      return WordVocabulary.read(content);
     }
   }
 }

@@ -7,12 +7,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -177,13 +181,52 @@ class WordVocabularyTest {
   }
 
   @Test
+  void opens_a_file_and_names_one_that_is_none(@TempDir Path folder) throws Exception {
+    Path file = Files.writeString(folder.resolve("mine.txt"), "<unk>\r\na\r\n<eos>\r\n");
+    assertThat(WordVocabulary.open(file).sha256())
+        .isEqualTo(WordVocabulary.of(List.of("<unk>", "a", "<eos>")).sha256());
+    Files.writeString(file, "<unk>\na\n<eos>\na\n");
+    assertThatThrownBy(() -> WordVocabulary.open(file))
+        .isInstanceOf(IOException.class)
+        .hasMessage(
+            "can't read the words in %s: this is no vocabulary of words, a word a line: words must"
+                + " differ, but words 1 and 3 are 'a'",
+            file);
+    assertThatThrownBy(() -> WordVocabulary.open(folder))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(folder.toString());
+  }
+
+  /** Copying the word at every write would take hours. */
+  @Test
+  @Timeout(60)
+  void takes_a_word_of_many_megabytes_in_small_writes() {
+    WordVocabulary vocabulary = WordVocabulary.of(List.of("<unk>", "<eos>"));
+    List<Integer> tokens = new ArrayList<>();
+    TokenEncoder encoder = vocabulary.encoder(tokens::add);
+    byte[] some = "x".repeat(64).getBytes(StandardCharsets.US_ASCII);
+    for (int i = 0; i < 1 << 18; i++) {
+      encoder.write(some, 0, some.length);
+    }
+    encoder.end();
+    assertThat(tokens).containsExactly(0, 1);
+    assertThat(encoder.lostBytes()).isEqualTo(1 << 24);
+  }
+
+  @Test
   void refuses_what_is_no_vocabulary() {
     assertThatThrownBy(() -> new WordVocabulary.Format().read(new byte[] {(byte) 0xFF, '\n'}))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("no vocabulary of words, a word a line in UTF-8");
+        .hasMessage("this is no vocabulary of words, a word a line: it is not UTF-8");
     assertThatThrownBy(() -> new WordVocabulary.Format().read(bytes("a\nb\n")))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("must have <unk> and <eos>");
+        .hasMessageContaining("must have <unk> and <eos>, but these 2 lack <unk>: add it");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> WordVocabulary.of(List.of("<unk>", "a")))
+        .withMessageContaining("must have <unk> and <eos>, but these 2 lack <eos>: add it");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> WordVocabulary.of(List.of("<unk>", "<eos>", "a\ud800")))
+        .withMessageContaining("half a surrogate pair, which is no text, but word 2 has one");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> WordVocabulary.of(List.of("<unk>", "<eos>", "a", "a")))
         .withMessageContaining("words 2 and 3 are 'a'");

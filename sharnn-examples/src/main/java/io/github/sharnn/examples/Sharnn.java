@@ -126,7 +126,8 @@ public final class Sharnn implements Runnable {
    */
   private static String message(Exception e) {
     if (e instanceof NoSuchFileException missing) {
-      return "no such file or folder: " + missing.getFile();
+      String reason = missing.getReason();
+      return "no such file or folder: " + missing.getFile() + (reason == null ? "" : "; " + reason);
     }
     if (e instanceof AccessDeniedException denied) {
       return "access denied: " + denied.getFile();

@@ -39,7 +39,6 @@ final class VocabularyOptions {
   /** Makes or reads the vocabulary. */
   TextVocabulary of(Corpus corpus) throws IOException {
     String[] parts = kind.split(":", 2);
-    Path file = Path.of(kind);
     if (kind.equals(BYTES)) {
       return TextVocabulary.bytes();
     }
@@ -55,13 +54,12 @@ final class VocabularyOptions {
           Locale.ROOT, "%s trained in %.0f s%n", pieces, (System.nanoTime() - begin) / 1e9);
       return pieces;
     }
+    Path file = Path.of(kind); // not before: to Windows a name with a colon is none
     checkArgument(
         Files.isRegularFile(file),
         "--vocabulary must be bytes, words, words:SIZE, bpe:SIZE or a file, but is '%s'",
         kind);
-    return kind.endsWith(".txt")
-        ? new WordVocabulary.Format().read(Files.readAllBytes(file))
-        : SubwordVocabulary.open(file);
+    return kind.endsWith(".txt") ? WordVocabulary.open(file) : SubwordVocabulary.open(file);
   }
 
   private int size(String text) {

@@ -45,6 +45,11 @@ class VocabularyOptionsTest extends TrainedModelTest {
     Files.writeString(tokens.resolve(file), "other");
     assertThat(run("evaluate", tokens, "--corpus", corpus).err())
         .contains(file + " is not the model's vocabulary");
+    Files.delete(tokens.resolve(file));
+    Outcome missing = run("evaluate", tokens, "--corpus", corpus);
+    assertThat(missing.err())
+        .contains(file + "; the model's vocabulary is missing: copy it from where")
+        .hasLineCount(1);
   }
 
   @ParameterizedTest
@@ -119,7 +124,9 @@ class VocabularyOptionsTest extends TrainedModelTest {
     "bpe:100, 'must be at least 256, but is 100'",
     "words:1, 'maximumSize must be at least 2'",
     "no.json, 'bpe:SIZE or a file, but is ''no.json'''",
-    "CORPUS, 'this is no vocabulary of words'"
+    "pom.xml, 'tokenizer pom.xml: this is no tokenizer.json: it is not JSON, or not all of it'",
+    "src, 'bpe:SIZE or a file, but is ''src'''",
+    "CORPUS, 'corpus.txt: this is no vocabulary of words, a word a line: a word must not be empty'"
   })
   void refuses_what_is_no_vocabulary(String kind, String message, @TempDir Path folder) {
     String given = kind.equals("CORPUS") ? corpus.toString() : kind;

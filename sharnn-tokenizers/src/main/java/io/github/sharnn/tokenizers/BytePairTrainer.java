@@ -111,6 +111,7 @@ public final class BytePairTrainer {
     Map<String, long[]> found = new HashMap<>();
     TextPieces pieces =
         new TextPieces(
+            true,
             piece ->
                 ByteLevel.cut(piece, word -> found.computeIfAbsent(word, none -> new long[1])[0]++),
             other -> {});

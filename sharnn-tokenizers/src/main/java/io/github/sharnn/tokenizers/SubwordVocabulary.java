@@ -2,8 +2,11 @@ package io.github.sharnn.tokenizers;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.util.Utils;
+import com.google.common.base.Ascii;
+import com.google.common.base.Strings;
 import com.google.common.hash.Hashing;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenDecoder;
@@ -12,6 +15,7 @@ import io.github.sharnn.vocabulary.VocabularyFormat;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -26,10 +30,12 @@ import java.util.stream.LongStream;
  * promises the same text back, also of bytes that are not UTF-8: those are tokens of one byte each.
  * Other tokenizers do not promise it, and to them such bytes are U+FFFD.
  *
- * <p>A text is encoded in pieces that begin with a space after something else than white space, and
- * are no longer than 192 KiB. Each piece is encoded for itself, without the special tokens of a
- * post-processor. With the usual pre-tokenizers, whose tokens do not go on across such a space,
- * that gives what encoding the whole text gives.
+ * <p>A text is encoded in pieces, each for itself, without the special tokens of a post-processor.
+ * To byte-level BPE a piece begins with a space after something else than white space: with the
+ * usual pre-tokenizers, whose tokens do not go on across such a space, that gives what encoding the
+ * whole text gives. Other tokenizers get pieces of 64 KiB, up to their last such space.
+ *
+ * <p>Ids may have gaps. One without a token stands for no text, in case that a model draws it.
  *
  * <p>DJL's native library comes from its jar, the build for the CPU, and is unpacked into DJL's
  * cache folder; nothing is downloaded. The environment variable {@code RUST_FLAVOR} takes another.
@@ -40,6 +46,7 @@ public final class SubwordVocabulary implements TextVocabulary {
 
   private static final String FLAVOR = "RUST_FLAVOR";
   private static final int CACHED_PIECES = 1 << 19;
+  private static final int LONGEST_CACHED = 64; // characters; longer ones hardly come again
 
   static {
     if (Utils.getEnvOrSystemProperty(FLAVOR) == null) {
@@ -64,6 +71,22 @@ public final class SubwordVocabulary implements TextVocabulary {
     } catch (RuntimeException e) { // the native library has one for all
       throw new IOException("this is no tokenizer.json: " + e.getMessage(), e);
     }
+    for (String added : json.added()) {
+      checkId(added);
+    }
+  }
+
+  /** The native library gives added tokens ids by their order, whatever the file says. */
+  private void checkId(String added) throws IOException {
+    Encoding encoding = tokenizer.encode(added, false, false);
+    if (encoding.getIds().length == 1
+        && encoding.getTokens()[0].equals(added)
+        && encoding.getIds()[0] != json.indices().get(added)) {
+      throw new IOException(
+          "the added token '%s' has the id %s, but Hugging Face's tokenizers take %s: give added tokens"
+                  .formatted(added, json.indices().get(added), encoding.getIds()[0])
+              + " the ids of their entries in the vocab, or those that follow the vocab's, in order");
+    }
   }
 
   /**
@@ -76,6 +99,8 @@ public final class SubwordVocabulary implements TextVocabulary {
   public static SubwordVocabulary open(Path file) throws IOException {
     try {
       return of(Files.readAllBytes(file));
+    } catch (FileSystemException e) { // it names the file
+      throw e;
     } catch (IOException e) {
       throw new IOException("can't read the tokenizer %s: %s".formatted(file, e.getMessage()), e);
     }
@@ -107,21 +132,20 @@ public final class SubwordVocabulary implements TextVocabulary {
     Map<String, int[]> known = new HashMap<>();
     TextPieces pieces =
         new TextPieces(
+            json.cutsAtSpaces(),
             piece -> {
               if (known.size() >= CACHED_PIECES) {
                 known.clear();
               }
-              for (int token : known.computeIfAbsent(piece, this::encodePiece)) {
-                tokens.accept(token);
-              }
-            },
-            other -> {
               int[] encoded =
-                  lossless() ? new int[] {json.byteTokens()[other]} : encodePiece("\uFFFD");
+                  piece.length() > LONGEST_CACHED
+                      ? encodePiece(piece)
+                      : known.computeIfAbsent(piece, this::encodePiece);
               for (int token : encoded) {
                 tokens.accept(token);
               }
-            });
+            },
+            lossless() ? other -> tokens.accept(json.byteTokens()[other]) : null);
     return new TokenEncoder() {
       @Override
       public void write(byte[] text, int offset, int length) {
@@ -146,9 +170,16 @@ public final class SubwordVocabulary implements TextVocabulary {
   }
 
   private int[] encodePiece(String piece) {
-    return LongStream.of(tokenizer.encode(piece, false, false).getIds())
-        .mapToInt(Math::toIntExact)
-        .toArray();
+    try {
+      return LongStream.of(tokenizer.encode(piece, false, false).getIds())
+          .mapToInt(this::check)
+          .toArray();
+    } catch (RuntimeException e) { // the native library has one for all
+      throw new IllegalArgumentException(
+          "the tokenizer has no tokens for '%s': %s; give it an unknown token that is in its vocab"
+              .formatted(Ascii.truncate(piece, LONGEST_CACHED, "..."), e.getMessage()),
+          e);
+    }
   }
 
   @Override
@@ -158,8 +189,8 @@ public final class SubwordVocabulary implements TextVocabulary {
 
   private int check(long token) {
     checkArgument(
-        token >= 0 && token < size() && json.tokens()[(int) token] != null,
-        "tokens are from 0 to %s where the tokenizer has one, not %s",
+        token >= 0 && token < size(),
+        "the tokenizer's tokens are from 0 to %s, not %s",
         size() - 1,
         token);
     return (int) token;
@@ -177,7 +208,7 @@ public final class SubwordVocabulary implements TextVocabulary {
 
   @Override
   public String getToken(long index) {
-    return json.tokens()[check(index)];
+    return Strings.nullToEmpty(json.tokens()[check(index)]);
   }
 
   @Override

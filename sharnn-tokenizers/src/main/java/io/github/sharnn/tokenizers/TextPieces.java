@@ -8,45 +8,46 @@ import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CoderResult;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 
 /**
- * Bytes as pieces of text that a tokenizer takes one by one: each begins with a space that follows
- * something else than white space, where no usual tokenizer has a token across. Bytes that are not
- * UTF-8 come between pieces.
+ * Bytes as pieces of text that a tokenizer takes one by one, the same however the bytes come: each
+ * begins with a space that follows something else than white space, where no usual tokenizer has a
+ * token across, or at least the long ones do. Bytes that are not UTF-8 come between pieces.
  */
 final class TextPieces {
 
   private static final int CHUNK_BYTES = 1 << 16; // enough to look for a cut
   private static final int LONGEST_BYTES = 1 << 17; // without one
 
+  private final boolean cutsAtSpaces;
   private final Consumer<String> pieces;
   private final IntConsumer otherBytes;
-  private final CharsetDecoder decoder =
-      StandardCharsets.UTF_8
-          .newDecoder()
-          .onMalformedInput(CodingErrorAction.REPORT)
-          .onUnmappableCharacter(CodingErrorAction.REPORT);
-  private byte[] pending = new byte[2 * CHUNK_BYTES];
+  private final CharsetDecoder decoder;
+  private final byte[] pending = new byte[LONGEST_BYTES];
   private int length;
 
-  TextPieces(Consumer<String> pieces, IntConsumer otherBytes) {
+  /** Where {@code otherBytes} is null, what is not UTF-8 becomes U+FFFD. */
+  TextPieces(boolean cutsAtSpaces, Consumer<String> pieces, IntConsumer otherBytes) {
+    this.cutsAtSpaces = cutsAtSpaces;
     this.pieces = pieces;
     this.otherBytes = otherBytes;
+    decoder =
+        StandardCharsets.UTF_8
+            .newDecoder()
+            .onMalformedInput(
+                otherBytes == null ? CodingErrorAction.REPLACE : CodingErrorAction.REPORT);
   }
 
   void write(byte[] text, int offset, int count) {
     for (int done = 0; done < count; ) {
-      int some = Math.min(count - done, CHUNK_BYTES);
-      if (length + some > pending.length) {
-        pending = Arrays.copyOf(pending, 2 * pending.length);
-      }
+      int next = length < CHUNK_BYTES ? CHUNK_BYTES : LONGEST_BYTES; // where to look for a cut
+      int some = Math.min(count - done, next - length);
       System.arraycopy(text, offset + done, pending, length, some);
       length += some;
       done += some;
-      if (length >= CHUNK_BYTES) {
+      if (length == next) {
         handOn(lastCut());
       }
     }
@@ -79,7 +80,12 @@ final class TextPieces {
     while (bytes.hasRemaining()) {
       CoderResult result = decoder.reset().decode(bytes, text.clear(), true);
       verify(!result.isOverflow(), "%s bytes became more characters", end);
-      cut(text.flip().toString());
+      text.flip();
+      if (cutsAtSpaces) {
+        cut(text.toString());
+      } else if (text.hasRemaining()) {
+        pieces.accept(text.toString());
+      }
       if (result.isError()) {
         for (int i = 0; i < result.length(); i++) {
           otherBytes.accept(Byte.toUnsignedInt(bytes.get()));

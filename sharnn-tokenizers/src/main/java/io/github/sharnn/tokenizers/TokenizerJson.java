@@ -3,70 +3,146 @@ package io.github.sharnn.tokenizers;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * What this library itself needs to know of a {@code tokenizer.json}.
  *
  * @param tokens by index; null where there is none
  * @param indices of the tokens
- * @param bytes of each token where all texts come back from them; null where that is not promised
+ * @param added which of the tokens are found in a text as they stand
+ * @param bytes of each token where all texts come back from them, none where there is no token;
+ *     null where that is not promised
  * @param byteTokens the tokens of single bytes, by byte; null like {@code bytes}
  */
 record TokenizerJson(
-    String[] tokens, Map<String, Integer> indices, byte[][] bytes, int[] byteTokens) {
+    String[] tokens,
+    Map<String, Integer> indices,
+    Set<String> added,
+    byte[][] bytes,
+    int[] byteTokens) {
 
   private static final int MAX_TOKENS = 1 << 24;
 
   static TokenizerJson read(byte[] content) throws IOException {
     try {
-      JsonObject root =
-          JsonParser.parseString(new String(content, StandardCharsets.UTF_8)).getAsJsonObject();
-      JsonObject model = root.getAsJsonObject("model");
-      Map<String, Integer> indices = new HashMap<>();
-      if (model.get("vocab").isJsonArray()) { // Unigram: [token, score]
-        for (JsonElement entry : model.getAsJsonArray("vocab")) {
-          indices.put(entry.getAsJsonArray().get(0).getAsString(), indices.size());
-        }
-      } else {
-        model
-            .getAsJsonObject("vocab")
-            .entrySet()
-            .forEach(entry -> indices.put(entry.getKey(), entry.getValue().getAsInt()));
-      }
-      Map<String, Integer> added = new HashMap<>();
-      boolean strips = false;
-      for (JsonElement entry : array(root, "added_tokens")) {
-        JsonObject token = entry.getAsJsonObject();
-        added.put(token.get("content").getAsString(), token.get("id").getAsInt());
-        strips |= isTrue(token, "lstrip") || isTrue(token, "rstrip");
-      }
-      indices.putAll(added);
-      String[] tokens = byIndex(indices);
-      boolean byteLevel = !strips && isByteLevel(root);
-      byte[][] bytes = byteLevel ? bytes(tokens, added) : null;
-      int[] byteTokens = bytes == null ? null : byteTokens(indices);
-      return new TokenizerJson(tokens, indices, byteTokens == null ? null : bytes, byteTokens);
+      return read(JsonParser.parseString(new String(content, StandardCharsets.UTF_8)));
+    } catch (JsonParseException e) {
+      throw new IOException("this is no tokenizer.json: it is not JSON, or not all of it", e);
     } catch (RuntimeException e) { // Gson has many for JSON of another shape
-      throw new IOException("this is no tokenizer.json: " + e, e);
+      throw new IOException(
+          "this is no tokenizer.json: its model, vocab or added_tokens are of another kind", e);
     }
   }
 
-  private static String[] byIndex(Map<String, Integer> indices) throws IOException {
-    int last = indices.values().stream().mapToInt(i -> i).max().orElse(-1);
-    int first = indices.values().stream().mapToInt(i -> i).min().orElse(-1);
-    if (first < 0 || last >= MAX_TOKENS) {
-      throw new IOException(
-          "this is no tokenizer.json: its tokens are from %s to %s".formatted(first, last));
+  private static TokenizerJson read(JsonElement json) throws IOException {
+    check(
+        json.isJsonObject() && isObject(json.getAsJsonObject().get("model")),
+        "it has no model; Hugging Face's tokenizers write one with save or save_pretrained");
+    JsonObject root = json.getAsJsonObject();
+    JsonObject model = root.getAsJsonObject("model");
+    check(model.has("vocab"), "its model has no vocab");
+    check(
+        isNull(model, "dropout") || model.get("dropout").getAsDouble() == 0,
+        "its model's dropout must be null, so that a text always has the same tokens, but is %s",
+        model.get("dropout"));
+    String[] tokens = vocabulary(model.get("vocab"));
+    Map<String, Integer> indices = new HashMap<>();
+    for (int i = 0; i < tokens.length; i++) {
+      if (tokens[i] != null) {
+        indices.put(tokens[i], i);
+      }
     }
-    String[] tokens = new String[last + 1];
-    indices.forEach((token, index) -> tokens[index] = token);
-    return tokens;
+    Set<String> added = new HashSet<>();
+    boolean strips = false;
+    for (JsonElement entry : array(root, "added_tokens")) {
+      JsonObject token = entry.getAsJsonObject();
+      String text = token.get("content").getAsString();
+      int index = index(token.get("id"));
+      tokens = Arrays.copyOf(tokens, Math.max(tokens.length, index + 1));
+      check(
+          tokens[index] == null || tokens[index].equals(text),
+          "the tokens '%s' and '%s' both have the id %s, but each needs its own",
+          tokens[index],
+          text,
+          index);
+      Integer before = indices.put(text, index);
+      check(
+          before == null || before == index,
+          "the token '%s' has the ids %s and %s, but needs one",
+          text,
+          before,
+          index);
+      tokens[index] = text;
+      added.add(text);
+      strips |= isTrue(token, "lstrip") || isTrue(token, "rstrip");
+    }
+    check(!indices.isEmpty(), "its vocab is empty");
+    byte[][] bytes = !strips && isByteLevel(root) ? bytes(tokens, added) : null;
+    int[] byteTokens = bytes == null ? null : byteTokens(indices);
+    return new TokenizerJson(tokens, indices, added, byteTokens == null ? null : bytes, byteTokens);
+  }
+
+  /** Tells whether a text's tokens are those of its pieces, each from a space on. */
+  boolean cutsAtSpaces() {
+    return bytes != null && added.stream().noneMatch(token -> token.indexOf(' ') >= 0);
+  }
+
+  private static String[] vocabulary(JsonElement vocabulary) throws IOException {
+    if (vocabulary.isJsonArray()) { // Unigram: [token, score]
+      JsonArray pairs = vocabulary.getAsJsonArray();
+      String[] tokens = new String[pairs.size()];
+      Arrays.setAll(tokens, i -> pairs.get(i).getAsJsonArray().get(0).getAsString());
+      return tokens;
+    }
+    String[] tokens = {};
+    for (Map.Entry<String, JsonElement> entry : vocabulary.getAsJsonObject().entrySet()) {
+      int index = index(entry.getValue());
+      if (index >= tokens.length) {
+        tokens = Arrays.copyOf(tokens, Math.max(index + 1, 2 * tokens.length));
+      }
+      check(
+          tokens[index] == null,
+          "the tokens '%s' and '%s' both have the id %s, but each needs its own",
+          tokens[index],
+          entry.getKey(),
+          index);
+      tokens[index] = entry.getKey();
+    }
+    int length = tokens.length;
+    while (length > 0 && tokens[length - 1] == null) {
+      length--;
+    }
+    return Arrays.copyOf(tokens, length);
+  }
+
+  private static int index(JsonElement id) throws IOException {
+    long index = id.getAsLong();
+    check(
+        index >= 0 && index < MAX_TOKENS,
+        "ids must be from 0 to %s, but one is %s",
+        MAX_TOKENS - 1,
+        index);
+    return (int) index;
+  }
+
+  private static void check(boolean condition, String problem, Object... values)
+      throws IOException {
+    if (!condition) {
+      throw new IOException("this is no tokenizer.json: " + problem.formatted(values));
+    }
+  }
+
+  private static boolean isObject(JsonElement element) {
+    return element != null && element.isJsonObject();
   }
 
   private static JsonArray array(JsonObject object, String name) {
@@ -84,9 +160,7 @@ record TokenizerJson(
   }
 
   private static boolean isType(JsonElement element, String type) {
-    return element != null
-        && element.isJsonObject()
-        && element.getAsJsonObject().get("type").getAsString().equals(type);
+    return isObject(element) && element.getAsJsonObject().get("type").getAsString().equals(type);
   }
 
   /** Tells whether tokens are bytes of the text as it is. */
@@ -125,14 +199,15 @@ record TokenizerJson(
   }
 
   /** The bytes of each token, or null where one is no text of bytes. */
-  private static byte[][] bytes(String[] tokens, Map<String, Integer> added) {
+  private static byte[][] bytes(String[] tokens, Set<String> added) {
     byte[][] bytes = new byte[tokens.length][];
     for (int i = 0; i < tokens.length; i++) {
       String token = tokens[i];
       if (token == null) {
+        bytes[i] = new byte[0];
         continue;
       }
-      if (added.containsKey(token)) {
+      if (added.contains(token)) {
         bytes[i] = token.getBytes(StandardCharsets.UTF_8);
         continue;
       }

@@ -159,7 +159,7 @@ class SubwordVocabularyTest {
     assertThat(vocabulary.contains("\u0120xyz")).isFalse();
     assertThatIllegalArgumentException()
         .isThrownBy(() -> vocabulary.decode((int) vocabulary.size()))
-        .withMessageContaining("tokens are from 0 to 309 where the tokenizer has one, not 310");
+        .withMessageContaining("tokens are from 0 to 309, not 310");
   }
 
   @Test

@@ -33,7 +33,10 @@ final class MappedFile {
       throw new NoSuchFileException(file.toString(), null, "the corpus file does not exist");
     }
     checkArgument(
-        Files.isRegularFile(file), "the corpus must be one file, but %s is a folder", file);
+        Files.isRegularFile(file),
+        "the corpus must be one file, but %s is %s",
+        file,
+        Files.isDirectory(file) ? "a folder" : "no regular file; copy what it gives into one");
     long length = Files.size(file);
     checkArgument(length > 0, "the corpus %s is empty", file);
     return length;

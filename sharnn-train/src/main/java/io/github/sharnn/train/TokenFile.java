@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.util.Utils;
 import com.google.common.hash.Hashing;
@@ -36,7 +37,7 @@ final class TokenFile {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(TokenFile.class);
   private static final byte[] MAGIC = "SHARNNTF".getBytes(StandardCharsets.US_ASCII);
-  private static final int VERSION = 1;
+  private static final int VERSION = 2; // also of what the encoders give
   private static final int HEADER_BYTES = 128;
   private static final int SUMMED_HEADER_BYTES = 116;
   private static final int HASH_BYTES = 32;
@@ -94,7 +95,7 @@ final class TokenFile {
     Path unfinished = Files.createTempFile(path.getParent(), "new", ".tmp");
     try (FileChannel channel = FileChannel.open(unfinished, StandardOpenOption.WRITE)) {
       channel.position(HEADER_BYTES);
-      Writer writer = new Writer(channel, width(vocabulary));
+      Writer writer = new Writer(channel, width(vocabulary), vocabulary);
       TokenEncoder encoder = vocabulary.encoder(writer);
       WordCount words = new WordCount();
       byte[] chunk = new byte[CHUNK_BYTES];
@@ -134,6 +135,7 @@ final class TokenFile {
    * @throws IOException if it is another file than the one that is asked for
    */
   static TokenFile open(Path path, byte[] partHash, TextVocabulary vocabulary) throws IOException {
+    check(Files.isRegularFile(path), path, "it is no regular file");
     MappedFile file = MappedFile.open(path);
     check(file.length() >= HEADER_BYTES, path, "it is too short");
     byte[] bytes = new byte[HEADER_BYTES];
@@ -209,19 +211,29 @@ final class TokenFile {
 
     private final FileChannel channel;
     private final int width;
+    private final TextVocabulary vocabulary;
+    private final long vocabularySize;
     private final CRC32C sum = new CRC32C();
     private final ByteBuffer buffer =
         ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     private IOException failure; // null: none
     private long tokens;
 
-    Writer(FileChannel channel, int width) {
+    Writer(FileChannel channel, int width, TextVocabulary vocabulary) {
       this.channel = channel;
       this.width = width;
+      this.vocabulary = vocabulary;
+      vocabularySize = vocabulary.size();
     }
 
     @Override
     public void accept(int token) {
+      checkState(
+          token >= 0 && token < vocabularySize,
+          "the tokens of %s must be from 0 to %s, but its encoder gave %s",
+          vocabulary,
+          vocabularySize - 1,
+          token);
       switch (width) {
         case 1 -> buffer.put((byte) token);
         case 2 -> buffer.putShort((short) token);

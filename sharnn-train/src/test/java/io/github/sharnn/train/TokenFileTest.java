@@ -5,11 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import ai.djl.util.Utils;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.WordVocabulary;
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -85,6 +88,49 @@ class TokenFileTest extends WikiText {
         .hasMessageContaining(ofSize(300).sha256())
         .hasMessageContaining(ofSize(301).sha256())
         .hasMessageContaining("delete it, and it is written anew");
+  }
+
+  @Test
+  void refuses_a_token_file_of_another_text() throws Exception {
+    Corpus bytes = Corpus.folder(wikiText("%s.txt"));
+    bytes.withVocabulary(ofSize(300));
+    List<Path> files = tokenFiles();
+    Files.copy(files.get(0), files.get(1), StandardCopyOption.REPLACE_EXISTING);
+    assertThatThrownBy(() -> bytes.withVocabulary(ofSize(300)))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(files.get(1) + " is not the token file that is asked for")
+        .hasMessageContaining("it is of another text; delete it");
+  }
+
+  @Test
+  void refuses_a_folder_in_a_token_files_place() throws Exception {
+    Corpus bytes = Corpus.folder(wikiText("%s.txt"));
+    bytes.withVocabulary(ofSize(300));
+    Path file = tokenFiles().get(0);
+    Files.delete(file);
+    Files.createDirectory(file);
+    assertThatThrownBy(() -> bytes.withVocabulary(ofSize(300)))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(file + " is not the token file that is asked for")
+        .hasMessageContaining("it is no regular file; delete it");
+  }
+
+  @Test
+  void refuses_tokens_outside_of_the_vocabulary() throws Exception {
+    Corpus bytes = Corpus.folder(wikiText("%s.txt"));
+    TextVocabulary broken =
+        (TextVocabulary)
+            Proxy.newProxyInstance(
+                TextVocabulary.class.getClassLoader(),
+                new Class<?>[] {TextVocabulary.class},
+                (proxy, method, args) ->
+                    method.getName().equals("size") ? 256L : method.invoke(ofSize(257), args));
+    assertThatThrownBy(() -> bytes.withVocabulary(broken))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("must be from 0 to 255, but its encoder gave 256");
+    try (Stream<Path> cache = Files.list(folder.resolve("cache/sharnn"))) {
+      assertThat(cache.filter(file -> file.toString().endsWith("tokens"))).isEmpty();
+    }
   }
 
   @Test
