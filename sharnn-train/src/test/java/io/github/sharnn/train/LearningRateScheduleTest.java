@@ -71,6 +71,21 @@ class LearningRateScheduleTest {
     assertThat(schedule.getNewValue(101)).isEqualTo(0.01f);
   }
 
+  @ParameterizedTest
+  @CsvSource({"2e-3, 0, 20, 35", "1, 10, 5, 50", "3e-4, 4, 1, 2"})
+  void falls_in_steps_as_in_double_precision(float peak, int warmUp, int first, int second) {
+    LearningRateSchedule schedule =
+        LearningRateSchedule.peak(peak).warmUp(warmUp).decayAfter(first, second);
+    double expected = peak;
+    for (int s = 1; s <= 50; s++) {
+      double warm = s < warmUp ? s / (double) warmUp : 1;
+      assertThat((double) schedule.getNewValue(s))
+          .as("step %s", s)
+          .isCloseTo(expected * warm, within(1e-7 * expected));
+      expected /= s == first || s == second ? 10 : 1;
+    }
+  }
+
   @Test
   void combines_warm_up_and_decay_in_any_order_of_calls() {
     LearningRateSchedule one = LearningRateSchedule.peak(1).warmUp(100).decayAfter(50).cooldown(90);

@@ -48,9 +48,12 @@ class LookaheadTest {
 
     void update(double[] g) {
       t++;
+      double trust = inner.equals("lamb") ? lamb(g) : 1;
       for (int i = 0; i < fast.length; i++) {
         if (inner.equals("sgd")) {
           fast[i] -= RATE * g[i];
+        } else if (inner.equals("lamb")) {
+          fast[i] -= RATE * trust * m[i] / (Math.sqrt(v[i]) + 1e-6);
         } else {
           m[i] = 0.9 * m[i] + 0.1 * g[i];
           v[i] = 0.999 * v[i] + 0.001 * g[i] * g[i];
@@ -64,16 +67,42 @@ class LookaheadTest {
         }
       }
     }
+
+    /** Lamb's moments, and what the norms of weights and step make of the rate. */
+    private double lamb(double[] g) {
+      double beta1 = 0.9f; // as its options are
+      double beta2 = 0.999f;
+      double weights = 0;
+      double steps = 0;
+      for (int i = 0; i < fast.length; i++) {
+        m[i] = beta1 * m[i] + (1 - beta1) * g[i];
+        v[i] = beta2 * v[i] + (1 - beta2) * g[i] * g[i];
+        weights += fast[i] * fast[i];
+        steps += Math.pow(m[i] / (Math.sqrt(v[i]) + 1e-6), 2);
+      }
+      return Math.max(Math.min(Math.sqrt(weights), 10) / Math.sqrt(steps), 0.25);
+    }
   }
 
   private static Optimizer inner(String name) {
-    return name.equals("sgd")
-        ? Optimizer.sgd().setLearningRateTracker(Tracker.fixed(RATE)).build()
-        : Optimizer.adam().optLearningRateTracker(Tracker.fixed(RATE)).build();
+    Tracker rate = Tracker.fixed(RATE);
+    return switch (name) {
+      case "sgd" -> Optimizer.sgd().setLearningRateTracker(rate).build();
+      case "lamb" -> Lamb.builder().optLearningRateTracker(rate).optWeightDecays(0).build();
+      default -> Optimizer.adam().optLearningRateTracker(rate).build();
+    };
   }
 
   @ParameterizedTest
-  @CsvSource({"sgd, 5, 0.5", "sgd, 6, 0.8", "adam, 5, 0.5", "adam, 6, 0.8", "adam, 1, 0.3"})
+  @CsvSource({
+    "sgd, 5, 0.5",
+    "sgd, 6, 0.8",
+    "adam, 5, 0.5",
+    "adam, 6, 0.8",
+    "adam, 1, 0.3",
+    "lamb, 5, 0.5",
+    "lamb, 7, 0.8"
+  })
   void equals_a_computation_in_double_precision(String name, int k, float alpha) {
     Random random = new Random(3);
     double[] start = random.doubles(20, -1, 1).map(x -> (float) x).toArray();
