@@ -9,14 +9,21 @@ import ai.onnxruntime.TensorInfo;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 /**
  * Text from what {@code sharnn.jar export} wrote, with ONNX Runtime alone: neither this library nor
  * DJL nor PyTorch is on its class path. With the same seed and temperature it is the text of {@code
- * sharnn.jar generate}, for a prompt of at most the model's {@code memoryLength} bytes.
+ * sharnn.jar generate}, for a prompt of at most the model's {@code memoryLength} tokens.
+ *
+ * <p>Tokens may be bytes or words, which are in the file's metadata. So is a {@code
+ * tokenizer.json}; subwords want a library that knows it, such as DJL's {@code
+ * HuggingFaceTokenizer}.
  *
  * <pre>{@code
  * java -cp onnxruntime.jar OnnxGenerate.java model.onnx "The old man " 400 42 0.8
@@ -31,36 +38,51 @@ public final class OnnxGenerate {
   /**
    * Prints a prompt and the text that goes on from it.
    *
-   * @param args the ONNX file and the prompt; then, each by option, the most bytes to generate
+   * @param args the ONNX file and the prompt; then, each by option, how many tokens to generate
    *     (400), the seed (42) and the temperature (0.8)
    * @throws OrtException if ONNX Runtime can't load or run the file
    */
   public static void main(String[] args) throws OrtException {
-    if (args.length < 2 || args.length > 5 || args[1].isEmpty()) {
-      System.err.println("usage: OnnxGenerate MODEL.onnx PROMPT [LENGTH [SEED [TEMPERATURE]]]");
+    String wrong = generate(args);
+    if (wrong != null) {
+      System.err.println(wrong);
       System.exit(2);
+    }
+  }
+
+  /** Returns null, or what is wrong with the arguments. */
+  static String generate(String... args) throws OrtException {
+    if (args.length < 2 || args.length > 5 || args[1].isEmpty()) {
+      return "usage: OnnxGenerate MODEL.onnx PROMPT [LENGTH [SEED [TEMPERATURE]]]";
     }
     int length = args.length > 2 ? Integer.parseInt(args[2]) : 400;
     SplittableRandom random = new SplittableRandom(args.length > 3 ? Long.parseLong(args[3]) : 42);
     float temperature = args.length > 4 ? Float.parseFloat(args[4]) : 0.8f;
 
-    byte[] prompt = args[1].getBytes(StandardCharsets.UTF_8);
-    long[] tokens = new long[prompt.length];
-    for (int i = 0; i < tokens.length; i++) {
-      tokens[i] = Byte.toUnsignedLong(prompt[i]);
-    }
-
     OrtEnvironment environment = OrtEnvironment.getEnvironment();
     try (OrtSession session = environment.createSession(args[0])) {
+      Map<String, String> metadata = session.getMetadata().getCustomMetadata();
+      String vocabulary = metadata.getOrDefault("sharnn.vocabulary", "bytes");
+      if (!vocabulary.equals("bytes") && !vocabulary.startsWith("words ")) {
+        return "the model's vocabulary must be bytes or words, but is a "
+            + vocabulary.split(" ")[0]
+            + ": use a library for the tokenizer.json in the metadata sharnn.vocabulary.content";
+      }
       TensorInfo logitsInfo = (TensorInfo) session.getOutputInfo().get("logits").getInfo();
-      long vocabularySize = logitsInfo.getShape()[2];
-      if (vocabularySize > BYTES) {
-        System.err.printf(
-            "%s must be a model of bytes, but has %d tokens%n", args[0], vocabularySize);
-        System.exit(2);
+      if (vocabulary.equals("bytes") && logitsInfo.getShape()[2] > BYTES) {
+        return "%s must be a model of bytes, or name its vocabulary, but has %d tokens"
+            .formatted(args[0], logitsInfo.getShape()[2]);
+      }
+      Tokens text =
+          vocabulary.equals("bytes")
+              ? new Bytes()
+              : new Words(metadata.get("sharnn.vocabulary.content").split("\n"));
+      long[] tokens = text.encode(args[1]);
+      if (tokens.length == 0) {
+        return "the prompt must have at least one word";
       }
       Map<String, OnnxTensor> state = zeroState(environment, session);
-      System.out.writeBytes(prompt);
+      System.out.writeBytes(args[1].getBytes(StandardCharsets.UTF_8));
       for (int generated = 0; generated < length; generated++) {
         Map<String, OnnxTensor> inputs = new HashMap<>(state);
         inputs.put(
@@ -72,7 +94,7 @@ public final class OnnxGenerate {
         state.replaceAll((name, old) -> (OnnxTensor) result.get("next." + name).orElseThrow());
         try (OnnxTensor logits = (OnnxTensor) result.get("logits").orElseThrow()) {
           int token = draw(lastRow(logits), temperature, random);
-          System.out.write(token);
+          System.out.writeBytes(text.decode(token));
           System.out.flush();
           tokens = new long[] {token};
         }
@@ -80,6 +102,64 @@ public final class OnnxGenerate {
       state.values().forEach(OnnxTensor::close);
     }
     System.out.println();
+    return null;
+  }
+
+  /** What the model's tokens stand for. */
+  private interface Tokens {
+
+    long[] encode(String prompt);
+
+    /** The bytes that a token adds to the text so far. */
+    byte[] decode(int token);
+  }
+
+  /** Token n is the byte n. */
+  private static final class Bytes implements Tokens {
+
+    @Override
+    public long[] encode(String prompt) {
+      byte[] bytes = prompt.getBytes(StandardCharsets.UTF_8);
+      return IntStream.range(0, bytes.length).mapToLong(i -> bytes[i] & 0xFF).toArray();
+    }
+
+    @Override
+    public byte[] decode(int token) {
+      return new byte[] {(byte) token};
+    }
+  }
+
+  /** Words between white space; the end of a line is one, and so is what is none of them. */
+  private static final class Words implements Tokens {
+
+    private final List<String> words;
+    private boolean spaceDue; // before the next word
+
+    Words(String[] words) {
+      this.words = List.of(words);
+    }
+
+    @Override
+    public long[] encode(String prompt) {
+      List<String> found =
+          new ArrayList<>(List.of(prompt.split("[ \\t\\x0B\\f\\r]+|(?=\n)|(?<=\n)")));
+      found.removeIf(String::isEmpty);
+      found.replaceAll(word -> word.equals("\n") ? "<eos>" : word);
+      spaceDue =
+          !prompt.endsWith(" ") && !found.isEmpty() && !found.get(found.size() - 1).equals("<eos>");
+      return found.stream()
+          .mapToLong(word -> words.indexOf(words.contains(word) ? word : "<unk>"))
+          .toArray();
+    }
+
+    @Override
+    public byte[] decode(int token) {
+      String word = words.get(token);
+      boolean end = word.equals("<eos>");
+      String text = end ? "\n" : spaceDue ? " " + word : word;
+      spaceDue = !end;
+      return text.getBytes(StandardCharsets.UTF_8);
+    }
   }
 
   /** Zeros for one stream, and memories without a position. */

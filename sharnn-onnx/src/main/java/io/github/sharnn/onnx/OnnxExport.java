@@ -9,8 +9,10 @@ import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
 import ai.onnx.proto.OnnxMl.StringStringEntryProto;
 import ai.onnx.proto.OnnxMl.Version;
+import com.google.protobuf.ByteString;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -34,13 +36,21 @@ import java.nio.file.Path;
  *       of the state after the segment under its input's name with {@code next.} before it
  *   <li>B, T and M vary from call to call. The file cuts the memory to the model's {@code
  *       memoryLength} by itself; a caller may pass a shorter one, even none, at any call
- *   <li>Metadata: {@link SHARNN#CONFIG_PROPERTY}, the config as JSON
+ *   <li>Metadata: {@link SHARNN#CONFIG_PROPERTY}, the config as JSON; where tokens are not bytes
+ *       also {@link TextVocabulary#MODEL_PROPERTY}, the vocabulary's kind and SHA-256, and {@link
+ *       #VOCABULARY_CONTENT}
  * </ul>
  */
 public final class OnnxExport {
 
   /** The version of ONNX's operators that the file needs. */
   public static final int OPSET = 17;
+
+  /**
+   * The metadata that holds {@link TextVocabulary#content()}: the words, one a line, or a {@code
+   * tokenizer.json}. A vocabulary of another kind whose content is not UTF-8 is left out.
+   */
+  public static final String VOCABULARY_CONTENT = "sharnn.vocabulary.content";
 
   private static final long MAX_WEIGHTS = (Integer.MAX_VALUE - (1 << 20)) / Float.BYTES;
 
@@ -72,18 +82,32 @@ public final class OnnxExport {
 
   private static ModelProto build(SHARNN block, NDManager parent) {
     try (NDManager manager = parent.newSubManager()) {
-      return ModelProto.newBuilder()
+      ModelProto.Builder proto = ModelProto.newBuilder();
+      addVocabulary(proto, block.vocabulary());
+      return proto
           .setIrVersion(Version.IR_VERSION_2021_7_30_VALUE) // what opset 17 came with
           .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET))
           .setProducerName("sharnn")
           .setProducerVersion(RunHeader.version())
-          .addMetadataProps(
-              StringStringEntryProto.newBuilder()
-                  .setKey(SHARNN.CONFIG_PROPERTY)
-                  .setValue(block.config().toJson()))
+          .addMetadataProps(entry(SHARNN.CONFIG_PROPERTY, block.config().toJson()))
           .setGraph(SharnnGraph.of(block.collapse(manager)))
           .build();
     }
+  }
+
+  private static void addVocabulary(ModelProto.Builder proto, TextVocabulary vocabulary) {
+    if (vocabulary == TextVocabulary.bytes()) {
+      return;
+    }
+    proto.addMetadataProps(entry(TextVocabulary.MODEL_PROPERTY, vocabulary.property()));
+    ByteString content = ByteString.copyFrom(vocabulary.content());
+    if (content.isValidUtf8()) {
+      proto.addMetadataProps(entry(VOCABULARY_CONTENT, content.toStringUtf8()));
+    }
+  }
+
+  private static StringStringEntryProto entry(String key, String value) {
+    return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
   }
 
   static void checkSize(long weights) {

@@ -17,9 +17,13 @@ import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import io.github.sharnn.vocabulary.WordVocabulary;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Collectors;
@@ -71,7 +75,23 @@ class OnnxExportTest {
       }
       try (OrtModel onnx = new OrtModel(file, 1)) {
         assertThat(onnx.metadata())
-            .containsEntry(SHARNN.CONFIG_PROPERTY, SHARNN.of(model).config().toJson());
+            .containsOnly(Map.entry(SHARNN.CONFIG_PROPERTY, SHARNN.of(model).config().toJson()));
+      }
+    }
+  }
+
+  @Test
+  void has_the_vocabulary_in_the_file() throws Exception {
+    WordVocabulary words = WordVocabulary.of(List.of("<eos>", "\u6f22\u5b57", "<unk>", "head"));
+    SHARNN block =
+        SHARNN.builder().vocabulary(words).embeddingSize(8).boomSize(8).layers(1).build();
+    try (Model model = block.newModel("words", Device.cpu())) {
+      block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
+      try (OrtModel onnx = OrtModel.export(model, folder, 1)) {
+        assertThat(onnx.metadata())
+            .containsEntry(TextVocabulary.MODEL_PROPERTY, words.property())
+            .containsEntry(
+                OnnxExport.VOCABULARY_CONTENT, new String(words.content(), StandardCharsets.UTF_8));
       }
     }
   }
