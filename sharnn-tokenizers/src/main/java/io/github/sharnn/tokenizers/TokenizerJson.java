@@ -159,6 +159,10 @@ record TokenizerJson(
     return object.get(name) == null || object.get(name).isJsonNull();
   }
 
+  private static boolean isEmpty(JsonObject object, String name) {
+    return isNull(object, name) || object.get(name).getAsString().isEmpty();
+  }
+
   private static boolean isType(JsonElement element, String type) {
     return isObject(element) && element.getAsJsonObject().get("type").getAsString().equals(type);
   }
@@ -167,25 +171,37 @@ record TokenizerJson(
   private static boolean isByteLevel(JsonObject root) {
     JsonObject model = root.getAsJsonObject("model");
     if (!isType(model, "BPE")
-        || !isNull(root, "normalizer")
-        || !isNull(model, "continuing_subword_prefix")
-        || !isNull(model, "end_of_word_suffix")
+        || normalizes(root)
+        || !isEmpty(model, "continuing_subword_prefix")
+        || !isEmpty(model, "end_of_word_suffix")
         || !isType(root.get("decoder"), "ByteLevel")) {
       return false;
     }
     JsonElement pre = root.get("pre_tokenizer");
     boolean found = false;
     for (JsonElement step : isType(pre, "Sequence") ? pretokenizers(pre) : single(pre)) {
-      if (isType(step, "ByteLevel")) {
+      if (isType(step, "ByteLevel") && !found) {
         JsonObject byteLevel = step.getAsJsonObject();
         found = byteLevel.has("add_prefix_space") && !isTrue(byteLevel, "add_prefix_space");
-      } else if (!isType(step, "Digits")
-          && !(isType(step, "Split")
-              && step.getAsJsonObject().get("behavior").getAsString().equals("Isolated"))) {
+      } else if (!isType(step, "Digits") && !cutsAlone(step)) {
         return false;
       }
     }
     return found;
+  }
+
+  /** Tells whether a step cuts a text and removes nothing of it. */
+  private static boolean cutsAlone(JsonElement step) {
+    return (isType(step, "Split") || isType(step, "Punctuation"))
+        && step.getAsJsonObject().has("behavior")
+        && !step.getAsJsonObject().get("behavior").getAsString().equals("Removed");
+  }
+
+  private static boolean normalizes(JsonObject root) {
+    JsonElement normalizer = root.get("normalizer");
+    return !isNull(root, "normalizer")
+        && !(isType(normalizer, "Sequence")
+            && normalizer.getAsJsonObject().getAsJsonArray("normalizers").isEmpty());
   }
 
   private static JsonArray pretokenizers(JsonElement sequence) {

@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -109,6 +110,52 @@ class TokenizerFilesTest {
     assertThat(tokens).isEqualTo(expected(json.toString(), "the cat's \u00e9\n"));
     assertThat(gaps.decode(tokens)).isEqualTo(text);
     assertThat(gaps.decode(0, tokens[0], 1001)).isEqualTo(gaps.decode(tokens[0]));
+  }
+
+  private static final String FLAT = "\"type\":\"ByteLevel\",\"add_prefix_space\":false";
+
+  /** What the files of published models have around their tokens. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "null | {FLAT,\"trim_offsets\":true} | true", // GPT-2
+        "{\"type\":\"Sequence\",\"normalizers\":[]} | {FLAT,\"trim_offsets\":true} | true",
+        "null | {\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":"
+            + "{\"Regex\":\"[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+\"},\"behavior\":\"Isolated\",\"invert\":false},"
+            + "{FLAT,\"trim_offsets\":true,\"use_regex\":false}]} | true", // Llama 3
+        "null | {\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Punctuation\","
+            + "\"behavior\":\"Contiguous\"},{FLAT,\"trim_offsets\":true},"
+            + "{\"type\":\"Digits\",\"individual_digits\":false}]} | true", // Falcon
+        "{\"type\":\"NFC\"} | {FLAT,\"trim_offsets\":true} | false", // GPT-NeoX
+        "null | {\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true} | false",
+        "null | {\"type\":\"Sequence\",\"pretokenizers\":[{FLAT,\"trim_offsets\":true},"
+            + "{FLAT,\"trim_offsets\":true}]} | false",
+        "null | {\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":"
+            + "{\"String\":\"e\"},\"behavior\":\"Removed\",\"invert\":false},"
+            + "{FLAT,\"trim_offsets\":true}]} | false"
+      })
+  void byte_level_files_promise_what_they_can(
+      String normalizer, String preTokenizer, boolean lossless) throws Exception {
+    String content = new String(Texts.pieces(300).content(), StandardCharsets.UTF_8);
+    JsonObject json = JsonParser.parseString(content).getAsJsonObject();
+    json.add("normalizer", JsonParser.parseString(normalizer));
+    json.add("pre_tokenizer", JsonParser.parseString(preTokenizer.replace("FLAT", FLAT)));
+    json.getAsJsonObject("model").addProperty("continuing_subword_prefix", "");
+    json.getAsJsonObject("model").addProperty("end_of_word_suffix", "");
+    SubwordVocabulary vocabulary = of(json.toString());
+    assertThat(vocabulary.lossless()).isEqualTo(lossless);
+    byte[] text = "the  cat's caf\u00e9, e\u0301 12 34\n\u6f22 !?".getBytes(StandardCharsets.UTF_8);
+    if (lossless) {
+      assertThat(vocabulary.encode(text))
+          .isEqualTo(expected(json.toString(), new String(text, StandardCharsets.UTF_8)));
+      byte[] broken = Arrays.copyOf(text, text.length + 1);
+      broken[text.length] = (byte) 0xFF;
+      assertThat(vocabulary.decode(vocabulary.encode(broken))).isEqualTo(broken);
+    } else { // rightly not
+      assertThat(vocabulary.decode(vocabulary.encode(text))).isNotEqualTo(text);
+    }
   }
 
   @Test
