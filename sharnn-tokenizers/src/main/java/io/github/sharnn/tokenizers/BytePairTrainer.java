@@ -19,8 +19,8 @@ import java.util.Set;
 /**
  * Makes byte-level BPE from a text, as GPT-2's is: the 256 bytes, and the pairs of tokens that are
  * most frequent within words, merged one after the other. Ties go to the pair of smaller tokens; a
- * pair that occurs once is not merged, nor one whose text is a token already. Token n below 256 is
- * the byte n.
+ * pair that occurs once is not merged, nor one whose text is a token already, nor one across the
+ * 64th character of a word, the 128th and so on. Token n below 256 is the byte n.
  *
  * <pre>{@code
  * SubwordVocabulary pieces = BytePairTrainer.train(corpus.train().open(), 8192);
@@ -29,6 +29,7 @@ import java.util.Set;
 public final class BytePairTrainer {
 
   private static final int LEAST_COUNT = 2;
+  private static final int LONGEST_WORD = 64; // characters
 
   private final List<String> tokens = new ArrayList<>();
   private final Set<String> known = new HashSet<>();
@@ -111,10 +112,7 @@ public final class BytePairTrainer {
     Map<String, long[]> found = new HashMap<>();
     TextPieces pieces =
         new TextPieces(
-            true,
-            piece ->
-                ByteLevel.cut(piece, word -> found.computeIfAbsent(word, none -> new long[1])[0]++),
-            other -> {});
+            true, piece -> ByteLevel.cut(piece, word -> count(word, found)), other -> {});
     try (text) {
       byte[] buffer = new byte[1 << 16];
       for (int n = text.read(buffer); n >= 0; n = text.read(buffer)) {
@@ -130,6 +128,18 @@ public final class BytePairTrainer {
           words.add(symbols);
           counts.add(count[0]);
         });
+  }
+
+  /** A merge takes as long as the words that have its pair, so a long one is taken in parts. */
+  private static void count(String word, Map<String, long[]> found) {
+    for (int from = 0; from < word.length(); ) {
+      int to = Math.min(from + LONGEST_WORD, word.length());
+      if (to < word.length() && Character.isLowSurrogate(word.charAt(to))) {
+        to--;
+      }
+      found.computeIfAbsent(word.substring(from, to), none -> new long[1])[0]++;
+      from = to;
+    }
   }
 
   private void merge(int size) {

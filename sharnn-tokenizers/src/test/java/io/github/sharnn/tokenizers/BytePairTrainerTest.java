@@ -14,10 +14,12 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 class BytePairTrainerTest {
 
@@ -150,6 +152,28 @@ class BytePairTrainerTest {
     // (a,b) 4 times, (ab,ab) twice; what has a space or c, d in it once
     assertThat(merges(vocabulary)).containsExactly("a b", "ab ab");
     assertThat(vocabulary.encode(text)).containsExactly(257, ' ', 257, ' ', 'c', 'd');
+  }
+
+  /** As a whole the word would be rewritten at every merge, for minutes. */
+  @Test
+  @Timeout(60)
+  void trains_on_a_text_without_white_space() throws Exception {
+    Random random = new Random(5);
+    byte[] text = new byte[300_000];
+    for (int i = 0; i < text.length; i++) {
+      text[i] = (byte) "ACGT".charAt(random.nextInt(4));
+    }
+    SubwordVocabulary vocabulary = BytePairTrainer.train(new ByteArrayInputStream(text), 1000);
+    assertThat(vocabulary.size()).isEqualTo(1000);
+    assertThat(vocabulary.encode(text).length).isLessThan(text.length / 3);
+  }
+
+  @Test
+  void takes_a_long_word_in_parts_of_whole_characters() throws Exception {
+    byte[] text = ("!" + "\ud83d\ude42".repeat(100)).getBytes(StandardCharsets.UTF_8);
+    SubwordVocabulary vocabulary = BytePairTrainer.train(new ByteArrayInputStream(text), 300);
+    assertThat(merges(vocabulary)).isNotEmpty().noneMatch(merge -> merge.contains("?"));
+    assertThat(vocabulary.decode(vocabulary.encode(text))).isEqualTo(text);
   }
 
   @Test
