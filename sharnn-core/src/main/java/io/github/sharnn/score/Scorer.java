@@ -64,13 +64,14 @@ public final class Scorer {
         model.getName(),
         BYTES,
         size);
-    int[] before = vocabulary.encode(new byte[] {builder.context});
+    byte last = builder.context == null ? defaultContext(vocabulary) : builder.context;
+    int[] before = vocabulary.encode(new byte[] {last});
     checkArgument(
         before.length > 0,
         "context must be a byte that the model's %s have a token for, but %s has none: give another,"
             + " such as a letter",
         vocabulary,
-        Byte.toUnsignedInt(builder.context));
+        Byte.toUnsignedInt(last));
     context = before[before.length - 1];
     checkArgument(
         context < size,
@@ -86,6 +87,10 @@ public final class Scorer {
             : builder.segmentLength;
     checkArgument(
         segmentLength >= 1, "segmentLength must be at least 1 token, but is %s", segmentLength);
+  }
+
+  private static byte defaultContext(TextVocabulary vocabulary) {
+    return (byte) (vocabulary.encode("\n").length > 0 ? '\n' : '.');
   }
 
   private static int defaultSegmentLength(SHARNNConfig config, int batchSize) {
@@ -263,7 +268,7 @@ public final class Scorer {
   public static final class Builder {
 
     private final Model model;
-    private byte context = '\n';
+    private Byte context; // null: by the vocabulary
     private Integer segmentLength; // null: by the memory
     private int batchSize = 16;
 
@@ -272,7 +277,8 @@ public final class Scorer {
     }
 
     /**
-     * Sets the byte whose token a text's first token is predicted from. Default newline.
+     * Sets the byte whose token a text's first token is predicted from. Default newline, or a full
+     * stop where the vocabulary drops white space.
      *
      * @param before of a model of bytes in [0, V); it is not scored
      * @return this builder

@@ -41,6 +41,24 @@ class ScoreCommandTest extends TrainedModelTest {
   }
 
   @Test
+  void scores_with_a_tokenizer_that_drops_white_space(@TempDir Path folder) throws IOException {
+    Path tokenizer = folder.resolve("tokenizer.json");
+    Files.writeString(
+        tokenizer,
+        """
+        {"version":"1.0","pre_tokenizer":{"type":"Whitespace"},"model":{"type":"WordLevel",
+         "unk_token":"[UNK]","vocab":{"[UNK]":0,"abcd":1,"efgh":2,"ijkl":3,"mnop":4,".":5}}}
+        """);
+    Path lossy = folder.resolve("model");
+    assertThat(train("--output", lossy, "--steps", 1, "--vocabulary", tokenizer).err()).isEmpty();
+    Path file = Files.writeString(folder.resolve("log"), "abcd efgh\nmnop .\n");
+    Outcome tokens = run("score", lossy, file, "--tokens");
+    assertThat(tokens.code()).isZero();
+    assertThat(tokens.out())
+        .containsPattern("(?s)^0\t1\t.*\tabcd\n1\t2\t.*\n2\t4\t.*\n3\t5\t.*\n17 bytes, ");
+  }
+
+  @Test
   void scores_lines_without_a_token(@TempDir Path folder) throws IOException {
     Path tokenizer = folder.resolve("tokenizer.json");
     Files.writeString(

@@ -6,6 +6,7 @@ import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.util.Utils;
 import com.google.common.base.Ascii;
+import com.google.common.base.CharMatcher;
 import com.google.common.base.Strings;
 import com.google.common.hash.Hashing;
 import io.github.sharnn.vocabulary.TextVocabulary;
@@ -46,6 +47,7 @@ public final class SubwordVocabulary implements TextVocabulary {
 
   private static final String FLAVOR = "RUST_FLAVOR";
   private static final int CACHED_PIECES = 1 << 19;
+  private static final int MOST_WAITING = 16; // tokens; the longest character takes 4 bytes
   private static final int LONGEST_CACHED = 64; // characters; longer ones hardly come again
 
   static {
@@ -177,7 +179,10 @@ public final class SubwordVocabulary implements TextVocabulary {
     } catch (RuntimeException e) { // the native library has one for all
       throw new IllegalArgumentException(
           "the tokenizer has no tokens for '%s': %s; give it an unknown token that is in its vocab"
-              .formatted(Ascii.truncate(piece, LONGEST_CACHED, "..."), e.getMessage()),
+              .formatted(
+                  CharMatcher.whitespace()
+                      .collapseFrom(Ascii.truncate(piece, LONGEST_CACHED, "..."), ' '),
+                  e.getMessage()),
           e);
     }
   }
@@ -241,17 +246,21 @@ public final class SubwordVocabulary implements TextVocabulary {
 
     @Override
     public byte[] decode(int token) {
-      check(token);
+      if (json.tokens()[check(token)] == null) {
+        return new byte[0];
+      }
       waiting = LongStream.concat(LongStream.of(waiting), LongStream.of(token)).toArray();
       long[] all = LongStream.concat(LongStream.of(shown), LongStream.of(waiting)).toArray();
       String before = shown.length == 0 ? "" : tokenizer.decode(shown, false);
       String now = tokenizer.decode(all, false);
-      if (now.length() <= before.length() || now.endsWith("\uFFFD")) {
+      boolean whole = now.length() > before.length() && !now.endsWith("\uFFFD");
+      if (!whole && waiting.length < MOST_WAITING) {
         return new byte[0];
       }
       shown = waiting;
       waiting = new long[0];
-      return now.substring(before.length()).getBytes(StandardCharsets.UTF_8);
+      return now.substring(Math.min(before.length(), now.length()))
+          .getBytes(StandardCharsets.UTF_8);
     }
   }
 

@@ -266,9 +266,32 @@ class TokenizerFilesTest {
             "{\"version\":\"1.0\",\"model\":{\"type\":\"Unigram\",\"unk_id\":null,\"vocab\":[[\"a\",-1]]}}");
     assertThat(unigram.encode("aa")).containsExactly(0, 0);
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> unigram.encode("ab"))
-        .withMessageContaining("the tokenizer has no tokens for 'ab': ")
+        .isThrownBy(() -> unigram.encode("ab \n\nb"))
+        .withMessageContaining("the tokenizer has no tokens for 'ab b': ")
         .withMessageContaining("give it an unknown token");
+  }
+
+  /** To a decoder that makes all of it U+FFFD because of one byte, it never comes to an end. */
+  @Test
+  void bytes_that_make_no_text_are_not_waited_for_for_ever() throws Exception {
+    StringBuilder vocab = new StringBuilder("\"<unk>\":256");
+    for (int value = 0; value < 256; value++) {
+      vocab.append(",\"<0x%02X>\":%d".formatted(value, value));
+    }
+    SubwordVocabulary bytes =
+        of(
+            "{\"version\":\"1.0\",\"decoder\":{\"type\":\"ByteFallback\"},\"model\":"
+                + "{\"type\":\"BPE\",\"unk_token\":\"<unk>\",\"byte_fallback\":true,\"vocab\":{"
+                + vocab
+                + "},\"merges\":[]}}");
+    assertThat(bytes.lossless()).isFalse();
+    byte[] text = "caf\u00e9 \ud83d\ude42\u6f22".getBytes(StandardCharsets.UTF_8);
+    assertThat(bytes.decode(bytes.encode(text))).isEqualTo(text);
+    int[] broken = new int[100];
+    Arrays.fill(broken, 0x9B);
+    assertThat(new String(bytes.decode(broken), StandardCharsets.UTF_8))
+        .hasSizeBetween(84, 100)
+        .matches("\ufffd+");
   }
 
   @Test
