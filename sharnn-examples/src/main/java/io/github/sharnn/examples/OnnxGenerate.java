@@ -70,7 +70,7 @@ public final class OnnxGenerate {
       }
       TensorInfo logitsInfo = (TensorInfo) session.getOutputInfo().get("logits").getInfo();
       if (vocabulary.equals("bytes") && logitsInfo.getShape()[2] > BYTES) {
-        return "%s must be a model of bytes, or name its vocabulary, but has %d tokens"
+        return "%s must be a model of bytes, but has %d tokens and does not say what they are"
             .formatted(args[0], logitsInfo.getShape()[2]);
       }
       Tokens text =
