@@ -38,15 +38,43 @@ class Operators(Module):
     torch._foreach_copy_(a, b)
     torch._foreach_copy_(b, held)
     return a[0]
-  def descend(self: __torch__.Operators,
-    p: List[Tensor],
+  # Adds squares of gradients, over their scale, to sums.
+  def square(self: __torch__.Operators,
+    sums: List[Tensor],
     g: List[Tensor],
     options: Tensor) -> Tensor:
+    unscale = torch.div(1., float(torch.select(options, 0, 0)))
+    g32 = annotate(List[Tensor], [])
+    for i in range(torch.len(sums)):
+      _0 = torch.append(g32, torch.empty_like(sums[i]))
+    torch._foreach_copy_(g32, g)
+    torch._foreach_mul_(g32, unscale)
+    torch._foreach_addcmul_(sums, g32, g32)
+    torch._foreach_zero_(g)
+    return options
+  # Makes sums of squares root mean squares, and returns the sum of those.
+  def root(self: __torch__.Operators,
+    sums: List[Tensor],
+    options: Tensor) -> Tensor:
+    torch._foreach_div_(sums, float(torch.select(options, 0, 0)))
+    torch._foreach_sqrt_(sums)
+    return torch.sum(torch.stack(torch._foreach_norm(sums, 1)))
+  # p + min(1, decay rms) (end - p) - rate g / (rms + epsilon)
+  def adapt(self: __torch__.Operators,
+    p: List[Tensor],
+    g: List[Tensor],
+    end: List[Tensor],
+    rms: List[Tensor],
+    options: Tensor) -> Tensor:
+    back = torch._foreach_mul(rms, float(torch.select(options, 0, 1)))
+    torch._foreach_clamp_max_(back, 1.)
+    torch._foreach_lerp_(p, end, back)
+    size = torch._foreach_add(rms, float(torch.select(options, 0, 2)))
     g32 = annotate(List[Tensor], [])
     for i in range(torch.len(p)):
       _0 = torch.append(g32, torch.empty_like(p[i]))
     torch._foreach_copy_(g32, g)
-    torch._foreach_add_(p, g32, alpha=torch.neg(float(torch.select(options, 0, 0))))
+    torch._foreach_addcdiv_(p, g32, size, value=torch.neg(float(torch.select(options, 0, 0))))
     torch._foreach_zero_(g)
     return options
   def lamb(self: __torch__.Operators,

@@ -79,6 +79,18 @@ final class EvaluateCommand implements Callable<Integer> {
     private float decay = DynamicEvaluation.Settings.DEFAULT.decay();
 
     @Option(
+        names = "--dynamic-epsilon",
+        paramLabel = "MULTIPLE",
+        description = "What each gradient's RMS is raised by, in mean RMS.")
+    private float epsilon = DynamicEvaluation.Settings.DEFAULT.epsilon();
+
+    @Option(
+        names = "--dynamic-segments",
+        paramLabel = "COUNT",
+        description = "Segments of the training part that the RMS are of, at most.")
+    private int segments = DynamicEvaluation.Settings.DEFAULT.statisticsSegments();
+
+    @Option(
         names = "--dynamic-precision",
         paramLabel = "TYPE",
         description = "FLOAT32 or FLOAT16. Default: FLOAT16 on a GPU.")
@@ -107,7 +119,7 @@ final class EvaluateCommand implements Callable<Integer> {
           result.streams());
       System.out.println(perplexities(result));
       if (dynamic.on) {
-        printDynamic(model, text);
+        printDynamic(model, data.train(), text);
       }
     }
     return 0;
@@ -149,12 +161,18 @@ final class EvaluateCommand implements Callable<Integer> {
             perplexity.bitsPerByteSpelled());
   }
 
-  private void printDynamic(Model model, Corpus.Part text) {
+  private void printDynamic(Model model, Corpus.Part training, Corpus.Part text) {
     DynamicEvaluation.Settings settings =
         new DynamicEvaluation.Settings(
-            streams, sequenceLength, dynamic.learningRate, dynamic.decay, dynamic.precision);
+            streams,
+            sequenceLength,
+            dynamic.learningRate,
+            dynamic.decay,
+            dynamic.epsilon,
+            dynamic.segments,
+            dynamic.precision);
     long begin = System.nanoTime();
-    DynamicEvaluation result = DynamicEvaluation.of(model, text, settings);
+    DynamicEvaluation result = DynamicEvaluation.of(model, training, text, settings);
     System.out.printf(
         Locale.ROOT,
         "%.4f BPC with dynamic evaluation (segments of %d, rate %s, decay %s; %,.0f bytes/s)%n",

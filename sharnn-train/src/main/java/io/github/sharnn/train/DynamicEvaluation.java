@@ -12,9 +12,9 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
+import com.google.common.collect.Iterables;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
-import io.github.sharnn.torchscript.Operators;
 import io.github.sharnn.vocabulary.Perplexity;
 import java.util.List;
 import java.util.function.DoubleConsumer;
@@ -74,21 +74,33 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
    * How a model adapts.
    *
    * <pre>{@code
-   * DynamicEvaluation.of(model, corpus.test(), DynamicEvaluation.Settings.DEFAULT.streams(16));
+   * DynamicEvaluation.Settings.DEFAULT.streams(16).learningRate(1e-4f);
    * }</pre>
    *
    * @param streams number of streams that are read side by side and adapt the same weights
    * @param sequenceLength steps per segment, from one change of the weights to the next
-   * @param learningRate how far a segment moves the weights, all together, in L2 norm at most
-   * @param decay share of the way back to the trained weights that each change ends with
+   * @param learningRate about how far a segment moves a weight whose gradient has its usual size
+   * @param decay share of the way back to the trained weights that each change goes with a weight
+   *     of mean RMS, and in proportion to the RMS with others
+   * @param epsilon what is added to each RMS, as a multiple of their mean
+   * @param statisticsSegments segments of the training part that the RMS are of, at most
    * @param precision FLOAT32, or FLOAT16 with weights in FLOAT32; null for FLOAT16 on a GPU and
    *     FLOAT32 on a CPU
    */
   public record Settings(
-      int streams, int sequenceLength, float learningRate, float decay, DataType precision) {
+      int streams,
+      int sequenceLength,
+      float learningRate,
+      float decay,
+      float epsilon,
+      int statisticsSegments,
+      DataType precision) {
 
-    /** One stream, segments of 64, learning rate 0.1, decay 0.001, precision by device. */
-    public static final Settings DEFAULT = new Settings(1, 64, 0.1f, 0.001f, null);
+    /**
+     * One stream, segments of 64, learning rate 0.0001, decay 0.01, epsilon 1, 200 segments of
+     * statistics, precision by device.
+     */
+    public static final Settings DEFAULT = new Settings(1, 64, 1e-4f, 0.01f, 1, 200, null);
 
     /**
      * Checks the numbers.
@@ -97,6 +109,8 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @param sequenceLength at least 1
      * @param learningRate at least 0 and finite; 0 for no adaptation
      * @param decay from 0 to 1
+     * @param epsilon above 0 and finite
+     * @param statisticsSegments at least 1
      * @param precision FLOAT32, FLOAT16 or null
      * @throws IllegalArgumentException naming the option, its rule and its value
      */
@@ -112,6 +126,14 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
           decay >= 0 && decay <= 1,
           "the decay of dynamic evaluation must lie between 0 and 1, but is %s",
           decay);
+      checkArgument(
+          epsilon > 0 && Float.isFinite(epsilon),
+          "the epsilon of dynamic evaluation must be above 0 and finite, but is %s",
+          epsilon);
+      checkArgument(
+          statisticsSegments >= 1,
+          "statisticsSegments must be at least 1, but are %s",
+          statisticsSegments);
       WorkingWeights.check(precision);
     }
 
@@ -122,7 +144,8 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @return the new settings
      */
     public Settings streams(int count) {
-      return new Settings(count, sequenceLength, learningRate, decay, precision);
+      return new Settings(
+          count, sequenceLength, learningRate, decay, epsilon, statisticsSegments, precision);
     }
 
     /**
@@ -132,7 +155,8 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @return the new settings
      */
     public Settings sequenceLength(int steps) {
-      return new Settings(streams, steps, learningRate, decay, precision);
+      return new Settings(
+          streams, steps, learningRate, decay, epsilon, statisticsSegments, precision);
     }
 
     /**
@@ -142,7 +166,8 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @return the new settings
      */
     public Settings learningRate(float rate) {
-      return new Settings(streams, sequenceLength, rate, decay, precision);
+      return new Settings(
+          streams, sequenceLength, rate, decay, epsilon, statisticsSegments, precision);
     }
 
     /**
@@ -152,7 +177,29 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @return the new settings
      */
     public Settings decay(float share) {
-      return new Settings(streams, sequenceLength, learningRate, share, precision);
+      return new Settings(
+          streams, sequenceLength, learningRate, share, epsilon, statisticsSegments, precision);
+    }
+
+    /**
+     * Changes what is added to each RMS.
+     *
+     * @param multiple above 0
+     * @return the new settings
+     */
+    public Settings epsilon(float multiple) {
+      return new Settings(
+          streams, sequenceLength, learningRate, decay, multiple, statisticsSegments, precision);
+    }
+
+    /**
+     * Changes what the RMS are of.
+     *
+     * @param count at least 1
+     * @return the new settings
+     */
+    public Settings statisticsSegments(int count) {
+      return new Settings(streams, sequenceLength, learningRate, decay, epsilon, count, precision);
     }
 
     /**
@@ -162,7 +209,8 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @return the new settings
      */
     public Settings precision(DataType type) {
-      return new Settings(streams, sequenceLength, learningRate, decay, type);
+      return new Settings(
+          streams, sequenceLength, learningRate, decay, epsilon, statisticsSegments, type);
     }
   }
 
@@ -170,24 +218,41 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
    * Evaluates a copy of a model that adapts, on the device of the model's manager.
    *
    * @param model a DJL model with an initialized {@link SHARNN} of FLOAT32 weights; unchanged
+   * @param training what the model was trained on, of which the statistics are
    * @param part the tokens to predict, of the model's vocabulary
    * @param settings how to adapt
    * @return the figure and how it was got
-   * @throws IllegalArgumentException if the weights are not FLOAT32, the part is too short, or it
-   *     holds bytes outside the vocabulary, or it has another vocabulary than the model
+   * @throws IllegalArgumentException if the weights are not FLOAT32, a part is too short, it holds
+   *     bytes outside the vocabulary, or it has another vocabulary than the model
    * @throws IllegalStateException at once if a {@code fit} is running in this process
    * @throws ai.djl.TrainingDivergedException if the gradients are no longer finite
    */
-  public static DynamicEvaluation of(Model model, Corpus.Part part, Settings settings) {
-    return of(model, part, settings, loss -> {});
+  public static DynamicEvaluation of(
+      Model model, Corpus.Part training, Corpus.Part part, Settings settings) {
+    return of(model, training, part, settings, loss -> {});
   }
 
   /** Also tells the mean loss of each segment in nats, as soon as it is predicted. */
   static DynamicEvaluation of(
-      Model model, Corpus.Part part, Settings settings, DoubleConsumer segments) {
+      Model model,
+      Corpus.Part training,
+      Corpus.Part part,
+      Settings settings,
+      DoubleConsumer segments) {
     SHARNN block = SHARNN.of(model);
+    Evaluation.checkVocabulary(block, training);
     Evaluation.checkVocabulary(block, part);
     List<Integer> splits = block.config().splits();
+    StreamDataset measured =
+        StreamDataset.fixed(training, settings.streams(), settings.sequenceLength())
+            .withSplits(splits);
+    checkArgument(
+        measured.streamLength() >= settings.sequenceLength(),
+        "%s is too short for a segment of %s in each of %s streams, from which dynamic evaluation"
+            + " takes its statistics: use shorter segments or fewer streams",
+        training,
+        settings.sequenceLength(),
+        settings.streams());
     StreamDataset dataset =
         StreamDataset.fixed(part, settings.streams(), settings.sequenceLength()).withSplits(splits);
     Device device = model.getNDManager().getDevice();
@@ -209,6 +274,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
           "a model that adapts must have FLOAT32 weights, but has %s",
           trained.head().getDataType());
       Run run = new Run(settings, weights, trainer, trained, segments);
+      run.measure(measured, training);
       for (Batch batch : dataset.getData(trainer.getManager())) {
         run.predict(batch);
       }
@@ -232,21 +298,15 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
   /** The weights that adapt, the state and the sums. */
   private static final class Run {
 
-    private static final double MAX_NORM = 1;
-
     private final Settings settings;
-    private final WorkingWeights weights;
+    private final SHARNN block;
     private final NDManager manager; // closed with the trainer
     private final TrainingStep step;
-    private final NDList adapting;
-    private final NDList trained;
-    private final LossScale lossScale;
+    private final Adaptation adaptation;
     private final DoubleConsumer segments;
-    private NDList gradients; // null before the first backward, which makes them
     private SHARNNState state;
     private double nats;
     private long predicted;
-    private long changes;
 
     Run(
         Settings settings,
@@ -255,53 +315,44 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
         NDList trained,
         DoubleConsumer segments) {
       this.settings = settings;
-      this.weights = weights;
       this.manager = trainer.getManager();
       this.step = new TrainingStep(trainer);
-      this.adapting = weights.masters();
-      this.trained = trained;
       this.segments = segments;
-      this.lossScale =
-          weights.model().getDataType() == DataType.FLOAT16
-              ? LossScale.dynamic()
-              : LossScale.none();
-      Operators.get().call("copy", adapting, trained).close();
-      weights.follow();
-      this.state = SHARNN.of(weights.model()).zeroState(manager, settings.streams());
+      this.adaptation = new Adaptation(settings, weights, trained, manager);
+      this.block = SHARNN.of(weights.model());
+      this.state = block.zeroState(manager, settings.streams());
+    }
+
+    /** Reads whole segments alone, and leaves a zero state. */
+    void measure(StreamDataset dataset, Corpus.Part training) {
+      long whole = dataset.streamLength() / settings.sequenceLength();
+      for (Batch batch :
+          Iterables.limit(
+              dataset.getData(manager), (int) Math.min(whole, settings.statisticsSegments()))) {
+        run(batch);
+        adaptation.measure();
+      }
+      adaptation.begin(training);
+      replaceState(block.zeroState(manager, settings.streams()));
     }
 
     void predict(Batch batch) {
       long tokens = batch.getData().head().size();
-      double scale = lossScale.value();
-      try (batch) {
-        TrainingStep.Slices slices =
-            step.runSlices(batch, new SHARNNState[] {state}, scale, manager);
-        double loss = slices.meanLoss();
-        nats += loss * tokens;
-        predicted += tokens;
-        segments.accept(loss);
-        replaceState(slices.states()[0]);
-      }
-      adapt(scale);
+      double loss = run(batch);
+      nats += loss * tokens;
+      predicted += tokens;
+      segments.accept(loss);
+      adaptation.adapt();
     }
 
-    private void adapt(double scale) {
-      if (gradients == null) {
-        gradients = GlobalNorm.gradients(weights.model().getBlock());
-        gradients.attach(manager);
+    /** Forward and backward; returns the mean loss. */
+    private double run(Batch batch) {
+      try (batch) {
+        TrainingStep.Slices slices =
+            step.runSlices(batch, new SHARNNState[] {state}, adaptation.lossScale(), manager);
+        replaceState(slices.states()[0]);
+        return slices.meanLoss();
       }
-      changes++;
-      double norm = GlobalNorm.norm(gradients) / scale;
-      if (!Double.isFinite(norm)) {
-        Operators.get().call("zero", gradients).close();
-        lossScale.overflow(changes);
-        return;
-      }
-      float rate = (float) (settings.learningRate() * GlobalNorm.scale(norm, MAX_NORM) / scale);
-      Operators.get().call("descend", new float[] {rate}, adapting, gradients).close();
-      Operators.get().call("lerp", new float[] {settings.decay()}, adapting, trained).close();
-      weights.follow();
-      lossScale.good();
     }
 
     /** For what does not fill all streams. */

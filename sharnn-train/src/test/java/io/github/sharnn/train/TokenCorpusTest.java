@@ -87,8 +87,10 @@ class TokenCorpusTest extends WikiText {
       assertThat(evaluation.streams()).isEqualTo(1);
       assertThat(evaluation.sequenceLength()).isEqualTo(3);
       assertThat(evaluation.memoryLength()).isEqualTo(64);
-      DynamicEvaluation.Settings still = DynamicEvaluation.Settings.DEFAULT.learningRate(0);
-      assertThat(DynamicEvaluation.of(model, corpus.test(), still).bitsPerCharacter())
+      DynamicEvaluation.Settings still =
+          DynamicEvaluation.Settings.DEFAULT.sequenceLength(4).learningRate(0);
+      assertThat(
+              DynamicEvaluation.of(model, corpus.train(), corpus.test(), still).bitsPerCharacter())
           .isCloseTo(evaluation.bitsPerCharacter(), within(1e-5));
     }
   }

@@ -1,0 +1,110 @@
+package io.github.sharnn.train;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.TrainingDivergedException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.torchscript.Operators;
+
+/**
+ * The weights that adapt in {@link DynamicEvaluation} and its rule. First {@link #measure} after
+ * the backward of each segment of the training part and one {@link #begin}; then {@link #adapt}
+ * after the backward of each segment that was predicted.
+ */
+final class Adaptation {
+
+  private final DynamicEvaluation.Settings settings;
+  private final WorkingWeights weights;
+  private final NDManager manager;
+  private final NDList adapting;
+  private final NDList trained;
+  private final NDList rms; // sums of squares before begin
+  private final LossScale lossScale;
+  private NDList gradients; // null before the first backward, which makes them
+  private int measured;
+  private double meanRms;
+  private long steps;
+
+  /** Copies the trained weights; the manager gets what the rule needs beside. */
+  Adaptation(
+      DynamicEvaluation.Settings settings,
+      WorkingWeights weights,
+      NDList trained,
+      NDManager manager) {
+    this.settings = settings;
+    this.weights = weights;
+    this.manager = manager;
+    this.trained = trained;
+    this.adapting = weights.masters();
+    rms = new NDList();
+    for (NDArray weight : trained) {
+      rms.add(manager.zeros(weight.getShape(), DataType.FLOAT32));
+    }
+    lossScale =
+        weights.model().getDataType() == DataType.FLOAT16 ? LossScale.dynamic() : LossScale.none();
+    Operators.get().call("copy", adapting, trained).close();
+    weights.follow();
+  }
+
+  /** What the next loss is to be multiplied by before backward. */
+  double lossScale() {
+    return lossScale.value();
+  }
+
+  /** Takes the gradients into the mean squares. */
+  void measure() {
+    if (finite()) {
+      float scale = (float) lossScale.value();
+      Operators.get().call("square", new float[] {scale}, rms, gradients).close();
+      measured++;
+      lossScale.good();
+    }
+  }
+
+  /** Ends the measuring. */
+  void begin(Corpus.Part training) {
+    if (measured == 0) {
+      throw new TrainingDivergedException(
+          "no segment of the %s has finite gradients: take more than %s of them"
+              .formatted(training, settings.statisticsSegments()));
+    }
+    try (NDArray sum = Operators.get().call("root", new float[] {measured}, rms)) {
+      meanRms = sum.getFloat() / rms.stream().mapToLong(NDArray::size).sum();
+    }
+    checkArgument(
+        meanRms > 0, "all gradients of the %s are 0: there is nothing to adapt by", training);
+  }
+
+  /** Changes the weights by the gradients. */
+  void adapt() {
+    if (finite()) {
+      float[] options = {
+        (float) (settings.learningRate() / lossScale.value()),
+        (float) (settings.decay() / meanRms),
+        (float) (settings.epsilon() * meanRms)
+      };
+      Operators.get().call("adapt", options, adapting, gradients, trained, rms).close();
+      weights.follow();
+      lossScale.good();
+    }
+  }
+
+  /** Whether the gradients are; those that overflowed are set to 0 and the loss scale falls. */
+  private boolean finite() {
+    if (gradients == null) {
+      gradients = GlobalNorm.gradients(SHARNN.of(weights.model()));
+      gradients.attach(manager);
+    }
+    steps++;
+    if (Double.isFinite(GlobalNorm.norm(gradients))) {
+      return true;
+    }
+    Operators.get().call("zero", gradients).close();
+    lossScale.overflow(steps);
+    return false;
+  }
+}
