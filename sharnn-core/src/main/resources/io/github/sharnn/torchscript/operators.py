@@ -52,13 +52,19 @@ class Operators(Module):
     torch._foreach_addcmul_(sums, g32, g32)
     torch._foreach_zero_(g)
     return options
-  # Makes sums of squares root mean squares, and returns the sum of those.
+  # Makes sums of squares root mean squares; returns their mean m and the sum of rms^2 / (rms + epsilon m).
+  # options: what the sums are of, the number of all weights, epsilon
   def root(self: __torch__.Operators,
     sums: List[Tensor],
     options: Tensor) -> Tensor:
     torch._foreach_div_(sums, float(torch.select(options, 0, 0)))
     torch._foreach_sqrt_(sums)
-    return torch.sum(torch.stack(torch._foreach_norm(sums, 1)))
+    mean = torch.div(torch.sum(torch.stack(torch._foreach_norm(sums, 1))), float(torch.select(options, 0, 1)))
+    shares = torch._foreach_add(sums, float(torch.mul(mean, float(torch.select(options, 0, 2)))))
+    torch._foreach_reciprocal_(shares)
+    torch._foreach_mul_(shares, sums)
+    torch._foreach_mul_(shares, sums)
+    return torch.stack([mean, torch.sum(torch.stack(torch._foreach_norm(shares, 1)))])
   # p + min(1, decay rms) (end - p) - rate g / (rms + epsilon)
   def adapt(self: __torch__.Operators,
     p: List[Tensor],

@@ -27,6 +27,7 @@ final class Adaptation {
   private NDList gradients; // null before the first backward, which makes them
   private int measured;
   private double meanRms;
+  private double rate; // eta
   private long steps;
 
   /** Copies the trained weights; the manager gets what the rule needs beside. */
@@ -72,18 +73,21 @@ final class Adaptation {
           "no segment of the %s has finite gradients: take more than %s of them"
               .formatted(training, settings.statisticsSegments()));
     }
-    try (NDArray sum = Operators.get().call("root", new float[] {measured}, rms)) {
-      meanRms = sum.getFloat() / rms.stream().mapToLong(NDArray::size).sum();
+    float[] options = {measured, rms.stream().mapToLong(NDArray::size).sum(), settings.epsilon()};
+    try (NDArray sums = Operators.get().call("root", options, rms)) {
+      float[] values = sums.toFloatArray();
+      meanRms = values[0];
+      checkArgument(
+          meanRms > 0, "all gradients of the %s are 0: there is nothing to adapt by", training);
+      rate = settings.learningRate() / values[1];
     }
-    checkArgument(
-        meanRms > 0, "all gradients of the %s are 0: there is nothing to adapt by", training);
   }
 
   /** Changes the weights by the gradients. */
   void adapt() {
     if (finite()) {
       float[] options = {
-        (float) (settings.learningRate() / lossScale.value()),
+        (float) (rate / lossScale.value()),
         (float) (settings.decay() / meanRms),
         (float) (settings.epsilon() * meanRms)
       };

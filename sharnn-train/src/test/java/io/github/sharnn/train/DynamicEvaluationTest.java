@@ -37,7 +37,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 class DynamicEvaluationTest {
 
   private static final DynamicEvaluation.Settings SETTINGS =
-      DynamicEvaluation.Settings.DEFAULT.sequenceLength(16).learningRate(0.01f).decay(0.01f);
+      DynamicEvaluation.Settings.DEFAULT
+          .sequenceLength(16)
+          .learningRate(0.1f)
+          .statisticsSegments(20);
 
   @TempDir Path folder;
 
@@ -140,7 +143,12 @@ class DynamicEvaluationTest {
     byte[] bytes = Tiny.text(16 * 6 * streams + 1);
     byte[] read = Tiny.text(16 * 5 * streams + 7); // the last segment is not whole
     DynamicEvaluation.Settings settings =
-        SETTINGS.streams(streams).decay(decay).epsilon(epsilon).statisticsSegments(statistics);
+        SETTINGS
+            .streams(streams)
+            .learningRate(0.5f)
+            .decay(decay)
+            .epsilon(epsilon)
+            .statisticsSegments(statistics);
     Corpus.Part part = Tiny.part(folder, bytes);
     Corpus.Part training = Tiny.part(folder, read);
     List<Double> losses = new ArrayList<>();
@@ -158,7 +166,7 @@ class DynamicEvaluationTest {
       }
       for (DynamicEvaluation.Settings other :
           List.of(
-              settings.learningRate(0.009f),
+              settings.learningRate(0.45f),
               settings.decay(decay < 0.5f ? decay + 0.1f : 0.7f),
               settings.epsilon(epsilon * 1.1f),
               settings.statisticsSegments(2))) {
@@ -194,6 +202,13 @@ class DynamicEvaluationTest {
       }
     }
     double mean = sum / count;
+    double drop = 0;
+    for (double[] values : rms) {
+      for (double value : values) {
+        drop += value * value / (value + settings.epsilon() * mean);
+      }
+    }
+    double rate = settings.learningRate() / drop;
     double[][] weights = doubles(weights(trainer));
     segments(
         trainer,
@@ -206,9 +221,7 @@ class DynamicEvaluationTest {
               double back = Math.min(1, settings.decay() * rms[i][j] / mean);
               weights[i][j] +=
                   back * (trained[i][j] - weights[i][j])
-                      - settings.learningRate()
-                          * gradients[i][j]
-                          / (rms[i][j] + settings.epsilon() * mean);
+                      - rate * gradients[i][j] / (rms[i][j] + settings.epsilon() * mean);
             }
           }
           setWeights(trainer, weights);
