@@ -69,19 +69,19 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(
         names = "--dynamic-rate",
         paramLabel = "RATE",
-        description = "How far a segment moves the weights at most, in L2 norm.")
+        description = "About how far a change lowers the loss of its own segment, in nats.")
     private float learningRate = DynamicEvaluation.Settings.DEFAULT.learningRate();
 
     @Option(
         names = "--dynamic-decay",
         paramLabel = "SHARE",
-        description = "Share of the way back to the trained weights each time.")
+        description = "Share of the way back to the trained weights each time, on the mean.")
     private float decay = DynamicEvaluation.Settings.DEFAULT.decay();
 
     @Option(
         names = "--dynamic-epsilon",
         paramLabel = "MULTIPLE",
-        description = "What each gradient's RMS is raised by, in mean RMS.")
+        description = "What is added to the RMS of each gradient, in their mean.")
     private float epsilon = DynamicEvaluation.Settings.DEFAULT.epsilon();
 
     @Option(
@@ -175,11 +175,14 @@ final class EvaluateCommand implements Callable<Integer> {
     DynamicEvaluation result = DynamicEvaluation.of(model, training, text, settings);
     System.out.printf(
         Locale.ROOT,
-        "%.4f BPC with dynamic evaluation (segments of %d, rate %s, decay %s; %,.0f bytes/s)%n",
+        "%.4f BPC with dynamic evaluation (segments of %d, rate %s, decay %s, epsilon %s, %d segments"
+            + " of training text for RMS; %,.0f bytes/s)%n",
         result.bitsPerCharacter(),
         sequenceLength,
         dynamic.learningRate,
         dynamic.decay,
+        dynamic.epsilon,
+        dynamic.segments,
         result.predictedBytes() / ((System.nanoTime() - begin) / 1e9));
   }
 }

@@ -55,6 +55,10 @@ class EvaluateCommandTest extends TrainedModelTest {
             "--dynamic",
             "--dynamic-rate",
             0,
+            "--dynamic-epsilon",
+            0.5,
+            "--dynamic-segments",
+            3,
             "--dynamic-precision",
             "FLOAT32");
     assertThat(both.err()).isEmpty();
@@ -64,7 +68,8 @@ class EvaluateCommandTest extends TrainedModelTest {
         plain.out().lines().filter(line -> line.contains(" BPC (")).findFirst().orElseThrow();
     assertThat(both.out().substring(plain.out().length()))
         .startsWith(figure.substring(0, figure.indexOf(" BPC")) + " BPC with dynamic evaluation")
-        .contains("segments of 128, rate 0.0, decay 0.001");
+        .contains(
+            "segments of 128, rate 0.0, decay 0.01, epsilon 0.5, 3 segments of training text");
     Outcome refused = run("evaluate", model, "--corpus", corpus, "--dynamic", "--dynamic-decay", 2);
     assertThat(refused.err()).contains("decay of dynamic evaluation must lie between 0 and 1");
     assertThat(refused.code()).isEqualTo(2);
