@@ -54,9 +54,9 @@ import java.util.function.DoubleConsumer;
  * Ours are that epsilon is a multiple of the mean RMS and eta follows from a rate in nats, so that
  * one number fits models of any size and any number of streams.
  *
- * <p>The model given stays as it is. Beside it this takes about five times the memory of its
- * FLOAT32 weights, in either precision: for the copy that adapts, gradients, rms, and two arrays
- * more of each weight while they change. It counts as a training: not while {@link
+ * <p>The model given stays as it is. Beside it this takes five times the memory of its FLOAT32
+ * weights, in either precision, and what a segment takes: the copy that adapts, gradients, rms, and
+ * two arrays more of each weight while they change. It counts as a training: not while {@link
  * SHARNNTrainer#fit} runs in this process.
  *
  * @param perplexity what the part cost, by each unit
