@@ -51,8 +51,8 @@ import java.util.function.DoubleConsumer;
  * <p>Paper: Krause et al., "Dynamic Evaluation of Neural Sequence Models", <a
  * href="https://arxiv.org/abs/1709.07432">arXiv:1709.07432</a>, section 5: steps divided by the RMS
  * of training gradients, and decay to the trained weights in proportion to it, at most all the way.
- * Ours are that epsilon is a multiple of the mean RMS and eta follows from a rate in nats, so that
- * one number fits models of any size and any number of streams.
+ * Ours are that epsilon is a multiple of the mean RMS and eta follows from a rate in nats, which
+ * depends less on the model's size and the number of streams.
  *
  * <p>The model given stays as it is. Beside it this takes five times the memory of its FLOAT32
  * weights, in either precision, and what a segment takes: the copy that adapts, gradients, rms, and
