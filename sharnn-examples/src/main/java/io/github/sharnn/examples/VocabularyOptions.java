@@ -34,17 +34,22 @@ final class VocabularyOptions {
       names = "--minimum-count",
       paramLabel = "N",
       description = "Occurrences that a word of --vocabulary words needs. Default: 1.")
-  private int minimumCount = 1;
+  private Integer minimumCount;
 
   /** Makes or reads the vocabulary. */
   TextVocabulary of(Corpus corpus) throws IOException {
     String[] parts = kind.split(":", 2);
+    checkArgument(
+        minimumCount == null || parts[0].equals(WORDS),
+        "--minimum-count is for --vocabulary words, but that is '%s': leave one out",
+        kind);
     if (kind.equals(BYTES)) {
       return TextVocabulary.bytes();
     }
     if (parts[0].equals(WORDS)) {
       int size = parts.length == 1 ? Integer.MAX_VALUE : size(parts[1]);
-      return WordVocabulary.train(corpus.train().open(), minimumCount, size);
+      return WordVocabulary.train(
+          corpus.train().open(), minimumCount == null ? 1 : minimumCount, size);
     }
     if (parts[0].equals(PIECES) && parts.length == 2) {
       int size = size(parts[1]);

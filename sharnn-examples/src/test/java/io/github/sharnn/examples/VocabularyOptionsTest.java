@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -134,5 +135,15 @@ class VocabularyOptionsTest extends TrainedModelTest {
     assertThat(outcome.err()).contains(message).hasLineCount(1);
     assertThat(outcome.code()).isIn(1, 2);
     assertThat(folder.resolve("m")).doesNotExist();
+  }
+
+  @Test
+  void refuses_a_minimum_count_without_words(@TempDir Path folder) {
+    Outcome outcome =
+        train("--output", folder.resolve("m"), "--vocabulary", "bpe:260", "--minimum-count", 2);
+    assertThat(outcome.err())
+        .contains("--minimum-count is for --vocabulary words, but that is 'bpe:260'")
+        .hasLineCount(1);
+    assertThat(outcome.code()).isNotZero();
   }
 }

@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 
 /**
  * Writes a model as one ONNX file, for any runtime of opset 17: standard operators only, FLOAT32,
@@ -61,7 +62,7 @@ public final class OnnxExport {
    *
    * @param model a model with an initialized {@link SHARNN}, on any device, of any precision; it
    *     stays as it is
-   * @param file the file, replaced if it exists
+   * @param file the file; one that exists is replaced once the new one is whole
    * @throws IOException if the file can't be written
    * @throws IllegalArgumentException if the model holds no SHARNN, or its weights take more than
    *     the 2 GiB that one ONNX file holds
@@ -75,8 +76,14 @@ public final class OnnxExport {
         model.getName());
     checkSize(block.parameterCount());
     ModelProto proto = build(block, model.getNDManager());
-    try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
-      proto.writeTo(out);
+    Path unfinished = file.resolveSibling(file.getFileName() + ".part");
+    try {
+      try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(unfinished))) {
+        proto.writeTo(out);
+      }
+      Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
+    } finally {
+      Files.deleteIfExists(unfinished);
     }
   }
 

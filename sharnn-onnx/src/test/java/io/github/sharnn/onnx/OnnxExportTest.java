@@ -3,6 +3,7 @@ package io.github.sharnn.onnx;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Device;
 import ai.djl.Model;
@@ -19,6 +20,7 @@ import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.WordVocabulary;
+import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -78,6 +80,21 @@ class OnnxExportTest {
             .containsOnly(Map.entry(SHARNN.CONFIG_PROPERTY, SHARNN.of(model).config().toJson()));
       }
     }
+  }
+
+  @Test
+  void replaces_a_file_and_leaves_nothing_unfinished() throws Exception {
+    Path file = Files.writeString(folder.resolve("model.onnx"), "an older one");
+    Path taken = Files.createDirectories(folder.resolve("taken/by/a/folder")).getParent();
+    try (Model model = TestModels.golden("no-attention")) {
+      OnnxExport.write(model, file);
+      assertThatThrownBy(() -> OnnxExport.write(model, taken)).isInstanceOf(IOException.class);
+      try (OrtModel onnx = new OrtModel(file, 1)) {
+        assertThat(onnx.metadata()).isNotEmpty();
+      }
+    }
+    assertThat(folder).isDirectoryNotContaining("glob:**.part");
+    assertThat(taken.getParent()).isDirectoryNotContaining("glob:**.part");
   }
 
   @Test
