@@ -24,8 +24,7 @@ final class CorpusOptions {
       split = ",",
       arity = "1",
       defaultValue = "0.90,0.05,0.05",
-      description =
-          "Fractions that add up to 1, or bytes from the start. Default: ${DEFAULT-VALUE}.")
+      description = "Fractions that add up to 1, or bytes from the start.")
   private List<Double> split;
 
   @Option(

@@ -47,7 +47,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Option(
       names = "--streams",
-      description = "Streams read side by side; 1 gives every byte its whole context.")
+      description = "Streams read side by side; 1 gives every token its whole context.")
   private int streams = 16;
 
   @Option(names = "--sequence-length", description = "Steps per segment.")

@@ -21,7 +21,7 @@ final class ExtraOptions {
       names = "--label-smoothing",
       paramLabel = "SHARE",
       description =
-          "Spread this share of the training target over all bytes; no figure is smoothed.")
+          "Spread this share of the training target over all tokens; no figure is smoothed.")
   private Optional<Float> labelSmoothing;
 
   @Option(

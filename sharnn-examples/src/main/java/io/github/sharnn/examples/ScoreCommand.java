@@ -33,7 +33,8 @@ import picocli.CommandLine.Parameters;
     name = "score",
     description =
         "Print how well a model predicts a file: in all, for each line or for each token. The first"
-            + " token is predicted from a newline.",
+            + " token is predicted from a newline, or from a full stop where the vocabulary drops"
+            + " white space.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
     sortOptions = false)

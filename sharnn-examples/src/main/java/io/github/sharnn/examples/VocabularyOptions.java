@@ -27,7 +27,7 @@ final class VocabularyOptions {
       description =
           "bytes; words or words:SIZE, the training part's most frequent; bpe:SIZE, byte-level BPE"
               + " trained on the training part; or the file of a Hugging Face tokenizer.json or of"
-              + " another model's vocabulary.txt. Default: bytes.")
+              + " another model's vocabulary.txt.")
   private String kind = BYTES;
 
   @Option(
