@@ -116,6 +116,7 @@ public final class SHABlock extends AbstractBlock {
    *     whether they name this layer counts
    * @param layer the 0-based layer
    * @return the block, uninitialized
+   * @throws IllegalArgumentException if the config has no such layer
    */
   public static SHABlock of(SHARNNConfig config, int layer) {
     checkArgument(

@@ -280,6 +280,7 @@ public final class SHARNN extends AbstractBlock {
    *
    * @param manager the manager that owns the new model's weights
    * @return a new, initialized model; this one stays as it is
+   * @throws IllegalStateException if this model has no weights
    */
   public SHARNN collapse(NDManager manager) {
     return BackOff.collapse(this, manager);
@@ -299,6 +300,7 @@ public final class SHARNN extends AbstractBlock {
    * @param positions the largest number that attention sees, at least 0
    * @return a model that shares this one's weights, in place, and their manager
    * @throws IllegalArgumentException if {@code positions} is below 0
+   * @throws IllegalStateException if this model has no weights
    */
   public SHARNN withMemoryLength(int positions) {
     return BackOff.sharing(this, config.withMemoryLength(positions));
@@ -311,6 +313,7 @@ public final class SHARNN extends AbstractBlock {
    * on more than the segment that it then sees. Measure it, as there.
    *
    * @return a model that shares this one's weights, in place, and their manager
+   * @throws IllegalStateException if this model has no weights
    */
   public SHARNN withoutAttention() {
     return BackOff.sharing(this, config.withoutAttention());

@@ -80,7 +80,7 @@ public final class SHARNNBuilder {
   /**
    * Sets the number of blocks L. Default 4.
    *
-   * @param count at least 1
+   * @param count from 1 to 1000
    * @return this builder
    */
   public SHARNNBuilder layers(int count) {

@@ -119,6 +119,7 @@ public final class SafetensorsWeights {
    * @param model an initialized model
    * @param file the file, replaced if it exists
    * @throws IOException if the file can't be written
+   * @throws IllegalStateException if the model has no weights
    */
   public static void write(SHARNN model, Path file) throws IOException {
     checkState(model.isInitialized(), "a model must be initialized before its weights are written");

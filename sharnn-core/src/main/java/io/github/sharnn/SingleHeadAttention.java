@@ -82,6 +82,7 @@ public final class SingleHeadAttention extends AbstractBlock {
    *
    * @param embeddingSize size C of queries, keys and values, at least 1
    * @return the builder
+   * @throws IllegalArgumentException if the size is below 1
    */
   public static SingleHeadAttentionBuilder builder(int embeddingSize) {
     return new SingleHeadAttentionBuilder(embeddingSize);

@@ -23,7 +23,8 @@ import java.util.function.Function;
  * <p>Arguments, each with {@link SHARNNGeneratorBuilder}'s default: {@code length}, {@code
  * temperature}, {@code topK}, {@code topP}, {@code minP}, {@code repetitionPenalty}, {@code
  * repetitionWindow}, {@code seed} and {@code stop}. They come from {@code serving.properties} or,
- * before that, from {@code Criteria.builder().optArgument("temperature", "0.7")}.
+ * before that, from {@code Criteria.builder().optArgument("temperature", "0.7")}. Two more, {@code
+ * memoryLength} and {@code attention}, are {@link io.github.sharnn.SHARNNBlockFactory}'s.
  */
 public final class GenerationTranslatorFactory implements TranslatorFactory {
 
@@ -52,8 +53,7 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
    *
    * @param input the type of prompts
    * @param output the type of texts
-   * @param model the model, with an initialized {@link io.github.sharnn.SHARNN} of at most 256
-   *     tokens
+   * @param model the model, with an initialized {@link io.github.sharnn.SHARNN}
    * @param arguments the options, as texts or numbers; others are left alone
    * @return the translator
    * @throws IllegalArgumentException if the types are others, the model is no such, or an argument

@@ -5,9 +5,10 @@
  * at a time, with state carried in a {@link io.github.sharnn.SHARNNState}; {@link
  * io.github.sharnn.generate.Sampler} draws each token from the logits; its bytes become text at
  * UTF-8 boundaries. {@link io.github.sharnn.generate.GenerationTranslator} puts the same loop
- * behind a DJL {@link ai.djl.inference.Predictor}.
+ * behind a DJL {@link ai.djl.inference.Predictor}; {@link
+ * io.github.sharnn.generate.GenerationBatch} generates after many prompts at once.
  *
- * <p>Legend of every shape in this package: T time steps of a segment, V vocabulary size; the batch
- * is always one stream.
+ * <p>Legend of every shape in this package: T time steps of a segment, V vocabulary size. Shapes
+ * that begin with 1 are of one stream.
  */
 package io.github.sharnn.generate;
