@@ -1,6 +1,8 @@
 /**
  * The SHA-RNN language model (Merity, "Single Headed Attention RNN: Stop Thinking With Your Head",
- * <a href="https://arxiv.org/abs/1911.11423">arXiv:1911.11423</a>) as DJL blocks.
+ * <a href="https://arxiv.org/abs/1911.11423">arXiv:1911.11423</a>) as DJL blocks. Start with {@link
+ * io.github.sharnn.SHARNN#builder()} for a new model, or {@link
+ * io.github.sharnn.SHARNN#load(java.nio.file.Path)} for a saved one.
  *
  * <p>Data flow: tokens {@code (B, T)} go through an embedding, {@code L} times {@link
  * io.github.sharnn.SHABlock} (LSTM, optional {@link io.github.sharnn.SingleHeadAttention} over an

@@ -1,5 +1,6 @@
 /**
- * How well a model predicts given text, token by token.
+ * How well a model predicts given text, token by token: the log-probability and rank of each token,
+ * and what the text costs in all.
  *
  * <pre>{@code
  * Scorer scorer = Scorer.builder(model).build();

@@ -1,6 +1,7 @@
 /**
  * Training and evaluation of a {@link io.github.sharnn.SHARNN} on DJL's {@link
- * ai.djl.training.Trainer}.
+ * ai.djl.training.Trainer}. Start with {@link
+ * io.github.sharnn.train.SHARNNTrainer#builder(ai.djl.Model)}.
  *
  * <p>Data flow: a file becomes a {@link io.github.sharnn.train.Corpus} of three parts; {@link
  * io.github.sharnn.train.StreamDataset} cuts a part into batches of contiguous streams; {@link
