@@ -123,11 +123,7 @@ public final class SHARNNDecoder implements AutoCloseable {
     }
   }
 
-  /**
-   * Returns how many streams there are.
-   *
-   * @return the number of streams
-   */
+  /** {@return how many streams there are} */
   public int streams() {
     return streams;
   }

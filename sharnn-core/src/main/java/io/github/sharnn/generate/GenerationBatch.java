@@ -153,6 +153,7 @@ public final class GenerationBatch {
   /**
    * Generates all texts; the batch is empty afterwards.
    *
+   * @throws IllegalArgumentException if {@link #precision} is not one of its types
    * @throws IllegalStateException if the model has no weights
    */
   public void run() {

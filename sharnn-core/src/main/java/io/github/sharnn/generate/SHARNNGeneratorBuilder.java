@@ -136,7 +136,8 @@ public final class SHARNNGeneratorBuilder {
    * are those of {@link SHARNN#forward} but for rounding. FLOAT16 halves, on a GPU, the memory that
    * many streams need.
    *
-   * @param type FLOAT16, FLOAT32, FLOAT64, or null for the weights' own
+   * @param type FLOAT16, FLOAT32, FLOAT64, or null for the weights' own; with another one
+   *     generation fails with an {@link IllegalArgumentException}
    * @return this builder
    */
   public SHARNNGeneratorBuilder precision(DataType type) {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.SHARNN;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
@@ -196,5 +197,18 @@ class GenerationBatchTest {
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("the generator's model (tiny) must be the batch's (other)");
     }
+    String precision = "precision must be FLOAT16, FLOAT32 or FLOAT64, but is bfloat16";
+    batch.precision(DataType.BFLOAT16).add(generator, "a", piece -> {});
+    assertThatThrownBy(batch::run)
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(precision);
+    SHARNNGenerator rounded =
+        SHARNNGenerator.builder(model).precision(DataType.BFLOAT16).length(5).build();
+    assertThatThrownBy(() -> rounded.generate("a"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(precision);
+    assertThatThrownBy(() -> rounded.generateAll(List.of("a", "b")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(precision);
   }
 }
