@@ -29,9 +29,9 @@ final class ByteProgress implements Progress {
   private long begun;
   private long printed; // the plain line's time
 
-  /** On the terminal, where there is one. */
-  ByteProgress(PrintStream out) {
-    this(out, ProgressLine.terminalWidth(), System::nanoTime);
+  /** On standard output. */
+  ByteProgress() {
+    this(System.out, ProgressLine.terminalWidth(), System::nanoTime);
   }
 
   ByteProgress(PrintStream out, int width, LongSupplier nanoTime) {

@@ -47,7 +47,7 @@ final class CompressCommand implements Callable<Integer> {
       RunHeader.of(model).forEach(System.out::println);
       FileCompressor compressor = new FileCompressor(model);
       long start = System.nanoTime();
-      FileCompressor.Sizes sizes = compressor.compress(file, target, new ByteProgress(System.out));
+      FileCompressor.Sizes sizes = compressor.compress(file, target, new ByteProgress());
       report(sizes.original(), sizes.header() + sizes.code(), sizes, start);
       System.out.println("compressed in " + target);
     }

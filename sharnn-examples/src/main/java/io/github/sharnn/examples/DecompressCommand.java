@@ -43,8 +43,7 @@ final class DecompressCommand implements Callable<Integer> {
       RunHeader.of(model).forEach(System.out::println);
       FileCompressor compressor = new FileCompressor(model);
       long start = System.nanoTime();
-      FileCompressor.Sizes sizes =
-          compressor.decompress(file, output, new ByteProgress(System.out));
+      FileCompressor.Sizes sizes = compressor.decompress(file, output, new ByteProgress());
       CompressCommand.report(sizes.header() + sizes.code(), sizes.original(), sizes, start);
       System.out.println("decompressed in " + output);
     }

@@ -35,7 +35,7 @@ final class GenerationTimes {
   /** Prints a line for each batch size and position, and returns the exit code. */
   int print(List<Integer> batchSizes, List<Integer> positions) throws Exception {
     checkArgument(
-        !onnx || isThere("ai.onnxruntime.OrtSession"),
+        !onnx || hasOnnxRuntime(),
         "--onnx needs ONNX Runtime on the class path: start with java -cp"
             + " sharnn.jar:onnxruntime.jar io.github.sharnn.examples.Sharnn");
     int[] measured =
@@ -70,9 +70,9 @@ final class GenerationTimes {
     return complete ? 0 : Sharnn.FAILED;
   }
 
-  private static boolean isThere(String type) {
+  private static boolean hasOnnxRuntime() {
     try {
-      Class.forName(type);
+      Class.forName("ai.onnxruntime.OrtSession");
       return true;
     } catch (ClassNotFoundException e) {
       return false;

@@ -63,7 +63,7 @@ public final class OddLogLines {
           .batchSize(16)
           .sequenceLength(64)
           .learningRate(LearningRateSchedule.peak(5e-3f).warmUp(20))
-          .onStep(new ProgressLine(System.out))
+          .onStep(new ProgressLine())
           .build()
           .fit(Corpus.open(normal), Budget.steps(steps));
 

@@ -31,9 +31,9 @@ final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
   private double validationBpc = Double.NaN;
   private double printed = Double.NEGATIVE_INFINITY; // the plain line's time
 
-  /** On the terminal, where there is one. */
-  ProgressLine(PrintStream out) {
-    this(out, terminalWidth());
+  /** On standard output. */
+  ProgressLine() {
+    this(System.out, terminalWidth());
   }
 
   ProgressLine(PrintStream out, int width) {

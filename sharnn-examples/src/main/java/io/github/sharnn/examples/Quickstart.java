@@ -53,7 +53,7 @@ public final class Quickstart {
                 .dropouts(0)
                 .build()
                 .newModel("novel");
-        ProgressLine progress = new ProgressLine(System.out)) {
+        ProgressLine progress = new ProgressLine()) {
       FitResult result =
           SHARNNTrainer.builder(model)
               .batchSize(16)

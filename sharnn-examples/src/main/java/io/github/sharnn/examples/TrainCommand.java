@@ -143,7 +143,7 @@ final class TrainCommand implements Callable<Integer> {
     Optional<TrainingOptions> options = resumed.map(Checkpoint::options);
     SHARNNTrainerBuilder trainer = settings.trainer(model, options);
     try (RunLog log = log(model, data, stages, TrainingOptions.of(trainer), resumed);
-        ProgressLine progress = new ProgressLine(System.out)) {
+        ProgressLine progress = new ProgressLine()) {
       List<FitResult> results;
       try (StopSignals signals = new StopSignals()) {
         trainer

@@ -26,12 +26,8 @@ final class OnnxGraph {
   /** ONNX's name for an optional input that is left out. */
   static final String NONE = "";
 
-  private final GraphProto.Builder graph;
+  private final GraphProto.Builder graph = GraphProto.newBuilder().setName("sharnn");
   private final Set<String> initializers = new HashSet<>();
-
-  OnnxGraph(String name) {
-    graph = GraphProto.newBuilder().setName(name);
-  }
 
   /** Declares an input; a dimension is a number, or a name where it varies. */
   String input(String name, TensorProto.DataType type, Object... dimensions) {

@@ -36,7 +36,7 @@ final class SharnnGraph {
   private final SHARNNConfig config;
   private final Map<String, Parameter> parameters;
   private final int size;
-  private final OnnxGraph graph = new OnnxGraph("sharnn");
+  private final OnnxGraph graph = new OnnxGraph();
 
   private SharnnGraph(SHARNN collapsed) {
     config = collapsed.config();
