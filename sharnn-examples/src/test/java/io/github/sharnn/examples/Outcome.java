@@ -5,9 +5,16 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.concurrent.Callable;
+import org.slf4j.LoggerFactory;
 
 /** What a program printed, and its exit code. */
 record Outcome(int code, String out, String err) {
+
+  static {
+    // --verbose sets a property that SLF4J reads once in a process: no test may leave it to the
+    // next
+    LoggerFactory.getLogger(Outcome.class);
+  }
 
   /** Runs a command of {@code sharnn.jar}. */
   static Outcome run(Object... args) {
