@@ -19,12 +19,12 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * What DJL opens local folders with; it finds this class by itself, and nobody else needs it. Here
- * because DJL 0.35 reads the {@code translatorFactory} in a folder's {@code serving.properties} in
- * time for {@code Input} and {@code Output} alone, and {@code
- * Criteria.builder().setTypes(String.class, String.class).optModelPath(folder)} would find no
- * translator. Of a folder whose block is made by {@link SHARNNBlockFactory} it hands that property
- * over with the folder; it opens every other one as DJL does.
+ * Opens local folders for DJL, which finds this class by itself; no program needs to call it.
+ * Without it {@code Criteria.builder().setTypes(String.class, String.class).optModelPath(folder)}
+ * finds no translator: DJL 0.35 reads the {@code translatorFactory} in a folder's {@code
+ * serving.properties} early enough for the types {@code Input} and {@code Output} alone. So where a
+ * folder's block is made by {@link SHARNNBlockFactory}, this class hands that property over with
+ * the folder; it opens every other folder as DJL does.
  */
 public final class SavedModelRepositoryFactory implements RepositoryFactory {
 

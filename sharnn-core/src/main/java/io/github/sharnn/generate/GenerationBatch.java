@@ -18,8 +18,8 @@ import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
 
 /**
- * Goes on with many prompts side by side, of any lengths, each with the options of its own
- * generator: length, sampling, seed and stop.
+ * Generates the texts after many prompts side by side, of any lengths, each with the options of its
+ * own generator: length, sampling, seed and stop.
  *
  * <pre>{@code
  * GenerationBatch batch = GenerationBatch.of(model);
@@ -28,15 +28,15 @@ import java.util.function.Consumer;
  * batch.run();
  * }</pre>
  *
- * <p>All streams take one step of the model together, which takes hardly longer on a GPU than one
- * alone, and so are prompts fed that are no longer than the model's {@code memoryLength}. A stream
- * that has ended makes room for one that waits. Each gets what its generator gives alone, but for
- * rounding: a product of more rows may sum in another order, so logits may differ in their last
- * bits, and a rare draw with them.
+ * <p>All texts take each step of the model together, which on a GPU takes hardly longer than a step
+ * of one alone. Prompts that are no longer than the model's {@code memoryLength} are read together
+ * too. When a text ends, a prompt that waits takes its place. Each text is the one that its
+ * generator gives alone, but for rounding: a product of more rows may sum in another order, so
+ * logits may differ in their last bits, and a rare draw with them.
  *
  * <p>For one thread; callbacks run on it. A callback that throws a {@link CancellationException}
- * ends its own text; any other exception ends them all and comes out of {@link #run}. What a
- * callback adds waits for one of the prompts that there were at first to end.
+ * ends its own text; any other exception ends them all and comes out of {@link #run}. A prompt that
+ * a callback adds starts when one of those that were there at first has ended.
  */
 public final class GenerationBatch {
 
@@ -84,7 +84,7 @@ public final class GenerationBatch {
   }
 
   /**
-   * Sets the most prompts that are gone on with at once. Default 64.
+   * Sets how many texts are generated at once, at most. Default 64.
    *
    * @param count at least 1; each takes {@code memoryLength * C} numbers for each layer with
    *     attention

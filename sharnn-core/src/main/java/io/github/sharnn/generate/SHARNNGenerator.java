@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
 /**
- * Goes on with a prompt, token by token.
+ * Generates the text after a prompt, token by token.
  *
  * <pre>{@code
  * SHARNNGenerator generator = SHARNNGenerator.builder(model).temperature(0.8f).topP(0.9f).build();
@@ -195,7 +195,7 @@ public final class SHARNNGenerator {
    * texts out as they come.
    *
    * @param prompts the texts to go on from, as UTF-8, of any lengths; that at index i has the seed
-   *     {@code seed + i}, so that one prompt given many times is gone on with in many ways
+   *     {@code seed + i}, so that one prompt given many times gets as many texts
    * @return what {@link #generate(String)} gives for each with that seed, but for rounding: logits
    *     may differ in their last bits, so a rare draw may too
    * @throws IllegalArgumentException as {@link #generate(byte[], ByteConsumer)} does

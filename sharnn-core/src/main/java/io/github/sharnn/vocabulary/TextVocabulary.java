@@ -11,9 +11,9 @@ import java.util.stream.IntStream;
 /**
  * DJL's {@link Vocabulary} of a language model, with the way from a text to its tokens and back.
  *
- * <p>{@link #bytes()}, the default of every model, {@link WordVocabulary}, and subwords in the
- * artifact {@code sharnn-tokenizers}. A vocabulary is part of its model: its file lies in the
- * model's folder, and the model's properties name its kind and SHA-256, which loading checks.
+ * <p>There are {@link #bytes()}, the default of every model, {@link WordVocabulary}, and subwords
+ * in the artifact {@code sharnn-tokenizers}. A vocabulary is part of its model: its file lies in
+ * the model's folder, and the model's properties name its kind and SHA-256, which loading checks.
  *
  * <p>Safe for use by many threads; its encoders and decoders are for one.
  */
