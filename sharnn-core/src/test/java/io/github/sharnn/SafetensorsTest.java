@@ -60,6 +60,8 @@ class SafetensorsTest {
     tensors.put("longs", manager.create(new long[] {Long.MAX_VALUE}));
     tensors.put("scalar", manager.create(2.5f));
     tensors.put("none", manager.create(new Shape(2, 0, 3)));
+    tensors.put("axes", manager.ones(new Shape(1, 2, 1, 1, 1, 1, 1, 3)));
+    tensors.put("n".repeat(500), manager.create(4));
     tensors.put("", manager.create(1));
     tensors.put("\"quoted\\ / ü", manager.create(3f));
     int arrays = manager.getManagedArrays().size();
@@ -144,12 +146,16 @@ class SafetensorsTest {
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[9999999999999999999],\"data_offsets\":[0,1]}} | 1 | too large",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[2147483648],\"data_offsets\":[0,2147483648]}} | 1 | 2 GiB",
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}} | 0 | 2 GiB",
+        "{\"a\":{\"dtype\":\"U8\",\"shape\":[65536,32768],\"data_offsets\":[0,2147483648]}} | 1 | 2 GiB",
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,4294967296],\"data_offsets\":[0,0]}} | 0 | 2 GiB",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[4,8]}} | 8 | the name a is there twice",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}} | 4 | overlap",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[2,6]}} | 6 | overlap",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"shape\":[4],\"data_offsets\":[0,4]}} | 4 | shape twice",
+        "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}} | 4 | dtype twice",
+        "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4],\"data_offsets\":[0,4]}} | 4 | data_offsets twice",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4],\"x\":1}} | 4 | only",
+        "{\"a\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]}} | 4 | which DJL cannot read",
         "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]}} | 4 | has the dtype F8_E4M3",
         "{\"a\":{\"dtype\":8,\"shape\":[4],\"data_offsets\":[0,4]}} | 4 | must be a text",
         "{\"a\":null} | 0 | Expected BEGIN_OBJECT",
@@ -160,6 +166,7 @@ class SafetensorsTest {
         "{}{} | 0 | JSON",
         "{\"a\" | 0 | JSON",
         "{'a':{}} | 0 | JSON",
+        "{\"__metadata__\":{\"a\":\"\\'\"}} | 0 | JSON",
         "[] | 0 | not a JSON object"
       })
   void names_the_rule_that_a_header_breaks(String header, int dataBytes, String message)
@@ -169,6 +176,43 @@ class SafetensorsTest {
         .isInstanceOf(MalformedModelException.class)
         .hasMessageStartingWith(file + " is not a readable safetensors file: ")
         .hasMessageContaining(message);
+  }
+
+  @Test
+  void reads_tensors_that_are_listed_in_another_order_than_they_lie() throws Exception {
+    writeFile(
+        "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]},"
+            + "\"none\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[2,2]},"
+            + "\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}",
+        new byte[] {1, 2, 3});
+    try (Safetensors read = Safetensors.open(file)) {
+      assertThat(read.read(manager, "a").toByteArray()).containsExactly(1, 2);
+      assertThat(read.read(manager, "b").toByteArray()).containsExactly(3);
+      assertThat(read.read(manager, "none").toByteArray()).isEmpty();
+    }
+  }
+
+  @Test
+  void takes_the_largest_array_that_djl_has() throws Exception {
+    String header =
+        "{\"a\":{\"dtype\":\"U8\",\"shape\":[2147483647],\"data_offsets\":[0,2147483647]}}";
+    byte[] json = header.getBytes(StandardCharsets.UTF_8);
+    assertThat(SafetensorsHeader.parse(json, Integer.MAX_VALUE).tensors().get("a").bytes())
+        .isEqualTo(Integer.MAX_VALUE);
+  }
+
+  @Test
+  void refuses_a_name_that_would_fill_a_message() throws Exception {
+    String name = "n".repeat(501);
+    writeFile(
+        "{\"%s\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}".formatted(name),
+        new byte[0]);
+    assertThatThrownBy(() -> Safetensors.open(file))
+        .isInstanceOf(MalformedModelException.class)
+        .hasMessageContaining("a name has more than 500 characters");
+    assertThatThrownBy(() -> write(Map.of(name, manager.create(1)), Map.of()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("must have at most 500 characters");
   }
 
   @Test

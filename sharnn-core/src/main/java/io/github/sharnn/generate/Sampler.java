@@ -148,7 +148,7 @@ public record Sampler(
   }
 
   private float[] penalize(float[] logits, int[] recent) {
-    if (recent.length == 0 || repetitionPenalty == 1) {
+    if (recent.length == 0) {
       return logits;
     }
     float[] penalized = logits.clone();

@@ -14,6 +14,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -78,6 +79,13 @@ class SamplerTest {
   }
 
   @Test
+  void top_p_1_keeps_even_what_adds_nothing_to_the_sum() {
+    double[] probabilities = new Sampler(1, 2, 1).probabilities(new float[] {0, -50, -60});
+    assertThat(probabilities[1]).isCloseTo(Math.exp(-50), within(1e-30));
+    assertThat(probabilities[2]).isZero();
+  }
+
+  @Test
   void top_p_always_keeps_the_first() {
     assertThat(new Sampler(1, 0, Float.MIN_VALUE).probabilities(QUARTERS))
         .containsExactly(1, 0, 0, 0);
@@ -125,6 +133,9 @@ class SamplerTest {
     assertThatThrownBy(() -> penalizing.probabilities(logits, 5))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("recent tokens must lie between 0 and 4, as the logits do, but one is 5");
+    assertThatThrownBy(() -> new Sampler().probabilities(logits, -1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("as the logits do, but one is -1");
   }
 
   /** The definition, by sorting all tokens, with many equal logits. */
@@ -183,6 +194,34 @@ class SamplerTest {
     SplittableRandom random = new SplittableRandom(5);
     assertThat(IntStream.range(0, 100).map(i -> new Sampler().sample(logits, random)))
         .containsOnly(1);
+  }
+
+  /** Always the same number. */
+  private static RandomGenerator always(double number) {
+    return new RandomGenerator() {
+      @Override
+      public long nextLong() {
+        throw new UnsupportedOperationException();
+      }
+
+      @Override
+      public double nextDouble() {
+        return number;
+      }
+    };
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0, 0", "0.4999, 0", "0.5, 1", "0.9999, 1"})
+  void draws_the_token_whose_share_holds_the_number(double number, int token) {
+    assertThat(new Sampler().sample(new float[] {7, 7}, always(number))).isEqualTo(token);
+  }
+
+  @Test
+  void what_rounding_leaves_goes_to_no_impossible_token() {
+    float[] logits = new float[11]; // ten times 0.1 is less than the number below
+    logits[10] = Float.NEGATIVE_INFINITY;
+    assertThat(new Sampler().sample(logits, always(Math.nextDown(1.0)))).isEqualTo(9);
   }
 
   @Test

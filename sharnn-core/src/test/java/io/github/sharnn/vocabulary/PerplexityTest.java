@@ -42,6 +42,15 @@ class PerplexityTest {
   }
 
   @Test
+  void of_an_empty_text_has_counts_but_no_means() {
+    Perplexity perplexity = new Perplexity(0, 0, new Perplexity.Units(0, 0, 0, 0));
+    assertThat(perplexity.predictedBytes()).isZero();
+    assertThat(perplexity.bitsPerByte()).isNaN();
+    assertThat(perplexity.ofToken()).isNaN();
+    assertThat(perplexity.ofWord()).isNaN();
+  }
+
+  @Test
   void says_nothing_of_what_is_lost_unknown() {
     Perplexity perplexity = new Perplexity(60, 19, new Perplexity.Units(100, 20, 20, -1));
     assertThat(perplexity.bitsPerByteSpelled()).isNaN();

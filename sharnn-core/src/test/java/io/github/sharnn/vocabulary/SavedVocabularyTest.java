@@ -127,4 +127,21 @@ class SavedVocabularyTest {
         .isThrownBy(() -> bytes.decode(256))
         .withMessageContaining("from 0 to 255, not 256");
   }
+
+  @Test
+  void bytes_are_the_256_characters_of_iso_8859_1() {
+    TextVocabulary bytes = TextVocabulary.bytes();
+    assertThat(bytes.size()).isEqualTo(256);
+    assertThat(bytes.contains("\u00ff")).isTrue();
+    for (String none : List.of("\u0100", "ab", "")) {
+      assertThat(bytes.contains(none)).isFalse();
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> bytes.getIndex(none))
+          .withMessageContaining("not '%s'", none);
+    }
+    assertThat(bytes).hasToString("bytes");
+    // of no content
+    assertThat(bytes.property())
+        .isEqualTo("bytes e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  }
 }

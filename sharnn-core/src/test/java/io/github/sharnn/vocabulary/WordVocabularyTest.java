@@ -78,6 +78,14 @@ class WordVocabularyTest {
     assertThat(tokens(train(ptb, 1, 100), ptb)).hasSize(14).endsWith("n't", "<eos>");
   }
 
+  @Test
+  void words_stand_between_any_ascii_white_space_and_no_other() throws Exception {
+    String text = "a\tb\u000bc\fd\re f\bg\u000eh\u00a0i";
+    assertThat(words(train(text, 1, 100)))
+        .containsExactlyInAnyOrder("a", "b", "c", "d", "e", "f\bg\u000eh\u00a0i", "<eos>", "<unk>");
+    assertThat(count(text)).isEqualTo(7);
+  }
+
   private static long count(String text) {
     WordCount count = new WordCount();
     count.write(bytes(text), 0, bytes(text).length);
@@ -233,6 +241,9 @@ class WordVocabularyTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> WordVocabulary.of(List.of("<unk>", "<eos>", "a b")))
         .withMessageContaining("white space in it, but word 2 is 'a b'");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> WordVocabulary.of(List.of("<unk>", "", "<eos>")))
+        .withMessageContaining("must not be empty or have white space in it, but word 1 is ''");
   }
 
   @Test
