@@ -54,9 +54,9 @@ final class LossScale {
     return new Saved(value, goodSteps);
   }
 
-  /** Goes back; in FLOAT32, and from a checkpoint of FLOAT32, there is nothing to go back to. */
+  /** Goes back to what a FLOAT16 run saved; in FLOAT32 there is nothing to go back to. */
   void restore(Saved saved) {
-    if (dynamic && saved.value > 1) {
+    if (dynamic) {
       value = saved.value;
       goodSteps = saved.goodSteps;
     }

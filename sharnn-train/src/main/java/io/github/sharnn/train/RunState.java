@@ -227,7 +227,9 @@ final class RunState {
     stale = saved.stale();
     savedStep = step;
     bestStep = saved.bestIsCurrent() ? step : -1;
-    lossScale.restore(saved.lossScale());
+    if (saved.options().precision() == DataType.FLOAT16) {
+      lossScale.restore(saved.lossScale());
+    }
     watch.restore(saved.watch());
     learningRate.rollbacks(watch.rollbacks());
     learningRate.restore(saved.learningRate(), saved.plateaus());

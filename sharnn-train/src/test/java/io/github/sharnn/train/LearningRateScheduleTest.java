@@ -195,6 +195,7 @@ class LearningRateScheduleTest {
         .withMessageContaining("linear() needs to know the budget");
     assertThat(schedule.linear(peak)).isEqualTo(LearningRateSchedule.peak(peak).warmUp(warmUp));
     assertThat(schedule.cosine(end).linear(end)).isEqualTo(schedule);
+    assertThat(schedule.linear().rate(51, 1)).isZero();
     assertThat(schedule.withPeak(2).fall()).isEqualTo(LearningRateSchedule.Fall.LINEAR);
   }
 

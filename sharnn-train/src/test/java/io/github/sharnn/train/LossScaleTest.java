@@ -47,4 +47,36 @@ class LossScaleTest {
     assertThat(scale.value()).isEqualTo(1);
     assertThatThrownBy(() -> scale.overflow(3)).isInstanceOf(TrainingDivergedException.class);
   }
+
+  @Test
+  void goes_back_to_what_was_saved_and_counts_on_from_there() {
+    LossScale saved = LossScale.dynamic();
+    saved.overflow(1);
+    for (int step = 0; step < 1999; step++) {
+      saved.good();
+    }
+    LossScale scale = LossScale.dynamic();
+    scale.restore(saved.save());
+    assertThat(scale.value()).isEqualTo(32768);
+    scale.good();
+    assertThat(scale.value()).isEqualTo(65536);
+  }
+
+  @Test
+  void goes_back_to_1_too() {
+    LossScale saved = LossScale.dynamic();
+    for (int step = 1; step <= 16; step++) {
+      saved.overflow(step);
+    }
+    LossScale scale = LossScale.dynamic();
+    scale.restore(saved.save());
+    assertThat(scale.value()).isEqualTo(1);
+  }
+
+  @Test
+  void stays_1_in_float32_whatever_a_run_in_float16_saved() {
+    LossScale scale = LossScale.none();
+    scale.restore(LossScale.dynamic().save());
+    assertThat(scale.value()).isEqualTo(1);
+  }
 }

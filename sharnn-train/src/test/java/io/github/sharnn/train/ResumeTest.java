@@ -216,6 +216,24 @@ class ResumeTest {
     return Hashing.sha256().hashString(text, StandardCharsets.UTF_8).toString();
   }
 
+  @ParameterizedTest
+  @CsvSource({"FLOAT32, FLOAT16, 65536", "FLOAT16, FLOAT32, 1"})
+  void goes_on_in_another_precision_with_its_own_loss_scale(
+      DataType before, DataType after, double lossScale) {
+    List<Double> scales = new ArrayList<>();
+    for (DataType precision : List.of(before, after)) {
+      try (Model model = sharnn().build().newModel("tiny")) {
+        trainer(model)
+            .precision(precision)
+            .checkpoints(CheckpointPolicy.in(run).every(Duration.ZERO).resume())
+            .onStep(report -> scales.add(report.lossScale()))
+            .build()
+            .fit(corpus, Budget.steps(precision == before ? 2 : 3));
+      }
+    }
+    assertThat(scales).hasSize(3).last().isEqualTo(lossScale);
+  }
+
   @Test
   void goes_on_in_the_stage_that_it_was_in() {
     List<List<FitResult>> results = new ArrayList<>();

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.types.DataType;
 import com.google.common.base.Strings;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -14,6 +16,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class TrainingRecordTest {
 
@@ -49,6 +53,102 @@ class TrainingRecordTest {
   void comes_back_as_it_was() throws Exception {
     TrainingRecord record = record(1, List.of(List.of(evaluation(77))));
     assertThat(TrainingRecord.fromJson(record.toJson())).isEqualTo(record);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "format | 2 | the format is 2, but this version reads 1",
+        "config | null | a field is missing",
+        "options | null | a field is missing",
+        "options.precision | null | a field is missing",
+        "stages | null | a field is missing",
+        "position | null | a field is missing",
+        "lossScale | null | a field is missing",
+        "watch | null | a field is missing",
+        "evaluations | null | a field is missing",
+        "corpus | null | a field is missing",
+        "made | null | a field is missing",
+        "stages | [] | the stages don't fit each other",
+        "position.stage | 1 | the stages don't fit each other",
+        "evaluations | [] | the stages don't fit each other",
+        "stages | [null] | a stage has no budget",
+        "stages | [{}] | a stage has no budget",
+        "evaluations | [null] | an evaluation is missing",
+        "evaluations | [[null]] | an evaluation is missing",
+        "evaluations | [[{\"validationBpc\":\"NaN\"}]] | an evaluation is missing",
+        "evaluations | [[]] | the best of the evaluations is not there",
+        "bestBpc | \"Infinity\" | the best of the evaluations is not there",
+        "earlierBestBpc | \"NaN\" | the best of earlier stages is no number",
+        "options.batchSize | 5 | 5 streams can't be run in 2 slices",
+        "options.batchSize | 0 | 0 streams can't be run in 2 slices",
+        "options.accumulation | 0 | 4 streams can't be run in 0 slices",
+        "options.accumulation | -2 | 4 streams can't be run in -2 slices",
+        "position.offset | 249 | the position 249 is past the end of the streams", // 999 / 4
+        "updates | -1 | a count is negative",
+        "stale | -1 | a count is negative",
+        "plateaus.count | -1 | a count is negative",
+        "plateaus.stale | -1 | a count is negative",
+        "position.stage | -1 | a position is negative",
+        "position.step | 0 | a position is negative",
+        "position.epoch | -1 | a position is negative",
+        "position.offset | -1 | a position is negative",
+        "position.bytes | -1 | a position is negative",
+        "position.nanos | -1 | a position is negative",
+        "corpus.file | null | the corpus is missing",
+        "corpus.sha256 | null | the corpus is missing",
+        "corpus.train | 1 | a part of the corpus is empty",
+        "corpus.validation | 1 | a part of the corpus is empty",
+        "corpus.test | 1 | a part of the corpus is empty",
+        "lossScale.value | 0.5 | there is no such loss scale: 0.5",
+        "lossScale.value | \"Infinity\" | there is no such loss scale: Infinity",
+        "lossScale.goodSteps | -1 | there is no such loss scale",
+        "lossScale.goodSteps | 2000 | there is no such loss scale",
+        "watch.mean | \"Infinity\" | a count is negative, or the mean loss infinite",
+        "watch.high | -1 | a count is negative",
+        "watch.skipped | -1 | a count is negative",
+        "watch.allSkipped | -1 | a count is negative",
+        "watch.rollbacks | -1 | a count is negative"
+      })
+  void names_what_is_wrong_with_a_field(String field, String value, String message)
+      throws Exception {
+    byte[] bad = with(record(1, List.of(List.of(evaluation(77)))), field, value);
+    assertThatThrownBy(() -> TrainingRecord.fromJson(bad))
+        .isInstanceOf(MalformedModelException.class)
+        .hasMessageContaining(message);
+  }
+
+  private static byte[] with(TrainingRecord record, String field, String value) throws IOException {
+    JsonObject json =
+        JsonParser.parseString(new String(record.toJson(), StandardCharsets.UTF_8))
+            .getAsJsonObject();
+    String[] names = field.split("\\.");
+    JsonObject owner = names.length == 1 ? json : json.getAsJsonObject(names[0]);
+    String name = names[names.length - 1];
+    assertThat(owner.has(name)).as(field).isTrue();
+    owner.add(name, JsonParser.parseString(value));
+    return json.toString().getBytes(StandardCharsets.UTF_8);
+  }
+
+  @Test
+  void takes_the_last_place_of_a_stream_and_a_file_from_before_there_were_plateaus()
+      throws Exception {
+    TrainingRecord record = record(1, List.of(List.of(evaluation(77))));
+    assertThat(TrainingRecord.fromJson(with(record, "position.offset", "248")).position().offset())
+        .isEqualTo(248);
+    assertThat(TrainingRecord.fromJson(with(record, "plateaus", "null")).plateaus())
+        .isEqualTo(LearningRateSchedule.Plateaus.NONE);
+  }
+
+  @Test
+  void every_stage_before_the_last_was_evaluated() {
+    List<StepReport> some = List.of(evaluation(77));
+    assertThatThrownBy(() -> record(2, List.of(List.of(), some)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("a stage before the last has no evaluation");
+    assertThat(record(2, List.of(some, some)).evaluations()).hasSize(2);
   }
 
   @Test
@@ -101,6 +201,8 @@ class TrainingRecordTest {
         new TrainingRecord.CorpusRecord(
             words.file(), words.train(), words.validation(), words.test(), words.sha256(), null);
     assertThat(record.differences(record.config(), record.options(), words, 1)).isEmpty();
+    assertThat(record.differences(record.config(), record.options(), words, 0))
+        .containsExactly("stages: the checkpoint is in stage 1, now there are 0");
     assertThat(record.differences(record.config(), record.options(), bytes, 1))
         .containsExactly("vocabulary was \"words\", is now null");
   }
