@@ -136,8 +136,14 @@ record RunMetrics(String name, Settings settings, List<Step> steps, Test test) {
   /** How many lines are whole: a run that was killed may have cut the last. */
   private static int whole(List<String> lines) {
     int last = lines.size() - 1;
-    boolean cut = last >= 0 && lines.get(last).startsWith("{") && !lines.get(last).endsWith("}");
-    return cut ? last : lines.size();
+    if (last >= 0 && lines.get(last).startsWith("{")) {
+      try {
+        JsonUtils.GSON.fromJson(lines.get(last), JsonObject.class);
+      } catch (JsonParseException e) { // it has a beginning, but no end
+        return last;
+      }
+    }
+    return lines.size();
   }
 
   /** A run that was resumed repeats what came after its checkpoint. */

@@ -57,11 +57,43 @@ class ArithmeticCoderTest {
       }
       byte[] code = encoder.finish();
       assertThat(8.0 * code.length).isBetween(bits, 1.0001 * bits + 10);
-      ArithmeticDecoder decoder = new ArithmeticDecoder(code);
+      byte[] more = Arrays.copyOf(code, code.length + 4); // which is not the code's
+      Arrays.fill(more, code.length, more.length, (byte) -(seed % 2));
+      ArithmeticDecoder decoder = new ArithmeticDecoder(more);
       for (int i = 0; i < count; i++) {
         assertThat(decoder.decode(shares[i])).isEqualTo(symbols[i]);
       }
       assertThat(decoder.length()).isEqualTo(code.length);
+    }
+  }
+
+  /** Shares of 1/2 and 1/4: each symbol takes a whole number of bits, at once. */
+  @Test
+  void takes_to_the_bit_what_the_shares_cost_whatever_follows_the_code() throws Exception {
+    long[][] cumulative = {{0, 1, 2}, {0, 1, 2, 4}, {0, 1, 3, 4}, {0, 2, 3, 4}, {0, 1, 2, 3, 4}};
+    for (int seed = 0; seed < 100; seed++) {
+      Random random = new Random(seed);
+      ArithmeticEncoder encoder = new ArithmeticEncoder();
+      long[][] shares = new long[random.nextInt(50)][];
+      int[] symbols = new int[shares.length];
+      for (int i = 0; i < shares.length; i++) {
+        shares[i] = cumulative[random.nextInt(cumulative.length)];
+        symbols[i] = random.nextInt(shares[i].length - 1);
+        encoder.encode(
+            shares[i][symbols[i]], shares[i][symbols[i] + 1], shares[i][shares[i].length - 1]);
+      }
+      byte[] code = encoder.finish();
+      byte[] more = Arrays.copyOf(code, code.length + 4);
+      Arrays.fill(more, code.length, more.length, (byte) random.nextInt(256));
+      ArithmeticDecoder decoder = new ArithmeticDecoder(more);
+      long bits = 2; // of the end
+      for (int i = 0; i < shares.length; i++) {
+        assertThat(decoder.decode(shares[i])).isEqualTo(symbols[i]);
+        long share = shares[i][symbols[i] + 1] - shares[i][symbols[i]];
+        bits += Long.numberOfTrailingZeros(shares[i][shares[i].length - 1] / share);
+        assertThat(decoder.length()).isEqualTo((bits + 7) / 8);
+      }
+      assertThat(code).hasSize((int) (bits + 7) / 8);
     }
   }
 

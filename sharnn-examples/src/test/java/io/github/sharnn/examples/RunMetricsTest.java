@@ -65,8 +65,36 @@ class RunMetricsTest {
 
   @Test
   void a_line_that_was_cut_as_the_run_was_killed_is_left_out() throws IOException {
-    String whole = step(1, 2, 4);
-    assertThat(read(step(1, 1, 5), whole.substring(0, whole.length() - 2)).steps()).hasSize(1);
+    String first = step(1, 1, 5);
+    String whole = "{\"run\":{\"model\":{},\"text\":\"a {brace}\"}}";
+    assertThat(read(first, whole).settings()).isNotNull();
+    for (int length = 1; length < whole.length(); length++) {
+      RunMetrics run = read(first, whole.substring(0, length));
+      assertThat(run.steps()).hasSize(1);
+      assertThat(run.settings()).as(whole.substring(0, length)).isNull();
+    }
+    assertThatThrownBy(() -> read(first.substring(0, 9)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("has no step yet");
+  }
+
+  @Test
+  void settings_and_test_figure_stay_whatever_follows() throws IOException {
+    RunMetrics run =
+        read(
+            "{\"run\":{\"text\":\"\u00e9t\u00e9\"}}",
+            step(1, 1, 5),
+            "{\"test\":{\"bitsPerCharacter\":2.5,\"predictedBytes\":99,\"streams\":4}}",
+            sample("one"));
+    assertThat(run.text()).containsExactly(0xe9, 't', 0xe9);
+    assertThat(run.test()).isEqualTo(new RunMetrics.Test(2.5, 99, 4));
+    assertThat(run.last().sample()).isEqualTo("one");
+  }
+
+  @Test
+  void has_no_text_where_the_file_has_none() throws IOException {
+    assertThat(read(step(1, 1, 5)).text()).isEmpty();
+    assertThat(read("{\"run\":{}}", step(1, 1, 5)).text()).isEmpty();
   }
 
   @ParameterizedTest
