@@ -2,6 +2,7 @@ package io.github.sharnn;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
@@ -9,13 +10,18 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.core.Linear;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Files that no saved model has. */
@@ -142,6 +148,136 @@ class SavedModelFileTest {
       assertThatThrownBy(() -> SHARNN.load(folder))
           .isInstanceOf(MalformedModelException.class)
           .hasMessageContaining("linear-0001.params is no readable SHARNN model: ");
+    }
+  }
+
+  /** A byte of a good file, how far from a text in it, and what is wrong where it is another. */
+  static Stream<Arguments> bytes() {
+    String weights = "\0P\1\0\tembedding"; // what DJL writes of a parameter
+    String gamma = "\0P\1\0\5gamma";
+    String linear = "\0P\1\0\6weight";
+    return Stream.of(
+        arguments("DJL@", 3, '#', "it does not begin with DJL@"),
+        arguments("DJL@", 7, 2, "its format of a model has the version 2; DJL 0.35 writes 1"),
+        arguments("FLOAT32", 0, 'G', "it must be of FLOAT32, FLOAT16 or FLOAT64"),
+        arguments("FLOAT32", 7, 0xFF, "it lists -16777215 inputs"),
+        arguments("FLOAT32", 9, 4, "it lists 1025 inputs"),
+        arguments("data0", 5, 0xFF, "a shape has -16777214 axes"),
+        arguments("data0", 8, 9, "a shape has 9 axes"),
+        arguments("data0", 9, 0x80, "a shape has the length -9223372036854775807"),
+        arguments("data0", 28, 3, "a shape of 2 axes has the layout of 3"),
+        arguments("data0", 30, 'X', "a shape has a layout that DJL does not know"),
+        arguments("data0", 33, 0xFF, "it has -16777215 properties"),
+        arguments("data0", 35, 4, "it has 1025 properties"),
+        arguments("\"splits\":[]}", 13, 0xFF, "a block lists -16777215 input shapes"),
+        arguments("\"splits\":[]}", 14, 0xFF, "a block lists 16711681 input shapes"),
+        arguments(weights, 1, 'Q', "the parameter embedding has no weights"),
+        arguments(weights, 2, 2, "its format of a parameter has the version 2"),
+        arguments(weights, 5, 'E', "it has another parameter where embedding should be"),
+        arguments("NDAR", 0, 'M', "the parameter embedding has no array"),
+        arguments("NDAR", 7, 2, "its format of a array has the version 2"),
+        arguments("NDAR", 8, 2, "the array of embedding neither has a name nor has none"),
+        arguments("DENSE", 0, 'd', "the array of embedding is not dense"),
+        arguments("DENSE", 42, '>', "the array of embedding is not little-endian"),
+        arguments("DENSE", 46, 0x44, "has the shape (29, 16) of float32, but 1860 bytes"),
+        arguments(gamma, -7, 17, "a block of the size (17) has weights of the shape [(16), (16)]"),
+        arguments(
+            linear, -29, 17, "a block of the size (64, 17) has weights of the shape [(64, 16"),
+        arguments(linear, -45, 3, "its format of a Linear has the version 3; DJL 0.35 writes 4"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("bytes")
+  void names_what_is_wrong_with_a_byte(String text, int at, int value, String message)
+      throws Exception {
+    String good = saved();
+    StringBuilder bad = new StringBuilder(good);
+    assertThat(good).contains(text);
+    bad.setCharAt(good.indexOf(text) + at, (char) value);
+    assertRefused(bad.toString(), message);
+  }
+
+  @Test
+  void rejects_what_follows_the_weights_and_weights_of_two_types() throws Exception {
+    String good = saved();
+    assertRefused(good + "\0", "1 bytes follow its last weights");
+    String bias = "outputBias\0\5DENSE\0\7FLOAT";
+    assertRefused(
+        good.replace(bias + "32", bias + "16"),
+        "outputBias is of float16, but the weights before it are of float32");
+  }
+
+  @Test
+  void reads_an_array_without_a_name() throws Exception {
+    String named = "NDAR\0\0\0\3\1\0\tembedding";
+    String good = saved();
+    assertThat(good).contains(named);
+    write(good.replace(named, "NDAR\0\0\0\3\0"));
+    try (Model model = SHARNN.load(folder)) {
+      assertThat(SHARNN.of(model).isInitialized()).isTrue();
+    }
+  }
+
+  /** A good file, a character for each byte. */
+  private String saved() throws IOException {
+    try (Model model = TestModels.model(TestModels.tiny(), 1)) {
+      model.save(folder, "tiny");
+    }
+    return Files.readString(folder.resolve("tiny-0000.params"), StandardCharsets.ISO_8859_1);
+  }
+
+  private void write(String bytes) throws IOException {
+    Files.writeString(folder.resolve("tiny-0000.params"), bytes, StandardCharsets.ISO_8859_1);
+  }
+
+  private void assertRefused(String bytes, String message) throws IOException {
+    write(bytes);
+    assertThatThrownBy(() -> SHARNN.load(folder))
+        .isInstanceOf(MalformedModelException.class)
+        .hasMessageStartingWith("%s is no readable", folder.resolve("tiny-0000.params"))
+        .hasMessageContaining(message);
+  }
+
+  @Test
+  void rejects_a_config_of_more_weights_than_the_file_can_hold() throws Exception {
+    try (Model model = TestModels.model(TestModels.tiny(), 1)) {
+      // in the file a weight has 4 bytes; it could have 2
+      model.setProperty(
+          SHARNN.CONFIG_PROPERTY, TestModels.tiny().vocabularySize(1500).config().toJson());
+      model.save(folder, "tiny");
+    }
+    assertThatThrownBy(() -> SHARNN.load(folder))
+        .isInstanceOf(MalformedModelException.class)
+        .hasMessageContaining("the model of its config has ")
+        .hasMessageContaining(" bytes follow");
+  }
+
+  @Test
+  void gives_back_type_and_properties_and_bounds_their_number_and_length() throws Exception {
+    SHARNN block = TestModels.tiny().build();
+    try (Model model = block.newModel("tiny")) {
+      model.setDataType(DataType.FLOAT64);
+      block.initialize(model.getNDManager(), DataType.FLOAT64, new Shape(1, 1));
+      for (int i = 1; i < 1000; i++) { // and the config
+        model.setProperty("mine" + i, "value " + i);
+      }
+      model.save(folder, "tiny");
+      try (Model loaded = SHARNN.load(folder)) {
+        assertThat(loaded.getDataType()).isEqualTo(DataType.FLOAT64);
+        assertThat(loaded.getProperty("mine999")).isEqualTo("value 999");
+      }
+      for (int i = 1; i < 66; i++) {
+        model.setProperty("mine" + i, "x".repeat(65_000));
+      }
+      model.save(folder, "tiny");
+      assertThatThrownBy(() -> SHARNN.load(folder))
+          .isInstanceOf(MalformedModelException.class)
+          .hasMessageContaining("its inputs and properties take more than 4194304 bytes");
+      model.setProperty("mine1000", "one too many");
+      model.save(folder, "tiny");
+      assertThatThrownBy(() -> SHARNN.load(folder))
+          .isInstanceOf(MalformedModelException.class)
+          .hasMessageContaining("it has 1001 properties");
     }
   }
 }
