@@ -16,6 +16,7 @@ import io.github.sharnn.score.Scorer;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Corpus;
 import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.vocabulary.WordVocabulary;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -25,6 +26,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
@@ -250,11 +252,13 @@ class FileCompressorTest {
     Path file = Files.write(folder.resolve("original"), text(4, 10));
     Path taken = Files.writeString(folder.resolve("taken"), "work");
     Path compressed = folder.resolve("compressed");
-    assertThatThrownBy(() -> compressor.compress(file, taken, new Counter()))
+    Counter untouched = new Counter();
+    assertThatThrownBy(() -> compressor.compress(file, taken, untouched))
         .isInstanceOf(FileAlreadyExistsException.class);
     compressor.compress(file, compressed, new Counter());
-    assertThatThrownBy(() -> compressor.decompress(compressed, taken, new Counter()))
+    assertThatThrownBy(() -> compressor.decompress(compressed, taken, untouched))
         .isInstanceOf(FileAlreadyExistsException.class);
+    assertThat(untouched.task).as("before the work").isNull();
     assertThat(taken).hasContent("work");
   }
 
@@ -286,19 +290,27 @@ class FileCompressorTest {
 
   @Test
   void refuses_a_model_that_lacks_bytes() throws Exception {
-    Path file = Files.write(folder.resolve("original"), new byte[] {1, 2, 120});
+    Path file = Files.write(folder.resolve("original"), new byte[] {1, 99, 100});
     try (Model small = builder().vocabularySize(100).build().newModel("small");
-        Model tiny = builder().vocabularySize(10).build().newModel("tiny")) {
+        Model tiny = builder().vocabularySize(10).build().newModel("tiny");
+        Model words =
+            builder()
+                .vocabulary(WordVocabulary.of(List.of("<unk>", "<eos>")))
+                .build()
+                .newModel("words")) {
       SHARNN.of(small).initialize(small.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
       assertThatIllegalArgumentException()
           .isThrownBy(
               () ->
                   new FileCompressor(small)
                       .compress(file, folder.resolve("compressed"), new Counter()))
-          .withMessageContaining("vocabularySize - 1 (99), but byte 2 is 120");
+          .withMessageContaining("vocabularySize - 1 (99), but byte 2 is 100");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> new FileCompressor(tiny))
           .withMessageContaining("vocabularySize above 10 (newline)");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> new FileCompressor(words))
+          .withMessageContaining("but has 2 words, which lose some");
       assertThat(folder.resolve("compressed")).doesNotExist();
     }
   }

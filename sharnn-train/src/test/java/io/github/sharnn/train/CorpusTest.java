@@ -132,6 +132,20 @@ class CorpusTest {
   }
 
   @Test
+  void the_end_of_a_part_reads_from_where_it_begins() throws IOException {
+    byte[] bytes = Tiny.randomBytes(30, 256);
+    Corpus.Part end = Corpus.withSizes(Tiny.file(folder, bytes), 10, 10, 10).test().from(3);
+    assertThat(end.length()).isEqualTo(7);
+    byte[] all = new byte[7];
+    end.read(0, all);
+    assertThat(all).isEqualTo(Arrays.copyOfRange(bytes, 23, 30));
+    int[] last = new int[2];
+    end.read(5, last);
+    assertThat(last).containsExactly(Byte.toUnsignedInt(bytes[28]), Byte.toUnsignedInt(bytes[29]));
+    assertThatIllegalArgumentException().isThrownBy(() -> end.read(1, all));
+  }
+
+  @Test
   void says_that_the_file_is_missing() {
     Path missing = folder.resolve("missing.txt");
     assertThatThrownBy(() -> Corpus.open(missing))

@@ -22,6 +22,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A corpus is cut into tokens once; what is wrong with the file is noticed. */
 class TokenFileTest extends WikiText {
@@ -46,6 +47,19 @@ class TokenFileTest extends WikiText {
             size - 6, size - 5, size - 1, size - 4, size - 2, size - 1, size - 3, size - 2);
     assertThat(tokenFiles()).hasSize(3);
     assertThat(tokenFiles().stream().map(f -> f.toFile().length())).contains(128L + 8 * width);
+  }
+
+  /** What is written at once has 64 KiB. */
+  @ParameterizedTest
+  @ValueSource(ints = {256, 257, 65537})
+  void a_part_may_have_more_tokens_than_are_written_at_once(int size) throws Exception {
+    Path data = wikiText("%s.txt");
+    Files.writeString(data.resolve("train.txt"), "stop your head thinking\n".repeat(20_000));
+    int[] tokens = tokens(Corpus.folder(data).withVocabulary(ofSize(size)).train());
+    assertThat(tokens).hasSize(100_000);
+    for (int i = 0; i < tokens.length; i++) {
+      assertThat(tokens[i]).isEqualTo(size - 6 + i % 5);
+    }
   }
 
   @Test
