@@ -1,0 +1,91 @@
+package io.github.sharnn.tokenizers;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Of which files the bytes of all tokens are known. */
+class TokenizerJsonTest {
+
+  private static final String FLAT = "\"type\":\"ByteLevel\",\"add_prefix_space\":false";
+
+  /** A byte-level file with a few things otherwise. */
+  private static JsonObject byteLevel() throws IOException {
+    String content = new String(Texts.pieces(300).content(), StandardCharsets.UTF_8);
+    return JsonParser.parseString(content).getAsJsonObject();
+  }
+
+  private static TokenizerJson read(JsonObject json) throws IOException {
+    return TokenizerJson.read(json.toString().getBytes(StandardCharsets.UTF_8));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "model | dropout | 0.0 | true",
+        "model | continuing_subword_prefix | \"##\" | false",
+        "model | end_of_word_suffix | \"</w>\" | false",
+        "model | type | \"Unigram\" | false",
+        "decoder | type | \"Fuse\" | false",
+        "pre_tokenizer | type | \"Whitespace\" | false",
+        "pre_tokenizer | add_prefix_space | true | false",
+        "| decoder | null | false",
+        "| pre_tokenizer | null | false",
+        "| pre_tokenizer | {\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\"},{FLAT}]} | false",
+        "| added_tokens | null | true",
+        "| normalizer | {\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"}]} | false"
+      })
+  void promises_the_bytes_where_every_step_keeps_them(
+      String part, String name, String value, boolean lossless) throws Exception {
+    JsonObject json = byteLevel();
+    JsonObject owner = part == null ? json : json.getAsJsonObject(part);
+    owner.add(name, JsonParser.parseString(value.replace("FLAT", FLAT)));
+    assertThat(read(json).bytes() != null).isEqualTo(lossless);
+    assertThat(read(json).byteTokens() != null).isEqualTo(lossless);
+    assertThat(read(json).cutsAtSpaces()).isEqualTo(lossless);
+  }
+
+  @Test
+  void promises_no_bytes_where_one_has_no_token_or_a_token_is_none() throws Exception {
+    JsonObject lacking = byteLevel();
+    lacking.getAsJsonObject("model").getAsJsonObject("vocab").remove("a");
+    assertThat(read(lacking).bytes()).isNull();
+    JsonObject alien = byteLevel();
+    alien.getAsJsonObject("model").getAsJsonObject("vocab").addProperty("a b", 300);
+    assertThat(read(alien).bytes()).isNull();
+    assertThat(read(alien).byteTokens()).isNull();
+  }
+
+  @Test
+  void an_added_token_may_have_a_space_but_takes_none_beside_it() throws Exception {
+    JsonObject json = byteLevel();
+    JsonObject token =
+        JsonParser.parseString(
+                "{\"id\":300,\"content\":\"stop your\","
+                    + "\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+                    + "\"normalized\":false,\"special\":true}")
+            .getAsJsonObject();
+    json.getAsJsonArray("added_tokens").add(token);
+    assertThat(read(json).cutsAtSpaces()).isFalse();
+    assertThat(read(json).bytes()[300]).asString(StandardCharsets.UTF_8).isEqualTo("stop your");
+    SubwordVocabulary vocabulary =
+        SubwordVocabulary.of(json.toString().getBytes(StandardCharsets.UTF_8));
+    assertThat(vocabulary.decode(vocabulary.encode("head stop your head")))
+        .asString(StandardCharsets.UTF_8)
+        .isEqualTo("head stop your head");
+    assertThat(vocabulary.encode("head stop your head")).contains(300);
+    for (String strip : new String[] {"lstrip", "rstrip"}) {
+      token.addProperty(strip, true);
+      assertThat(read(json).bytes()).as(strip).isNull();
+      token.addProperty(strip, false);
+    }
+  }
+}
