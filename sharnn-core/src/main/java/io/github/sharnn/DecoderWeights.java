@@ -1,7 +1,5 @@
 package io.github.sharnn;
 
-import static com.google.common.base.Preconditions.checkArgument;
-
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -12,7 +10,6 @@ import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.training.ParameterStore;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * A model's weights in the order in which {@code token} in {@code operators.py} takes them, with
@@ -21,8 +18,6 @@ import java.util.Set;
  */
 final class DecoderWeights {
 
-  private static final Set<DataType> PRECISIONS =
-      Set.of(DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64);
   private static final int OUTSIDE_LAYERS = 4;
   private static final int PER_LAYER = 25;
   private static final int KEY = 13; // within a layer
@@ -36,10 +31,7 @@ final class DecoderWeights {
 
   /** Prepares the weights; the manager gets what is made of them. */
   DecoderWeights(SHARNN model, NDManager manager, DataType precision) {
-    checkArgument(
-        PRECISIONS.contains(precision),
-        "precision must be FLOAT16, FLOAT32 or FLOAT64, but is %s",
-        precision);
+    SHARNNDecoder.checkPrecision(precision);
     this.manager = manager;
     this.precision = precision;
     parameters = SafetensorsWeights.names(model);

@@ -15,6 +15,7 @@ import io.github.sharnn.torchscript.Operators;
 import java.math.RoundingMode;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.Set;
 
 /**
  * Runs streams through a model token by token, side by side: what {@link SHARNN#forward} computes
@@ -45,6 +46,9 @@ public final class SHARNNDecoder implements AutoCloseable {
 
   /** A GPU multiplies matrices fast where the number of their rows is a multiple. */
   private static final int ALIGNMENT = 8;
+
+  private static final Set<DataType> PRECISIONS =
+      Set.of(DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64);
 
   private final SHARNNConfig config;
   private final DataType precision;
@@ -102,6 +106,19 @@ public final class SHARNNDecoder implements AutoCloseable {
         manager.close();
       }
     }
+  }
+
+  /**
+   * Checks what to compute in.
+   *
+   * @param precision a type, or null
+   * @throws IllegalArgumentException unless it is FLOAT16, FLOAT32, FLOAT64 or null
+   */
+  public static void checkPrecision(DataType precision) {
+    checkArgument(
+        precision == null || PRECISIONS.contains(precision),
+        "precision must be FLOAT16, FLOAT32 or FLOAT64, but is %s",
+        precision);
   }
 
   private void allocate(int capacity) {

@@ -103,8 +103,10 @@ public final class GenerationBatch {
    *
    * @param type FLOAT16, FLOAT32, FLOAT64, or null, the default, for the weights' own
    * @return this batch
+   * @throws IllegalArgumentException if it is another type
    */
   public GenerationBatch precision(DataType type) {
+    SHARNNDecoder.checkPrecision(type);
     precision = type;
     return this;
   }
@@ -153,7 +155,6 @@ public final class GenerationBatch {
   /**
    * Generates all texts; the batch is empty afterwards.
    *
-   * @throws IllegalArgumentException if {@link #precision} is not one of its types
    * @throws IllegalStateException if the model has no weights
    */
   public void run() {

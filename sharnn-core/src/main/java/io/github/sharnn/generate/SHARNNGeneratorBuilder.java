@@ -5,6 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNDecoder;
 import io.github.sharnn.vocabulary.TextVocabulary;
 
 /** Options of a {@link SHARNNGenerator}. */
@@ -136,11 +137,12 @@ public final class SHARNNGeneratorBuilder {
    * are those of {@link SHARNN#forward} but for rounding. FLOAT16 halves, on a GPU, the memory that
    * many streams need.
    *
-   * @param type FLOAT16, FLOAT32, FLOAT64, or null for the weights' own; with another one
-   *     generation fails with an {@link IllegalArgumentException}
+   * @param type FLOAT16, FLOAT32, FLOAT64, or null for the weights' own
    * @return this builder
+   * @throws IllegalArgumentException if it is another type
    */
   public SHARNNGeneratorBuilder precision(DataType type) {
+    SHARNNDecoder.checkPrecision(type);
     precision = type;
     return this;
   }
