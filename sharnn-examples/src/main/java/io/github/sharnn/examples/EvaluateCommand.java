@@ -61,6 +61,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
     @Option(
         names = "--dynamic",
+        required = true, // of the group: the others mean nothing without it
         description =
             "Evaluate once more, now changing the weights after each segment, with the same streams"
                 + " and segments.")
@@ -99,6 +100,8 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    // before the first figure, which may take long
+    DynamicEvaluation.Settings adapting = dynamic.on ? dynamicSettings() : null;
     Corpus bytes = corpus.open();
     try (Model model = backOff.load(folder, device.device())) {
       Corpus data = bytes.withVocabulary(SHARNN.of(model).vocabulary());
@@ -118,8 +121,8 @@ final class EvaluateCommand implements Callable<Integer> {
           text,
           result.streams());
       System.out.println(perplexities(result));
-      if (dynamic.on) {
-        printDynamic(model, data.train(), text);
+      if (adapting != null) {
+        printDynamic(model, data.train(), text, adapting);
       }
     }
     return 0;
@@ -161,16 +164,19 @@ final class EvaluateCommand implements Callable<Integer> {
             perplexity.bitsPerByteSpelled());
   }
 
-  private void printDynamic(Model model, Corpus.Part training, Corpus.Part text) {
-    DynamicEvaluation.Settings settings =
-        new DynamicEvaluation.Settings(
-            streams,
-            sequenceLength,
-            dynamic.learningRate,
-            dynamic.decay,
-            dynamic.epsilon,
-            dynamic.segments,
-            dynamic.precision);
+  private DynamicEvaluation.Settings dynamicSettings() {
+    return new DynamicEvaluation.Settings(
+        streams,
+        sequenceLength,
+        dynamic.learningRate,
+        dynamic.decay,
+        dynamic.epsilon,
+        dynamic.segments,
+        dynamic.precision);
+  }
+
+  private static void printDynamic(
+      Model model, Corpus.Part training, Corpus.Part text, DynamicEvaluation.Settings settings) {
     long begin = System.nanoTime();
     DynamicEvaluation result = DynamicEvaluation.of(model, training, text, settings);
     System.out.printf(
@@ -178,11 +184,11 @@ final class EvaluateCommand implements Callable<Integer> {
         "%.4f BPC with dynamic evaluation (segments of %d, rate %s, decay %s, epsilon %s, %d segments"
             + " of training text for RMS; %,.0f bytes/s)%n",
         result.bitsPerCharacter(),
-        sequenceLength,
-        dynamic.learningRate,
-        dynamic.decay,
-        dynamic.epsilon,
-        dynamic.segments,
+        settings.sequenceLength(),
+        settings.learningRate(),
+        settings.decay(),
+        settings.epsilon(),
+        settings.statisticsSegments(),
         result.predictedBytes() / ((System.nanoTime() - begin) / 1e9));
   }
 }

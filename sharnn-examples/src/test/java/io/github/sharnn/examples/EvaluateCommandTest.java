@@ -73,5 +73,9 @@ class EvaluateCommandTest extends TrainedModelTest {
     Outcome refused = run("evaluate", model, "--corpus", corpus, "--dynamic", "--dynamic-decay", 2);
     assertThat(refused.err()).contains("decay of dynamic evaluation must lie between 0 and 1");
     assertThat(refused.code()).isEqualTo(2);
+    assertThat(refused.out()).as("nothing is evaluated before").isEmpty();
+    Outcome alone = run("evaluate", model, "--corpus", corpus, "--dynamic-rate", 0.3);
+    assertThat(alone.err()).contains("Missing required argument(s): --dynamic");
+    assertThat(alone.code()).isEqualTo(2);
   }
 }
