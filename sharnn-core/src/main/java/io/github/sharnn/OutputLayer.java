@@ -3,6 +3,9 @@ package io.github.sharnn;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
@@ -17,6 +20,8 @@ import java.util.stream.Stream;
  * {@link SHARNN}'s own, as a saved model names them.
  */
 final class OutputLayer {
+
+  private static final int ALIGNED_COLUMNS = 8; // of FLOAT16, 16 bytes
 
   final Parameter weight; // null where tied
   final Parameter bias;
@@ -81,9 +86,35 @@ final class OutputLayer {
               parameterStore.getValue(tailBias, device, training))
           .forward(dropped, labels == null ? null : SplitLabels.from(labels, config.splits()));
     }
-    return Linear.linear(dropped.reshape(-1, config.embeddingSize()), matrix, biases)
-        .singletonOrThrow() // (T*B, C) -> (T*B, V)
+    return logits(dropped.reshape(-1, config.embeddingSize()), matrix, biases) // -> (T*B, V)
         .reshape(h.size(0), h.size(1), config.vocabularySize()) // -> (T, B, V)
         .transpose(1, 0, 2); // -> (B, T, V)
+  }
+
+  /**
+   * Multiplies by the vectors of tokens and adds their bias. In FLOAT16 a GPU takes five times as
+   * long for a product whose rows do not begin at multiples of 16 bytes, so there the columns are
+   * filled up to a multiple of 8, and what was added is cut off again.
+   *
+   * @param h {@code (N, C)}, whose manager gets what is made of the weights
+   * @param vectors {@code (n, C)}
+   * @param bias {@code (n)}
+   * @return {@code (N, n)}
+   */
+  static NDArray logits(NDArray h, NDArray vectors, NDArray bias) {
+    long tokens = vectors.size(0);
+    long missing = Math.floorMod(-tokens, ALIGNED_COLUMNS);
+    if (missing == 0 || h.getDataType() != DataType.FLOAT16) {
+      return Linear.linear(h, vectors, bias).singletonOrThrow(); // (N, C) -> (N, n)
+    }
+    NDManager manager = h.getManager();
+    NDArray more = manager.zeros(new Shape(missing, h.size(1)), DataType.FLOAT16);
+    NDArray wideVectors = vectors.concat(more); // (n, C) -> (n + missing, C)
+    NDArray wideBias = bias.concat(manager.zeros(new Shape(missing), DataType.FLOAT16));
+    wideVectors.attach(manager);
+    wideBias.attach(manager);
+    return Linear.linear(h, wideVectors, wideBias)
+        .singletonOrThrow() // (N, C) -> (N, n + missing)
+        .get(new NDIndex(":, :{}", tokens)); // -> (N, n)
   }
 }

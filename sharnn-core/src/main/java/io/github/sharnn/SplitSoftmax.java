@@ -7,7 +7,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.core.Linear;
 import java.util.List;
 import java.util.stream.LongStream;
 
@@ -122,11 +121,10 @@ final class SplitSoftmax {
   /** Of the head, 0, with its tombstones, or of a tail. */
   private NDArray logSoftmax(NDArray h, int part) {
     NDArray logits =
-        Linear.linear(
-                h,
-                part == 0 ? headVectors : vectors.get(part),
-                part == 0 ? headBias : biases.get(part))
-            .singletonOrThrow();
+        OutputLayer.logits(
+            h,
+            part == 0 ? headVectors : vectors.get(part),
+            part == 0 ? headBias : biases.get(part));
     if (logits.getDataType() == DataType.FLOAT16) {
       // type promotion, since DJL's toType would cut the gradient
       logits = logits.add(logits.getManager().zeros(new Shape(1), DataType.FLOAT32));
