@@ -26,9 +26,9 @@ final class Adaptation {
   private final LossScale lossScale;
   private NDList gradients; // null before the first backward, which makes them
   private int measured;
-  private double meanRms;
+  private double meanRms; // 0 before begin
   private double rate; // eta
-  private long steps;
+  private long segments; // of the training part before begin, then of the part
 
   /** Copies the trained weights; the manager gets what the rule needs beside. */
   Adaptation(
@@ -77,6 +77,7 @@ final class Adaptation {
     try (NDArray sums = Operators.get().call("root", options, rms)) {
       float[] values = sums.toFloatArray();
       meanRms = values[0];
+      segments = 0;
       checkArgument(
           meanRms > 0, "all gradients of the %s are 0: there is nothing to adapt by", training);
       rate = settings.learningRate() / values[1];
@@ -103,12 +104,18 @@ final class Adaptation {
       gradients = GlobalNorm.gradients(SHARNN.of(weights.model()));
       gradients.attach(manager);
     }
-    steps++;
+    segments++;
     if (Double.isFinite(GlobalNorm.norm(gradients))) {
       return true;
     }
     Operators.get().call("zero", gradients).close();
-    lossScale.overflow(steps);
+    if (!lossScale.overflow()) {
+      throw new TrainingDivergedException(
+          meanRms == 0
+              ? "segment %d of the training part: %s".formatted(segments, lossScale.cause())
+              : "dynamic evaluation diverged at segment %d: %s; lower its learning rate, %s"
+                  .formatted(segments, lossScale.cause(), settings.learningRate()));
+    }
     return false;
   }
 }

@@ -2,8 +2,6 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import ai.djl.TrainingDivergedException;
-
 /**
  * The dynamic loss scale of FLOAT16 training: gradients are computed of a multiple of the loss,
  * since small ones would be 0 in FLOAT16. It starts at 2^16, halves at each step whose gradients
@@ -77,16 +75,19 @@ final class LossScale {
   /**
    * Notes a step whose gradients overflowed.
    *
-   * @throws TrainingDivergedException if the scale can't fall further, so that not the scale is the
-   *     cause
+   * @return whether the scale could fall; if not, the scale is not the cause
    */
-  void overflow(long step) {
+  boolean overflow() {
+    if (!dynamic || value == 1) {
+      return false;
+    }
     goodSteps = 0;
     value /= 2;
-    if (!dynamic || value < 1) {
-      throw new TrainingDivergedException(
-          "training diverged at step %d: gradient norm not finite%s; lower the learning rate or warm up longer"
-              .formatted(step, dynamic ? " even at a loss scale of 1" : ""));
-    }
+    return true;
+  }
+
+  /** What is wrong where {@link #overflow} returns false. */
+  String cause() {
+    return "gradient norm not finite" + (dynamic ? " even at a loss scale of 1" : "");
   }
 }

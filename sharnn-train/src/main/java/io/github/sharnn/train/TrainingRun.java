@@ -228,8 +228,10 @@ final class TrainingRun {
       }
       LOGGER.info("step {} skipped: {}", state.step + 1, figures);
       diverged = state.watch.skipped(figures);
-      if (Double.isFinite(bpc) && (state.lossScale.isDynamic() || !comesBack)) {
-        state.lossScale.overflow(state.step + 1);
+      if (Double.isFinite(bpc)
+          && (state.lossScale.isDynamic() || !comesBack)
+          && !state.lossScale.overflow()) {
+        throw diverged(state.step + 1, state.lossScale.cause());
       }
     }
     if (comesBack && diverged != null) {

@@ -142,6 +142,19 @@ class DynamicEvaluationTest {
   }
 
   @Test
+  void says_where_it_diverged_and_which_rate_to_lower() throws Exception {
+    Corpus.Part part = Tiny.part(folder, Tiny.text(801));
+    try (Model model = Tiny.model(sharnn(), 3)) {
+      assertThatExceptionOfType(TrainingDivergedException.class)
+          .isThrownBy(
+              () -> DynamicEvaluation.of(model, training(), part, SETTINGS.learningRate(1e38f)))
+          .withMessageMatching(
+              "dynamic evaluation diverged at segment [12]: gradient norm not finite;"
+                  + " lower its learning rate, 1.0E38");
+    }
+  }
+
+  @Test
   void bytes_that_the_statistics_have_not_seen_do_no_harm() throws Exception {
     String unseen = "ABCDEFGH".repeat(60);
     Corpus.Part part = Tiny.part(folder, unseen.getBytes(StandardCharsets.US_ASCII));
