@@ -83,13 +83,16 @@ class Operators(Module):
     torch._foreach_addcdiv_(p, g32, size, value=torch.neg(float(torch.select(options, 0, 0))))
     torch._foreach_zero_(g)
     return options
+  # measured: the norm of g, then losses, 0-dimensional. g is clipped by the norm; where one of them is not finite
+  # nothing changes but g.
   def lamb(self: __torch__.Operators,
     p: List[Tensor],
     g: List[Tensor],
     m: List[Tensor],
     v: List[Tensor],
+    measured: List[Tensor],
     options: Tensor) -> Tensor:
-    scale = float(torch.select(options, 0, 0))
+    rescale = float(torch.select(options, 0, 0))
     rate = float(torch.select(options, 0, 1))
     beta1 = float(torch.select(options, 0, 2))
     beta2 = float(torch.select(options, 0, 3))
@@ -97,6 +100,7 @@ class Operators(Module):
     decay = float(torch.select(options, 0, 5))
     trust = float(torch.select(options, 0, 6))
     maximum = float(torch.select(options, 0, 7))
+    clip = float(torch.select(options, 0, 8))
     p_norm = torch.clamp_max(torch.stack(torch._foreach_norm(p, 2, 6)), maximum)
     p32 = annotate(List[Tensor], [])
     g32 = annotate(List[Tensor], [])
@@ -106,12 +110,15 @@ class Operators(Module):
     torch._foreach_copy_(g32, g)
     step = torch._foreach_mul(p32, decay)
     forever = torch.full_like(p_norm, 1000000000.)
-    unscale = torch.full_like(torch.select(p_norm, 0, 0), torch.div(1., scale))
-    torch._fused_adam_(step, g32, m, v, annotate(List[Tensor], []), torch.unbind(forever), lr=-1., beta1=beta1, beta2=beta2, weight_decay=0., eps=epsilon, amsgrad=False, maximize=False, grad_scale=unscale)
+    norm = torch.mul(measured[0], rescale)
+    clipped = torch.clamp_max(torch.mul(torch.reciprocal(torch.add(norm, 9.9999999999999995e-07)), clip), 1.)
+    unscale = torch.reciprocal(torch.mul(clipped, rescale))
+    skip = torch.to(torch.logical_not(torch.all(torch.isfinite(torch.stack(measured)))), 6)
+    torch._fused_adam_(step, g32, m, v, annotate(List[Tensor], []), torch.unbind(forever), lr=-1., beta1=beta1, beta2=beta2, weight_decay=0., eps=epsilon, amsgrad=False, maximize=False, grad_scale=unscale, found_inf=skip)
     step_norm = torch.stack(torch._foreach_norm(step))
     defined = torch.gt(torch.mul(p_norm, step_norm), 0)
     ratio = torch.where(defined, torch.div(p_norm, step_norm), torch.ones_like(p_norm))
-    change = torch.mul(torch.clamp_min(ratio, trust), torch.neg(rate))
+    change = torch.mul(torch.mul(torch.clamp_min(ratio, trust), torch.neg(rate)), torch.rsub(skip, 1))
     changes = torch.unbind(change)
     for i in range(torch.len(p)):
       _2 = torch.addcmul_(p[i], step[i], changes[i])

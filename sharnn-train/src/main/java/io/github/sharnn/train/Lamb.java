@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.ParameterTracker;
 import ai.djl.training.tracker.Tracker;
@@ -83,20 +84,33 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
       NDList alias = new NDList(weight.stopGradient()); // may change in place on any thread
-      updateAll(List.of(parameterId), alias, new NDList(grad), rescaleGrad);
+      NDList unmeasured = new NDList(weight.getManager().zeros(new Shape()));
+      double noClip = Double.POSITIVE_INFINITY;
+      updateAll(List.of(parameterId), alias, new NDList(grad), rescaleGrad, unmeasured, noClip);
       Operators.get().call("zero", new NDList(weight.getGradient())); // grad is a copy
     }
   }
 
   /**
-   * Updates many parameters in a few launches.
+   * Updates many parameters in a few launches, for whose result nothing waits here. Where the norm
+   * or a loss is not finite, the gradients are zeroed and all else stays as it is: call {@link
+   * #skipped} then.
    *
    * @param ids what the moments are kept under, one for each parameter
    * @param weights the parameters, outside any graph, FLOAT32
    * @param gradients their gradients, FLOAT32 or FLOAT16; zeroed
    * @param scale what the gradients are multiplied by first
+   * @param measured the norm of the gradients before that, then losses, 0-dimensional FLOAT32 on
+   *     the device
+   * @param clipNorm what the gradients are clipped to after that
    */
-  void updateAll(List<String> ids, NDList weights, NDList gradients, double scale) {
+  void updateAll(
+      List<String> ids,
+      NDList weights,
+      NDList gradients,
+      double scale,
+      NDList measured,
+      double clipNorm) {
     float learningRate = 0;
     NDList means = new NDList();
     NDList variances = new NDList();
@@ -118,9 +132,15 @@ public final class Lamb extends Optimizer implements AutoCloseable {
       epsilon,
       getWeightDecay(),
       minTrust,
-      MAX_PARAMETER_NORM
+      MAX_PARAMETER_NORM,
+      (float) clipNorm
     };
-    Operators.get().call("lamb", options, weights, gradients, means, variances).close();
+    Operators.get().call("lamb", options, weights, gradients, means, variances, measured).close();
+  }
+
+  /** Takes back the count of the last update of all, which found no finite gradients. */
+  void skipped() {
+    ahead--;
   }
 
   private static NDArray moment(Map<String, NDArray> moments, String id, NDArray weight) {

@@ -171,7 +171,7 @@ final class TrainingRun {
       slices = step.runSlices(batch, state.states, scale, stateManager);
     }
     long updateBegin = System.nanoTime();
-    NDArray scaledNorm = update.norm();
+    NDArray scaledNorm = update.begin(slices.losses(), scale);
     // while the device is still busy with this batch, the next one is on its way to it
     next = batches.hasNext() ? batches.next() : null;
     double norm = read(scaledNorm) / scale; // waits for the device
@@ -218,7 +218,7 @@ final class TrainingRun {
     String figures = "loss %s bits per character, gradient norm %s".formatted(bpc, norm);
     String diverged;
     if (Double.isFinite(bpc) && Double.isFinite(norm)) {
-      update.step(norm, state.lossScale.value());
+      update.finish();
       state.lossScale.good();
       diverged = state.watch.stepped(bpc);
     } else {

@@ -63,36 +63,53 @@ final class WeightUpdate implements AutoCloseable {
     }
   }
 
-  /** The global L2 norm of the gradients, not yet read back: one FLOAT32. */
-  NDArray norm() {
+  /**
+   * Measures the gradients. {@link Lamb} clips and steps at once, so that the device need not wait
+   * until the host has seen what they are; where the norm or a loss is not finite, it leaves the
+   * weights as they are. Then {@link #finish} or {@link #skip}, by the same condition.
+   *
+   * @param losses of the batch's slices, on the device
+   * @param lossScale what they were multiplied by before backward
+   * @return the global L2 norm of the gradients, with that scale, not yet read back: one FLOAT32
+   */
+  NDArray begin(NDList losses, double lossScale) {
     if (gradients == null) {
       gradients = GlobalNorm.gradients(weights.model().getBlock());
       gradients.attach(trainer.getManager());
     }
-    return Operators.get().call("norm", gradients);
+    NDArray norm = Operators.get().call("norm", gradients);
+    if (lamb != null) {
+      if (lookahead != null) {
+        lookahead.begin(ids, masters);
+      }
+      NDList measured = new NDList(norm).addAll(losses);
+      lamb.updateAll(ids, masters, gradients, 1 / lossScale, measured, clipNorm);
+      weights.follow();
+    }
+    return norm;
   }
 
-  /** Clips the gradients, steps and zeroes them. */
-  void step(double norm, double lossScale) {
+  /** What is left to do where norm and losses are finite. */
+  void finish() {
     if (lamb == null) {
       GlobalNorm.clip(weights.model().getBlock(), clipNorm); // FLOAT32, so no loss scale
       trainer.step();
-    } else if (lookahead == null) {
-      lamb.updateAll(ids, masters, gradients, GlobalNorm.scale(norm, clipNorm) / lossScale);
-    } else {
-      lookahead.begin(ids, masters);
-      lamb.updateAll(ids, masters, gradients, GlobalNorm.scale(norm, clipNorm) / lossScale);
+    } else if (lookahead != null) {
       lookahead.updated(ids, masters, lamb.updates());
+      weights.follow();
     }
     if (average != null) {
       average.updated();
     }
-    weights.follow();
   }
 
-  /** Zeroes the gradients. */
+  /** Leaves the weights as they are, and the gradients 0. */
   void skip() {
-    Operators.get().call("zero", gradients).close();
+    if (lamb == null) {
+      Operators.get().call("zero", gradients).close();
+    } else {
+      lamb.skipped();
+    }
   }
 
   /** Whether evaluation is of averages. */

@@ -8,6 +8,7 @@ import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
@@ -18,6 +19,7 @@ import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
 import ai.djl.training.tracker.Tracker;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -217,6 +219,83 @@ class LambTest {
       update(lamb().setRescaleGrad(0.125f).build(), "p", rescaled, gradient);
       update(lamb().build(), "p", expected, eighth);
       assertThat(rescaled.toFloatArray()).isEqualTo(expected.toFloatArray());
+    }
+  }
+
+  /** Gives the parameter a gradient and updates it as {@link WeightUpdate} does. */
+  private static void updateAll(
+      Lamb lamb,
+      NDArray weight,
+      double[] values,
+      double scale,
+      double clipNorm,
+      float... measured) {
+    backward(weight, values);
+    try (NDManager scratch = weight.getManager().newSubManager()) {
+      NDList scalars = new NDList();
+      for (float one : measured) {
+        scalars.add(scratch.create(one));
+      }
+      NDArray alias = weight.stopGradient();
+      NDArray gradient = weight.getGradient();
+      alias.attach(scratch);
+      gradient.attach(scratch);
+      lamb.updateAll(
+          List.of("p"), new NDList(alias), new NDList(gradient), scale, scalars, clipNorm);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"8, 0.25", "1e-6, 0.25", "8, 1e9", "8, Infinity", "0, 0.25"})
+  void clips_by_the_norm_that_it_is_given(float norm, double clipNorm) {
+    double[] start = values(i -> 1);
+    double[] gradient = values(i -> 1e-6 * i); // near epsilon, where the scale counts
+    double factor = 0.5 * GlobalNorm.scale(0.5 * norm, clipNorm);
+    try (NDManager manager = NDManager.newBaseManager()) {
+      NDArray clipped = parameter(manager, start, DataType.FLOAT32);
+      NDArray expected = parameter(manager, start, DataType.FLOAT32);
+      updateAll(lamb().build(), clipped, gradient, 0.5, clipNorm, norm, 1);
+      update(lamb().build(), "p", expected, values(i -> factor * gradient[i]));
+      assertThat(movementError(start, toDoubles(clipped), toDoubles(expected))).isLessThan(1e-4);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"NaN, 1, 1", "Infinity, 1, 1", "1, NaN, 1", "1, 1, Infinity", "1, 1, -Infinity"})
+  void leaves_all_but_the_gradient_as_it_is_where_norm_or_a_loss_is_not_finite(
+      float norm, float loss, float otherLoss) {
+    double[] start = values(i -> 0.1 * i);
+    StringBuilder asked = new StringBuilder();
+    Lamb.Builder tracked =
+        Lamb.builder()
+            .optLearningRateTracker(
+                (id, step) -> {
+                  asked.append(step).append(' ');
+                  return RATE;
+                });
+    try (NDManager manager = NDManager.newBaseManager();
+        Lamb lamb = tracked.build();
+        Lamb other = lamb().build()) {
+      NDArray weight = parameter(manager, start, DataType.FLOAT32);
+      NDArray expected = parameter(manager, start, DataType.FLOAT32);
+      updateAll(lamb, weight, values(i -> Math.sin(i)), 1, 0.25, 1, 1, 1);
+      double[] before = toDoubles(weight);
+      double[] mean = toDoubles(lamb.moments().get("mean.p"));
+      double[] variance = toDoubles(lamb.moments().get("variance.p"));
+      double bad = Float.isFinite(norm) ? 1 : norm;
+      updateAll(lamb, weight, values(i -> bad), 1, 0.25, norm, loss, otherLoss);
+      lamb.skipped();
+      assertThat(toDoubles(weight)).isEqualTo(before);
+      assertThat(toDoubles(lamb.moments().get("mean.p"))).isEqualTo(mean);
+      assertThat(toDoubles(lamb.moments().get("variance.p"))).isEqualTo(variance);
+      assertThat(weight.getGradient().toFloatArray()).containsOnly(0f);
+      assertThat(lamb.updates()).isEqualTo(1);
+
+      updateAll(lamb, weight, values(i -> Math.cos(i)), 1, 0.25, 1, 1, 1);
+      updateAll(other, expected, values(i -> Math.sin(i)), 1, 0.25, 1, 1, 1);
+      updateAll(other, expected, values(i -> Math.cos(i)), 1, 0.25, 1, 1, 1);
+      assertThat(toDoubles(weight)).isEqualTo(toDoubles(expected)).isNotEqualTo(before);
+      assertThat(asked).hasToString("1 2 2 ");
     }
   }
 
