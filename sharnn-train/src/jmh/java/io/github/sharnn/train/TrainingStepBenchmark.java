@@ -2,6 +2,8 @@ package io.github.sharnn.train;
 
 import ai.djl.Device;
 import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
@@ -94,7 +96,10 @@ public class TrainingStepBenchmark {
     private Path file;
     private Model model;
     private SHARNN block;
+    private Lamb lamb;
+    private WorkingWeights weights;
     private Trainer trainer;
+    private WeightUpdate update;
     private TrainingStep step;
     private StreamDataset dataset;
     private Iterator<Batch> batches;
@@ -116,12 +121,16 @@ public class TrainingStepBenchmark {
       block = SHARNN.of(CONFIG);
       model = block.newModel("benchmark", Device.cpu());
       model.getNDManager().getEngine().setRandomSeed(SEED);
+      lamb = Lamb.builder().build();
+      Shape tokens = new Shape(BATCH_SIZE, SEQUENCE_LENGTH);
+      weights = WorkingWeights.of(model, DataType.FLOAT32, tokens);
       trainer =
-          model.newTrainer(
+          weights.model().newTrainer(
               new DefaultTrainingConfig(new SequenceCrossEntropy())
                   .optDevices(new Device[] {Device.cpu()})
-                  .optOptimizer(Lamb.builder().build()));
-      trainer.initialize(new Shape(BATCH_SIZE, SEQUENCE_LENGTH));
+                  .optOptimizer(lamb));
+      trainer.initialize(tokens);
+      update = new WeightUpdate(SHARNNTrainer.builder(model), weights, trainer, lamb);
       step = new TrainingStep(trainer);
       batches = dataset.getData(trainer.getManager()).iterator();
       stateManager = trainer.getManager().newSubManager();
@@ -139,9 +148,11 @@ public class TrainingStepBenchmark {
         TrainingStep.Result result = step.run(batch, state, 1);
         state.close();
         state = result.state().attach(stateManager);
-        double norm = GlobalNorm.clip(block, 0.25);
-        trainer.step();
-        return result.loss().getFloat() + norm;
+        try (NDArray norm = update.begin(new NDList(result.loss()), 1)) {
+          double sum = norm.getFloat() + result.loss().getFloat();
+          update.finish();
+          return sum;
+        }
       }
     }
 
@@ -152,7 +163,10 @@ public class TrainingStepBenchmark {
      */
     @TearDown(Level.Trial)
     public void tearDown() throws IOException {
+      update.close();
       trainer.close();
+      weights.close();
+      lamb.close();
       model.close();
       Files.delete(file);
     }
