@@ -15,11 +15,13 @@ import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -199,6 +201,49 @@ class SafetensorsTest {
     byte[] json = header.getBytes(StandardCharsets.UTF_8);
     assertThat(SafetensorsHeader.parse(json, Integer.MAX_VALUE).tensors().get("a").bytes())
         .isEqualTo(Integer.MAX_VALUE);
+  }
+
+  @Test
+  void writes_and_reads_a_file_of_more_than_2_GiB() throws Exception {
+    int size = 1 << 30;
+    NDArray large = manager.create(new Shape(size), DataType.UINT8); // never touched, so no memory
+    try (FileChannel sparse =
+        FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+      Map<String, NDArray> tensors = new LinkedHashMap<>();
+      List.of("a", "b", "c").forEach(name -> tensors.put(name, large));
+      tensors.put("last", manager.create(new byte[] {7}));
+      Safetensors.write(tensors, Map.of(), leavingHoles(sparse, size));
+    }
+    try (Safetensors read = Safetensors.open(file)) {
+      assertThat(read.tensors().get("c").offset()).isEqualTo(1L << 31);
+      assertThat(read.tensors().get("last").offset()).isEqualTo(3L << 30);
+      assertThat(read.read(manager, "last").toByteArray()).containsExactly(7);
+    }
+  }
+
+  /** Skips what is as long as that. */
+  private static WritableByteChannel leavingHoles(FileChannel channel, int length) {
+    return new WritableByteChannel() {
+      @Override
+      public int write(ByteBuffer bytes) throws IOException {
+        if (bytes.remaining() < length) {
+          return channel.write(bytes);
+        }
+        channel.position(channel.position() + length);
+        bytes.position(bytes.limit());
+        return length;
+      }
+
+      @Override
+      public boolean isOpen() {
+        return channel.isOpen();
+      }
+
+      @Override
+      public void close() throws IOException {
+        channel.close();
+      }
+    };
   }
 
   @Test

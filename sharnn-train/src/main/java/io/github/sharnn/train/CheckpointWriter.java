@@ -3,12 +3,13 @@ package io.github.sharnn.train;
 import static java.nio.file.StandardOpenOption.CREATE_NEW;
 import static java.nio.file.StandardOpenOption.WRITE;
 
-import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.google.common.hash.Hashing;
 import com.google.common.hash.HashingOutputStream;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import com.google.common.util.concurrent.Uninterruptibles;
+import io.github.sharnn.Safetensors;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -47,10 +48,11 @@ final class CheckpointWriter implements AutoCloseable {
    * What a checkpoint will hold, in the host's memory.
    *
    * @param training the part that is no tensor
-   * @param tensors named arrays, under the name of their file
+   * @param tensors name to array, under the name of their file
    * @param manager owns the arrays
    */
-  record Snapshot(TrainingRecord training, Map<String, NDList> tensors, NDManager manager)
+  record Snapshot(
+      TrainingRecord training, Map<String, Map<String, NDArray>> tensors, NDManager manager)
       implements AutoCloseable {
 
     String name() {
@@ -110,10 +112,11 @@ final class CheckpointWriter implements AutoCloseable {
     try {
       Files.createDirectory(unfinished);
       StringBuilder sums = new StringBuilder();
-      for (Map.Entry<String, NDList> file : snapshot.tensors().entrySet()) {
+      for (Map.Entry<String, Map<String, NDArray>> file : snapshot.tensors().entrySet()) {
         write(
             unfinished.resolve(file.getKey()),
-            out -> file.getValue().encode(out, NDList.Encoding.SAFETENSORS),
+            // not DJL's own encoder, whose offsets overflow at 2 GiB
+            out -> Safetensors.write(file.getValue(), Map.of(), Channels.newChannel(out)),
             sums);
       }
       byte[] json = snapshot.training().toJson();

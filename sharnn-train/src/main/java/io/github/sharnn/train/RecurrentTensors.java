@@ -2,7 +2,6 @@ package io.github.sharnn.train;
 
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.AttentionMemory;
@@ -10,6 +9,7 @@ import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.Safetensors;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -22,8 +22,8 @@ final class RecurrentTensors {
   private RecurrentTensors() {}
 
   /** Copies the states of each slice to the host. */
-  static NDList copy(SHARNNState[] states, NDManager host) {
-    NDList copies = new NDList();
+  static Map<String, NDArray> copy(SHARNNState[] states, NDManager host) {
+    Map<String, NDArray> copies = new LinkedHashMap<>();
     for (int slice = 0; slice < states.length; slice++) {
       List<SHARNNState.Layer> layers = states[slice].layers();
       for (int i = 0; i < layers.size(); i++) {
@@ -42,11 +42,10 @@ final class RecurrentTensors {
     return copies;
   }
 
-  private static void add(NDList copies, String name, NDArray array, NDManager host) {
+  private static void add(Map<String, NDArray> copies, String name, NDArray array, NDManager host) {
     NDArray copy = BestWeights.copyToHost(array);
     copy.attach(host);
-    copy.setName(name);
-    copies.add(copy);
+    copies.put(name, copy);
   }
 
   /**

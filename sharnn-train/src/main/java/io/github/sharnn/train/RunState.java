@@ -5,7 +5,6 @@ import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.Devices;
@@ -117,7 +116,7 @@ final class RunState {
   CheckpointWriter.Snapshot snapshot() {
     Model model = options.model;
     NDManager host = model.getNDManager().newSubManager(Device.cpu());
-    Map<String, NDList> tensors = new LinkedHashMap<>();
+    Map<String, Map<String, NDArray>> tensors = new LinkedHashMap<>();
     Map<String, NDArray> arrays = new LinkedHashMap<>();
     SafetensorsWeights.names(SHARNN.of(model))
         .forEach((name, parameter) -> arrays.put(name, parameter.getArray()));
@@ -135,14 +134,13 @@ final class RunState {
     return new CheckpointWriter.Snapshot(record(bestIsCurrent, earlierIsBest), tensors, host);
   }
 
-  private static NDList copy(Map<String, NDArray> arrays, NDManager host) {
-    NDList copies = new NDList();
+  private static Map<String, NDArray> copy(Map<String, NDArray> arrays, NDManager host) {
+    Map<String, NDArray> copies = new LinkedHashMap<>();
     arrays.forEach(
         (name, array) -> {
           NDArray copy = BestWeights.copyToHost(array);
           copy.attach(host);
-          copy.setName(name);
-          copies.add(copy);
+          copies.put(name, copy);
         });
     return copies;
   }
