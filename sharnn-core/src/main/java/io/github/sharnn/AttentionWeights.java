@@ -78,6 +78,9 @@ public record AttentionWeights(int layer, float[][] weights) {
    */
   private static float[] row(
       ParameterStore parameterStore, SHABlock block, SHARNNState.Layer state) {
+    if (state.memory().length() == 0) { // of a model that remembers none, and sees its own alone
+      return new float[] {1};
+    }
     SingleHeadAttention attention = block.attention;
     NDArray h = state.hidden().expandDims(1); // (1, C) -> (1, 1, C)
     NDArray normed = block.midNorm.forward(parameterStore, new NDList(h), false).head();

@@ -68,6 +68,17 @@ class AttentionWeightsTest {
   }
 
   @Test
+  void are_each_tokens_own_where_nothing_is_remembered() {
+    SHARNN block = tiny().memoryLength(0).build();
+    try (Model model = block.newModel("tiny")) {
+      TestModels.initialized(block, model.getNDManager(), DataType.FLOAT32, 3, new Shape(1, 1));
+      for (AttentionWeights layer : AttentionWeights.of(model, new byte[] {3, 1, 4})) {
+        assertThat(layer.weights()).isDeepEqualTo(new float[][] {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}});
+      }
+    }
+  }
+
+  @Test
   void of_a_model_without_attention_are_none() {
     SHARNN block = tiny().attentionLayers().build();
     try (Model model = block.newModel("tiny")) {
