@@ -158,7 +158,8 @@ public final class SHARNN extends AbstractBlock {
    *
    * @param manager the manager that owns the arrays
    * @param batchSize number of streams B
-   * @return the state of an initialized model
+   * @return the state
+   * @throws ai.djl.nn.UninitializedParameterException if this model has no weights
    */
   public SHARNNState zeroState(NDManager manager, long batchSize) {
     return SHARNNState.zeros(config, manager, batchSize, embedding.getArray().getDataType());

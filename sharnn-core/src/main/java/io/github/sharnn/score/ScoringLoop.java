@@ -42,8 +42,7 @@ final class ScoringLoop implements AutoCloseable {
     Arrays.fill(previous, context);
     manager = parent.newSubManager();
     parameterStore = new ParameterStore(manager, false);
-    DataType weights = model.getDirectParameters().get("embedding").getArray().getDataType();
-    state = SHARNNState.zeros(config, manager, streams, weights);
+    state = model.zeroState(manager, streams);
   }
 
   /**
