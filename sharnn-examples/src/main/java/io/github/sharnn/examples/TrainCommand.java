@@ -140,9 +140,9 @@ final class TrainCommand implements Callable<Integer> {
   private int train(
       Model model, Corpus data, List<Recipe.Stage> stages, Optional<Checkpoint> resumed)
       throws Exception {
-    Optional<TrainingOptions> options = resumed.map(Checkpoint::options);
-    SHARNNTrainerBuilder trainer = settings.trainer(model, options);
-    try (RunLog log = log(model, data, stages, TrainingOptions.of(trainer), resumed);
+    SHARNNTrainerBuilder trainer = settings.trainer(model, resumed.map(Checkpoint::options));
+    TrainingOptions options = TrainingOptions.of(trainer);
+    try (RunLog log = log(model, data, stages, options, resumed);
         ProgressLine progress = new ProgressLine()) {
       List<FitResult> results;
       try (StopSignals signals = new StopSignals()) {
@@ -162,11 +162,7 @@ final class TrainCommand implements Callable<Integer> {
       }
       progress.end();
       Evaluation test =
-          Evaluation.of(
-              model,
-              data.test(),
-              settings.evaluationStreams(options),
-              settings.sequenceLength(options));
+          Evaluation.of(model, data.test(), options.evaluationStreams(), options.sequenceLength());
       model.save(output, null);
       log.test(test);
       for (int i = 0; i < results.size(); i++) {

@@ -175,20 +175,6 @@ final class TrainSettings {
     return extras.onto(builder);
   }
 
-  /** Streams of the validation and test parts. */
-  int evaluationStreams(Optional<TrainingOptions> base) {
-    return evaluationStreams
-        .or(() -> base.map(TrainingOptions::evaluationStreams))
-        .or(() -> batchSize)
-        .orElse(recipe.batchSize());
-  }
-
-  int sequenceLength(Optional<TrainingOptions> base) {
-    return sequenceLength
-        .or(() -> base.map(TrainingOptions::sequenceLength))
-        .orElse(recipe.sequenceLength());
-  }
-
   /**
    * The stages of the recipe, or of the run that goes on; what is given is for the first, or for
    * the one that the run is in. A budget makes that one the last.

@@ -156,24 +156,6 @@ public enum Recipe {
   }
 
   /**
-   * Returns the number of streams trained on side by side.
-   *
-   * @return the batch size
-   */
-  public int batchSize() {
-    return batchSize;
-  }
-
-  /**
-   * Returns the longest segment that gradients flow through.
-   *
-   * @return the number of steps
-   */
-  public int sequenceLength() {
-    return sequenceLength;
-  }
-
-  /**
    * Returns what to train for.
    *
    * @return one stage or more
