@@ -116,16 +116,17 @@ public final class Enwik8 {
 
   private InputStream download(Progress progress) throws IOException {
     try {
-      HttpURLConnection connection = open(source);
+      URI place = source;
+      HttpURLConnection connection = open(place);
       for (int i = 0; i < MAX_REDIRECTS && connection.getHeaderField("Location") != null; i++) {
         // the platform follows none from http to https
-        URI next = source.resolve(connection.getHeaderField("Location"));
+        place = place.resolve(connection.getHeaderField("Location"));
         connection.disconnect();
-        connection = open(next);
+        connection = open(place);
       }
       long length = connection.getContentLengthLong();
       return counted(connection.getInputStream(), "Downloading", length, progress);
-    } catch (IOException e) {
+    } catch (IOException | IllegalArgumentException e) { // the second of a Location that is no URI
       throw new IOException(
           "can't download %s: %s; fetch it by other means and put it into the folder as %s"
               .formatted(source, e, zipName()),

@@ -141,15 +141,26 @@ class Enwik8Test {
 
   @Test
   void follows_the_publisher_to_another_address() throws Exception {
+    redirect("/e.zip", "/moved/e.zip");
+    redirect("/moved/e.zip", "again.zip"); // beside the last address, not the first
+    serve("/moved/again.zip", zip("enwik8", TEXT), 0);
+    assertThat(enwik8().find(folder, new Counter())).hasBinaryContent(TEXT);
+  }
+
+  @Test
+  void says_that_an_address_is_none() throws Exception {
+    redirect("/e.zip", "http://[");
+    fails("can't download", "fetch it by other means", "enwik8.zip");
+  }
+
+  private void redirect(String path, String location) {
     server.createContext(
-        "/e.zip",
+        path,
         exchange -> {
-          exchange.getResponseHeaders().set("Location", "/moved.zip");
+          exchange.getResponseHeaders().set("Location", location);
           exchange.sendResponseHeaders(301, -1);
           exchange.close();
         });
-    serve("/moved.zip", zip("enwik8", TEXT), 0);
-    assertThat(enwik8().find(folder, new Counter())).hasBinaryContent(TEXT);
   }
 
   private void fails(String... message) throws Exception {
