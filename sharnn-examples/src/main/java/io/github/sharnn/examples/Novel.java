@@ -34,8 +34,12 @@ final class Novel {
       if (!Files.exists(file) || !Arrays.equals(Files.readAllBytes(file), novel)) {
         Files.createDirectories(file.getParent());
         Path unfinished = Files.createTempFile(file.getParent(), "dickens", ".tmp");
-        Files.write(unfinished, novel);
-        Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
+        try {
+          Files.write(unfinished, novel);
+          Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+          Files.deleteIfExists(unfinished);
+        }
       }
     }
     return file;

@@ -52,8 +52,12 @@ final class CorpusHash {
     try {
       Files.createDirectories(kept.getParent());
       Path unfinished = Files.createTempFile(kept.getParent(), "new", ".tmp");
-      Files.writeString(unfinished, text);
-      Files.move(unfinished, kept, StandardCopyOption.ATOMIC_MOVE);
+      try {
+        Files.writeString(unfinished, text);
+        Files.move(unfinished, kept, StandardCopyOption.ATOMIC_MOVE);
+      } finally {
+        Files.deleteIfExists(unfinished);
+      }
     } catch (IOException e) {
       LOGGER.warn("{} can't be written, the corpus will be hashed again: {}", kept, e.toString());
     }

@@ -92,7 +92,12 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
     metrics.step = checkpoint.step();
     if (Files.exists(file)) {
       metrics.channel = FileChannel.open(file, WRITE);
-      metrics.cut();
+      try {
+        metrics.cut();
+      } catch (IOException e) {
+        metrics.channel.close();
+        throw e;
+      }
     }
     return metrics;
   }

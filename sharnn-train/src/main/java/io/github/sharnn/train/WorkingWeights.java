@@ -3,7 +3,6 @@ package io.github.sharnn.train;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.Model;
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
@@ -56,11 +55,19 @@ final class WorkingWeights implements AutoCloseable {
         SHARNN
             .of(block.config(), block.vocabulary())
             .newModel(model.getName(), model.getNDManager().getDevice());
-    copy.setDataType(DataType.FLOAT16);
-    SHARNN.of(copy).initialize(copy.getNDManager(), DataType.FLOAT16, tokens);
-    WorkingWeights weights = new WorkingWeights(model, copy);
-    weights.follow();
-    return weights;
+    boolean complete = false;
+    try {
+      copy.setDataType(DataType.FLOAT16);
+      SHARNN.of(copy).initialize(copy.getNDManager(), DataType.FLOAT16, tokens);
+      WorkingWeights weights = new WorkingWeights(model, copy);
+      weights.follow();
+      complete = true;
+      return weights;
+    } finally {
+      if (!complete) {
+        copy.close(); // out of memory, perhaps: a smaller batch may be tried next
+      }
+    }
   }
 
   /** The model for forward and backward. */
@@ -85,8 +92,7 @@ final class WorkingWeights implements AutoCloseable {
   static NDList aliases(Model model) {
     NDList aliases = new NDList();
     for (Parameter parameter : model.getBlock().getParameters().values()) {
-      NDArray alias = parameter.getArray().stopGradient(); // outside any graph, on any thread
-      aliases.add(alias);
+      aliases.add(parameter.getArray().stopGradient());
     }
     return aliases;
   }
