@@ -1,6 +1,5 @@
 package io.github.sharnn.examples;
 
-import ai.djl.training.util.ProgressBar;
 import ai.djl.util.Progress;
 import io.github.sharnn.train.Enwik8;
 import java.io.IOException;
@@ -19,7 +18,13 @@ abstract class PrepareCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    Path file = prepare(folder, new ProgressBar());
+    ByteProgress progress = new ByteProgress();
+    Path file;
+    try {
+      file = prepare(folder, progress);
+    } finally {
+      progress.end(); // before an error too
+    }
     System.out.printf("%s is whole. Next: train --corpus %s --enwik8%n", file, file);
     return 0;
   }

@@ -70,6 +70,7 @@ class SharnnTest {
     Outcome notEnwik8 = run("prepare-enwik8", garbage);
     assertThat(notEnwik8.err()).contains("is another file than enwik8").hasLineCount(1);
     assertThat(notEnwik8.code()).isEqualTo(1);
+    assertThat(notEnwik8.out()).as("a bar is for a terminal").isEmpty();
     Outcome notGolden = run("verify", folder);
     assertThat(notGolden.err()).contains("no expected.safetensors").hasLineCount(1);
   }
