@@ -208,8 +208,8 @@ public final class Safetensors implements Closeable {
       }
       try (NDManager scratch = array.getManager().newSubManager();
           NDArray alias = array.stopGradient()) {
-        alias.attach(
-            scratch); // owns the copies that DJL makes of what is on a GPU or not contiguous
+        // owns the copies that DJL makes of what is on a GPU or not contiguous
+        alias.attach(scratch);
         write(alias.toByteBuffer(true), channel);
       }
     }

@@ -36,8 +36,7 @@ import java.util.random.RandomGenerator;
 public record Sampler(
     float temperature, int topK, float topP, float minP, float repetitionPenalty) {
 
-  private static final int SORTED =
-      64; // of the most probable tokens at first; most nuclei end here
+  private static final int SORTED = 64; // of the likeliest tokens at first; most nuclei end here
   private static final int GROWTH = 8;
 
   /**

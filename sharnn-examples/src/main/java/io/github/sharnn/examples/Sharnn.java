@@ -24,7 +24,8 @@ import picocli.CommandLine.Spec;
  * The command line: {@code java -jar sharnn.jar
  * train|evaluate|score|generate|compress|decompress|verify|prepare-enwik8|prepare-text8|plot|report|benchmark|export}.
  *
- * <p>Exit codes: 0 success, 1 failed, 2 bad usage.
+ * <p>Exit codes: 0 success, 1 failed, 2 bad usage; 129, 130 and 143 where a signal stopped {@code
+ * train}.
  */
 @Command(
     name = "sharnn",

@@ -75,8 +75,8 @@ final class VerifyCommand implements Callable<Integer> {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-    command.add(
-        "--enable-native-access=ALL-UNNAMED"); // in sharnn.jar's manifest, which counts for -jar
+    // in sharnn.jar's manifest, which counts for -jar alone
+    command.add("--enable-native-access=ALL-UNNAMED");
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), Sharnn.class.getName()));
     command.addAll(arguments);
     ProcessBuilder process = new ProcessBuilder(command);

@@ -14,8 +14,7 @@ import java.util.List;
 /** A file of any length in memory, which must not change while it is in use. */
 final class MappedFile {
 
-  private static final int MAP_BITS =
-      30; // one mapping holds 1 GiB, below the 2 GiB limit of a buffer
+  private static final int MAP_BITS = 30; // of a mapping: a buffer has less than 2 GiB
   private static final long MAP_BYTES = 1L << MAP_BITS;
 
   private final Path path;

@@ -61,8 +61,7 @@ public final class TrainingBenchmark {
 
   private TrainingBenchmark(Builder builder) {
     config = builder.config;
-    Engine engine =
-        Engine.getEngine("PyTorch"); // loads the native library, which run needs at once
+    Engine engine = Engine.getEngine("PyTorch"); // loads the native library
     device = builder.device == null ? engine.defaultDevice() : builder.device;
     precision =
         builder.precision == null

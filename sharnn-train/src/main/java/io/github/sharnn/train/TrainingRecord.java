@@ -157,7 +157,7 @@ record TrainingRecord(
    * @param stage from 0
    * @param step the last one, from 1
    * @param epoch passes over the data that are done
-   * @param offset bytes of each stream that are done in the current pass
+   * @param offset tokens of each stream that are done in the current pass
    * @param bytes trained on so far
    * @param nanos time that the stage has taken
    */
