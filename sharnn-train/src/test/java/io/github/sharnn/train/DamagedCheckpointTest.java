@@ -11,6 +11,7 @@ import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
 import io.github.sharnn.Safetensors;
 import io.github.sharnn.SafetensorsWeights;
+import io.github.sharnn.vocabulary.WordVocabulary;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -182,6 +183,28 @@ class DamagedCheckpointTest {
         .hasMessageContaining("bytes, but may have 4194304");
     forge(newest, Checkpoint.RECORD, good.getBytes(StandardCharsets.UTF_8));
     assertThat(Checkpoint.open(newest).step()).isEqualTo(8);
+  }
+
+  @Test
+  void a_position_past_the_end_of_the_tokens_is_refused() throws Exception {
+    WordVocabulary words = WordVocabulary.train(corpus.train().open(), 1, 100);
+    Corpus tokens = corpus.withVocabulary(words);
+    fit(tokens, words, CheckpointPolicy.in(run).everySteps(4), 4);
+    Path newest = Checkpoint.list(run).get(0);
+    String good = Files.readString(newest.resolve(Checkpoint.RECORD));
+    long end = (tokens.train().length() - 1) / 4;
+    String bad = good.replaceFirst("\"offset\": \\d+", "\"offset\": " + end);
+    forge(newest, Checkpoint.RECORD, bad.getBytes(StandardCharsets.UTF_8));
+    assertThatThrownBy(() -> fit(tokens, words, CheckpointPolicy.in(run).resume(), 6))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("past the end of the streams");
+  }
+
+  private static void fit(
+      Corpus tokens, WordVocabulary words, CheckpointPolicy policy, long steps) {
+    try (Model model = Tiny.sharnn().vocabulary(words).build().newModel("words")) {
+      Tiny.trainer(model).checkpoints(policy).build().fit(tokens, Budget.steps(steps));
+    }
   }
 
   @Test
