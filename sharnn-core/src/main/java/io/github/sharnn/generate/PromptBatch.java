@@ -46,9 +46,10 @@ final class PromptBatch implements AutoCloseable {
   List<Result> read() {
     List<Result> shortestFirst = new ArrayList<>();
     SHARNNState state = model.zeroState(manager, prompts.size());
+    int segmentLength = TokenLoop.segmentLength(model.config());
     int from = 0;
     for (int rows = prompts.size(); rows > 0; rows = longerThan(from)) {
-      int most = Math.max(TokenLoop.SEGMENT_LENGTH / rows, 1); // bounds the activations
+      int most = Math.max(segmentLength / rows, 1); // bounds the activations
       int to = Math.min(from + most, prompts.get(rows - 1).length);
       state = read(state, rows, from, to, shortestFirst);
       from = to;

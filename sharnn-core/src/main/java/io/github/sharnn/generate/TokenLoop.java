@@ -8,6 +8,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNDecoder;
 import io.github.sharnn.SHARNNState;
 import java.util.Arrays;
@@ -22,7 +23,8 @@ import java.util.Arrays;
  */
 final class TokenLoop implements AutoCloseable {
 
-  static final int SEGMENT_LENGTH = 1024; // tokens; bounds the prompt's activations
+  private static final int SEGMENT_LENGTH = 1024; // tokens; bounds the prompt's activations
+  private static final int MOST_LOGITS = 1 << 26; // 256 MiB at once, and as much for each use
 
   private final SHARNN model;
   private final NDManager manager;
@@ -41,6 +43,11 @@ final class TokenLoop implements AutoCloseable {
     state = model.zeroState(manager, 1);
   }
 
+  /** How many tokens of prompts are read at once: fewer where the vocabulary is large. */
+  static int segmentLength(SHARNNConfig config) {
+    return Math.max(Math.min(SEGMENT_LENGTH, MOST_LOGITS / config.vocabularySize()), 1);
+  }
+
   /**
    * Feeds the prompt's last {@code memoryLength} tokens, or last 1024 with a shorter memory, but
    * for the last segment: the LSTMs go back further than a memory that was shortened.
@@ -50,7 +57,8 @@ final class TokenLoop implements AutoCloseable {
   NDList prefill(int[] prompt) {
     int memoryLength = model.config().memoryLength();
     int from = Math.max(prompt.length - Math.max(memoryLength, SEGMENT_LENGTH), 0);
-    int length = Math.min(Math.max(memoryLength, 1), SEGMENT_LENGTH); // attention's own window
+    // no longer than attention's own window
+    int length = Math.min(Math.max(memoryLength, 1), segmentLength(model.config()));
     for (; prompt.length - from > length; from += length) {
       keepState(forward(inputs(prompt, from, from + length)));
     }

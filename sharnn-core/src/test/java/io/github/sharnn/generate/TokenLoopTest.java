@@ -34,6 +34,18 @@ class TokenLoopTest {
     }
   }
 
+  @Test
+  void reads_fewer_tokens_at_once_where_each_has_many_logits() {
+    assertThat(segmentLength(256)).isEqualTo(1024);
+    assertThat(segmentLength(65_536)).isEqualTo(1024);
+    assertThat(segmentLength(267_735)).isEqualTo(250);
+    assertThat(segmentLength(Integer.MAX_VALUE)).isEqualTo(1);
+  }
+
+  private static int segmentLength(int vocabularySize) {
+    return TokenLoop.segmentLength(TinyModel.builder().vocabularySize(vocabularySize).config());
+  }
+
   /** In segments of 20, so that attention sees no more of the prompt than of what follows. */
   @Test
   void feeds_more_than_a_short_memory_holds() {
