@@ -146,6 +146,15 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /**
+   * Returns how many streams the state is of.
+   *
+   * @return the batch size B
+   */
+  public long batchSize() {
+    return layers.get(0).hidden().size(0);
+  }
+
+  /**
    * Cuts the state from the gradient graph, as between two training segments.
    *
    * @return a state of the same values without history

@@ -37,6 +37,7 @@ class SHARNNStateTest {
   void starts_at_zero_with_empty_memories() {
     try (NDManager manager = NDManager.newBaseManager()) {
       SHARNNState state = SHARNNState.zeros(CONFIG, manager, 4, DataType.FLOAT64);
+      assertThat(state.batchSize()).isEqualTo(4);
       assertThat(state.toNDList().getShapes())
           .containsExactly(
               new Shape(4, 16),

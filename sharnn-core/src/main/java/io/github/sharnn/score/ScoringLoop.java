@@ -71,7 +71,7 @@ final class ScoringLoop implements AutoCloseable {
     // results belong to their first operand's manager, so the old state must end with the segment
     state.attach(segment);
     SHARNNState active = state.backOff(beforeSegment);
-    if (next.size() < active.layers().get(0).hidden().size(0)) {
+    if (next.size() < active.batchSize()) {
       active = active.streams(0, next.size());
     }
     Shape shape = new Shape(next.size(), longest);

@@ -62,6 +62,9 @@ final class AdaptingRun {
 
   /** Predicts a segment and then adapts. */
   void predict(Batch batch) {
+    if (batch.getSize() < state.batchSize()) { // the rest, which the last stream goes on with
+      replaceState(state.streams(state.batchSize() - 1, state.batchSize()));
+    }
     long tokens = batch.getData().head().size();
     double loss = run(batch);
     nats += loss * tokens;
@@ -78,11 +81,6 @@ final class AdaptingRun {
       replaceState(slices.states()[0]);
       return slices.meanLoss();
     }
-  }
-
-  /** For what does not fill all streams. */
-  void lastStreamAlone() {
-    replaceState(state.streams(settings.streams() - 1, settings.streams()));
   }
 
   private void replaceState(SHARNNState next) {

@@ -13,7 +13,6 @@ import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.vocabulary.Perplexity;
-import java.util.List;
 import java.util.function.DoubleConsumer;
 
 /**
@@ -261,10 +260,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
     SHARNN block = SHARNN.of(model);
     Evaluation.checkVocabulary(block, training);
     Evaluation.checkVocabulary(block, part);
-    List<Integer> splits = block.config().splits();
-    StreamDataset statistics =
-        StreamDataset.fixed(training, settings.streams(), settings.sequenceLength())
-            .withSplits(splits);
+    StreamDataset statistics = dataset(block, training, settings);
     checkArgument(
         statistics.streamLength() >= settings.sequenceLength(),
         "%s is too short for a segment of %s in each of %s streams, from which dynamic evaluation"
@@ -272,16 +268,12 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
         training,
         settings.sequenceLength(),
         settings.streams());
-    StreamDataset dataset =
-        StreamDataset.fixed(part, settings.streams(), settings.sequenceLength()).withSplits(splits);
+    StreamDataset dataset = dataset(block, part, settings).withRest();
     Device device = model.getNDManager().getDevice();
     DefaultTrainingConfig config =
         new DefaultTrainingConfig(new SequenceCrossEntropy()).optDevices(new Device[] {device});
     Shape tokens = new Shape(settings.streams(), settings.sequenceLength());
-    DataType precision = settings.precision();
-    if (precision == null) {
-      precision = device.isGpu() ? DataType.FLOAT16 : DataType.FLOAT32;
-    }
+    DataType precision = WorkingWeights.orDefault(settings.precision(), device);
     SoleTraining.begin(model.getName());
     try (Model copy = SHARNN.of(block.config().withoutDropout()).newModel("adapting", device);
         WorkingWeights weights = WorkingWeights.of(copy, precision, tokens);
@@ -297,21 +289,16 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
       for (Batch batch : dataset.getData(trainer.getManager())) {
         run.predict(batch);
       }
-      // the last stream ends where what is left of the part begins
-      long done = dataset.streamLength() * settings.streams();
-      if (done < part.length() - 1) {
-        run.lastStreamAlone();
-        StreamDataset rest =
-            StreamDataset.fixed(part.from(done), 1, settings.sequenceLength()).withSplits(splits);
-        for (Batch batch : rest.getData(trainer.getManager())) {
-          run.predict(batch);
-        }
-      }
       verify(run.predicted() == part.length() - 1, "predicted %s of %s", run.predicted(), part);
       return new DynamicEvaluation(
           new Perplexity(run.nats(), run.predicted(), part.units()), settings);
     } finally {
       SoleTraining.end();
     }
+  }
+
+  private static StreamDataset dataset(SHARNN block, Corpus.Part part, Settings settings) {
+    return StreamDataset.fixed(part, settings.streams(), settings.sequenceLength())
+        .withSplits(block.config().splits());
   }
 }

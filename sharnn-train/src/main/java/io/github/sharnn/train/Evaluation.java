@@ -82,22 +82,12 @@ public record Evaluation(Perplexity perplexity, int streams, int sequenceLength,
     SHARNN block = SHARNN.of(model);
     checkVocabulary(block, part);
     List<Integer> splits = block.config().splits();
-    StreamDataset dataset = StreamDataset.fixed(part, streams, sequenceLength).withSplits(splits);
+    StreamDataset dataset =
+        StreamDataset.fixed(part, streams, sequenceLength).withSplits(splits).withRest();
     try (NDManager manager = model.getNDManager().newSubManager()) {
-      Run run = new Run(block, manager, listener);
-      run.state = block.zeroState(manager, streams);
+      Run run = new Run(block, manager, streams, listener);
       for (Batch batch : dataset.getData(manager)) {
         run.predict(batch);
-      }
-      // the last stream ends where what is left of the part begins
-      long done = dataset.streamLength() * streams;
-      if (done < part.length() - 1) {
-        run.replaceState(run.state.streams(streams - 1, streams));
-        StreamDataset rest =
-            StreamDataset.fixed(part.from(done), 1, sequenceLength).withSplits(splits);
-        for (Batch batch : rest.getData(manager)) {
-          run.predict(batch);
-        }
       }
       verify(run.predicted == part.length() - 1, "predicted %s of %s", run.predicted, part);
       return new Evaluation(
@@ -133,15 +123,19 @@ public record Evaluation(Perplexity perplexity, int streams, int sequenceLength,
     private double nats;
     private long predicted;
 
-    Run(SHARNN block, NDManager manager, BiConsumer<Batch, NDList> listener) {
+    Run(SHARNN block, NDManager manager, int streams, BiConsumer<Batch, NDList> listener) {
       this.block = block;
       this.manager = manager;
       this.parameterStore = new ParameterStore(manager, false);
       this.listener = listener;
+      this.state = block.zeroState(manager, streams);
     }
 
     void predict(Batch batch) {
       try (batch) {
+        if (batch.getSize() < state.batchSize()) { // the rest, which the last stream goes on with
+          replaceState(state.streams(state.batchSize() - 1, state.batchSize()));
+        }
         NDArray tokens = batch.getData().head();
         NDList labels = batch.getLabels();
         SHARNN.Output output = block.forward(parameterStore, tokens, labels, state, false);

@@ -12,6 +12,7 @@ import ai.djl.training.dataset.Dataset;
 import ai.djl.translate.Batchifier;
 import ai.djl.util.Progress;
 import com.google.common.collect.AbstractIterator;
+import com.google.common.collect.Iterables;
 import io.github.sharnn.SplitLabels;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.nio.ByteBuffer;
@@ -55,6 +56,7 @@ public final class StreamDataset implements Dataset {
   private final Long seed; // null: fixed lengths
   private List<Integer> splits = List.of();
   private LongUnaryOperator drawn; // null: the part's bytes
+  private StreamDataset rest; // null: left out
   private final long streamLength;
   private int passes; // over the data, begun so far
 
@@ -121,6 +123,18 @@ public final class StreamDataset implements Dataset {
   }
 
   /**
+   * Adds the tokens that do not fill all streams, as segments of one stream alone: they begin where
+   * the last stream ends.
+   */
+  StreamDataset withRest() {
+    long done = streamLength * streams;
+    if (done < part.length() - 1) {
+      rest = fixed(part.from(done), 1, sequenceLength).withSplits(splits);
+    }
+    return this;
+  }
+
+  /**
    * Returns how many tokens each stream predicts in one pass.
    *
    * @return the length of a stream
@@ -131,7 +145,8 @@ public final class StreamDataset implements Dataset {
 
   @Override
   public Iterable<Batch> getData(NDManager manager) {
-    return () -> batches(manager, passes++, 0);
+    Iterable<Batch> all = () -> batches(manager, passes++, 0);
+    return rest == null ? all : Iterables.concat(all, rest.getData(manager));
   }
 
   /** The rest of a pass, counted from 0, from a position in each stream on. */

@@ -63,10 +63,7 @@ public final class TrainingBenchmark {
     config = builder.config;
     Engine engine = Engine.getEngine("PyTorch"); // loads the native library
     device = builder.device == null ? engine.defaultDevice() : builder.device;
-    precision =
-        builder.precision == null
-            ? device.isGpu() ? DataType.FLOAT16 : DataType.FLOAT32
-            : builder.precision;
+    precision = WorkingWeights.orDefault(builder.precision, device);
     sequenceLength = builder.sequenceLength;
     steps = builder.steps;
     measureFloor = builder.floor;

@@ -2,6 +2,7 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
@@ -37,6 +38,14 @@ final class WorkingWeights implements AutoCloseable {
         precision == DataType.BFLOAT16
             ? ": this version of DJL's PyTorch engine has no BFLOAT16"
             : "");
+  }
+
+  /** The option, or the default: FLOAT16 on a GPU, FLOAT32 on a CPU. */
+  static DataType orDefault(DataType precision, Device device) {
+    if (precision != null) {
+      return precision;
+    }
+    return device.isGpu() ? DataType.FLOAT16 : DataType.FLOAT32;
   }
 
   /** Initializes the model where needed, and copies it for FLOAT16. */
