@@ -2,6 +2,7 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.metric.Metrics;
 import ai.djl.ndarray.types.DataType;
@@ -294,11 +295,8 @@ public final class SHARNNTrainerBuilder {
   }
 
   DataType precision() {
-    if (precision != null) {
-      return precision;
-    }
-    boolean gpu = model.getNDManager().getDevice().isGpu();
-    return gpu && usesLamb() ? DataType.FLOAT16 : DataType.FLOAT32;
+    Device device = usesLamb() ? model.getNDManager().getDevice() : Device.cpu();
+    return WorkingWeights.orDefault(precision, device);
   }
 
   private boolean usesLamb() {
@@ -336,6 +334,7 @@ public final class SHARNNTrainerBuilder {
         "evaluationInterval must be at least 0, but is %s",
         evaluationInterval);
     WorkingWeights.check(precision);
+    WorkingWeights.checkSize(SHARNN.of(model).config());
     checkArgument(
         precision != DataType.FLOAT16 || usesLamb(),
         "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",

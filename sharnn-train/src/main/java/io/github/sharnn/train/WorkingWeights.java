@@ -8,7 +8,10 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import com.google.common.math.LongMath;
+import com.google.common.primitives.Longs;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.torchscript.Operators;
 
 /**
@@ -16,6 +19,8 @@ import io.github.sharnn.torchscript.Operators;
  * The optimizer changes the model's own, in FLOAT32, and the copy follows.
  */
 final class WorkingWeights implements AutoCloseable {
+
+  private static final int MOST_BYTES = Integer.MAX_VALUE - (1 << 10); // a name and shape beside
 
   private final Model masters;
   private final Model working;
@@ -38,6 +43,24 @@ final class WorkingWeights implements AutoCloseable {
         precision == DataType.BFLOAT16
             ? ": this version of DJL's PyTorch engine has no BFLOAT16"
             : "");
+  }
+
+  /**
+   * Refuses a model that can't be saved, before it is trained: DJL counts an array's bytes as int.
+   */
+  static void checkSize(SHARNNConfig config) {
+    long size = config.embeddingSize();
+    // of the embedding, the Boom and the LSTM
+    long rows = Longs.max(config.vocabularySize(), config.boomSize(), 4 * size);
+    long bytes = LongMath.saturatedMultiply(rows * Float.BYTES, size);
+    checkArgument(
+        bytes <= MOST_BYTES,
+        "a model to train must have less than 2 GiB in each array, the most that DJL saves, but one of"
+            + " %s x %s numbers has %s bytes: choose a smaller embeddingSize, vocabularySize or"
+            + " boomSize",
+        rows,
+        size,
+        bytes);
   }
 
   /** The option, or the default: FLOAT16 on a GPU, FLOAT32 on a CPU. */

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import ai.djl.Model;
 import ai.djl.nn.core.Linear;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -39,6 +41,21 @@ class SHARNNTrainerBuilderTest {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Tiny.trainer(model).evaluationStreams(0).build())
           .withMessage("evaluationStreams must be at least 1, but is 0");
+    }
+  }
+
+  /** Hours before it could not be saved. */
+  @Test
+  void refuses_a_model_with_an_array_beyond_2_GiB() {
+    SHARNNBuilder large = SHARNN.builder().vocabularySize(524_288);
+    try (Model model = large.build().newModel("large")) { // 2^31 bytes
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).build())
+          .withMessageContaining("524288 x 1024 numbers has 2147483648 bytes")
+          .withMessageContaining("choose a smaller embeddingSize");
+    }
+    try (Model model = large.vocabularySize(524_287).build().newModel("large")) {
+      assertThat(Tiny.trainer(model).build()).isNotNull();
     }
   }
 
