@@ -58,13 +58,14 @@ public final class Boom extends AbstractBlock {
   /**
    * Creates the block with the shortcut: chunks summed.
    *
-   * @param embeddingSize size C of input and output
+   * @param embeddingSize size C of input and output, at least 1
    * @param boomSize inner size H, a multiple of C
    * @param dropout dropout rate on the inner activation, in [0, 1)
    * @return the block, uninitialized
-   * @throws IllegalArgumentException if {@code boomSize} is no multiple of {@code embeddingSize}
+   * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public static Boom withShortcut(int embeddingSize, int boomSize, float dropout) {
+    check(embeddingSize, boomSize, dropout);
     checkArgument(
         boomSize % embeddingSize == 0,
         "boomSize (%s) must be a multiple of embeddingSize (%s): the shortcut sums chunks of"
@@ -77,13 +78,21 @@ public final class Boom extends AbstractBlock {
   /**
    * Creates the block with a second linear layer H -> C in place of the shortcut.
    *
-   * @param embeddingSize size C of input and output
-   * @param boomSize inner size H
+   * @param embeddingSize size C of input and output, at least 1
+   * @param boomSize inner size H, at least 1
    * @param dropout dropout rate on the inner activation, in [0, 1)
    * @return the block, uninitialized
+   * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public static Boom withSecondLinear(int embeddingSize, int boomSize, float dropout) {
+    check(embeddingSize, boomSize, dropout);
     return new Boom(embeddingSize, boomSize, dropout, false);
+  }
+
+  private static void check(int embeddingSize, int boomSize, float dropout) {
+    checkArgument(embeddingSize >= 1, "embeddingSize must be at least 1, but is %s", embeddingSize);
+    checkArgument(boomSize >= 1, "boomSize must be at least 1, but is %s", boomSize);
+    DropoutMask.check(dropout);
   }
 
   @Override

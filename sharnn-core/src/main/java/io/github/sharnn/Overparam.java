@@ -1,5 +1,7 @@
 package io.github.sharnn;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -43,8 +45,10 @@ public final class Overparam extends AbstractBlock {
    *
    * @param size the vector's size C, at least 1
    * @return the block, uninitialized
+   * @throws IllegalArgumentException if the size is below 1
    */
   public static Overparam of(int size) {
+    checkArgument(size >= 1, "size must be at least 1, but is %s", size);
     return new Overparam(size);
   }
 

@@ -67,8 +67,7 @@ public final class SingleHeadAttentionBuilder {
    * @throws IllegalArgumentException if the dropout rate is outside [0, 1)
    */
   public SingleHeadAttention build() {
-    checkArgument(
-        dropout >= 0 && dropout < 1, "dropout must be at least 0 and below 1, but is %s", dropout);
+    DropoutMask.check(dropout);
     return new SingleHeadAttention(this);
   }
 }

@@ -1,6 +1,7 @@
 package io.github.sharnn;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDArray;
@@ -86,6 +87,19 @@ class BoomTest {
     assertThatThrownBy(() -> Boom.withShortcut(16, 40, 0))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("boomSize (40) must be a multiple of embeddingSize (16)");
+  }
+
+  @Test
+  void rejects_sizes_and_rates_outside_their_rules() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Boom.withShortcut(0, 64, 0))
+        .withMessage("embeddingSize must be at least 1, but is 0");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Boom.withSecondLinear(16, 0, 0))
+        .withMessage("boomSize must be at least 1, but is 0");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Boom.withShortcut(16, 64, 1))
+        .withMessage("dropout must be at least 0 and below 1, but is 1.0");
   }
 
   @Test

@@ -1,5 +1,7 @@
 package io.github.sharnn;
 
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -34,6 +36,13 @@ class OverparamTest {
               .toArray(double[][][]::new);
       BlockChecks.assertThatStreams(y, expected, 1e-5);
     }
+  }
+
+  @Test
+  void rejects_a_size_of_0() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Overparam.of(0))
+        .withMessage("size must be at least 1, but is 0");
   }
 
   @Test

@@ -30,6 +30,7 @@ public final class GlobalNorm {
    * @param maxNorm the largest norm that is left, above 0; {@code Double.POSITIVE_INFINITY} to
    *     measure only
    * @return the norm before clipping; not finite if a gradient is not, and then nothing is changed
+   * @throws IllegalArgumentException if {@code maxNorm} is not above 0
    */
   public static double clip(Block block, double maxNorm) {
     checkArgument(maxNorm > 0, "maxNorm must be above 0, but is %s", maxNorm);
