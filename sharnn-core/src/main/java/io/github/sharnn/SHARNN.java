@@ -19,6 +19,7 @@ import ai.djl.util.PairList;
 import com.google.common.collect.ObjectArrays;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.DataInputStream;
+import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -421,6 +422,19 @@ public final class SHARNN extends AbstractBlock {
    */
   public long parameterCount() {
     return getParameters().values().stream().mapToLong(p -> p.getShape().size()).sum();
+  }
+
+  /** As DJL does, but without its copies of the embedding on Java's heap. */
+  @Override
+  public void saveParameters(DataOutputStream os) throws IOException {
+    os.write(VERSION);
+    saveMetadata(os);
+    for (Parameter parameter : getDirectParameters().values()) {
+      SavedModelFile.write(parameter, os);
+    }
+    for (SHABlock block : blocks) {
+      block.saveParameters(os);
+    }
   }
 
   @Override

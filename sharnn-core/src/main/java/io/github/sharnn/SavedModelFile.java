@@ -15,6 +15,7 @@ import com.google.common.io.CountingInputStream;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.BufferedInputStream;
 import java.io.DataInputStream;
+import java.io.DataOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -32,7 +33,7 @@ import java.util.Map;
 /**
  * Reads a file that DJL's {@code Model.save} wrote. DJL's own reader believes every length in it
  * and hands what it reads to native code; this one compares everything with the file's length and
- * with the model of its config first.
+ * with the model of its config first. Writes the largest arrays for it, as DJL would.
  */
 final class SavedModelFile {
 
@@ -237,6 +238,40 @@ final class SavedModelFile {
       SafetensorsWeights.assign(parameter, values);
     }
     return shape;
+  }
+
+  /** Writes what DJL's {@code Parameter.save} does, without its three copies on Java's heap. */
+  static void write(Parameter parameter, DataOutputStream out) throws IOException {
+    if (!parameter.isInitialized()) {
+      parameter.save(out);
+      return;
+    }
+    out.writeChar('P');
+    out.writeByte(PARAMETER_VERSION);
+    out.writeUTF(parameter.getName());
+    NDArray array = parameter.getArray();
+    out.writeUTF("NDAR");
+    out.writeInt(ARRAY_VERSION);
+    out.writeBoolean(array.getName() != null);
+    if (array.getName() != null) {
+      out.writeUTF(array.getName());
+    }
+    out.writeUTF("DENSE");
+    out.writeUTF(array.getDataType().name());
+    out.write(array.getShape().getEncoded());
+    try (NDManager scratch = array.getManager().newSubManager();
+        NDArray alias = array.stopGradient()) {
+      alias.attach(scratch); // which gets the copy that DJL makes of what is on a GPU
+      ByteBuffer memory = alias.toByteBuffer(true);
+      out.writeByte('<');
+      out.writeInt(memory.remaining());
+      byte[] chunk = new byte[CHUNK_BYTES];
+      while (memory.hasRemaining()) {
+        int count = Math.min(memory.remaining(), chunk.length);
+        memory.get(chunk, 0, count);
+        out.write(chunk, 0, count);
+      }
+    }
   }
 
   private DataType readDataType() throws IOException, MalformedModelException {

@@ -6,10 +6,14 @@ import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
+import java.io.ByteArrayOutputStream;
+import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -21,6 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -28,6 +33,32 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SavedModelFileTest {
 
   @TempDir private Path folder;
+
+  @ParameterizedTest
+  @EnumSource(
+      value = DataType.class,
+      names = {"FLOAT16", "FLOAT32", "FLOAT64"})
+  void has_the_bytes_that_djl_writes(DataType dataType) throws Exception {
+    SHARNN block = TestModels.tiny().tiedOutput(false).vocabularySize(3_000).build();
+    try (NDManager manager = NDManager.newBaseManager()) {
+      TestModels.initialized(block, manager, dataType, 1, new Shape(1, 1));
+      block.embedding.getArray().setName("named");
+      ByteArrayOutputStream own = new ByteArrayOutputStream();
+      block.saveParameters(new DataOutputStream(own));
+      ByteArrayOutputStream djl = new ByteArrayOutputStream();
+      for (Parameter parameter : block.getDirectParameters().values()) {
+        parameter.save(new DataOutputStream(djl));
+      }
+      for (Block child : block.getChildren().values()) {
+        child.saveParameters(new DataOutputStream(djl));
+      }
+      byte[] ownBytes = own.toByteArray(); // version and shapes, and then these
+      byte[] djlBytes = djl.toByteArray();
+      int start = ownBytes.length - djlBytes.length;
+      assertThat(start).isPositive();
+      assertThat(Arrays.copyOfRange(ownBytes, start, ownBytes.length)).isEqualTo(djlBytes);
+    }
+  }
 
   @Test
   void rejects_a_config_that_does_not_fit_the_parameters() throws Exception {
