@@ -107,7 +107,9 @@ record RunMetrics(String name, Settings settings, List<Step> steps, Test test) {
     Settings settings = null;
     List<Step> steps = new ArrayList<>();
     Test test = null;
-    List<String> lines = Files.readAllLines(file);
+    // the last character may be cut too, which is no UTF-8 then
+    List<String> lines =
+        new String(Files.readAllBytes(file), StandardCharsets.UTF_8).lines().toList();
     for (String text : lines.subList(0, whole(lines))) {
       try {
         JsonObject line = JsonUtils.GSON.fromJson(text, JsonObject.class);

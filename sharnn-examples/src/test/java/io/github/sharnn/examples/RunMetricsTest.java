@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.tuple;
 
 import io.github.sharnn.examples.RunMetrics.Step;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -76,6 +78,17 @@ class RunMetricsTest {
     assertThatThrownBy(() -> read(first.substring(0, 9)))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("has no step yet");
+  }
+
+  @Test
+  void a_character_may_be_cut_too() throws IOException {
+    byte[] lines = (step(1, 1, 5) + "\n" + sample("caf\u00e9")).getBytes(StandardCharsets.UTF_8);
+    int end = lines.length;
+    while (lines[end - 1] != (byte) 0xc3) { // the first of the character's two bytes
+      end--;
+    }
+    Path file = Files.write(folder.resolve("cut.jsonl"), Arrays.copyOf(lines, end));
+    assertThat(RunMetrics.read(file).last().sample()).isNull();
   }
 
   @Test
