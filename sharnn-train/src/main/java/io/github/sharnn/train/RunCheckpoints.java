@@ -57,7 +57,7 @@ final class RunCheckpoints implements AutoCloseable {
       boolean opened = false;
       try {
         RunCheckpoints run = new RunCheckpoints(policy, lock, corpus.record());
-        run.resume(options, stages);
+        run.resume(options, corpus.train(), stages);
         corpus.vocabulary().save(policy.folder());
         opened = true;
         return run;
@@ -87,13 +87,15 @@ final class RunCheckpoints implements AutoCloseable {
             .formatted(folder));
   }
 
-  private void resume(SHARNNTrainerBuilder options, int stages) throws IOException {
+  private void resume(SHARNNTrainerBuilder options, Corpus.Part training, int stages)
+      throws IOException {
     RunFolder.deleteUnfinished(policy.folder());
     List<Path> all = RunFolder.checkpoints(policy.folder());
     if (policy.resumes() && (policy.resumeFrom() != null || !all.isEmpty())) {
       resumed =
           Checkpoint.open(policy.resumeFrom() == null ? policy.folder() : policy.resumeFrom());
       checkFits(resumed.training(), options, stages);
+      checkPosition(resumed, StreamDataset.fixed(training, options.batchSize, 1).streamLength());
       // no larger than what was just read
       SHARNN
           .of(options.model)
@@ -117,6 +119,17 @@ final class RunCheckpoints implements AutoCloseable {
             + " another run in another folder",
         resumed.folder(),
         String.join("; ", differences));
+  }
+
+  /** In tokens, whose number is not in the record. */
+  private static void checkPosition(Checkpoint checkpoint, long streamLength) {
+    long offset = checkpoint.training().position().offset();
+    checkArgument(
+        offset < streamLength,
+        "the checkpoint %s is damaged: its position %s is past the end of the streams, %s",
+        checkpoint.folder(),
+        offset,
+        streamLength);
   }
 
   private void setAsideAfter(Checkpoint checkpoint) throws IOException {

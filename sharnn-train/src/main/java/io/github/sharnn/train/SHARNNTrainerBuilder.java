@@ -43,6 +43,7 @@ public final class SHARNNTrainerBuilder {
   CheckpointPolicy checkpoints; // null: none
   BooleanSupplier stopWhen = () -> false;
   LongUnaryOperator drawnTokens; // null: the corpus's; else for a benchmark
+  boolean toBeSaved = true; // but for a benchmark
 
   SHARNNTrainerBuilder(Model model) {
     SHARNN.of(model);
@@ -296,7 +297,7 @@ public final class SHARNNTrainerBuilder {
 
   DataType precision() {
     Device device = usesLamb() ? model.getNDManager().getDevice() : Device.cpu();
-    return WorkingWeights.orDefault(precision, device);
+    return WorkingWeights.orDefault(precision, device); // another optimizer's, wherever: FLOAT32
   }
 
   private boolean usesLamb() {
@@ -334,7 +335,7 @@ public final class SHARNNTrainerBuilder {
         "evaluationInterval must be at least 0, but is %s",
         evaluationInterval);
     WorkingWeights.check(precision);
-    WorkingWeights.checkSize(SHARNN.of(model).config());
+    WorkingWeights.checkSize(this);
     checkArgument(
         precision != DataType.FLOAT16 || usesLamb(),
         "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",

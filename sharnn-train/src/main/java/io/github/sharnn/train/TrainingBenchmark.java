@@ -200,6 +200,7 @@ public final class TrainingBenchmark {
               .precision(precision)
               .zeroStateProbability(0) // the memory stays full
               .evaluationStreams(1);
+      builder.toBeSaved = false;
       if (config.vocabularySize() > BYTES) {
         builder.drawnTokens = new ZipfTokens(config.vocabularySize());
       }

@@ -268,13 +268,6 @@ final class TrainingRun {
   }
 
   private void goOnFrom(Checkpoint checkpoint) {
-    long offset = checkpoint.training().position().offset();
-    checkArgument(
-        offset < dataset.streamLength(), // of tokens, of which a checkpoint alone has no number
-        "the checkpoint %s is damaged: its position %s is past the end of the streams, %s",
-        checkpoint.folder(),
-        offset,
-        dataset.streamLength());
     try {
       state.restore(checkpoint);
     } catch (IOException e) {

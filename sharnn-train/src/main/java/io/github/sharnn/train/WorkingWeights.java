@@ -48,13 +48,14 @@ final class WorkingWeights implements AutoCloseable {
   /**
    * Refuses a model that can't be saved, before it is trained: DJL counts an array's bytes as int.
    */
-  static void checkSize(SHARNNConfig config) {
+  static void checkSize(SHARNNTrainerBuilder options) {
+    SHARNNConfig config = SHARNN.of(options.model).config();
     long size = config.embeddingSize();
     // of the embedding, the Boom and the LSTM
     long rows = Longs.max(config.vocabularySize(), config.boomSize(), 4 * size);
     long bytes = LongMath.saturatedMultiply(rows * Float.BYTES, size);
     checkArgument(
-        bytes <= MOST_BYTES,
+        bytes <= MOST_BYTES || !options.toBeSaved,
         "a model to train must have less than 2 GiB in each array, the most that DJL saves, but one of"
             + " %s x %s numbers has %s bytes: choose a smaller embeddingSize, vocabularySize or"
             + " boomSize",
