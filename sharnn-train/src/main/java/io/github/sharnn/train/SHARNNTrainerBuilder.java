@@ -297,7 +297,7 @@ public final class SHARNNTrainerBuilder {
 
   DataType precision() {
     Device device = usesLamb() ? model.getNDManager().getDevice() : Device.cpu();
-    return WorkingWeights.orDefault(precision, device); // another optimizer's, wherever: FLOAT32
+    return WorkingWeights.orDefault(precision, device); // another optimizer has FLOAT32 anywhere
   }
 
   private boolean usesLamb() {
