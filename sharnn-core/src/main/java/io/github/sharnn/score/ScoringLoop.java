@@ -90,9 +90,8 @@ final class ScoringLoop implements AutoCloseable {
     NDArray all = logits.toType(DataType.FLOAT32, false).logSoftmax(-1); // (B, T, V)
     NDArray own = all.gather(labels.expandDims(2), 2); // (B, T, V) -> (B, T, 1)
     float[] logProbabilities = own.toFloatArray();
-    long[] better =
-        all.gt(own).toType(DataType.INT64, false).sum(new int[] {2}).toLongArray(); // -> (B, T)
-    float[] entropies = all.exp().mul(all).sum(new int[] {2}).neg().toFloatArray(); // -> (B, T)
+    long[] better = all.gt(own).sum(new int[] {2}).toLongArray(); // -> (B, T)
+    float[] entropies = all.exp().muli(all).sum(new int[] {2}).neg().toFloatArray(); // -> (B, T)
     int longest = Math.toIntExact(logits.size(1));
     List<List<TokenScore>> scores = new ArrayList<>();
     for (int stream = 0; stream < targets.size(); stream++) {
