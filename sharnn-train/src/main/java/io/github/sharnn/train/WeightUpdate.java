@@ -132,6 +132,9 @@ final class WeightUpdate implements AutoCloseable {
 
   /** What a checkpoint saves beside the weights, of {@link Lamb} and what is around it. */
   Map<String, NDArray> tensors() {
+    if (updates() == 0) {
+      return Map.of(); // what is there already was made for steps that were skipped
+    }
     Map<String, NDArray> tensors = new TreeMap<>(lamb.moments());
     if (lookahead != null) {
       tensors.putAll(lookahead.slowWeights());

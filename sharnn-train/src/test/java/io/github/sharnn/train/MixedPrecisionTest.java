@@ -2,6 +2,7 @@ package io.github.sharnn.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Device;
@@ -26,6 +27,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -178,6 +180,35 @@ class MixedPrecisionTest {
     assertThat(same(weights.get(3), weights.get(2))).isFalse();
     assertThat(same(weights.get(4), weights.get(3))).as("after step 4").isTrue();
     assertThat(same(weights.get(5), weights.get(4))).isFalse();
+  }
+
+  @Test
+  void a_run_that_is_stopped_before_its_first_update_goes_on() {
+    CheckpointPolicy policy = CheckpointPolicy.in(folder.resolve("run"));
+    assertThatThrownBy(() -> fitWithFirstStepSkipped(policy, () -> true))
+        .isInstanceOf(TrainingStoppedException.class)
+        .hasMessageContaining("after step 1");
+    FitResult result = fitWithFirstStepSkipped(policy.resume(), () -> false);
+    assertThat(result.last().step()).isEqualTo(4);
+    assertThat(result.last().gradientNorm()).isFinite();
+  }
+
+  private FitResult fitWithFirstStepSkipped(CheckpointPolicy policy, BooleanSupplier stop) {
+    try (Model model = Tiny.model(Tiny.sharnn(), 3)) {
+      return trainer(model, DataType.FLOAT16)
+          .lookahead(2, 0.5f)
+          .checkpoints(policy)
+          .stopWhen(stop)
+          .listeners(
+              new BetweenBackwardAndStep(
+                  (step, working) -> {
+                    if (stop.getAsBoolean()) {
+                      poison(working);
+                    }
+                  }))
+          .build()
+          .fit(corpus, Budget.steps(4));
+    }
   }
 
   private static boolean same(Map<String, float[]> some, Map<String, float[]> others) {
