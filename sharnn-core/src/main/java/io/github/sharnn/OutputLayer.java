@@ -22,6 +22,7 @@ import java.util.stream.Stream;
 final class OutputLayer {
 
   private static final int ALIGNED_COLUMNS = 8; // of FLOAT16, 16 bytes
+  private static final int MANY_ROWS = 64; // from here on filling up costs less than it saves
 
   final Parameter weight; // null where tied
   final Parameter bias;
@@ -94,7 +95,8 @@ final class OutputLayer {
   /**
    * Multiplies by the vectors of tokens and adds their bias. In FLOAT16 a GPU takes five times as
    * long for a product whose rows do not begin at multiples of 16 bytes, so there the columns are
-   * filled up to a multiple of 8, and what was added is cut off again.
+   * filled up to a multiple of 8, and what was added is cut off again; not for few rows, where
+   * copying the vectors takes longer than that.
    *
    * @param h {@code (N, C)}, whose manager gets what is made of the weights
    * @param vectors {@code (n, C)}
@@ -104,7 +106,7 @@ final class OutputLayer {
   static NDArray logits(NDArray h, NDArray vectors, NDArray bias) {
     long tokens = vectors.size(0);
     long missing = Math.floorMod(-tokens, ALIGNED_COLUMNS);
-    if (missing == 0 || h.getDataType() != DataType.FLOAT16) {
+    if (missing == 0 || h.size(0) < MANY_ROWS || h.getDataType() != DataType.FLOAT16) {
       return Linear.linear(h, vectors, bias).singletonOrThrow(); // (N, C) -> (N, n)
     }
     NDManager manager = h.getManager();

@@ -15,12 +15,13 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Logits in FLOAT16, whose columns are filled up, against those in FLOAT32. */
 class OutputLayerTest {
 
-  private static final int N = 5;
+  private static final int N = 64;
   private static final int C = 6;
   private static final double EPSILON = Math.pow(2, -11); // FLOAT16, half a unit in the last place
 
@@ -88,6 +89,16 @@ class OutputLayerTest {
     return manager.getManagedArrays().stream()
         .filter(array -> array.getManager() == manager)
         .count();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"63, false", "64, true"})
+  void take_a_copy_of_the_vectors_for_many_rows_alone(int rows, boolean copied) {
+    List<NDArray> operands = operands(manager, 9, DataType.FLOAT16);
+    NDArray h = operands.get(0).get("0:{}", rows);
+    OutputLayer.logits(h, operands.get(1), operands.get(2));
+    List<Shape> shapes = manager.getManagedArrays().stream().map(NDArray::getShape).toList();
+    assertThat(shapes.contains(new Shape(16, C))).isEqualTo(copied);
   }
 
   @Test

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 
 /**
  * The memory that training takes.
@@ -21,6 +22,7 @@ import java.util.Optional;
 public record DeviceMemory(long bytes, String source) {
 
   private static final Path STATUS = Path.of("/proc/self/status");
+  private static final int SECONDS_FOR_A_NUMBER = 10;
 
   /** Gives unused GPU memory back, so that the next {@link #peak} is not that of earlier work. */
   static void release(Device device) {
@@ -59,6 +61,10 @@ public record DeviceMemory(long bytes, String source) {
             "nvidia-smi", "-i", gpu, "--query-gpu=memory.used", "--format=csv,noheader,nounits");
     try {
       Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+      if (!process.waitFor(SECONDS_FOR_A_NUMBER, TimeUnit.SECONDS)) { // a driver that hangs
+        process.destroyForcibly();
+        return Optional.empty();
+      }
       String mebibytes =
           new String(process.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).trim();
       return mebibytes.matches("\\d+")
@@ -69,6 +75,9 @@ public record DeviceMemory(long bytes, String source) {
           : Optional.empty();
     } catch (IOException e) {
       return Optional.empty(); // no nvidia-smi here
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return Optional.empty();
     }
   }
 

@@ -160,16 +160,7 @@ final class TrainingRun {
     long begin = System.nanoTime();
     long tokens = batch.getData().head().size();
     double scale = state.lossScale.value();
-    // so that dropout needs no random state to be saved
-    int seed = (int) Seeds.mix(options.seed, state.step + 1);
-    trainer.getManager().getEngine().setRandomSeed(seed);
-    if (Seeds.uniform(options.seed, state.step + 1, ZERO_STATE) < options.zeroStateProbability) {
-      state.forget();
-    }
-    TrainingStep.Slices slices;
-    try (batch) {
-      slices = step.runSlices(batch, state.states, scale, stateManager);
-    }
+    TrainingStep.Slices slices = forwardAndBackward(batch, scale);
     long updateBegin = System.nanoTime();
     NDArray scaledNorm = update.begin(slices.losses(), scale);
     // while the device is still busy with this batch, the next one is on its way to it
@@ -210,6 +201,18 @@ final class TrainingRun {
             state.learningRate.latest(),
             scale));
     saveOrStop();
+  }
+
+  private TrainingStep.Slices forwardAndBackward(Batch batch, double lossScale) {
+    // so that dropout needs no random state to be saved
+    int seed = (int) Seeds.mix(options.seed, state.step + 1);
+    trainer.getManager().getEngine().setRandomSeed(seed);
+    if (Seeds.uniform(options.seed, state.step + 1, ZERO_STATE) < options.zeroStateProbability) {
+      state.forget();
+    }
+    try (batch) {
+      return step.runSlices(batch, state.states, lossScale, stateManager);
+    }
   }
 
   /** Steps, or skips where loss or gradients are not finite. */
