@@ -53,7 +53,7 @@ public final class OnnxExport {
    */
   public static final String VOCABULARY_CONTENT = "sharnn.vocabulary.content";
 
-  private static final long MAX_WEIGHTS = (Integer.MAX_VALUE - (1 << 20)) / Float.BYTES;
+  private static final int BYTES_FOR_THE_GRAPH = 1 << 20;
 
   private OnnxExport() {}
 
@@ -74,7 +74,7 @@ public final class OnnxExport {
         block.isInitialized(),
         "model %s must have weights before it is exported: train it or get it from SHARNN.load",
         model.getName());
-    checkSize(block.parameterCount());
+    checkSize(block.parameterCount(), block.vocabulary().content().length);
     ModelProto proto = build(block, model.getNDManager());
     Path unfinished = file.resolveSibling(file.getFileName() + ".part");
     try {
@@ -117,12 +117,13 @@ public final class OnnxExport {
     return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
   }
 
-  static void checkSize(long weights) {
+  static void checkSize(long weights, long vocabularyBytes) {
+    long most = (Integer.MAX_VALUE - BYTES_FOR_THE_GRAPH - vocabularyBytes) / Float.BYTES;
     checkArgument(
-        weights <= MAX_WEIGHTS,
-        "an ONNX file holds at most 2 GiB, %s weights, but the model has %s: choose a smaller"
-            + " embeddingSize, boomSize or vocabularySize",
-        MAX_WEIGHTS,
+        weights <= most,
+        "an ONNX file holds at most 2 GiB, beside this vocabulary %s weights, but the model has %s:"
+            + " choose a smaller embeddingSize, boomSize or vocabularySize",
+        most,
         weights);
   }
 }

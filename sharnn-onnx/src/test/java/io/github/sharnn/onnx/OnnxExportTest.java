@@ -157,9 +157,12 @@ class OnnxExportTest {
           .withMessageContaining("must hold a SHARNN block");
     }
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> OnnxExport.checkSize(600_000_000))
+        .isThrownBy(() -> OnnxExport.checkSize(600_000_000, 0))
         .withMessageContaining("at most 2 GiB", "600000000");
-    OnnxExport.checkSize(500_000_000);
+    OnnxExport.checkSize(500_000_000, 0);
+    OnnxExport.checkSize(536_000_000, 1_000_000);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> OnnxExport.checkSize(536_000_000, 3_000_000));
     assertThat(file).doesNotExist();
   }
 }

@@ -145,14 +145,7 @@ public final class Lamb extends Optimizer implements AutoCloseable {
 
   private static NDArray moment(Map<String, NDArray> moments, String id, NDArray weight) {
     return moments.computeIfAbsent(
-        id, k -> kept(weight.getManager().zeros(weight.getShape(), DataType.FLOAT32)));
-  }
-
-  /** Kept until close, whatever becomes of the manager that made it. */
-  private static NDArray kept(NDArray moment) {
-    moment.detach();
-    NDScope.unregister(moment);
-    return moment;
+        id, k -> WeightUpdate.kept(weight.getManager().zeros(weight.getShape(), DataType.FLOAT32)));
   }
 
   /** The moments, under {@code mean.ID} and {@code variance.ID}: what a checkpoint saves. */
@@ -179,9 +172,9 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     moments.forEach(
         (name, array) -> {
           if (name.startsWith(MEAN)) {
-            means.put(name.substring(MEAN.length()), kept(array.duplicate()));
+            means.put(name.substring(MEAN.length()), WeightUpdate.kept(array.duplicate()));
           } else if (name.startsWith(VARIANCE)) {
-            variances.put(name.substring(VARIANCE.length()), kept(array.duplicate()));
+            variances.put(name.substring(VARIANCE.length()), WeightUpdate.kept(array.duplicate()));
           }
         });
     ahead = updates - counted;

@@ -4,7 +4,6 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDScope;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.torchscript.Operators;
 import java.util.HashMap;
@@ -101,7 +100,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
   void begin(List<String> ids, NDList weights) {
     for (int i = 0; i < ids.size(); i++) {
       NDArray weight = weights.get(i);
-      slow.computeIfAbsent(ids.get(i), id -> kept(weight.duplicate()));
+      slow.computeIfAbsent(ids.get(i), id -> WeightUpdate.kept(weight.duplicate()));
     }
   }
 
@@ -121,13 +120,6 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
     }
   }
 
-  /** Kept until close, whatever becomes of the manager that made it. */
-  private static NDArray kept(NDArray weight) {
-    weight.detach();
-    NDScope.unregister(weight);
-    return weight;
-  }
-
   /** The slow weights, under {@code slow.ID}: what a checkpoint saves. */
   Map<String, NDArray> slowWeights() {
     Map<String, NDArray> named = new HashMap<>();
@@ -141,7 +133,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
     tensors.forEach(
         (name, array) -> {
           if (name.startsWith(SLOW)) {
-            slow.put(name.substring(SLOW.length()), kept(array.duplicate()));
+            slow.put(name.substring(SLOW.length()), WeightUpdate.kept(array.duplicate()));
           }
         });
   }

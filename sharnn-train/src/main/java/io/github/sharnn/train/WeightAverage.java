@@ -4,7 +4,6 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDScope;
 import io.github.sharnn.torchscript.Operators;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -49,7 +48,7 @@ final class WeightAverage implements AutoCloseable {
   void updated() {
     updates++;
     if (averages.isEmpty()) {
-      weights.forEach(weight -> averages.add(kept(weight.duplicate())));
+      weights.forEach(weight -> averages.add(WeightUpdate.kept(weight.duplicate())));
       return;
     }
     float step = (float) ((1 - decay) / (1 - Math.pow(decay, updates)));
@@ -61,12 +60,6 @@ final class WeightAverage implements AutoCloseable {
     if (!averages.isEmpty()) {
       Operators.get().call("exchange", weights, averages).close();
     }
-  }
-
-  private static NDArray kept(NDArray average) {
-    average.detach();
-    NDScope.unregister(average);
-    return average;
   }
 
   /** The averages, under {@code average.ID}: what a checkpoint saves. */
@@ -85,7 +78,7 @@ final class WeightAverage implements AutoCloseable {
     List<NDArray> saved = new ArrayList<>();
     ids.forEach(id -> saved.add(tensors.get(AVERAGE + id)));
     if (count > 0) {
-      saved.forEach(array -> averages.add(kept(array.duplicate())));
+      saved.forEach(array -> averages.add(WeightUpdate.kept(array.duplicate())));
     }
   }
 

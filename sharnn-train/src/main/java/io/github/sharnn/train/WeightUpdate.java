@@ -2,6 +2,7 @@ package io.github.sharnn.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.Trainer;
@@ -61,6 +62,13 @@ final class WeightUpdate implements AutoCloseable {
     try (NDList left = GlobalNorm.gradients(weights.model().getBlock())) {
       Operators.get().call("zero", left).close();
     }
+  }
+
+  /** Until it is closed, whatever becomes of the manager and scope that it was made in. */
+  static NDArray kept(NDArray array) {
+    array.detach();
+    NDScope.unregister(array);
+    return array;
   }
 
   /**
