@@ -36,14 +36,26 @@ final class CorpusFolder {
             .toList();
     if (found.size() != 1) {
       throw new IOException(
-          "the folder %s must have the three files of one corpus, %s, but has those of %s"
+          "the folder %s must have the three files of one corpus, %s, but has %s"
               .formatted(
                   folder,
                   String.join(" or ", LAYOUTS.stream().map(l -> l.formatted("train")).toList())
                       + " with their valid and test",
-                  found.isEmpty() ? "none" : found));
+                  found.isEmpty() ? rest(folder) : "those of " + found));
     }
     return found.get(0);
+  }
+
+  /** What is there where no layout is complete. */
+  private static String rest(Path folder) {
+    List<String> begun = new ArrayList<>();
+    for (String layout : LAYOUTS) {
+      List<Path> missing = new ArrayList<>(files(folder, layout));
+      if (missing.removeIf(Files::isRegularFile)) {
+        begun.add("no " + String.join(" and no ", missing.stream().map(Path::toString).toList()));
+      }
+    }
+    return begun.isEmpty() ? "those of none" : String.join(", and ", begun);
   }
 
   private static List<Path> files(Path folder, String layout) {

@@ -67,9 +67,12 @@ public final class StreamDataset implements Dataset {
     streamLength = (part.length() - 1) / streams;
     checkArgument(
         streamLength >= 1,
-        "%s is too short for %s streams: use fewer streams (a smaller batchSize) or a longer corpus",
+        "%s is too short for %s streams, which need %s tokens, but it has %s: use fewer streams (a"
+            + " smaller batchSize) or a longer corpus",
         part,
-        streams);
+        streams,
+        streams + 1L,
+        part.length());
     this.part = part;
     this.type = type(part.vocabulary());
     this.streams = streams;

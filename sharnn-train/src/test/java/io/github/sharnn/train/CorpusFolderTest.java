@@ -47,9 +47,22 @@ class CorpusFolderTest extends WikiText {
     Files.delete(data.resolve("wiki.train.tokens"));
     assertThatThrownBy(() -> Corpus.folder(data))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("has those of none");
+        .hasMessageEndingWith(
+            ", but has no %s, and no %s",
+            data.resolve("wiki.train.tokens"), data.resolve("ptb.test.txt"));
+    Files.delete(data.resolve("wiki.valid.tokens"));
+    Files.delete(data.resolve("wiki.test.tokens"));
+    Files.delete(data.resolve("ptb.valid.txt"));
+    assertThatThrownBy(() -> Corpus.folder(data))
+        .hasMessageEndingWith(
+            "valid and test, but has no %s and no %s",
+            data.resolve("ptb.valid.txt"), data.resolve("ptb.test.txt"));
     assertThatThrownBy(() -> Corpus.folder(data.resolve("ptb.train.txt")))
         .isInstanceOf(NotDirectoryException.class);
+    Files.delete(data.resolve("ptb.train.txt"));
+    assertThatThrownBy(() -> Corpus.folder(data))
+        .isInstanceOf(IOException.class)
+        .hasMessageEndingWith("valid and test, but has those of none");
   }
 
   @Test

@@ -213,7 +213,8 @@ class StreamDatasetTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> StreamDataset.fixed(part, 20, 5))
         .withMessageContaining("validation part")
-        .withMessageContaining("(20 bytes) is too short for 20 streams: use fewer streams");
+        .withMessageContaining(
+            "(20 bytes) is too short for 20 streams, which need 21 tokens, but it has 20: use fewer");
   }
 
   @Test
