@@ -1,5 +1,7 @@
 package io.github.sharnn.examples;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import io.github.sharnn.train.Corpus;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -23,8 +25,9 @@ final class CorpusOptions {
       paramLabel = "TRAIN,VALID,TEST",
       split = ",",
       arity = "1",
-      defaultValue = "0.90,0.05,0.05",
-      description = "Fractions that add up to 1, or bytes from the start.")
+      hideParamSyntax = true,
+      description =
+          "Of a file: fractions that add up to 1, or bytes from the start. Default: 0.90,0.05,0.05.")
   private List<Double> split;
 
   @Option(
@@ -33,16 +36,25 @@ final class CorpusOptions {
   private boolean enwik8;
 
   Corpus open() throws IOException {
-    if (split.size() != 3) {
-      throw new IllegalArgumentException(
-          "--split takes three numbers, training,validation,test, but was given " + split);
-    }
+    checkArgument(
+        split == null || split.size() == 3,
+        "--split takes three numbers, training,validation,test, but was given %s",
+        split);
+    checkArgument(
+        split == null || !enwik8, "--split and --enwik8 exclude each other: leave one out");
     Path path = file == null ? Novel.extract() : file;
     if (Files.isDirectory(path) && !enwik8) {
+      checkArgument(
+          split == null,
+          "--split is for a file, but %s is a folder, which has a file for each part: leave it out",
+          path);
       return Corpus.folder(path);
     }
     if (enwik8) {
       return Corpus.enwik8(path);
+    }
+    if (split == null) {
+      return Corpus.open(path);
     }
     if (split.stream().allMatch(part -> part <= 1)) {
       return Corpus.withFractions(path, split.get(0), split.get(1), split.get(2));

@@ -24,13 +24,25 @@ final class SplitOptions {
               + " at 4200, 35000 and 180000 above 500,000.")
   private boolean bySize;
 
+  /** Refuses what is wrong with a vocabulary of any size; the builder's is the largest then. */
+  void check(SHARNNBuilder builder) {
+    refuseBoth();
+    if (splits != null) {
+      builder.vocabularySize(Integer.MAX_VALUE).splits(splits);
+    }
+  }
+
   void apply(SHARNNBuilder builder) {
-    checkArgument(splits == null || !bySize, "give --splits or --default-splits, not both");
+    refuseBoth();
     if (splits != null) {
       builder.splits(splits);
     }
     if (bySize) {
       builder.defaultSplits();
     }
+  }
+
+  private void refuseBoth() {
+    checkArgument(splits == null || !bySize, "give --splits or --default-splits, not both");
   }
 }

@@ -111,6 +111,7 @@ final class TrainCommand implements Callable<Integer> {
       refuse(resumed.isPresent() ? "--resume" : "--from", "--vocabulary", "--minimum-count");
     }
     List<Recipe.Stage> stages = settings.stages(resumed);
+    settings.check(base.map(Checkpoint::config), resumed.map(Checkpoint::options));
     Corpus bytes =
         resumed.isPresent() && !given("--corpus", "--split", "--enwik8")
             ? resumed.get().corpus()

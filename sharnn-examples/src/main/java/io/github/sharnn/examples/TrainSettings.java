@@ -1,5 +1,6 @@
 package io.github.sharnn.examples;
 
+import ai.djl.Device;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
@@ -144,22 +145,36 @@ final class TrainSettings {
     return recipe;
   }
 
+  /** Refuses what is wrong whatever the vocabulary, before one is trained, which may take long. */
+  void check(Optional<SHARNNConfig> config, Optional<TrainingOptions> options) {
+    SHARNNBuilder builder = sized(config);
+    splitOptions.check(builder);
+    try (Model model = builder.build().newModel("options", Device.cpu())) {
+      trainer(model, options).build();
+    }
+  }
+
   /** The model, over the options of another one, or of the recipe's. */
   SHARNN block(Optional<SHARNNConfig> base, TextVocabulary vocabulary) {
-    SHARNNBuilder builder = base.map(SHARNNConfig::toBuilder).orElseGet(recipe::model);
+    SHARNNBuilder builder = sized(base);
     if (vocabulary != TextVocabulary.bytes()) { // of bytes another model may have fewer
       builder.vocabulary(vocabulary);
     }
+    splitOptions.apply(builder);
+    return builder.build();
+  }
+
+  private SHARNNBuilder sized(Optional<SHARNNConfig> base) {
+    SHARNNBuilder builder = base.map(SHARNNConfig::toBuilder).orElseGet(recipe::model);
     embeddingSize.ifPresent(builder::embeddingSize);
     boomSize.ifPresent(builder::boomSize);
     layers.ifPresent(builder::layers);
     memoryLength.ifPresent(builder::memoryLength);
     dropout.ifPresent(builder::dropouts);
-    splitOptions.apply(builder);
     if (attentionLayers != null) {
       builder.attentionLayers(attentionLayers);
     }
-    return extras.onto(builder).build();
+    return extras.onto(builder);
   }
 
   /** The trainer, over the options of the run that goes on, or the recipe's. */

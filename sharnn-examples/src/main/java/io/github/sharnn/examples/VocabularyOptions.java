@@ -62,8 +62,11 @@ final class VocabularyOptions {
     Path file = Path.of(kind); // not before: to Windows a name with a colon is none
     checkArgument(
         Files.isRegularFile(file),
-        "--vocabulary must be bytes, words, words:SIZE, bpe:SIZE or a file, but is '%s'",
-        kind);
+        "--vocabulary must be bytes, words, words:SIZE, bpe:SIZE or a file, but is '%s', %s",
+        kind,
+        Files.isDirectory(file)
+            ? "a folder: name the tokenizer.json or vocabulary.txt in it"
+            : "and there is no such file");
     return kind.endsWith(".txt") ? WordVocabulary.open(file) : SubwordVocabulary.open(file);
   }
 

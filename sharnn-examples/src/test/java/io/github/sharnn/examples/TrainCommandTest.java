@@ -207,6 +207,8 @@ class TrainCommandTest extends TrainedModelTest {
         "train --dropout 1.5 | inputDropout must be at least 0 and below 1",
         "train --split 0.5,0.5 | --split takes three numbers",
         "train --steps 0 | a budget of steps must be above 0, but is 0",
+        "train --split 0.5,0.25,0.25 --enwik8 | --split and --enwik8 exclude each other",
+        "train --split 0.5,0.25,0.25 --corpus src | --split is for a file, but src is a folder",
         "train --enwik8 | enwik8 has exactly 100000000 bytes",
         "train --recipe slow | expected one of [small, paper, paper-four-heads, paper-no-attention, fast]",
         "train --recipe paper --warm-up -1 | warmUpSteps must be at least 0, but is -1",
@@ -238,8 +240,9 @@ class TrainCommandTest extends TrainedModelTest {
 
   /** The tiny model's options where the line does not set them itself. */
   private static List<Object> defaults(List<Object> args) {
-    List<Object> all = new ArrayList<>(List.of("train", "--corpus", corpus));
-    List<String> options = List.of("--embedding-size", "16", "--boom-size", "32");
+    List<Object> all = new ArrayList<>(List.of("train"));
+    List<String> options =
+        List.of("--embedding-size", "16", "--boom-size", "32", "--corpus", corpus.toString());
     for (int i = 0; i < options.size(); i += 2) {
       if (!args.contains(options.get(i))) {
         all.addAll(options.subList(i, i + 2));

@@ -38,6 +38,9 @@ class VocabularyOptionsTest extends TrainedModelTest {
         .containsPattern("BPC \\(\\d+ bytes of the test part.*1 streams\\)")
         .containsPattern("perplexity .* a word .*; segments of 128, memory of 32");
     assertThat(evaluated.out().contains("the tokens lose")).isEqualTo(kind.startsWith("words"));
+    String report = Files.readString(tokens.resolve("report.html"));
+    assertThat(report).contains("test, perplexity of a word");
+    assertThat(report.contains("; the tokens lose")).isEqualTo(kind.startsWith("words"));
     Outcome resumed = train("--resume", tokens, "--vocabulary", kind);
     assertThat(resumed.err()).contains("--vocabulary and --resume exclude each other");
     resumed = run("train", "--resume", tokens, "--steps", 3);
@@ -120,13 +123,13 @@ class VocabularyOptionsTest extends TrainedModelTest {
 
   @ParameterizedTest
   @CsvSource({
-    "bpe, 'must be bytes, words, words:SIZE, bpe:SIZE or a file, but is ''bpe'''",
+    "bpe, 'must be bytes, words, words:SIZE, bpe:SIZE or a file, but is ''bpe'', and there is'",
     "bpe:many, a number of tokens after the colon",
     "bpe:100, 'must be at least 256, but is 100'",
     "words:1, 'maximumSize must be at least 2'",
-    "no.json, 'bpe:SIZE or a file, but is ''no.json'''",
+    "no.json, 'bpe:SIZE or a file, but is ''no.json'', and there is no such file'",
     "pom.xml, 'tokenizer pom.xml: this is no tokenizer.json: it is not JSON, or not all of it'",
-    "src, 'bpe:SIZE or a file, but is ''src'''",
+    "src, 'or a file, but is ''src'', a folder: name the tokenizer.json or vocabulary.txt in it'",
     "CORPUS, 'corpus.txt: this is no vocabulary of words, a word a line: a word must not be empty'"
   })
   void refuses_what_is_no_vocabulary(String kind, String message, @TempDir Path folder) {
@@ -135,6 +138,30 @@ class VocabularyOptionsTest extends TrainedModelTest {
     assertThat(outcome.err()).contains(message).hasLineCount(1);
     assertThat(outcome.code()).isIn(1, 2);
     assertThat(folder.resolve("m")).doesNotExist();
+  }
+
+  /** The corpus that is not there would be the next thing to go wrong. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--label-smoothing 1 | labelSmoothing must be at least 0 and below 1, but is 1.0",
+        "--lookahead 5 | --lookahead takes a whole number of steps and alpha",
+        "--average-decay 1 | averageDecay must be at least 0 and below 1, but is 1.0",
+        "--batch-size 0 | batchSize must be at least 1, but is 0",
+        "--boom-size 33 | boomSize (33) must be a multiple of embeddingSize (192)",
+        "--weight-drop 1 | weightDrop must be at least 0 and below 1",
+        "--splits 9,5 | but have 5 after 9",
+        "--splits 9 --default-splits | give --splits or --default-splits, not both",
+        "--splits 9 --label-smoothing 0.1 | labelSmoothing must be 0 for a model with splits"
+      })
+  void refuses_bad_options_before_it_trains_a_vocabulary(String options, String message) {
+    List<Object> args = new ArrayList<>(List.of("train", "--vocabulary", "bpe:260"));
+    args.addAll(List.of("--corpus", "not-there"));
+    args.addAll(List.of(options.trim().split(" ")));
+    Outcome outcome = run(args.toArray());
+    assertThat(outcome.err()).contains(message).hasLineCount(1);
+    assertThat(outcome.code()).isEqualTo(2);
   }
 
   @Test
