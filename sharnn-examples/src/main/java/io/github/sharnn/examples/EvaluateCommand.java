@@ -142,16 +142,19 @@ final class EvaluateCommand implements Callable<Integer> {
   static String perplexities(Perplexity perplexity) {
     return String.format(
         Locale.ROOT,
-        "perplexity %.2f a token (%,d), %.2f a word (%,d, ends of lines included)",
+        "perplexity %.2f a token (%,d), %s a word (%,d, ends of lines included)",
         perplexity.ofToken(),
         perplexity.units().tokens(),
-        perplexity.ofWord(),
+        readable(perplexity.ofWord()),
         perplexity.units().words());
   }
 
   /** What the figures leave out, where tokens lose text. */
   static String lost(Perplexity perplexity) {
-    long bytes = perplexity.units().lostBytes();
+    return lost(perplexity.units().lostBytes(), perplexity.bitsPerByteSpelled());
+  }
+
+  static String lost(long bytes, Double bitsPerByteSpelled) {
     if (bytes == 0) {
       return "";
     }
@@ -161,7 +164,12 @@ final class EvaluateCommand implements Callable<Integer> {
             Locale.ROOT,
             "; the tokens lose %,d bytes: %.4f BPC with those spelled out",
             bytes,
-            perplexity.bitsPerByteSpelled());
+            bitsPerByteSpelled);
+  }
+
+  /** With digits that one can read, also where few words are many tokens. */
+  static String readable(double perplexity) {
+    return String.format(Locale.ROOT, perplexity < 1e9 ? "%.2f" : "%.3e", perplexity);
   }
 
   private DynamicEvaluation.Settings dynamicSettings() {
@@ -190,5 +198,6 @@ final class EvaluateCommand implements Callable<Integer> {
         settings.epsilon(),
         settings.statisticsSegments(),
         result.predictedBytes() / ((System.nanoTime() - begin) / 1e9));
+    System.out.println(perplexities(result.perplexity()) + lost(result.perplexity()));
   }
 }

@@ -127,10 +127,18 @@ final class ReportPage {
             run.test() == null
                 ? null
                 : format(
-                    "%.4f (%,d bytes, %d streams)",
+                    "%.4f (%,d bytes, %d streams)%s",
                     run.test().bitsPerCharacter(),
                     run.test().predictedBytes(),
-                    run.test().streams()));
+                    run.test().streams(),
+                    lost(run.test())));
+    row(
+        rows,
+        "test, perplexity of a word",
+        run ->
+            run.test() == null || run.test().wordPerplexity() == null
+                ? null
+                : EvaluateCommand.readable(run.test().wordPerplexity()));
     row(rows, "steps", run -> format("%,d", run.last().step()));
     row(rows, "bytes trained on", run -> format("%,d", run.last().bytes()));
     row(rows, "time, h:mm:ss", run -> time(Math.round(run.last().seconds())));
@@ -153,6 +161,12 @@ final class ReportPage {
                 .map(memory -> format("%,d MiB %s", memory.bytes() >> 20, memory.source()))
                 .orElse(null));
     return table(rows);
+  }
+
+  private static String lost(RunMetrics.Test test) {
+    return test.lostBytes() == null // as in files from before they had it
+        ? ""
+        : EvaluateCommand.lost(test.lostBytes(), test.bitsPerCharacterSpelled());
   }
 
   private static String time(long seconds) {

@@ -10,6 +10,7 @@ import io.github.sharnn.generate.SHARNNGenerator;
 import io.github.sharnn.train.Evaluation;
 import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.StepReport;
+import io.github.sharnn.vocabulary.Perplexity;
 import java.awt.AWTError;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -153,16 +154,19 @@ final class RunLog implements Consumer<StepReport>, AutoCloseable {
             new String(text, StandardCharsets.ISO_8859_1)));
   }
 
-  /** Adds the test part's figure. */
+  /** Adds the test part's figures, but those that are not finite. */
   void test(Evaluation evaluation) {
-    metrics.add(
-        "test",
-        Map.of(
-            "bitsPerCharacter", evaluation.bitsPerCharacter(),
-            "predictedBytes", evaluation.predictedBytes(),
-            "streams", evaluation.streams(),
-            "tokenPerplexity", evaluation.perplexity().ofToken(),
-            "wordPerplexity", evaluation.perplexity().ofWord()));
+    Perplexity perplexity = evaluation.perplexity();
+    Map<String, Number> values = new LinkedHashMap<>();
+    values.put("bitsPerCharacter", evaluation.bitsPerCharacter());
+    values.put("predictedBytes", evaluation.predictedBytes());
+    values.put("streams", evaluation.streams());
+    values.put("tokenPerplexity", perplexity.ofToken());
+    values.put("wordPerplexity", perplexity.ofWord()); // infinite where a text hardly has words
+    values.put("lostBytes", perplexity.units().lostBytes());
+    values.put("bitsPerCharacterSpelled", perplexity.bitsPerByteSpelled());
+    values.values().removeIf(value -> !Double.isFinite(value.doubleValue()));
+    metrics.add("test", values);
   }
 
   /** Ends the metrics and writes the last report, of a run that failed too. */

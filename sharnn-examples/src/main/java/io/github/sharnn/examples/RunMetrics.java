@@ -38,8 +38,23 @@ record RunMetrics(String name, Settings settings, List<Step> steps, Test test) {
   /** What was generated after the step of the line before. */
   private record Sample(String text) {}
 
-  /** The test part's figure. */
-  record Test(double bitsPerCharacter, long predictedBytes, int streams) {}
+  /**
+   * The test part's figures.
+   *
+   * @param bitsPerCharacter of the tokens
+   * @param predictedBytes how many
+   * @param streams how many
+   * @param wordPerplexity null where not known or not finite
+   * @param lostBytes what the tokens lose; null or below 0 where not known
+   * @param bitsPerCharacterSpelled with that spelled out; null where not known
+   */
+  record Test(
+      double bitsPerCharacter,
+      long predictedBytes,
+      int streams,
+      Double wordPerplexity,
+      Long lostBytes,
+      Double bitsPerCharacterSpelled) {}
 
   /** What training took. */
   record Memory(long bytes, String source) {}

@@ -68,8 +68,8 @@ class EvaluateCommandTest extends TrainedModelTest {
         plain.out().lines().filter(line -> line.contains(" BPC (")).findFirst().orElseThrow();
     assertThat(both.out().substring(plain.out().length()))
         .startsWith(figure.substring(0, figure.indexOf(" BPC")) + " BPC with dynamic evaluation")
-        .contains(
-            "segments of 128, rate 0.0, decay 0.01, epsilon 0.5, 3 segments of training text");
+        .contains("segments of 128, rate 0.0, decay 0.01, epsilon 0.5, 3 segments of training text")
+        .containsPattern("\nperplexity \\S+ a token \\(210\\), \\S+ a word \\(");
     Outcome refused = run("evaluate", model, "--corpus", corpus, "--dynamic", "--dynamic-decay", 2);
     assertThat(refused.err()).contains("decay of dynamic evaluation must lie between 0 and 1");
     assertThat(refused.code()).isEqualTo(2);
@@ -77,5 +77,12 @@ class EvaluateCommandTest extends TrainedModelTest {
     Outcome alone = run("evaluate", model, "--corpus", corpus, "--dynamic-rate", 0.3);
     assertThat(alone.err()).contains("Missing required argument(s): --dynamic");
     assertThat(alone.code()).isEqualTo(2);
+  }
+
+  @Test
+  void a_perplexity_of_words_that_are_many_tokens_stays_readable() {
+    assertThat(EvaluateCommand.readable(209_945.719)).isEqualTo("209945.72");
+    assertThat(EvaluateCommand.readable(4.2092590025955970e130)).isEqualTo("4.209e+130");
+    assertThat(EvaluateCommand.readable(Double.POSITIVE_INFINITY)).isEqualTo("Infinity");
   }
 }

@@ -80,7 +80,9 @@ class ReportPageTest {
         "{\"stage\":2,\"step\":1,\"bytes\":64,\"seconds\":1.0,\"trainBpc\":1.9,\"validationBpc\":1.875,"
             + "\"memory\":{\"bytes\":3145728,\"source\":\"in use\"}}\n");
     lines.append("{\"sample\":{\"text\":\"%s%s\"}}\n".formatted(HOSTILE, CONTROLS));
-    lines.append("{\"test\":{\"bitsPerCharacter\":1.8125,\"predictedBytes\":99,\"streams\":4}}\n");
+    lines.append(
+        "{\"test\":{\"bitsPerCharacter\":1.8125,\"predictedBytes\":99,\"streams\":4,"
+            + "\"wordPerplexity\":21.5,\"lostBytes\":7,\"bitsPerCharacterSpelled\":2.375}}\n");
     return lines.toString();
   }
 
@@ -127,7 +129,9 @@ class ReportPageTest {
         .extracting(Element::getTextContent)
         .contains(
             "best validation, bits per character1.8750 at step 1,001-",
-            "test, bits per character1.8125 (99 bytes, 4 streams)-",
+            "test, bits per character1.8125 (99 bytes, 4 streams); the tokens lose 7 bytes: 2.3750 BPC"
+                + " with those spelled out-",
+            "test, perplexity of a word21.50-",
             "steps1,0011",
             "bytes trained on64,06464",
             "time, h:mm:ss0:16:410:00:01",

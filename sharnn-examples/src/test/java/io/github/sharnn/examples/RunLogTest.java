@@ -8,9 +8,11 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.examples.RunMetrics.Step;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Corpus;
+import io.github.sharnn.train.Evaluation;
 import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.StepReport;
+import io.github.sharnn.vocabulary.Perplexity;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -91,6 +93,22 @@ class RunLogTest {
           .extracting(StepReport::trainBpc)
           .containsExactlyElementsOf(alone.stream().map(StepReport::trainBpc).toList());
     }
+  }
+
+  @Test
+  void test_figures_that_are_not_finite_are_left_out_of_the_metrics() throws Exception {
+    Perplexity perplexity = new Perplexity(80_000, 99, new Perplexity.Units(100, 100, 1, -1));
+    assertThat(perplexity.ofWord()).isInfinite();
+    assertThat(perplexity.bitsPerByteSpelled()).isNaN();
+    Files.createDirectories(folder.resolve("run"));
+    try (Model model = model();
+        RunLog log = log(model)) {
+      log.test(new Evaluation(perplexity, 1, 8, 16));
+    }
+    assertThat(folder.resolve("run/metrics.jsonl"))
+        .content()
+        .contains("\"bitsPerCharacter\":", "\"lostBytes\":-1")
+        .doesNotContain("Infinity", "NaN", "wordPerplexity", "Spelled");
   }
 
   @Test

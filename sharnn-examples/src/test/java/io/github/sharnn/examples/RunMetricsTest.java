@@ -100,7 +100,7 @@ class RunMetricsTest {
             "{\"test\":{\"bitsPerCharacter\":2.5,\"predictedBytes\":99,\"streams\":4}}",
             sample("one"));
     assertThat(run.text()).containsExactly(0xe9, 't', 0xe9);
-    assertThat(run.test()).isEqualTo(new RunMetrics.Test(2.5, 99, 4));
+    assertThat(run.test()).isEqualTo(new RunMetrics.Test(2.5, 99, 4, null, null, null));
     assertThat(run.last().sample()).isEqualTo("one");
   }
 
