@@ -43,6 +43,8 @@ public final class WordVocabulary implements TextVocabulary {
 
   static final String KIND = "words";
 
+  private static final byte[] BYTE_ORDER_MARK = "\uFEFF".getBytes(StandardCharsets.UTF_8);
+
   private final List<String> words;
   private final Map<String, Integer> indices = new HashMap<>();
   private final int unknown;
@@ -101,13 +103,19 @@ public final class WordVocabulary implements TextVocabulary {
    * Reads a vocabulary.
    *
    * @param file a word a line in UTF-8, as the {@code vocabulary.txt} of a model's folder; the
-   *     lines may end with CR LF
+   *     lines may end with CR LF; no byte order mark
    * @return the vocabulary
    * @throws IOException if the file can't be read or holds none
    */
   public static WordVocabulary open(Path file) throws IOException {
     try {
-      return read(Files.readAllBytes(file));
+      byte[] content = Files.readAllBytes(file);
+      if (Arrays.equals(Arrays.copyOf(content, 3), BYTE_ORDER_MARK)) {
+        throw new IOException(
+            "it begins with a byte order mark, which would be a part of the first word: save it as"
+                + " UTF-8 without one");
+      }
+      return read(content);
     } catch (FileSystemException e) { // it names the file
       throw e;
     } catch (IOException e) {

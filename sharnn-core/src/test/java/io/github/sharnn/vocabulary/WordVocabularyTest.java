@@ -200,6 +200,11 @@ class WordVocabularyTest {
             "can't read the words in %s: this is no vocabulary of words, a word a line: words must"
                 + " differ, but words 1 and 3 are 'a'",
             file);
+    Files.writeString(file, "\uFEFFthe\n<unk>\n<eos>\n");
+    assertThatThrownBy(() -> WordVocabulary.open(file))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(file + ": it begins with a byte order mark")
+        .hasMessageContaining("save it as UTF-8 without one");
     assertThatThrownBy(() -> WordVocabulary.open(folder))
         .isInstanceOf(IOException.class)
         .hasMessageContaining(folder.toString());

@@ -33,8 +33,12 @@ record TokenizerJson(
   private static final int MAX_TOKENS = 1 << 24;
 
   static TokenizerJson read(byte[] content) throws IOException {
+    String text = new String(content, StandardCharsets.UTF_8);
+    check( // Gson passes over it, the native library does not
+        !text.startsWith("\uFEFF"),
+        "it begins with a byte order mark; save it as UTF-8 without one");
     try {
-      return read(JsonParser.parseString(new String(content, StandardCharsets.UTF_8)));
+      return read(JsonParser.parseString(text));
     } catch (JsonParseException e) {
       throw new IOException("this is no tokenizer.json: it is not JSON, or not all of it", e);
     } catch (RuntimeException e) { // Gson has many for JSON of another shape

@@ -237,7 +237,8 @@ class TokenizerFilesTest {
         "{\"model\":{\"vocab\":{\"a\":9e9}}} | ids must be from 0 to 16777215, but one is 9000000000",
         "{\"model\":{\"vocab\":{\"a\":\"x\"}}} | its model, vocab or added_tokens are of another kind",
         "{\"model\":{\"vocab\":{\"a\":0},\"dropout\":0.1}} | dropout must be null, so that a text",
-        "{\"model\":{\"vocab\":{\"a\":0}},\"added_tokens\":7} | are of another kind"
+        "{\"model\":{\"vocab\":{\"a\":0}},\"added_tokens\":7} | are of another kind",
+        "\uFEFF{\"model\":{\"vocab\":{\"a\":0}}} | begins with a byte order mark; save it as UTF-8"
       })
   void says_what_is_wrong_in_one_line(String content, String problem) throws Exception {
     Path file = Files.writeString(folder.resolve("tokenizer.json"), content);
