@@ -4,13 +4,20 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import io.github.sharnn.train.Corpus;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import picocli.CommandLine.Option;
 
 /** How a corpus file is chosen and split, the same for every command that reads one. */
 final class CorpusOptions {
+
+  private static final Map<String, String> ARCHIVES =
+      Map.of("\u001f\u008b", "gzip", "PK\3\4", "zip", "\u00fd7zXZ", "xz", "BZh", "bzip2");
+  private static final int LONGEST_SIGNATURE = 5;
 
   @Option(
       names = "--corpus",
@@ -50,6 +57,7 @@ final class CorpusOptions {
           path);
       return Corpus.folder(path);
     }
+    warnOfArchive(path);
     if (enwik8) {
       return Corpus.enwik8(path);
     }
@@ -61,5 +69,25 @@ final class CorpusOptions {
     }
     return Corpus.withSizes(
         path, split.get(0).longValue(), split.get(1).longValue(), split.get(2).longValue());
+  }
+
+  /** Models of any bytes are fine, but hardly what was meant. */
+  private static void warnOfArchive(Path path) throws IOException {
+    if (!Files.isRegularFile(path)) {
+      return; // refused by what opens it
+    }
+    byte[] start;
+    try (InputStream in = Files.newInputStream(path)) {
+      start = in.readNBytes(LONGEST_SIGNATURE);
+    }
+    String begin = new String(start, StandardCharsets.ISO_8859_1);
+    ARCHIVES.forEach(
+        (signature, kind) -> {
+          if (begin.startsWith(signature)) {
+            System.err.printf(
+                "warning: %s begins as %s files do: unpack it, unless its packed bytes are the text%n",
+                path, kind);
+          }
+        });
   }
 }

@@ -21,7 +21,8 @@ final class ExtraOptions {
       names = "--label-smoothing",
       paramLabel = "SHARE",
       description =
-          "Spread this share of the training target over all tokens; no figure is smoothed.")
+          "Spread this share of the training target over all tokens, not with --splits; no figure is"
+              + " smoothed.")
   private Optional<Float> labelSmoothing;
 
   @Option(

@@ -1,11 +1,20 @@
 package io.github.sharnn.examples;
 
 import static io.github.sharnn.examples.Outcome.run;
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class EvaluateCommandTest extends TrainedModelTest {
 
@@ -84,5 +93,20 @@ class EvaluateCommandTest extends TrainedModelTest {
     assertThat(EvaluateCommand.readable(209_945.719)).isEqualTo("209945.72");
     assertThat(EvaluateCommand.readable(4.2092590025955970e130)).isEqualTo("4.209e+130");
     assertThat(EvaluateCommand.readable(Double.POSITIVE_INFINITY)).isEqualTo("Infinity");
+  }
+
+  @Test
+  void warns_of_a_corpus_that_is_still_packed(@TempDir Path folder) throws IOException {
+    Path packed = folder.resolve("corpus.txt.gz");
+    try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(packed))) {
+      out.write(
+          new Random(1).ints(500).mapToObj(Integer::toString).collect(joining()).getBytes(UTF_8));
+    }
+    Outcome outcome = run("evaluate", model, "--corpus", packed);
+    assertThat(outcome.err())
+        .isEqualToNormalizingNewlines(
+            "warning: %s begins as gzip files do: unpack it, unless its packed bytes are the text\n"
+                .formatted(packed));
+    assertThat(outcome.code()).isZero();
   }
 }
