@@ -1,6 +1,7 @@
 package io.github.sharnn.examples;
 
 import ai.djl.Device;
+import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListenerAdapter;
@@ -127,9 +128,21 @@ final class TrainCommand implements Callable<Integer> {
             + stages);
     try (Model model = block.newModel("sharnn", device(resumed))) {
       if (from.isPresent()) {
-        from.get().readBest(model);
+        readBest(from.get(), model);
       }
       return train(model, data, stages, resumed);
+    }
+  }
+
+  private static void readBest(Checkpoint from, Model model) throws IOException {
+    try {
+      from.readBest(model);
+    } catch (MalformedModelException e) {
+      throw new IllegalArgumentException(
+          "--from takes the sizes of the run in %s with its weights: leave out what changes them,"
+                  .formatted(from.folder())
+              + " as --embedding-size, --layers or --splits do (%s)".formatted(e.getMessage()),
+          e);
     }
   }
 

@@ -2,6 +2,7 @@ package io.github.sharnn.examples;
 
 import static io.github.sharnn.examples.Outcome.run;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Device;
 import ai.djl.Model;
@@ -168,6 +169,48 @@ class TrainCommandTest extends TrainedModelTest {
     Outcome refused = train("--output", folder.resolve("no"), "--splits", "110,300");
     assertThat(refused.err()).contains("below vocabularySize (256), but have 300 after 110");
     assertThat(refused.code()).isEqualTo(2);
+  }
+
+  @Test
+  void begins_with_the_best_weights_of_another_run_and_its_sizes(@TempDir Path folder)
+      throws Exception {
+    Path words = folder.resolve("words");
+    assertThat(train("--output", words, "--steps", 3, "--vocabulary", "words").code()).isZero();
+    Path next = folder.resolve("next");
+    List<Object> from = List.of("train", "--corpus", corpus, "--from", words);
+    List<Object> args = new ArrayList<>(from);
+    args.addAll(List.of("--output", next, "--steps", 1, "--learning-rate", 1e-9));
+    args.addAll(List.of("--batch-size", 4, "--sequence-length", 16, "--memory-length", 24));
+    Outcome begun = run(args.toArray());
+    assertThat(begun.err()).isEmpty();
+    try (Model before = SHARNN.load(words);
+        Model after = SHARNN.load(next)) {
+      assertThat(SHARNN.of(after).config())
+          .isEqualTo(SHARNN.of(before).config().toBuilder().memoryLength(24).config());
+      assertThat(SHARNN.of(after).vocabulary().sha256())
+          .isEqualTo(SHARNN.of(before).vocabulary().sha256());
+      float[] old = weights(before);
+      float[] now = weights(after);
+      for (int i = 0; i < old.length; i++) {
+        assertThat(now[i]).isCloseTo(old[i], within(1e-6f));
+      }
+    }
+    for (String[] other : new String[][] {{"--splits", "3"}, {"--embedding-size", "32"}}) {
+      args = new ArrayList<>(from);
+      args.addAll(List.of("--output", folder.resolve("no"), "--steps", 1));
+      args.addAll(List.of(other));
+      Outcome refused = run(args.toArray());
+      assertThat(refused.err())
+          .contains("--from takes the sizes of the run in " + words)
+          .contains("leave out what changes them, as --embedding-size, --layers or --splits do")
+          .hasLineCount(1);
+      assertThat(refused.code()).isEqualTo(2);
+      assertThat(folder.resolve("no")).doesNotExist();
+    }
+  }
+
+  private static float[] weights(Model saved) {
+    return saved.getBlock().getParameters().get(0).getValue().getArray().toFloatArray();
   }
 
   @Test
