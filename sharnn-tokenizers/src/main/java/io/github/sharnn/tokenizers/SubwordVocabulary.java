@@ -32,9 +32,10 @@ import java.util.stream.LongStream;
  * Other tokenizers do not promise it, and to them such bytes are U+FFFD.
  *
  * <p>A text is encoded in pieces, each for itself, without the special tokens of a post-processor.
- * To byte-level BPE a piece begins with a space after something else than white space: with the
- * usual pre-tokenizers, whose tokens do not go on across such a space, that gives what encoding the
- * whole text gives. Other tokenizers get pieces of 64 KiB, up to their last such space.
+ * To byte-level BPE without a token that goes on across a space after something else than white
+ * space, as is usual, a piece begins with such a space, which gives what encoding the whole text
+ * gives. Other tokenizers get pieces of 64 KiB, up to their last such space: shorter texts have the
+ * tokens of the whole, longer ones may have other tokens at each border.
  *
  * <p>Ids may have gaps. One without a token stands for no text, in case that a model draws it.
  *

@@ -22,13 +22,16 @@ import java.util.Set;
  * @param bytes of each token where all texts come back from them, none where there is no token;
  *     null where that is not promised
  * @param byteTokens the tokens of single bytes, by byte; null like {@code bytes}
+ * @param cutsAtSpaces whether a text's tokens are those of its pieces, each from a space on that
+ *     follows something else than white space: no token goes across there
  */
 record TokenizerJson(
     String[] tokens,
     Map<String, Integer> indices,
     Set<String> added,
     byte[][] bytes,
-    int[] byteTokens) {
+    int[] byteTokens,
+    boolean cutsAtSpaces) {
 
   private static final int MAX_TOKENS = 1 << 24;
 
@@ -92,12 +95,24 @@ record TokenizerJson(
     check(!indices.isEmpty(), "its vocab is empty");
     byte[][] bytes = !strips && isByteLevel(root) ? bytes(tokens, added) : null;
     int[] byteTokens = bytes == null ? null : byteTokens(indices);
-    return new TokenizerJson(tokens, indices, added, byteTokens == null ? null : bytes, byteTokens);
+    if (byteTokens == null) {
+      return new TokenizerJson(tokens, indices, added, null, null, false);
+    }
+    boolean cuts =
+        added.stream().noneMatch(token -> token.indexOf(' ') >= 0)
+            && Arrays.stream(bytes).noneMatch(TokenizerJson::goesAcross);
+    return new TokenizerJson(tokens, indices, added, bytes, byteTokens, cuts);
   }
 
-  /** Tells whether a text's tokens are those of its pieces, each from a space on. */
-  boolean cutsAtSpaces() {
-    return bytes != null && added.stream().noneMatch(token -> token.indexOf(' ') >= 0);
+  /** Tells whether a token has a space after something else than white space. */
+  private static boolean goesAcross(byte[] token) {
+    String text = new String(token, StandardCharsets.UTF_8);
+    for (int at = text.indexOf(' ', 1); at > 0; at = text.indexOf(' ', at + 1)) {
+      if (!ByteLevel.isSpace(text.charAt(at - 1))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static String[] vocabulary(JsonElement vocabulary) throws IOException {

@@ -158,6 +158,33 @@ class TokenizerFilesTest {
     }
   }
 
+  /** As in files whose pre-tokenizer leaves the space with the word before it, or cuts nothing. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "e \u0120 | {FLAT,\"trim_offsets\":true,\"use_regex\":false}",
+        "! \u0120 | {\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":"
+            + "{\"String\":\" \"},\"behavior\":\"MergedWithPrevious\",\"invert\":false},"
+            + "{FLAT,\"trim_offsets\":true,\"use_regex\":false}]}"
+      })
+  void a_token_may_end_with_the_space_after_a_word(String merge, String preTokenizer)
+      throws Exception {
+    String content = new String(Texts.pieces(300).content(), StandardCharsets.UTF_8);
+    JsonObject json = JsonParser.parseString(content).getAsJsonObject();
+    json.add("pre_tokenizer", JsonParser.parseString(preTokenizer.replace("FLAT", FLAT)));
+    String text = "the  cat! we\u00a0 see the one! ! x";
+    assertThat(of(json.toString()).encode(text)).isEqualTo(expected(json.toString(), text));
+    JsonObject model = json.getAsJsonObject("model");
+    String token = merge.replace(" ", "");
+    model.getAsJsonObject("vocab").addProperty(token, 300);
+    model.getAsJsonArray("merges").add(merge);
+    SubwordVocabulary across = of(json.toString());
+    assertThat(across.lossless()).isTrue();
+    assertThat(across.encode(text)).contains(300).isEqualTo(expected(json.toString(), text));
+    assertThat(across.decode(across.encode(text))).asString(StandardCharsets.UTF_8).isEqualTo(text);
+  }
+
   @Test
   void added_tokens_come_after_the_vocab_or_from_it() throws Exception {
     String vocab = "\"[UNK]\":0,\"stop\":1,\"your\":2,\"head\":3";

@@ -64,6 +64,21 @@ class TokenizerJsonTest {
     assertThat(read(alien).byteTokens()).isNull();
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "\u0120\u0120x, true",
+    "x\u0120, false",
+    "\u00c2\u0142\u0120, true",
+    "!\u0120\u0120, false"
+  })
+  void cuts_where_no_token_goes_across_a_space_after_a_word(String token, boolean cuts)
+      throws Exception {
+    JsonObject json = byteLevel();
+    json.getAsJsonObject("model").getAsJsonObject("vocab").addProperty(token, 300);
+    assertThat(read(json).bytes()).isNotNull();
+    assertThat(read(json).cutsAtSpaces()).isEqualTo(cuts);
+  }
+
   @Test
   void an_added_token_may_have_a_space_but_takes_none_beside_it() throws Exception {
     JsonObject json = byteLevel();

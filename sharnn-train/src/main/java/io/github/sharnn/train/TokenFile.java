@@ -37,7 +37,7 @@ final class TokenFile {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(TokenFile.class);
   private static final byte[] MAGIC = "SHARNNTF".getBytes(StandardCharsets.US_ASCII);
-  private static final int VERSION = 2; // also of what the encoders give
+  private static final int VERSION = 3; // also of what the encoders give
   private static final int HEADER_BYTES = 128;
   private static final int SUMMED_HEADER_BYTES = 116;
   private static final int HASH_BYTES = 32;
