@@ -80,7 +80,8 @@ final class SavedVocabulary {
       throw new IOException(
           "nothing on the class path reads a vocabulary of the kind '%s': add the artifact"
                   .formatted(kind)
-              + " io.github.sharnn:sharnn-tokenizers for 'tokenizer'");
+              + " io.github.sharnn:sharnn-tokenizers for 'tokenizer', for one of your own a"
+              + " VocabularyFormat that ServiceLoader finds");
     }
     return found.get();
   }

@@ -34,7 +34,8 @@ public interface TextVocabulary extends Vocabulary {
   /**
    * Returns what kind of vocabulary this is.
    *
-   * @return {@code bytes}, {@code words}, {@code tokenizer} or that of a {@link VocabularyFormat}
+   * @return {@code bytes}, {@code words}, {@code tokenizer} or that of a {@link VocabularyFormat},
+   *     without which no model of the vocabulary can be saved
    */
   String kind();
 

@@ -85,7 +85,8 @@ class SavedVocabularyTest {
     assertThatThrownBy(() -> TextVocabulary.load(folder, "tokenizer 00"))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("kind 'tokenizer'")
-        .hasMessageContaining("io.github.sharnn:sharnn-tokenizers");
+        .hasMessageContaining("io.github.sharnn:sharnn-tokenizers")
+        .hasMessageEndingWith("for one of your own a VocabularyFormat that ServiceLoader finds");
     assertThatThrownBy(() -> TextVocabulary.load(folder, "words"))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("names its vocabulary as 'words'");
