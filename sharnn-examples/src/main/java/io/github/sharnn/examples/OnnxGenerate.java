@@ -19,7 +19,8 @@ import java.util.stream.IntStream;
 /**
  * Text from what {@code sharnn.jar export} wrote, with ONNX Runtime alone: neither this library nor
  * DJL nor PyTorch is on its class path. With the same seed and temperature it is the text of {@code
- * sharnn.jar generate}, for a prompt of at most the model's {@code memoryLength} tokens.
+ * sharnn.jar generate}, for a prompt of at most the model's {@code memoryLength} tokens, unless the
+ * runtimes' rounding turns a draw, as it may once in some thousand words.
  *
  * <p>Tokens may be bytes or words, which are in the file's metadata. So is a {@code
  * tokenizer.json}; subwords want a library that knows it, such as DJL's {@code
