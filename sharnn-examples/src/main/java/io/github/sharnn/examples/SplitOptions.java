@@ -2,7 +2,11 @@ package io.github.sharnn.examples;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import com.google.common.collect.Comparators;
+import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNNBuilder;
+import java.util.Comparator;
+import java.util.List;
 import picocli.CommandLine.Option;
 
 /** How the softmax over a large vocabulary is split. */
@@ -24,12 +28,18 @@ final class SplitOptions {
               + " at 4200, 35000 and 180000 above 500,000.")
   private boolean bySize;
 
-  /** Refuses what is wrong with a vocabulary of any size; the builder's is the largest then. */
+  /** Refuses what is wrong with a vocabulary of any size; the builder's just holds the splits. */
   void check(SHARNNBuilder builder) {
     refuseBoth();
-    if (splits != null) {
-      builder.vocabularySize(Integer.MAX_VALUE).splits(splits);
+    if (splits == null) {
+      return;
     }
+    List<Integer> firstTokens = Ints.asList(splits);
+    checkArgument(
+        splits[0] > 0 && Comparators.isInStrictOrder(firstTokens, Comparator.naturalOrder()),
+        "--splits must ascend from above 0, as the first tokens of the tails, but are %s",
+        firstTokens);
+    builder.vocabularySize(Ints.saturatedCast(Ints.max(splits) + 1L)).splits(splits);
   }
 
   void apply(SHARNNBuilder builder) {
