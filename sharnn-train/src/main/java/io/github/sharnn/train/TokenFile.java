@@ -20,6 +20,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.UUID;
 import java.util.function.IntConsumer;
 import java.util.zip.CRC32C;
 import org.slf4j.Logger;
@@ -64,7 +65,15 @@ final class TokenFile {
     Path path = Utils.getCacheDir().resolve("sharnn").resolve(name + ".tokens");
     byte[] partHash = Hashing.sha256().hashString(content, StandardCharsets.US_ASCII).asBytes();
     if (!Files.exists(path)) {
-      write(path, text, partHash, vocabulary);
+      try {
+        write(path, text, partHash, vocabulary);
+      } catch (IOException e) {
+        throw new IOException(
+            "can't write the tokens of the %s: %s; set DJL_CACHE_DIR to a folder with room that may be"
+                    .formatted(text, e)
+                + " written",
+            e);
+      }
     }
     TokenFile tokens = open(path, partHash, vocabulary);
     checkArgument(
@@ -92,8 +101,10 @@ final class TokenFile {
       throws IOException {
     LOGGER.info("encoding the {} as {}, into {}", text, vocabulary, path);
     Files.createDirectories(path.getParent());
-    Path unfinished = Files.createTempFile(path.getParent(), "new", ".tmp");
-    try (FileChannel channel = FileChannel.open(unfinished, StandardOpenOption.WRITE)) {
+    // not createTempFile, which lets nobody else read it where users share the folder
+    Path unfinished = path.resolveSibling("new%s.tmp".formatted(UUID.randomUUID()));
+    try (FileChannel channel =
+        FileChannel.open(unfinished, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
       channel.position(HEADER_BYTES);
       Writer writer = new Writer(channel, width(vocabulary), vocabulary);
       TokenEncoder encoder = vocabulary.encoder(writer);

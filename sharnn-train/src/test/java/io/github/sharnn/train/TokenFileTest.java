@@ -85,6 +85,28 @@ class TokenFileTest extends WikiText {
   }
 
   @Test
+  void whoever_may_read_other_files_there_may_read_the_tokens() throws Exception {
+    words();
+    Path file = tokenFiles().get(0);
+    assumeThat(Files.getFileStore(file).supportsFileAttributeView("posix")).isTrue();
+    Path other = Files.createFile(folder.resolve("cache/sharnn/other"));
+    assertThat(Files.getPosixFilePermissions(file)).isEqualTo(Files.getPosixFilePermissions(other));
+  }
+
+  @Test
+  void says_what_can_be_done_where_tokens_can_not_be_written() throws Exception {
+    Corpus bytes = Corpus.folder(wikiText("%s.txt"));
+    Files.createDirectories(folder.resolve("cache"));
+    assumeThat(Utils.getCacheDir()).startsWith(folder);
+    Files.createFile(folder.resolve("cache/sharnn"));
+    assertThatThrownBy(() -> bytes.withVocabulary(ofSize(300)))
+        .isInstanceOf(IOException.class)
+        .hasMessageStartingWith("can't write the tokens of the training part of ")
+        .hasMessageContaining(folder.resolve("cache/sharnn").toString())
+        .hasMessageContaining("set DJL_CACHE_DIR to a folder with room");
+  }
+
+  @Test
   void refuses_a_token_file_of_another_vocabulary() throws Exception {
     Corpus bytes = Corpus.folder(wikiText("%s.txt"));
     bytes.withVocabulary(ofSize(300));
