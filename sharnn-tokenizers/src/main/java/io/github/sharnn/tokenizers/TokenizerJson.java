@@ -69,6 +69,7 @@ record TokenizerJson(
       }
     }
     Set<String> added = new HashSet<>();
+    Set<String> both = new HashSet<>(); // added, and in the vocab
     boolean strips = false;
     for (JsonElement entry : array(root, "added_tokens")) {
       JsonObject token = entry.getAsJsonObject();
@@ -89,11 +90,13 @@ record TokenizerJson(
           before,
           index);
       tokens[index] = text;
-      added.add(text);
+      if (added.add(text) && before != null) {
+        both.add(text);
+      }
       strips |= isTrue(token, "lstrip") || isTrue(token, "rstrip");
     }
     check(!indices.isEmpty(), "its vocab is empty");
-    byte[][] bytes = !strips && isByteLevel(root) ? bytes(tokens, added) : null;
+    byte[][] bytes = !strips && isByteLevel(root) ? bytes(tokens, added, both) : null;
     int[] byteTokens = bytes == null ? null : byteTokens(indices);
     if (byteTokens == null) {
       return new TokenizerJson(tokens, indices, added, null, null, false);
@@ -233,8 +236,11 @@ record TokenizerJson(
     return one;
   }
 
-  /** The bytes of each token, or null where one is no text of bytes. */
-  private static byte[][] bytes(String[] tokens, Set<String> added) {
+  /**
+   * The bytes of each token, or null where one is no text of bytes, or stands for two texts: an
+   * added one for itself, and in the vocab for the bytes that its characters stand for.
+   */
+  private static byte[][] bytes(String[] tokens, Set<String> added, Set<String> both) {
     byte[][] bytes = new byte[tokens.length][];
     for (int i = 0; i < tokens.length; i++) {
       String token = tokens[i];
@@ -242,18 +248,25 @@ record TokenizerJson(
         bytes[i] = new byte[0];
         continue;
       }
-      if (added.contains(token)) {
-        bytes[i] = token.getBytes(StandardCharsets.UTF_8);
-        continue;
+      byte[] merged = bytes(token);
+      bytes[i] = added.contains(token) ? token.getBytes(StandardCharsets.UTF_8) : merged;
+      boolean two = both.contains(token) && merged != null && !Arrays.equals(merged, bytes[i]);
+      if (bytes[i] == null || two) {
+        return null;
       }
-      bytes[i] = new byte[token.length()];
-      for (int at = 0; at < token.length(); at++) {
-        int value = ByteLevel.value(token.charAt(at));
-        if (value < 0) {
-          return null;
-        }
-        bytes[i][at] = (byte) value;
+    }
+    return bytes;
+  }
+
+  /** The bytes that a token's characters stand for, or null where one stands for none. */
+  private static byte[] bytes(String token) {
+    byte[] bytes = new byte[token.length()];
+    for (int at = 0; at < token.length(); at++) {
+      int value = ByteLevel.value(token.charAt(at));
+      if (value < 0) {
+        return null;
       }
+      bytes[at] = (byte) value;
     }
     return bytes;
   }

@@ -79,6 +79,33 @@ class TokenizerJsonTest {
     assertThat(read(json).cutsAtSpaces()).isEqualTo(cuts);
   }
 
+  /** Hugging Face's library gives such a token the id that it has in the vocab. */
+  @ParameterizedTest
+  @CsvSource({
+    "97, true, a", // the byte a
+    "233, false, \u00e9", // the byte E9, whose character is \u00e9
+    "300, false, \u0120z", // of the vocab, a space and z
+    "300, true, \u2581z", // of the vocab, but made of no bytes
+    "301, true, \u0120z" // not of the vocab
+  })
+  void promises_no_bytes_where_a_token_stands_for_two_texts(
+      int id, boolean lossless, String content) throws Exception {
+    JsonObject json = byteLevel();
+    JsonObject vocab = json.getAsJsonObject("model").getAsJsonObject("vocab");
+    if (id == 300) {
+      vocab.addProperty(content, id);
+    }
+    int index = vocab.has(content) ? vocab.get(content).getAsInt() : id;
+    JsonObject token =
+        JsonParser.parseString("{\"id\":%d,\"content\":\"%s\"}".formatted(index, content))
+            .getAsJsonObject();
+    json.getAsJsonArray("added_tokens").add(token);
+    assertThat(read(json).bytes() != null).isEqualTo(lossless);
+    if (lossless) {
+      assertThat(read(json).bytes()[index]).asString(StandardCharsets.UTF_8).isEqualTo(content);
+    }
+  }
+
   @Test
   void an_added_token_may_have_a_space_but_takes_none_beside_it() throws Exception {
     JsonObject json = byteLevel();
