@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.StreamSupport;
 
 /**
  * What this library itself needs to know of a {@code tokenizer.json}.
@@ -61,6 +62,7 @@ record TokenizerJson(
         isNull(model, "dropout") || model.get("dropout").getAsDouble() == 0,
         "its model's dropout must be null, so that a text always has the same tokens, but is %s",
         model.get("dropout"));
+    checkMerges(model);
     String[] tokens = vocabulary(model.get("vocab"));
     Map<String, Integer> indices = new HashMap<>();
     for (int i = 0; i < tokens.length; i++) {
@@ -146,6 +148,27 @@ record TokenizerJson(
     return Arrays.copyOf(tokens, length);
   }
 
+  /** What the native library takes for granted, and ends the process without. */
+  private static void checkMerges(JsonObject model) throws IOException {
+    if (isEmpty(model, "continuing_subword_prefix")) {
+      return;
+    }
+    String prefix = model.get("continuing_subword_prefix").getAsString();
+    for (JsonElement merge : array(model, "merges")) {
+      String second =
+          merge.isJsonArray()
+              ? merge.getAsJsonArray().get(1).getAsString()
+              : merge.getAsString().substring(merge.getAsString().indexOf(' ') + 1);
+      check(
+          second.startsWith(prefix),
+          "each merge's second token must begin with its continuing_subword_prefix '%s', but the merge"
+              + " %s has '%s'",
+          prefix,
+          merge,
+          second);
+    }
+  }
+
   private static int index(JsonElement id) throws IOException {
     long index = id.getAsLong();
     check(
@@ -194,6 +217,7 @@ record TokenizerJson(
     JsonObject model = root.getAsJsonObject("model");
     if (!isType(model, "BPE")
         || normalizes(root)
+        || !keepsTokens(root.get("post_processor"))
         || !isEmpty(model, "continuing_subword_prefix")
         || !isEmpty(model, "end_of_word_suffix")
         || !isType(root.get("decoder"), "ByteLevel")) {
@@ -217,6 +241,22 @@ record TokenizerJson(
     return (isType(step, "Split") || isType(step, "Punctuation"))
         && step.getAsJsonObject().has("behavior")
         && !step.getAsJsonObject().get("behavior").getAsString().equals("Removed");
+  }
+
+  /** Tells whether the text is once in what a post-processor makes of it. */
+  private static boolean keepsTokens(JsonElement step) {
+    if (isType(step, "Sequence")) {
+      JsonArray steps = step.getAsJsonObject().getAsJsonArray("processors");
+      return StreamSupport.stream(steps.spliterator(), false).allMatch(TokenizerJson::keepsTokens);
+    }
+    if (!isType(step, "TemplateProcessing")) {
+      return true; // special tokens are left out
+    }
+    JsonArray pieces = step.getAsJsonObject().getAsJsonArray("single");
+    return StreamSupport.stream(pieces.spliterator(), false)
+            .filter(piece -> piece.getAsJsonObject().has("Sequence"))
+            .count()
+        == 1;
   }
 
   private static boolean normalizes(JsonObject root) {

@@ -265,7 +265,12 @@ class TokenizerFilesTest {
         "{\"model\":{\"vocab\":{\"a\":\"x\"}}} | its model, vocab or added_tokens are of another kind",
         "{\"model\":{\"vocab\":{\"a\":0},\"dropout\":0.1}} | dropout must be null, so that a text",
         "{\"model\":{\"vocab\":{\"a\":0}},\"added_tokens\":7} | are of another kind",
-        "\uFEFF{\"model\":{\"vocab\":{\"a\":0}}} | begins with a byte order mark; save it as UTF-8"
+        "\uFEFF{\"model\":{\"vocab\":{\"a\":0}}} | begins with a byte order mark; save it as UTF-8",
+        // the native library would end the process
+        "{\"model\":{\"continuing_subword_prefix\":\"##\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},"
+            + "\"merges\":[\"a b\"]}} | must begin with its continuing_subword_prefix '##'",
+        "{\"model\":{\"continuing_subword_prefix\":\"##\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},"
+            + "\"merges\":[[\"a\",\"b\"]]}} | prefix '##', but the merge [\"a\",\"b\"] has 'b'"
       })
   void says_what_is_wrong_in_one_line(String content, String problem) throws Exception {
     Path file = Files.writeString(folder.resolve("tokenizer.json"), content);

@@ -2,6 +2,7 @@ package io.github.sharnn.tokenizers;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.IOException;
@@ -31,7 +32,6 @@ class TokenizerJsonTest {
       quoteCharacter = '`',
       value = {
         "model | dropout | 0.0 | true",
-        "model | continuing_subword_prefix | \"##\" | false",
         "model | end_of_word_suffix | \"</w>\" | false",
         "model | type | \"Unigram\" | false",
         "decoder | type | \"Fuse\" | false",
@@ -41,6 +41,10 @@ class TokenizerJsonTest {
         "| pre_tokenizer | null | false",
         "| pre_tokenizer | {\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\"},{FLAT}]} | false",
         "| added_tokens | null | true",
+        "| post_processor | {FLAT} | true",
+        "| post_processor | {\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{}},{\"Sequence\":{}}]} | true",
+        "| post_processor | {\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{}}]} | false",
+        "| post_processor | {\"type\":\"Sequence\",\"processors\":[{FLAT},{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{}},{\"Sequence\":{}}]}]} | false",
         "| normalizer | {\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"}]} | false"
       })
   void promises_the_bytes_where_every_step_keeps_them(
@@ -51,6 +55,16 @@ class TokenizerJsonTest {
     assertThat(read(json).bytes() != null).isEqualTo(lossless);
     assertThat(read(json).byteTokens() != null).isEqualTo(lossless);
     assertThat(read(json).cutsAtSpaces()).isEqualTo(lossless);
+  }
+
+  @Test
+  void promises_no_bytes_where_tokens_begin_with_marks_of_words() throws Exception {
+    JsonObject json = byteLevel();
+    JsonObject model = json.getAsJsonObject("model");
+    model.add("merges", new JsonArray()); // those there have no such mark
+    assertThat(read(json).bytes()).isNotNull();
+    model.addProperty("continuing_subword_prefix", "##");
+    assertThat(read(json).bytes()).isNull();
   }
 
   @Test
