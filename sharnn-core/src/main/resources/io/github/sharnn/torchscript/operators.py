@@ -113,12 +113,13 @@ class Operators(Module):
     norm = torch.mul(measured[0], rescale)
     clipped = torch.clamp_max(torch.mul(torch.reciprocal(torch.add(norm, 9.9999999999999995e-07)), clip), 1.)
     unscale = torch.reciprocal(torch.mul(clipped, rescale))
-    skip = torch.to(torch.logical_not(torch.all(torch.isfinite(torch.stack(measured)))), 6)
-    torch._fused_adam_(step, g32, m, v, annotate(List[Tensor], []), torch.unbind(forever), lr=-1., beta1=beta1, beta2=beta2, weight_decay=0., eps=epsilon, amsgrad=False, maximize=False, grad_scale=unscale, found_inf=skip)
+    skip = torch.logical_not(torch.all(torch.isfinite(torch.stack(measured))))
+    torch._fused_adam_(step, g32, m, v, annotate(List[Tensor], []), torch.unbind(forever), lr=-1., beta1=beta1, beta2=beta2, weight_decay=0., eps=epsilon, amsgrad=False, maximize=False, grad_scale=unscale, found_inf=torch.to(skip, 6))
     step_norm = torch.stack(torch._foreach_norm(step))
     defined = torch.gt(torch.mul(p_norm, step_norm), 0)
     ratio = torch.where(defined, torch.div(p_norm, step_norm), torch.ones_like(p_norm))
-    change = torch.mul(torch.mul(torch.clamp_min(ratio, trust), torch.neg(rate)), torch.rsub(skip, 1))
+    # filled, not multiplied: a rate so high that this is infinite would make it NaN
+    change = torch.masked_fill_(torch.mul(torch.clamp_min(ratio, trust), torch.neg(rate)), skip, 0)
     changes = torch.unbind(change)
     for i in range(torch.len(p)):
       _2 = torch.addcmul_(p[i], step[i], changes[i])

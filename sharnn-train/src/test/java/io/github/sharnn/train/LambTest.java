@@ -271,7 +271,8 @@ class LambTest {
             .optLearningRateTracker(
                 (id, step) -> {
                   asked.append(step).append(' ');
-                  return RATE;
+                  boolean skipped = asked.toString().equals("1 2 ");
+                  return skipped ? Float.MAX_VALUE : RATE; // times the trust it is infinite
                 });
     try (NDManager manager = NDManager.newBaseManager();
         Lamb lamb = tracked.build();
