@@ -5,7 +5,6 @@ import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.nn.Parameter;
 import ai.djl.training.Trainer;
 import ai.djl.training.TrainingConfig;
 import java.io.IOException;
@@ -37,14 +36,12 @@ final class SHARNNModel extends BaseModel {
   public void load(Path folder, String prefix, Map<String, ?> options)
       throws IOException, MalformedModelException {
     setModelDir(folder);
-    wasLoaded = true;
     loadBlock(prefix == null ? modelName : prefix, options);
   }
 
   @Override
   public void load(InputStream in, Map<String, ?> options)
       throws IOException, MalformedModelException {
-    wasLoaded = true;
     readParameters(in, options);
   }
 
@@ -63,17 +60,11 @@ final class SHARNNModel extends BaseModel {
     }
   }
 
+  /** What is frozen stays frozen, also in a model that was loaded, which DJL's own would thaw. */
   @Override
   public Trainer newTrainer(TrainingConfig config) {
     if (block == null) {
       throw new IllegalStateException("model %s must have a block to train".formatted(modelName));
-    }
-    if (wasLoaded) {
-      block.freezeParameters(
-          false,
-          p ->
-              p.getType() != Parameter.Type.RUNNING_MEAN
-                  && p.getType() != Parameter.Type.RUNNING_VAR);
     }
     config
         .getInitializers()

@@ -26,6 +26,9 @@ import java.util.List;
  * <p>With {@link SHARNNTrainerBuilder#checkpoints} a run that was killed goes on as if nothing had
  * happened: on a CPU every number is the same to the last bit.
  *
+ * <p>Parameters that are frozen ({@code Block.freezeParameters}) stay as they are, also in a model
+ * that was loaded.
+ *
  * <p>One device, the model's. The same seed on the same machine gives the same numbers; to that end
  * {@code fit} sets the seed of DJL's engine before each step, to a function of seed and step.
  *

@@ -1,5 +1,7 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDScope;
@@ -58,7 +60,13 @@ final class WeightUpdate implements AutoCloseable {
     masters.attach(trainer.getManager()); // closed with the trainer
     average =
         options.averageDecay > 0 ? new WeightAverage(options.averageDecay, ids, masters) : null;
-    // a run that ended in an exception may have left gradients, to which these would add
+    checkArgument(
+        !ids.isEmpty(), "a model to train must have a parameter that is not frozen, but has none");
+    zeroGradients();
+  }
+
+  /** What ended in an exception, a run or a step, may have left gradients: others would add up. */
+  private void zeroGradients() {
     try (NDList left = GlobalNorm.gradients(weights.model().getBlock())) {
       Operators.get().call("zero", left).close();
     }
@@ -173,6 +181,7 @@ final class WeightUpdate implements AutoCloseable {
 
   /** Goes back to what {@link #tensors} and {@link #updates} were; the tensors are copied. */
   void restore(Map<String, NDArray> tensors, int updates) {
+    zeroGradients();
     lamb.restore(tensors, updates);
     if (lookahead != null) {
       lookahead.restore(tensors);

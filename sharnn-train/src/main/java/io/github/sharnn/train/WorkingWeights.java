@@ -8,6 +8,8 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.ParameterList;
+import ai.djl.util.Pair;
 import com.google.common.math.LongMath;
 import com.google.common.primitives.Longs;
 import io.github.sharnn.SHARNN;
@@ -76,14 +78,15 @@ final class WorkingWeights implements AutoCloseable {
   static WorkingWeights of(Model model, DataType precision, Shape tokens) {
     SHARNN block = SHARNN.of(model);
     block.initialize(model.getNDManager(), model.getDataType(), tokens);
-    if (precision != DataType.FLOAT16) {
-      return new WorkingWeights(model, model);
-    }
     DataType type = block.getParameters().get(0).getValue().getArray().getDataType();
     checkArgument(
         type == DataType.FLOAT32,
-        "a model trained in FLOAT16 must have FLOAT32 weights, for the optimizer to change, but has %s",
+        "a model to train must have FLOAT32 weights, for the optimizer to change, but has %s: for"
+            + " FLOAT16 set the trainer's precision",
         type);
+    if (precision != DataType.FLOAT16) {
+      return new WorkingWeights(model, model);
+    }
     Model copy =
         SHARNN
             .of(block.config(), block.vocabulary())
@@ -92,6 +95,10 @@ final class WorkingWeights implements AutoCloseable {
     try {
       copy.setDataType(DataType.FLOAT16);
       SHARNN.of(copy).initialize(copy.getNDManager(), DataType.FLOAT16, tokens);
+      ParameterList parameters = block.getParameters();
+      for (Pair<String, Parameter> pair : SHARNN.of(copy).getParameters()) {
+        pair.getValue().freeze(!parameters.get(pair.getKey()).requiresGradient());
+      }
       WorkingWeights weights = new WorkingWeights(model, copy);
       weights.follow();
       complete = true;

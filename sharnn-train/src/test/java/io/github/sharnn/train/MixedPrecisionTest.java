@@ -26,6 +26,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.BeforeEach;
@@ -33,6 +34,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** FLOAT16 forward and backward with FLOAT32 weights, on the CPU. */
@@ -260,6 +262,46 @@ class MixedPrecisionTest {
     }
     assertThat(bpc[0]).isLessThan(1);
     assertThat(bpc[1]).isCloseTo(bpc[0], within(0.03));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"FLOAT32, false", "FLOAT16, false", "FLOAT32, true", "FLOAT16, true"})
+  void leaves_what_is_frozen_as_it_is(DataType precision, boolean loaded) throws Exception {
+    Path saved = folder.resolve("saved");
+    try (Model model = Tiny.model(Tiny.sharnn(), 3)) {
+      model.save(saved, null);
+    }
+    try (Model model = loaded ? SHARNN.load(saved) : Tiny.model(Tiny.sharnn(), 3)) {
+      Set<String> frozen = Set.of("embedding", "02block_02lstm_l_0_h2h_WEIGHT");
+      Block block = model.getBlock();
+      frozen.forEach(name -> block.getParameters().get(name).freeze(true));
+      Map<String, float[]> before = Tiny.weights(block);
+      trainer(model, precision)
+          .averageDecay(0.5)
+          .lookahead(2, 0.5f)
+          .build()
+          .fit(corpus, Budget.steps(3));
+      Map<String, float[]> after = Tiny.weights(block);
+      assertThat(after.keySet())
+          .filteredOn(name -> Arrays.equals(after.get(name), before.get(name)))
+          .containsExactlyInAnyOrderElementsOf(frozen);
+      block.freezeParameters(true);
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> trainer(model, precision).build().fit(corpus, Budget.steps(3)))
+          .withMessageContaining("must have a parameter that is not frozen");
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"FLOAT32", "FLOAT16"})
+  void refuses_weights_that_are_not_float32(DataType precision) {
+    try (Model model = Tiny.sharnn().build().newModel("half")) {
+      model.setDataType(DataType.FLOAT16);
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> trainer(model, precision).build().fit(corpus, Budget.steps(3)))
+          .withMessageContaining("must have FLOAT32 weights")
+          .withMessageContaining("but has float16");
+    }
   }
 
   @Test
