@@ -226,11 +226,13 @@ final class RunCheckpoints implements AutoCloseable {
    * The last good checkpoint of a stage that diverged.
    *
    * @param e how it diverged
-   * @param rollbacks how often the run has gone back
+   * @param watch how often the run has gone back, and how many steps were skipped last
+   * @param step the last one before that which diverged
    * @throws TrainingDivergedException if there is none, or the policy's rollbacks are used up
    */
-  Checkpoint goodAfter(TrainingDivergedException e, int rollbacks, int stage) {
-    Checkpoint good = lastGood(stage).orElse(null);
+  Checkpoint goodAfter(TrainingDivergedException e, DivergenceWatch watch, int stage, long step) {
+    int rollbacks = watch.rollbacks();
+    Checkpoint good = lastGood(stage, step + 1 - watch.save().skipped()).orElse(null);
     if (good != null && rollbacks < policy.rollbacks()) {
       return good;
     }
@@ -242,24 +244,30 @@ final class RunCheckpoints implements AutoCloseable {
     throw new TrainingDivergedException("%s; %s".formatted(e.getMessage(), why), e);
   }
 
-  /** The newest whole checkpoint from before the loss began to rise; later ones are set aside. */
-  private Optional<Checkpoint> lastGood(int stage) {
+  /**
+   * The newest whole checkpoint from before the loss began to rise; later ones are set aside. One
+   * of the very step before the first that was skipped comes last: its weights may be the cause.
+   */
+  private Optional<Checkpoint> lastGood(int stage, long beforeSkipped) {
     settle(true);
+    Checkpoint good = null;
     try {
       List<Path> all = RunFolder.checkpoints(policy.folder());
-      for (int i = all.size() - 1; i >= 0; i--) {
+      for (int i = all.size() - 1; i >= 0 && (good == null || good.step() == beforeSkipped); i--) {
         try {
           Checkpoint checkpoint = Checkpoint.read(all.get(i));
           if (checkpoint.stage() == stage
               && DivergenceWatch.healthy(checkpoint.training().watch())) {
-            setAsideAfter(checkpoint);
-            return Optional.of(checkpoint);
+            good = checkpoint;
           }
         } catch (DamagedCheckpointException e) {
           LOGGER.error("{}", e.getMessage());
         }
       }
-      return Optional.empty();
+      if (good != null) {
+        setAsideAfter(good);
+      }
+      return Optional.ofNullable(good);
     } catch (IOException e) {
       throw unchecked(e);
     }

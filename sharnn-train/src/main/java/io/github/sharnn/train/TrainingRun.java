@@ -286,7 +286,7 @@ final class TrainingRun {
     if (checkpoints == null) {
       throw e;
     }
-    Checkpoint good = checkpoints.goodAfter(e, state.watch.rollbacks(), stage.index());
+    Checkpoint good = checkpoints.goodAfter(e, state.watch, stage.index(), state.step);
     state.watch.rolledBack();
     LOGGER.warn(
         "{}; {} steps skipped so far; going back to {} with half the learning rate, for the {}. time"

@@ -7,11 +7,15 @@ import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.training.Trainer;
+import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import com.google.gson.JsonParser;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.LongStream;
@@ -85,6 +89,56 @@ class DivergenceTest {
         .extracting(line -> JsonParser.parseString(line).getAsJsonObject().get("step").getAsLong())
         .isEqualTo(all);
     assertThat(Checkpoint.open(run).training().watch().rollbacks()).isEqualTo(1);
+  }
+
+  @Test
+  void goes_back_to_an_older_checkpoint_where_the_step_after_the_newest_was_skipped() {
+    poisons = true; // before step 10 is saved, whose own loss was good
+    CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(5).skippedSteps(3);
+    List<Long> steps = new ArrayList<>();
+    FitResult result = fit(policy, Tracker.fixed(1e-2f), 20, r -> steps.add(r.step()));
+    assertThat(steps).startsWith(1L, 2L, 3L, 4L, 5L, 6L, 7L, 8L, 9L, 10L, 11L, 12L, 6L);
+    assertThat(result.history()).hasSize(20);
+  }
+
+  @Test
+  void goes_back_to_the_step_before_the_first_skipped_one_where_there_is_no_older_checkpoint() {
+    poisons = true;
+    CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(10).skippedSteps(3);
+    assertThatThrownBy(() -> fit(policy, Tracker.fixed(1e-2f), 20, report -> {}))
+        .isInstanceOf(TrainingDivergedException.class)
+        .hasMessageContaining("gone back to a checkpoint 3 times, of 3")
+        .hasMessageContaining("checkpoint-1-00000010");
+  }
+
+  @Test
+  void what_a_listener_ended_leaves_no_gradients_to_the_steps_after_it() {
+    List<List<Double>> norms = new ArrayList<>();
+    for (boolean ended : List.of(true, false)) {
+      boolean[] throwsNow = {ended};
+      TrainingListener listener =
+          new TrainingListenerAdapter() {
+            private int batches;
+
+            @Override
+            public void onTrainingBatch(Trainer trainer, BatchData batchData) {
+              if (++batches == 5 && throwsNow[0]) {
+                throw new TrainingDivergedException("a listener's own reason");
+              }
+            }
+          };
+      try (Model model = Tiny.model(Tiny.sharnn(), 1)) {
+        FitResult result =
+            Tiny.trainer(model)
+                .learningRate(Tracker.fixed(1e-2f))
+                .checkpoints(CheckpointPolicy.in(run.resolve("" + ended)).everySteps(4))
+                .listeners(listener)
+                .build()
+                .fit(corpus, Budget.steps(5));
+        norms.add(result.history().stream().map(StepReport::gradientNorm).toList());
+      }
+    }
+    assertThat(norms.get(0)).isEqualTo(norms.get(1));
   }
 
   @Test
