@@ -52,6 +52,7 @@ public final class Lamb extends Optimizer implements AutoCloseable {
   private final Map<String, NDArray> variances = new HashMap<>();
   private int counted; // by DJL
   private int ahead; // of what DJL counted, once restored
+  private float rateFactor = 1;
 
   private Lamb(Builder builder) {
     super(builder);
@@ -117,7 +118,7 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     for (int i = 0; i < ids.size(); i++) {
       NDArray weight = weights.get(i);
       counted = updateCount(ids.get(i));
-      learningRate = learningRateTracker.getNewValue(ids.get(i), ahead + counted);
+      learningRate = rateFactor * learningRateTracker.getNewValue(ids.get(i), ahead + counted);
       means.add(moment(this.means, ids.get(i), weight));
       variances.add(moment(this.variances, ids.get(i), weight));
     }
@@ -141,6 +142,11 @@ public final class Lamb extends Optimizer implements AutoCloseable {
   /** Takes back the count of the last update of all, which found no finite gradients. */
   void skipped() {
     ahead--;
+  }
+
+  /** Multiplies the learning rate from now on, whatever the tracker says. */
+  void rateFactor(float factor) {
+    rateFactor = factor;
   }
 
   private static NDArray moment(Map<String, NDArray> moments, String id, NDArray weight) {

@@ -230,6 +230,7 @@ final class RunState {
     }
     watch.restore(saved.watch());
     learningRate.rollbacks(watch.rollbacks());
+    update.rollbacks(watch.rollbacks());
     learningRate.restore(saved.learningRate(), saved.plateaus());
     evaluations.clear();
     evaluations.addAll(saved.evaluations().get(position.stage()));

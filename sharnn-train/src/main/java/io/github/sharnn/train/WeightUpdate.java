@@ -141,6 +141,13 @@ final class WeightUpdate implements AutoCloseable {
     }
   }
 
+  /** Halves the rate so often, of a {@link Lamb} given; else {@link CurrentLearningRate} does. */
+  void rollbacks(int count) {
+    if (!ownsLamb) {
+      lamb.rateFactor((float) Math.pow(0.5, count));
+    }
+  }
+
   /** How often {@link Lamb} updated the weights. */
   int updates() {
     return lamb.updates();

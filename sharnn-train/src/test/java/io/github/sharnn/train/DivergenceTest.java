@@ -92,6 +92,35 @@ class DivergenceTest {
   }
 
   @Test
+  void a_lamb_that_is_given_goes_back_as_the_trainers_own_does() {
+    List<List<Double>> runs = new ArrayList<>();
+    for (boolean given : List.of(false, true)) {
+      try (Model model = Tiny.model(Tiny.sharnn(), 1);
+          Lamb lamb = Lamb.builder().optLearningRateTracker(Tracker.fixed(1e-2f)).build()) {
+        boolean[] poisoned = {false};
+        poisons = true;
+        SHARNNTrainerBuilder trainer =
+            Tiny.trainer(model)
+                .learningRate(Tracker.fixed(1e-2f))
+                .checkpoints(
+                    CheckpointPolicy.in(run.resolve("" + given)).everySteps(4).skippedSteps(2))
+                .onStep(
+                    report -> {
+                      if (report.step() == 6 && !poisoned[0]) {
+                        poisoned[0] = true;
+                        poison(model);
+                      }
+                    });
+        FitResult result =
+            (given ? trainer.optimizer(lamb) : trainer).build().fit(corpus, Budget.steps(10));
+        assertThat(poisoned[0]).isTrue();
+        runs.add(result.history().stream().map(StepReport::trainBpc).toList());
+      }
+    }
+    assertThat(runs.get(1)).isEqualTo(runs.get(0));
+  }
+
+  @Test
   void goes_back_to_an_older_checkpoint_where_the_step_after_the_newest_was_skipped() {
     poisons = true; // before step 10 is saved, whose own loss was good
     CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(5).skippedSteps(3);
