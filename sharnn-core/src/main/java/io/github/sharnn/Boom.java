@@ -102,6 +102,7 @@ public final class Boom extends AbstractBlock {
       boolean training,
       PairList<String, Object> params) {
     NDArray x = inputs.singletonOrThrow();
+    Inputs.checkActivations("Boom", inputs.getShapes(), embeddingSize);
     Map<String, Parameter> parameters = linear1.getDirectParameters().toMap();
     NDArray weight = parameterStore.getValue(parameters.get("weight"), x.getDevice(), training);
     NDArray bias = parameterStore.getValue(parameters.get("bias"), x.getDevice(), training);
@@ -152,7 +153,7 @@ public final class Boom extends AbstractBlock {
   @Override
   protected void beforeInitialize(Shape... inputShapes) {
     super.beforeInitialize(inputShapes);
-    Inputs.checkActivations("Boom", inputShapes[0], embeddingSize);
+    Inputs.checkActivations("Boom", inputShapes, embeddingSize);
   }
 
   @Override

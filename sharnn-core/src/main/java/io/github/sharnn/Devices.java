@@ -4,12 +4,14 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.Device;
 import ai.djl.engine.Engine;
+import ai.djl.engine.EngineException;
 import ai.djl.engine.StandardCapabilities;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.util.Platform;
 import ai.djl.util.Utils;
 import com.google.common.base.Strings;
+import com.google.common.base.Throwables;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -19,6 +21,7 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** DJL's devices by name, with a check that they are there. */
 public final class Devices {
@@ -35,8 +38,10 @@ public final class Devices {
    *     {@code gpu}, the first GPU; or {@code gpu0}, {@code gpu1} and so on
    * @return the device
    * @throws IllegalArgumentException if the name is another, or the GPU is not there
+   * @throws EngineException if PyTorch can't be loaded, unless the name is {@code cpu}
    */
   public static Device of(String name) {
+    checkArgument(name != null, "device must not be null: auto is DJL's default");
     Matcher matcher = NAME.matcher(name);
     checkArgument(
         matcher.matches(), "device must be auto, cpu, gpu, gpu0, gpu1 and so on, but is %s", name);
@@ -55,9 +60,10 @@ public final class Devices {
    * @return the device
    * @throws IllegalArgumentException if it is a GPU that is not there: says what DJL found and what
    *     to do about it
+   * @throws EngineException if PyTorch can't be loaded: says why, and what to do about it
    */
   public static Device require(Device device) {
-    Engine engine = Engine.getEngine(SHARNN.ENGINE);
+    Engine engine = engine();
     if (device == null) {
       return engine.defaultDevice();
     }
@@ -72,6 +78,29 @@ public final class Devices {
       return gpu;
     } catch (RuntimeException e) {
       throw new IllegalArgumentException(Found.by(engine).explain(gpu, e), e);
+    }
+  }
+
+  /** DJL's PyTorch, loaded where needed. */
+  static Engine engine() {
+    try {
+      return Engine.getEngine(SHARNN.ENGINE);
+    } catch (IllegalArgumentException e) { // DJL has no such engine
+      throw new EngineException(
+          "DJL finds no engine PyTorch: ai.djl.pytorch:pytorch-engine must be on the class path, and a"
+              + " jar made of several must join their META-INF/services files",
+          e);
+    } catch (EngineException e) { // its message alone may say nothing
+      String reasons =
+          Throwables.getCausalChain(e).stream()
+              .map(Throwable::toString)
+              .collect(Collectors.joining(", caused by "));
+      throw new EngineException(
+          "PyTorch can't be loaded (%s): put pytorch-native-cpu for this system and pytorch-jni on the"
+                  .formatted(reasons)
+              + " class path, or let DJL download them, online and without DJL_OFFLINE (README.md, As a"
+              + " dependency)",
+          e);
     }
   }
 

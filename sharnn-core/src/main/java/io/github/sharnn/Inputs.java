@@ -14,14 +14,35 @@ final class Inputs {
 
   private Inputs() {}
 
-  /** Checks that a block's input is {@code (B, T, C)}. */
-  static void checkActivations(String block, Shape shape, int embeddingSize) {
+  /** Checks that the first of a block's inputs is {@code (B, T, C)}. */
+  static void checkActivations(String block, Shape[] shapes, int embeddingSize) {
     checkArgument(
-        shape.dimension() == 3 && shape.get(2) == embeddingSize,
-        "%s takes activations of shape (batch, time, %s), but was given %s",
+        shapes.length > 0
+            && shapes[0].dimension() == 3
+            && shapes[0].get(2) == embeddingSize
+            && shapes[0].size() != 0,
+        "%s takes activations of shape (batch, time, %s), but was given %s: batch and time must be at"
+            + " least 1, and the last axis the block's embeddingSize",
         block,
         embeddingSize,
-        shape);
+        shapes.length == 0 ? "none" : shapes[0]);
+  }
+
+  /**
+   * Checks that keys or values are those of as many streams as the queries, and at least as many.
+   */
+  static void checkKeys(Shape queries, Shape keys, Shape values) {
+    checkArgument(
+        keys.equals(values)
+            && keys.dimension() == 3
+            && keys.get(0) == queries.get(0)
+            && keys.get(1) >= queries.get(1)
+            && keys.get(2) == queries.get(2),
+        "keys and values must have the shape (batch, positions, embeddingSize), with batch and"
+            + " embeddingSize of the queries %s and at least as many positions, but have %s and %s",
+        queries,
+        keys,
+        values);
   }
 
   /**

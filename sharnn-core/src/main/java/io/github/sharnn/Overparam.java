@@ -12,6 +12,7 @@ import ai.djl.nn.Activation;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import java.util.Arrays;
 
 /**
  * The over-parameterised static vector: {@code Overparam(x) = sigmoid(f) * tanh(c)} with {@code [c,
@@ -33,9 +34,11 @@ public final class Overparam extends AbstractBlock {
   private static final byte VERSION = 1;
 
   final Linear linear;
+  private final int size;
 
   private Overparam(int size) {
     super(VERSION);
+    this.size = size;
     linear = addChildBlock("linear", Linear.builder().setUnits(2L * size).build());
     Initializers.linear(linear, size);
   }
@@ -71,6 +74,18 @@ public final class Overparam extends AbstractBlock {
   @Override
   public Shape[] getOutputShapes(Shape[] inputShapes) {
     return inputShapes;
+  }
+
+  @Override
+  protected void beforeInitialize(Shape... inputShapes) {
+    super.beforeInitialize(inputShapes);
+    checkArgument(
+        inputShapes.length == 1
+            && inputShapes[0].dimension() > 0
+            && inputShapes[0].get(inputShapes[0].dimension() - 1) == size,
+        "Overparam takes one input whose last axis is its size %s, but was given %s",
+        size,
+        Arrays.toString(inputShapes));
   }
 
   @Override

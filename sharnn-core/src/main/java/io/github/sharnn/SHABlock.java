@@ -147,7 +147,8 @@ public final class SHABlock extends AbstractBlock {
   private Output compute(
       ParameterStore parameterStore, NDArray h, SHARNNState.Layer state, boolean training) {
     NDManager manager = h.getManager();
-    checkState(h, state);
+    // PyTorch's LSTM does not look: with a state of another size it reads beyond it
+    state.check(h.size(1), config.embeddingSize(), h.getDataType());
     NDArray h0 = state.hidden().expandDims(0); // (B, C) -> (1, B, C)
     NDArray c0 = state.cell().expandDims(0); // (B, C) -> (1, B, C)
     // a result belongs to its first operand's manager, and the state's outlives the batch
@@ -185,18 +186,6 @@ public final class SHABlock extends AbstractBlock {
     return new Output(h, new SHARNNState.Layer(hidden, cell, memory));
   }
 
-  /** PyTorch's LSTM does not look: with a state of another size it reads beyond it. */
-  private void checkState(NDArray h, SHARNNState.Layer state) {
-    Shape expected = new Shape(h.size(1), config.embeddingSize());
-    checkArgument(
-        state.hidden().getShape().equals(expected) && state.cell().getShape().equals(expected),
-        "hidden and cell must have the shape (batch, embeddingSize) = %s, but have %s and %s: a state"
-            + " belongs to one batch size and one model",
-        expected,
-        state.hidden().getShape(),
-        state.cell().getShape());
-  }
-
   /** The remembered positions, which have no gradient, and the segment's, which do. */
   private static List<NDArray> keys(AttentionMemory recent, NDArray m) {
     int unaligned = recent.length() % ALIGNMENT;
@@ -222,6 +211,7 @@ public final class SHABlock extends AbstractBlock {
       NDList inputs,
       boolean training,
       PairList<String, Object> params) {
+    Inputs.checkActivations("SHABlock", inputs.getShapes(), config.embeddingSize());
     NDArray h = inputs.get(0);
     int stateSize = attention == null ? 2 : 3;
     checkArgument(
@@ -294,7 +284,7 @@ public final class SHABlock extends AbstractBlock {
   @Override
   protected void beforeInitialize(Shape... inputShapes) {
     super.beforeInitialize(inputShapes);
-    Inputs.checkActivations("SHABlock", inputShapes[0], config.embeddingSize());
+    Inputs.checkActivations("SHABlock", inputShapes, config.embeddingSize());
   }
 
   @Override

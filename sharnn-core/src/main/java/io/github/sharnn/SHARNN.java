@@ -64,7 +64,9 @@ import java.util.stream.IntStream;
  * and generate with one model at once, each with a state and an {@link NDManager} of its own, and
  * get what one thread gets. Without {@code training} no gradient is recorded, on any thread. What
  * changes weights (training, loading, {@code initialize}) needs the model for itself; a forward
- * pass at the same time may see some weights from before and some from after.
+ * pass at the same time may see some weights from before and some from after. Close the {@link
+ * Model} once all calls have returned: that frees the weights at once, and PyTorch ends the process
+ * where it is still computing with them.
  */
 public final class SHARNN extends AbstractBlock {
 
@@ -185,7 +187,8 @@ public final class SHARNN extends AbstractBlock {
    * @param training whether dropout is on and gradients flow into the weights
    * @return the output, logits and the next state
    * @throws IllegalArgumentException if tokens are not {@code (B, T)}, not of INT64 or INT32 or,
-   *     checked where they are in the CPU's memory, lie outside the vocabulary
+   *     checked where they are in the CPU's memory, lie outside the vocabulary; if the state is of
+   *     another model, batch size or type
    */
   public Output forward(
       ParameterStore parameterStore, NDArray tokens, SHARNNState state, boolean training) {
@@ -212,6 +215,7 @@ public final class SHARNN extends AbstractBlock {
       SHARNNState state,
       boolean training) {
     Inputs.checkTokens(tokens, config.vocabularySize());
+    state.check(config);
     return training
         ? compute(parameterStore, tokens, labels, state, true)
         : NoGradient.call(() -> compute(parameterStore, tokens, labels, state, false));
@@ -339,9 +343,12 @@ public final class SHARNN extends AbstractBlock {
    * @param name the model's name, by which {@link Model#save} names its file
    * @param device where it computes, or null for DJL's default
    * @return the model; the caller closes it
-   * @throws IllegalArgumentException if the device is a GPU that is not there
+   * @throws IllegalArgumentException if the name is none for a file, begins with a dot or names a
+   *     folder; if the device is a GPU that is not there
+   * @throws ai.djl.engine.EngineException if PyTorch can't be loaded
    */
   public Model newModel(String name, Device device) {
+    SHARNNModel.checkName(name);
     Model model = new SHARNNModel(name, Devices.require(device));
     model.setBlock(this);
     model.setProperty(CONFIG_PROPERTY, config.toJson());
@@ -447,7 +454,15 @@ public final class SHARNN extends AbstractBlock {
     Map<String, Shape> expected = new HashMap<>();
     getParameters().forEach(pair -> expected.put(pair.getKey(), pair.getValue().getShape()));
     clear();
-    super.loadParameters(manager, is);
+    try {
+      super.loadParameters(manager, is);
+    } catch (MalformedModelException e) {
+      throw new MalformedModelException(
+          "the file does not hold the parameters of this model (%s): load it with SHARNN.load, which builds"
+                  .formatted(e.getMessage())
+              + " the model that was saved",
+          e);
+    }
     for (var pair : getParameters()) {
       Shape shape = expected.get(pair.getKey());
       if (!shape.equals(pair.getValue().getShape())) {

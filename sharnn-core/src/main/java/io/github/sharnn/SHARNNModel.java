@@ -1,9 +1,10 @@
 package io.github.sharnn;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.BaseModel;
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.training.Trainer;
 import ai.djl.training.TrainingConfig;
@@ -27,9 +28,21 @@ final class SHARNNModel extends BaseModel {
   /** Creates a model without a block; null is DJL's default device. */
   SHARNNModel(String name, Device device) {
     super(name);
-    manager = Engine.getEngine(SHARNN.ENGINE).newBaseManager(device);
+    manager = Devices.engine().newBaseManager(device);
     manager.setName("sharnn");
     dataType = DataType.FLOAT32;
+  }
+
+  /** Checks that {@link SavedModel} will find what is saved under a name. */
+  static void checkName(String name) {
+    checkArgument(
+        name != null
+            && !name.isEmpty()
+            && !name.startsWith(".")
+            && Path.of(name).equals(Path.of(name).getFileName()),
+        "a model's name must be one that a file can have, without folders and no dot first, since"
+            + " NAME-0000.params is what it is saved to, but is '%s'",
+        name);
   }
 
   @Override
@@ -48,6 +61,7 @@ final class SHARNNModel extends BaseModel {
   /** A {@code serving.properties} that is there already stays: its options may be someone's own. */
   @Override
   public void save(Path folder, String newName) throws IOException {
+    checkName(newName == null || newName.isEmpty() ? modelName : newName); // as DJL takes them
     if (block instanceof SHARNN sharnn) {
       sharnn.vocabulary().save(folder);
     }

@@ -11,6 +11,7 @@ import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 
 /**
  * The recurrent state of a {@link SHARNN} between two segments, as a value: forward takes one and
@@ -39,6 +40,38 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
       }
     }
 
+    /** Checks that activations of {@code (.., B, C)} may go on from here. */
+    void check(long batchSize, long embeddingSize, DataType dataType) {
+      checkArgument(
+          hidden.getShape().equals(new Shape(batchSize, embeddingSize))
+              && cell.getShape().equals(hidden.getShape()),
+          "hidden and cell must have the shape (batch, embeddingSize) = (%s, %s), but have %s and %s: a"
+              + " state belongs to one batch size and one model",
+          batchSize,
+          embeddingSize,
+          hidden.getShape(),
+          cell.getShape());
+      checkArgument(
+          memory == null
+              || (memory.positions().size(0) == batchSize
+                  && memory.positions().size(2) == embeddingSize),
+          "memory must have the shape (batch, positions, embeddingSize) = (%s, .., %s), but has %s: a"
+              + " state belongs to one batch size and one model",
+          batchSize,
+          embeddingSize,
+          memory == null ? "none" : memory.positions().getShape());
+      checkArgument(
+          hidden.getDataType() == dataType
+              && cell.getDataType() == dataType
+              && (memory == null || memory.positions().getDataType() == dataType),
+          "the state must be of the activations' type %s, but hidden is of %s, cell of %s and memory of"
+              + " %s: SHARNN.zeroState has the weights' type",
+          dataType,
+          hidden.getDataType(),
+          cell.getDataType(),
+          memory == null ? "none" : memory.positions().getDataType());
+    }
+
     private Layer map(UnaryOperator<NDArray> operator) {
       return new Layer(
           operator.apply(hidden),
@@ -50,10 +83,12 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   /**
    * Copies the list.
    *
-   * @param layers the state of each block, in order
+   * @param layers the state of each block, in order, at least one
+   * @throws IllegalArgumentException if there are none
    */
   public SHARNNState {
     layers = List.copyOf(layers);
+    checkArgument(!layers.isEmpty(), "a state must have at least one layer, but has none");
   }
 
   /**
@@ -180,8 +215,15 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
    * @param from the first stream
    * @param to the stream after the last
    * @return the state of streams {@code from} to {@code to - 1}
+   * @throws IllegalArgumentException unless {@code 0 <= from < to <= batchSize}
    */
   public SHARNNState streams(long from, long to) {
+    checkArgument(
+        0 <= from && from < to && to <= batchSize(),
+        "streams must be from 0 to the state's batchSize (%s), at least one, but are %s to %s",
+        batchSize(),
+        from,
+        to);
     return map(array -> array.get(new NDIndex("{}:{}", from, to))); // (B, ...) -> (to-from, ...)
   }
 
@@ -192,8 +234,22 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
    * @param config that of {@link SHARNN#withMemoryLength} or {@link SHARNN#withoutAttention}
    * @return a state for that model around views of the same memory, to be closed before this one;
    *     hidden and cell are the same objects
+   * @throws IllegalArgumentException if the config has other layers, or attention where this state
+   *     has no memory
    */
   public SHARNNState backOff(SHARNNConfig config) {
+    for (int layer = 0; layer < layers.size(); layer++) {
+      checkArgument(
+          config.layers() == layers.size()
+              && (!config.hasAttention(layer) || layers.get(layer).memory() != null),
+          "a state of %s layers, with memory in %s, can't back off to a model of %s layers, with"
+              + " attention in %s: give the config of this model's withMemoryLength or"
+              + " withoutAttention",
+          layers.size(),
+          withMemory(),
+          config.layers(),
+          config.attentionLayers());
+    }
     List<Layer> shorter = new ArrayList<>();
     for (int layer = 0; layer < layers.size(); layer++) {
       Layer full = layers.get(layer);
@@ -202,6 +258,25 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
       shorter.add(new Layer(full.hidden(), full.cell(), memory));
     }
     return new SHARNNState(shorter);
+  }
+
+  /** Checks that this is the state of such a model; each block checks its shapes. */
+  void check(SHARNNConfig config) {
+    checkArgument(
+        layers.size() == config.layers() && withMemory().equals(config.attentionLayers()),
+        "the state must be of this model, %s layers with attention in %s, but is of %s layers with"
+            + " memory in %s: begin with the model's own zeroState",
+        config.layers(),
+        config.attentionLayers(),
+        layers.size(),
+        withMemory());
+  }
+
+  private List<Integer> withMemory() {
+    return IntStream.range(0, layers.size())
+        .filter(layer -> layers.get(layer).memory() != null)
+        .boxed()
+        .toList();
   }
 
   /** Closes the arrays. */

@@ -94,7 +94,8 @@ final class SavedModelFile {
     String json = properties.get(SHARNN.CONFIG_PROPERTY);
     check(
         json != null,
-        "it has no property %s: it was not saved from a model made by SHARNN.newModel",
+        "it has no property %s: it was not saved from a model made by SHARNN.newModel; if"
+            + " it is a SHARNN, read it with Model.load into SHARNN.newModel of the same options and save that",
         SHARNN.CONFIG_PROPERTY);
     SHARNNConfig config;
     try {

@@ -98,14 +98,11 @@ public final class SingleHeadAttention extends AbstractBlock {
         inputs.size() == 1 || inputs.size() == 3,
         "SingleHeadAttention takes [x] or [query, key, value], but was given %s arrays",
         inputs.size());
+    Inputs.checkActivations("SingleHeadAttention", inputs.getShapes(), embeddingSize);
     NDArray q = inputs.get(0);
     NDArray k = inputs.size() == 1 ? q : inputs.get(1);
     NDArray v = inputs.size() == 1 ? q : inputs.get(2);
-    checkArgument(
-        k.size(1) >= q.size(1),
-        "attention needs at least as many keys as queries, but has %s keys for %s queries",
-        k.size(1),
-        q.size(1));
+    Inputs.checkKeys(q.getShape(), k.getShape(), v.getShape());
     NDArray gated = query(parameterStore, q, training);
     return new NDList(attend(parameterStore, gated, List.of(k), List.of(v), training));
   }
@@ -252,8 +249,9 @@ public final class SingleHeadAttention extends AbstractBlock {
   @Override
   protected void beforeInitialize(Shape... inputShapes) {
     super.beforeInitialize(inputShapes);
+    Inputs.checkActivations("SingleHeadAttention", inputShapes, embeddingSize);
     for (Shape shape : inputShapes) {
-      Inputs.checkActivations("SingleHeadAttention", shape, embeddingSize);
+      Inputs.checkActivations("SingleHeadAttention", new Shape[] {shape}, embeddingSize);
     }
   }
 

@@ -108,8 +108,24 @@ class BoomTest {
       assertThatThrownBy(
               () -> boom(true).initialize(manager, DataType.FLOAT32, new Shape(3, 5, 17)))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessage(
+          .hasMessageContaining(
               "Boom takes activations of shape (batch, time, 16), but was given (3, 5, 17)");
+      assertThatThrownBy(() -> boom(true).initialize(manager, DataType.FLOAT32))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("but was given none");
+    }
+  }
+
+  /** With H a multiple of C * C the chunks of a matrix would be of another shape, not an error. */
+  @Test
+  void rejects_a_matrix() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      Boom boom = Boom.withShortcut(4, 16, 0);
+      boom.initialize(manager, DataType.FLOAT32, new Shape(1, 1, 4));
+      NDList matrix = new NDList(manager.ones(new Shape(3, 4)));
+      assertThatThrownBy(() -> boom.forward(new ParameterStore(manager, false), matrix, false))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("but was given (3, 4)");
     }
   }
 }

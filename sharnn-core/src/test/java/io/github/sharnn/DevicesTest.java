@@ -9,7 +9,12 @@ import ai.djl.engine.Engine;
 import ai.djl.engine.EngineException;
 import io.github.sharnn.Devices.Found;
 import io.github.sharnn.Devices.Source;
+import java.io.File;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
@@ -94,5 +99,57 @@ class DevicesTest {
     assertThat(Devices.onlyLine("printf", "NVIDIA H100\nNVIDIA A10\n")).isEmpty();
     assertThat(Devices.onlyLine("sh", "-c", "echo No devices were found; exit 6")).isEmpty();
     assertThat(Devices.onlyLine("no-such-program-on-any-machine")).isEmpty();
+  }
+
+  @Test
+  void refuses_null() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Devices.of(null))
+        .withMessage("device must not be null: auto is DJL's default");
+  }
+
+  /** A program without PyTorch. */
+  static final class WithoutPyTorch {
+
+    private WithoutPyTorch() {}
+
+    public static void main(String[] args) {
+      try {
+        SHARNN.builder().build().newModel("model");
+      } catch (EngineException e) {
+        System.out.println("EngineException: " + e.getMessage());
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          pytorch-native-cpu | Offline mode is enabled.): put pytorch-native-cpu for this system and
+          pytorch-engine     | DJL finds no engine PyTorch: ai.djl.pytorch:pytorch-engine must be on
+          """)
+  void says_what_to_do_where_a_part_of_pytorch_is_missing(
+      String missing, String message, @TempDir Path cache) throws Exception {
+    String separator = File.pathSeparator;
+    String classPath =
+        Arrays.stream(System.getProperty("java.class.path").split(Pattern.quote(separator)))
+            .filter(jar -> !Path.of(jar).getFileName().toString().startsWith(missing))
+            .collect(Collectors.joining(separator));
+    ProcessBuilder java =
+        new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-DDJL_CACHE_DIR=" + cache,
+            "-DENGINE_CACHE_DIR=" + cache,
+            "-cp",
+            classPath,
+            WithoutPyTorch.class.getName());
+    java.environment().put("DJL_OFFLINE", "true");
+    java.environment().keySet().removeIf(name -> name.startsWith("PYTORCH_"));
+    Process process = java.redirectError(ProcessBuilder.Redirect.DISCARD).start();
+    String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).isZero();
+    assertThat(out).startsWith("EngineException: ").contains(message);
   }
 }

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.loss.Loss;
 import java.util.Arrays;
@@ -63,5 +64,16 @@ class OverparamTest {
   void has_the_gradients_of_finite_differences() {
     BlockChecks.assertThatGradientsMatchFiniteDifferences(
         Overparam.of(16), m -> inputs(m, DataType.FLOAT64));
+  }
+
+  @Test
+  void rejects_inputs_of_another_size() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      for (Shape shape : new Shape[] {new Shape(2, 17), new Shape()}) {
+        assertThatIllegalArgumentException()
+            .isThrownBy(() -> Overparam.of(16).initialize(manager, DataType.FLOAT32, shape))
+            .withMessageContaining("last axis is its size 16, but was given [" + shape + "]");
+      }
+    }
   }
 }

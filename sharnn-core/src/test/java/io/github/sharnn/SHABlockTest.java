@@ -151,4 +151,42 @@ class SHABlockTest {
           .hasMessageContaining("have (1, 16) and (3, 16)");
     }
   }
+
+  @Test
+  void refuses_a_memory_of_another_batch_size_or_type() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      NDList inputs = inputs(manager, DataType.FLOAT32, true, 5);
+      NDArray memory = inputs.get(3);
+      SHABlock block = block(true);
+      block.initialize(manager, DataType.FLOAT32, inputs.getShapes());
+      ParameterStore parameterStore = new ParameterStore(manager, false);
+      // an empty one of another batch size was taken without a word
+      for (NDArray other : new NDArray[] {memory.get("0:1"), memory.get("0:1, 0:0")}) {
+        inputs.set(3, other);
+        assertThatThrownBy(() -> block.forward(parameterStore, inputs, false))
+            .isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("memory must have the shape (batch, positions, embeddingSize)")
+            .hasMessageContaining("(3, .., 16), but has " + other.getShape());
+      }
+      inputs.set(3, memory.toType(DataType.FLOAT64, false));
+      assertThatThrownBy(() -> block.forward(parameterStore, inputs, false))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("activations' type float32")
+          .hasMessageContaining("memory of float64");
+    }
+  }
+
+  @Test
+  void refuses_activations_of_another_shape() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      NDList inputs = inputs(manager, DataType.FLOAT32, false, 0);
+      SHABlock block = block(false);
+      block.initialize(manager, DataType.FLOAT32, inputs.getShapes());
+      NDList matrix = new NDList(inputs.get(1));
+      assertThatThrownBy(() -> block.forward(new ParameterStore(manager, false), matrix, false))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("SHABlock takes activations of shape (batch, time, 16)")
+          .hasMessageContaining("but was given (3, 16)");
+    }
+  }
 }

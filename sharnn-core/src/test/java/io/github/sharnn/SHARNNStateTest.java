@@ -177,4 +177,66 @@ class SHARNNStateTest {
       NDArrayAssert.assertThat(arrays.get(i)).isExactly(expected.get(i));
     }
   }
+
+  @Test
+  void refuses_streams_that_it_has_not() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      SHARNNState state = SHARNNState.zeros(CONFIG, manager, 3, DataType.FLOAT32);
+      for (long[] range : new long[][] {{-1, 1}, {1, 4}, {2, 2}}) {
+        assertThatThrownBy(() -> state.streams(range[0], range[1]))
+            .isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("from 0 to the state's batchSize (3)")
+            .hasMessageContaining("but are %d to %d".formatted(range[0], range[1]));
+      }
+    }
+  }
+
+  @Test
+  void is_refused_by_another_model() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      SHARNN model = TestModels.initialized(CONFIG.toBuilder(), manager, 1);
+      NDArray tokens = TestModels.tokens(manager, new Random(1), 3, 5);
+      for (SHARNNConfig other :
+          List.of(
+              CONFIG.toBuilder().layers(4).config(),
+              CONFIG.toBuilder().attentionLayers(0).config(),
+              CONFIG.toBuilder().attentionLayers().config())) {
+        SHARNNState state = SHARNNState.zeros(other, manager, 3, DataType.FLOAT32);
+        assertThatThrownBy(
+                () -> model.forward(new ParameterStore(manager, false), tokens, state, false))
+            .isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining(
+                "must be of this model, 3 layers with attention in [1], but is of")
+            .hasMessageContaining("memory in " + other.attentionLayers());
+      }
+      SHARNNState doubles = SHARNNState.zeros(CONFIG, manager, 3, DataType.FLOAT64);
+      assertThatThrownBy(
+              () -> model.forward(new ParameterStore(manager, false), tokens, doubles, false))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("activations' type float32, but hidden is of float64");
+    }
+  }
+
+  @Test
+  void backs_off_to_no_other_model() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      SHARNNState state = SHARNNState.zeros(CONFIG, manager, 3, DataType.FLOAT32);
+      for (SHARNNConfig other :
+          List.of(
+              CONFIG.toBuilder().layers(4).config(),
+              CONFIG.toBuilder().attentionLayers(0, 1).config())) {
+        assertThatThrownBy(() -> state.backOff(other))
+            .isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("a state of 3 layers, with memory in [1], can't back off to")
+            .hasMessageContaining("of %d layers".formatted(other.layers()));
+      }
+    }
+  }
+
+  @Test
+  void has_a_layer() {
+    assertThatThrownBy(() -> new SHARNNState(List.of()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("a state must have at least one layer, but has none");
+  }
 }

@@ -24,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class SavedModelTest {
 
@@ -216,5 +217,37 @@ class SavedModelTest {
         .hasMessageContaining("of one model, but holds those of [")
         .hasMessageContaining("a")
         .hasMessageContaining("b");
+  }
+
+  /** What is saved under such names is not found again. */
+  @ParameterizedTest
+  @ValueSource(strings = {"", ".hidden", "a/b", "/"})
+  void refuses_names_that_it_would_not_find_again(String name) {
+    SHARNN block = TestModels.tiny().build();
+    assertThatThrownBy(() -> block.newModel(name))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("a model's name must be one that a file can have")
+        .hasMessageEndingWith("but is '" + name + "'");
+    try (Model model = TestModels.model(TestModels.tiny(), 1)) {
+      if (!name.isEmpty()) { // which is the model's own, to DJL
+        assertThatThrownBy(() -> model.save(folder, name))
+            .isInstanceOf(IllegalArgumentException.class)
+            .hasMessageEndingWith("but is '" + name + "'");
+      }
+    }
+    assertThat(folder).isEmptyDirectory();
+  }
+
+  @Test
+  void a_block_of_other_layers_says_how_to_load_the_file() throws Exception {
+    try (Model saved = TestModels.model(TestModels.tiny().attentionLayers(0), 1);
+        Model other = Model.newInstance("tiny", "PyTorch")) {
+      saved.save(folder, null);
+      other.setBlock(TestModels.tiny().attentionLayers(1).build());
+      assertThatThrownBy(() -> other.load(folder))
+          .isInstanceOf(MalformedModelException.class)
+          .hasMessageContaining("does not hold the parameters of this model")
+          .hasMessageContaining("load it with SHARNN.load");
+    }
   }
 }

@@ -124,7 +124,16 @@ class SingleHeadAttentionTest {
       NDList swapped = new NDList(inputs.get(1), inputs.get(0), inputs.get(0));
       assertThatThrownBy(() -> attention.forward(parameterStore, swapped, false))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("has 5 keys for 9 queries");
+          .hasMessageContaining("of the queries (3, 9, 16) and at least as many positions")
+          .hasMessageContaining("have (3, 5, 16) and (3, 5, 16)");
+      NDList unequal = new NDList(inputs.get(0), inputs.get(1), inputs.get(2).get(":, 1:"));
+      assertThatThrownBy(() -> attention.forward(parameterStore, unequal, false))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("have (3, 9, 16) and (3, 8, 16)");
+      NDList narrow = new NDList(inputs.get(0).get(":, :, 1:"));
+      assertThatThrownBy(() -> attention.forward(parameterStore, narrow, false))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("activations of shape (batch, time, 16), but was given (3, 5, 15)");
     }
   }
 

@@ -14,7 +14,8 @@ import java.util.NoSuchElementException;
  * <p>Close it: that frees what the model remembers of the text, wherever it is broken off. Nothing
  * comes after that. After the last piece there is nothing left to free. One that is abandoned keeps
  * it until the garbage collector finds it, which knows nothing of native memory and may take its
- * time. For one thread at a time.
+ * time. For one thread at a time, but for {@link #close}, which any thread may call: it waits for
+ * the token that is being computed, and there the text ends.
  */
 public final class GeneratedText implements Iterator<String>, AutoCloseable {
 
@@ -37,7 +38,7 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
    * @return whether there is one
    */
   @Override
-  public boolean hasNext() {
+  public synchronized boolean hasNext() {
     try {
       while (pieces.isEmpty() && !ended) {
         if (!bytes.tryAdvance(decoder)) {
@@ -58,7 +59,7 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
    * @throws NoSuchElementException if there is none
    */
   @Override
-  public String next() {
+  public synchronized String next() {
     if (!hasNext()) {
       throw new NoSuchElementException("the text has ended");
     }
@@ -67,7 +68,7 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
 
   /** Breaks the text off, if it has not ended, and frees the model's arrays. */
   @Override
-  public void close() {
+  public synchronized void close() {
     ended = true;
     pieces.clear();
     arrays.clean();

@@ -1,6 +1,7 @@
 package io.github.sharnn.generate;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkNotNull;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
@@ -80,7 +81,7 @@ public final class GenerationBatch {
    * @return the batch
    */
   public static GenerationBatch of(Model model) {
-    return new GenerationBatch(model);
+    return new GenerationBatch(checkNotNull(model, "model must not be null"));
   }
 
   /**

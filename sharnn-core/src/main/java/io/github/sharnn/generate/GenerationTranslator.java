@@ -1,6 +1,7 @@
 package io.github.sharnn.generate;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkNotNull;
 
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.NoBatchifyTranslator;
@@ -40,7 +41,7 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
    * @param generator the generator; its model must be the Predictor's
    */
   public GenerationTranslator(SHARNNGenerator generator) {
-    this.generator = generator;
+    this.generator = checkNotNull(generator, "generator must not be null");
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.github.sharnn.generate;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkNotNull;
 
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
@@ -26,7 +27,7 @@ public final class SHARNNGeneratorBuilder {
   private String stop;
 
   SHARNNGeneratorBuilder(Model model) {
-    this.model = model;
+    this.model = checkNotNull(model, "model must not be null");
   }
 
   /**

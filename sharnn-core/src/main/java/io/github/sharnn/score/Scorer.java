@@ -1,6 +1,7 @@
 package io.github.sharnn.score;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkNotNull;
 import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.Model;
@@ -273,7 +274,7 @@ public final class Scorer {
     private int batchSize = 16;
 
     private Builder(Model model) {
-      this.model = model;
+      this.model = checkNotNull(model, "model must not be null");
     }
 
     /**

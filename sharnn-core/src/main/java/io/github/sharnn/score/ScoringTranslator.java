@@ -1,6 +1,7 @@
 package io.github.sharnn.score;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkNotNull;
 
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.Translator;
@@ -41,7 +42,7 @@ public final class ScoringTranslator implements Translator<String, Score> {
    * @param scorer the scorer; its model must be the Predictor's
    */
   public ScoringTranslator(Scorer scorer) {
-    this.scorer = scorer;
+    this.scorer = checkNotNull(scorer, "scorer must not be null");
   }
 
   /**

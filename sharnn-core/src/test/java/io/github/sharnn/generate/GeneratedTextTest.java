@@ -9,6 +9,11 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -116,6 +121,37 @@ class GeneratedTextTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> generator.stream(""))
         .withMessageContaining("prompt must not be empty");
+    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+  }
+
+  /** As a server does whose client has gone: arrays closed under a token would end the process. */
+  @Test
+  void any_thread_may_close_it() throws Exception {
+    SHARNNGenerator endless = SHARNNGenerator.builder(model).length(Integer.MAX_VALUE).build();
+    ExecutorService executor = Executors.newSingleThreadExecutor();
+    try {
+      for (int i = 0; i < 100; i++) {
+        GeneratedText text = endless.iterate("hello");
+        CountDownLatch pieces = new CountDownLatch(1 + i % 3);
+        Future<?> reader =
+            executor.submit(
+                () -> {
+                  while (text.hasNext()) {
+                    pieces.countDown();
+                    try {
+                      text.next();
+                    } catch (NoSuchElementException e) {
+                      return; // closed since hasNext
+                    }
+                  }
+                });
+        pieces.await();
+        text.close();
+        reader.get(1, TimeUnit.MINUTES);
+      }
+    } finally {
+      executor.shutdownNow();
+    }
     assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
   }
 }
