@@ -20,6 +20,8 @@ import java.util.Locale;
  */
 public record Budget(Unit unit, long amount, int patience) {
 
+  private static final Duration LONGEST = Duration.ofDays(36_525); // counted in nanoseconds
+
   /** What a budget counts. */
   public enum Unit {
     /** Passes over the training part. */
@@ -70,10 +72,14 @@ public record Budget(Unit unit, long amount, int patience) {
   /**
    * Trains until a time has passed, and then evaluates once more.
    *
-   * @param duration above 0
+   * @param duration above 0 and at most 100 years
    * @return the budget
    */
   public static Budget time(Duration duration) {
+    checkArgument(
+        duration.compareTo(LONGEST) <= 0,
+        "a budget of time must be at most 100 years, but is %s: give steps or epochs, and patience",
+        duration);
     return new Budget(Unit.TIME, duration.toNanos(), 0);
   }
 

@@ -57,6 +57,7 @@ public record CheckpointPolicy(
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public CheckpointPolicy {
+    checkArgument(folder != null, "the folder of checkpoints must not be null");
     checkArgument(steps >= 0, "steps between checkpoints must be at least 0, but are %s", steps);
     checkArgument(
         !interval.isNegative(), "the time between checkpoints must not be negative: %s", interval);

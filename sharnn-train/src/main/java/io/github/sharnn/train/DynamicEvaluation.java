@@ -242,7 +242,8 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
    * @return the figure and how it was got
    * @throws IllegalArgumentException if the weights are not FLOAT32, a part is too short, it holds
    *     bytes outside the vocabulary, or it has another vocabulary than the model
-   * @throws IllegalStateException at once if a {@code fit} is running in this process
+   * @throws IllegalStateException at once if the model has no weights, or a {@code fit} is running
+   *     in this process
    * @throws ai.djl.TrainingDivergedException if the gradients are no longer finite
    */
   public static DynamicEvaluation of(
@@ -258,6 +259,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
       Settings settings,
       DoubleConsumer segments) {
     SHARNN block = SHARNN.of(model);
+    Evaluation.checkWeights(model);
     Evaluation.checkVocabulary(block, training);
     Evaluation.checkVocabulary(block, part);
     StreamDataset statistics = dataset(block, training, settings);

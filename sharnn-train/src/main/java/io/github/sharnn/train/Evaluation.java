@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
 import static com.google.common.base.Verify.verify;
 
 import ai.djl.Model;
@@ -67,6 +68,7 @@ public record Evaluation(Perplexity perplexity, int streams, int sequenceLength,
    * @return the figure and how it was got
    * @throws IllegalArgumentException if a number is below 1, the part is too short, it holds bytes
    *     outside the vocabulary, or it has another vocabulary than the model
+   * @throws IllegalStateException if the model has no weights
    */
   public static Evaluation of(Model model, Corpus.Part part, int streams, int sequenceLength) {
     return of(model, part, streams, sequenceLength, (batch, predictions) -> {});
@@ -80,6 +82,7 @@ public record Evaluation(Perplexity perplexity, int streams, int sequenceLength,
       int sequenceLength,
       BiConsumer<Batch, NDList> listener) {
     SHARNN block = SHARNN.of(model);
+    checkWeights(model);
     checkVocabulary(block, part);
     List<Integer> splits = block.config().splits();
     StreamDataset dataset =
@@ -96,6 +99,13 @@ public record Evaluation(Perplexity perplexity, int streams, int sequenceLength,
           sequenceLength,
           block.config().memoryLength());
     }
+  }
+
+  static void checkWeights(Model model) {
+    checkState(
+        SHARNN.of(model).isInitialized(),
+        "model %s must have weights before it is evaluated: train it or get it from SHARNN.load",
+        model.getName());
   }
 
   /** Checks that a part's tokens mean to a model what they mean to the part. */

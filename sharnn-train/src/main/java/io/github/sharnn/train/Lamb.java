@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkNotNull;
 
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
@@ -56,7 +57,8 @@ public final class Lamb extends Optimizer implements AutoCloseable {
 
   private Lamb(Builder builder) {
     super(builder);
-    learningRateTracker = builder.learningRateTracker;
+    learningRateTracker =
+        checkNotNull(builder.learningRateTracker, "optLearningRateTracker must not be null");
     beta1 = builder.beta1;
     beta2 = builder.beta2;
     epsilon = builder.epsilon;

@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkNotNull;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -36,7 +37,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
 
   private Lookahead(Optimizer optimizer, int steps, float alpha) {
     super(new NoOptions());
-    this.optimizer = optimizer;
+    this.optimizer = checkNotNull(optimizer, "Lookahead's optimizer must not be null");
     this.steps = steps;
     this.alpha = alpha;
   }

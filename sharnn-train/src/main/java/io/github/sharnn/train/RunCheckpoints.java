@@ -11,6 +11,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
@@ -52,6 +53,10 @@ final class RunCheckpoints implements AutoCloseable {
     CheckpointPolicy policy = options.checkpoints;
     options.checkParts(corpus); // before there is a folder
     try {
+      if (Files.exists(policy.folder()) && !Files.isDirectory(policy.folder())) {
+        throw new NotDirectoryException(
+            policy.folder() + " is not a folder; name the one for the run's checkpoints");
+      }
       Files.createDirectories(policy.folder());
       FileChannel lock = lock(policy.folder());
       boolean opened = false;

@@ -66,8 +66,9 @@ public final class SHARNNTrainer {
    * @return the history; {@link FitResult#best()} is what the model holds now. Where the run went
    *     on from a checkpoint, only the evaluations of the steps before it are in it, at most 5,000:
    *     the best and the newest
-   * @throws IllegalArgumentException if a part is too short for the number of streams, or the
-   *     checkpoint to go on from has other options: the message lists them
+   * @throws IllegalArgumentException if a part is too short for the number of streams, the model's
+   *     weights are not FLOAT32, or the checkpoint to go on from has other options: the message
+   *     lists them
    * @throws TrainingDivergedException if the loss or the gradients are no longer finite; with
    *     checkpoints, if going back to one did not help
    * @throws IllegalStateException at once if another {@code fit} is running in this process

@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkNotNull;
 
 import ai.djl.Device;
 import ai.djl.Model;
@@ -20,6 +21,9 @@ import java.util.function.LongUnaryOperator;
 public final class SHARNNTrainerBuilder {
 
   static final double ZERO_STATE = 0.01;
+
+  private static final String LOOKAHEAD_IS_AN_OPTION =
+      "give the one that it is around, and set lookahead(steps, alpha)";
 
   final Model model;
   int batchSize = 16;
@@ -138,7 +142,7 @@ public final class SHARNNTrainerBuilder {
    * @return this builder
    */
   public SHARNNTrainerBuilder learningRate(Tracker tracker) {
-    learningRate = tracker;
+    learningRate = checkNotNull(tracker, "learningRate must not be null: leave it out");
     return this;
   }
 
@@ -250,7 +254,7 @@ public final class SHARNNTrainerBuilder {
    * @return this builder
    */
   public SHARNNTrainerBuilder onStep(Consumer<StepReport> callback) {
-    onStep = callback;
+    onStep = checkNotNull(callback, "onStep must not be null: leave it out");
     return this;
   }
 
@@ -273,7 +277,7 @@ public final class SHARNNTrainerBuilder {
    * @return this builder
    */
   public SHARNNTrainerBuilder stopWhen(BooleanSupplier condition) {
-    stopWhen = condition;
+    stopWhen = checkNotNull(condition, "stopWhen must not be null: leave it out");
     return this;
   }
 
@@ -338,12 +342,14 @@ public final class SHARNNTrainerBuilder {
     WorkingWeights.checkSize(this);
     checkArgument(
         precision != DataType.FLOAT16 || usesLamb(),
-        "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",
-        optimizerName());
+        "precision FLOAT16 works with Lamb alone, but the optimizer is %s: %s",
+        optimizerName(),
+        optimizer instanceof Lookahead ? LOOKAHEAD_IS_AN_OPTION : "use FLOAT32 with it");
     checkArgument(
         checkpoints == null || usesLamb(),
-        "checkpoints work with Lamb alone, but the optimizer is %s: DJL hides its moments",
-        optimizerName());
+        "checkpoints work with Lamb alone, but the optimizer is %s: %s",
+        optimizerName(),
+        optimizer instanceof Lookahead ? LOOKAHEAD_IS_AN_OPTION : "DJL hides its moments");
     return new SHARNNTrainer(this);
   }
 }

@@ -81,8 +81,9 @@ final class WorkingWeights implements AutoCloseable {
     DataType type = block.getParameters().get(0).getValue().getArray().getDataType();
     checkArgument(
         type == DataType.FLOAT32,
-        "a model to train must have FLOAT32 weights, for the optimizer to change, but has %s: for"
-            + " FLOAT16 set the trainer's precision",
+        "model %s must have FLOAT32 weights to be trained, but has %s: leave out Model.setDataType; what"
+            + " to compute in is the trainer's precision",
+        model.getName(),
         type);
     if (precision != DataType.FLOAT16) {
       return new WorkingWeights(model, model);

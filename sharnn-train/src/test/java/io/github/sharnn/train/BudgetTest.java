@@ -79,4 +79,13 @@ class BudgetTest {
       assertThat(run(model, corpus, Budget.steps(60)).last().step()).isEqualTo(60);
     }
   }
+
+  @Test
+  void refuses_a_time_beyond_any_run() {
+    Duration endless = Duration.ofSeconds(Long.MAX_VALUE);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Budget.time(endless))
+        .withMessageContaining("a budget of time must be at most 100 years, but is " + endless);
+    assertThat(Budget.time(Duration.ofDays(36_525)).unit()).isEqualTo(Budget.Unit.TIME);
+  }
 }

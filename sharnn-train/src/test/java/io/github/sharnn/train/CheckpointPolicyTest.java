@@ -139,4 +139,15 @@ class CheckpointPolicyTest {
         .isThrownBy(() -> CheckpointPolicy.in(run).resumeFrom(Path.of("elsewhere/checkpoint")))
         .withMessageContaining("is not in the run's folder");
   }
+
+  @Test
+  void refuses_a_folder_that_is_none() throws Exception {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> CheckpointPolicy.in(null))
+        .withMessage("the folder of checkpoints must not be null");
+    Path file = Files.createFile(folder.resolve("file"));
+    assertThatThrownBy(() -> fit(CheckpointPolicy.in(file), Budget.steps(1)))
+        .isInstanceOf(UncheckedIOException.class)
+        .hasMessageContaining(file + " is not a folder; name the one for the run's checkpoints");
+  }
 }

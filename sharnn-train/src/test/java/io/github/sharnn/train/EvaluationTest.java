@@ -2,6 +2,7 @@ package io.github.sharnn.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
@@ -171,6 +172,20 @@ class EvaluationTest {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Evaluation.of(model, part, 10, 16))
           .withMessageContaining("too short for 10 streams");
+    }
+  }
+
+  @Test
+  void refuses_a_model_without_weights() throws Exception {
+    Corpus.Part part = Tiny.part(folder, Tiny.text(203));
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      assertThatIllegalStateException()
+          .isThrownBy(() -> Evaluation.of(model, part, 1, 16))
+          .withMessageStartingWith("model tiny must have weights before it is evaluated");
+      assertThatIllegalStateException()
+          .isThrownBy(
+              () -> DynamicEvaluation.of(model, part, part, DynamicEvaluation.Settings.DEFAULT))
+          .withMessageStartingWith("model tiny must have weights before it is evaluated");
     }
   }
 }

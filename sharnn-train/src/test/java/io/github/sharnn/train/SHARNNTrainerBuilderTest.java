@@ -2,14 +2,18 @@ package io.github.sharnn.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
 import ai.djl.Model;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.core.Linear;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a trainer refuses, and how it says so. */
 class SHARNNTrainerBuilderTest {
@@ -99,6 +103,64 @@ class SHARNNTrainerBuilderTest {
                   .fit(small, Budget.steps(1))
                   .history())
           .hasSize(1);
+    }
+  }
+
+  /** It used to be seen in the first step, after the corpus was hashed. */
+  @Test
+  void refuses_null_where_an_option_has_no_such_value() {
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      SHARNNTrainerBuilder builder = Tiny.trainer(model);
+      assertThatNullPointerException()
+          .isThrownBy(() -> builder.learningRate(null))
+          .withMessage("learningRate must not be null: leave it out");
+      assertThatNullPointerException()
+          .isThrownBy(() -> builder.onStep(null))
+          .withMessage("onStep must not be null: leave it out");
+      assertThatNullPointerException()
+          .isThrownBy(() -> builder.stopWhen(null))
+          .withMessage("stopWhen must not be null: leave it out");
+      assertThatNullPointerException()
+          .isThrownBy(() -> Lamb.builder().optLearningRateTracker(null).build())
+          .withMessage("optLearningRateTracker must not be null");
+      assertThatNullPointerException()
+          .isThrownBy(() -> Lookahead.around(null, 5, 0.5f))
+          .withMessage("Lookahead's optimizer must not be null");
+    }
+  }
+
+  @Test
+  void says_how_to_have_lookahead_with_checkpoints_and_float16() {
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      SHARNNTrainerBuilder builder =
+          Tiny.trainer(model).optimizer(Lookahead.around(Lamb.builder().build(), 5, 0.5f));
+      builder.precision(DataType.FLOAT16);
+      assertThatIllegalArgumentException()
+          .isThrownBy(builder::build)
+          .withMessageContaining(
+              "the optimizer is Lookahead: give the one that it is around, and set")
+          .withMessageEndingWith("lookahead(steps, alpha)");
+      builder.precision(null).checkpoints(CheckpointPolicy.in(folder));
+      assertThatIllegalArgumentException()
+          .isThrownBy(builder::build)
+          .withMessageContaining(
+              "the optimizer is Lookahead: give the one that it is around, and set")
+          .withMessageEndingWith("lookahead(steps, alpha)");
+    }
+  }
+
+  /** FLOAT16 weights used to be trained as they were, whatever the precision said. */
+  @ParameterizedTest
+  @EnumSource(names = {"FLOAT16", "FLOAT64"})
+  void refuses_weights_of_another_type(DataType type) throws Exception {
+    Corpus corpus = Tiny.corpus(folder, 2000);
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      model.setDataType(type);
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Tiny.trainer(model).build().fit(corpus, Budget.steps(1)))
+          .withMessageContaining(
+              "model tiny must have FLOAT32 weights to be trained, but has " + type)
+          .withMessageContaining("leave out Model.setDataType");
     }
   }
 }
