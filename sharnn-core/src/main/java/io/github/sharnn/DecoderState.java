@@ -125,11 +125,10 @@ final class DecoderState {
         "the decoder has room for %s streams, and all are in use: remove one or give it more"
             + " capacity",
         filled.length);
-    checkArgument(
-        start.layers().size() == config.layers(),
-        "the state must be of %s layers, but has %s",
-        config.layers(),
-        start.layers().size());
+    start.check(config);
+    for (SHARNNState.Layer layer : start.layers()) {
+      layer.check(start.batchSize(), config.embeddingSize(), layer.hidden().getDataType());
+    }
     int remembered = remembered(start);
     if (streams == 0) {
       slot = remembered % slots;

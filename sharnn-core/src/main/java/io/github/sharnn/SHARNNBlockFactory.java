@@ -21,6 +21,9 @@ import java.util.Map;
  * <p>The argument {@code memoryLength}, if given, shortens the memory as {@link
  * SHARNN#withMemoryLength} does; {@code attention}, if {@code false}, leaves attention out as
  * {@link SHARNN#withoutAttention} does.
+ *
+ * <p>The model around the block is DJL's own: saved again, it leaves weights and config alone. What
+ * is to be saved with its vocabulary and {@code serving.properties}, load with {@link SHARNN#load}.
  */
 public final class SHARNNBlockFactory implements BlockFactory {
 

@@ -117,8 +117,7 @@ public final class SHARNNDecoder implements AutoCloseable {
    * much of the rings all others look at, until those are full.
    *
    * @param start the state of one stream, after its prompt or zero; of any floating type; copied
-   * @throws IllegalArgumentException if the state is of more than one stream, or of another number
-   *     of layers
+   * @throws IllegalArgumentException if the state is of more than one stream, or of another model
    * @throws IllegalStateException if there is no room for one more
    */
   public void add(SHARNNState start) {

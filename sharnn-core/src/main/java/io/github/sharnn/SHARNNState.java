@@ -215,12 +215,12 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
    * @param from the first stream
    * @param to the stream after the last
    * @return the state of streams {@code from} to {@code to - 1}
-   * @throws IllegalArgumentException unless {@code 0 <= from < to <= batchSize}
+   * @throws IllegalArgumentException unless {@code 0 <= from <= to <= batchSize}
    */
   public SHARNNState streams(long from, long to) {
     checkArgument(
-        0 <= from && from < to && to <= batchSize(),
-        "streams must be from 0 to the state's batchSize (%s), at least one, but are %s to %s",
+        0 <= from && from <= to && to <= batchSize(),
+        "streams must lie between 0 and the state's batchSize (%s), but are %s to %s",
         batchSize(),
         from,
         to);

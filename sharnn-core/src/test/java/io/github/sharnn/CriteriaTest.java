@@ -23,7 +23,12 @@ import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ModelNotFoundException;
 import ai.djl.repository.zoo.ZooModel;
 import ai.djl.translate.TranslateException;
+import io.github.sharnn.generate.GenerationBatch;
+import io.github.sharnn.generate.GenerationTranslator;
 import io.github.sharnn.generate.SHARNNGenerator;
+import io.github.sharnn.score.Score;
+import io.github.sharnn.score.Scorer;
+import io.github.sharnn.score.ScoringTranslator;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -334,5 +339,24 @@ class CriteriaTest {
     Repository broken =
         Repository.newInstance("models", temporary.resolve("models").toUri().toString());
     assertThat(broken.getResources().get(0).getArtifactId()).isEqualTo("models");
+  }
+
+  /** A ZooModel wraps the model that its Predictors run. */
+  @Test
+  void scores_and_generates_behind_a_predictor_of_its_own() throws Exception {
+    try (ZooModel<String, String> model = criteria(folder).build().loadModel()) {
+      Scorer scorer = Scorer.builder(model).build();
+      try (Predictor<String, Score> predictor = model.newPredictor(new ScoringTranslator(scorer))) {
+        assertThat(predictor.predict("hello")).isEqualTo(scorer.score("hello"));
+      }
+      SHARNNGenerator generator = SHARNNGenerator.builder(model).length(LENGTH).build();
+      try (Predictor<String, String> predictor =
+          model.newPredictor(new GenerationTranslator(generator))) {
+        assertThat(predictor.predict("hello")).isEqualTo(generated("hello"));
+      }
+      StringBuilder text = new StringBuilder();
+      GenerationBatch.of(model.getWrappedModel()).add(generator, "hello", text::append).run();
+      assertThat(text).hasToString(generated("hello"));
+    }
   }
 }

@@ -270,7 +270,11 @@ class SHARNNDecoderTest {
       SHARNN other = TestModels.initialized(TestModels.tiny().layers(1), manager, 5);
       assertThatThrownBy(() -> decoder.add(other.zeroState(manager, 1)))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("the state must be of 3 layers, but has 1");
+          .hasMessageContaining("must be of this model, 3 layers with attention in");
+      SHARNNConfig wide = model.config().toBuilder().embeddingSize(32).config();
+      assertThatThrownBy(() -> decoder.add(SHARNNState.zeros(wide, manager, 1, DataType.FLOAT32)))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("(batch, embeddingSize) = (1, 16), but have (1, 32)");
       decoder.add(model.zeroState(manager, 1));
       assertThatThrownBy(() -> decoder.add(model.zeroState(manager, 1)))
           .isInstanceOf(IllegalStateException.class)

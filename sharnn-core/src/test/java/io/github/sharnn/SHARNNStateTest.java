@@ -182,10 +182,10 @@ class SHARNNStateTest {
   void refuses_streams_that_it_has_not() {
     try (NDManager manager = NDManager.newBaseManager()) {
       SHARNNState state = SHARNNState.zeros(CONFIG, manager, 3, DataType.FLOAT32);
-      for (long[] range : new long[][] {{-1, 1}, {1, 4}, {2, 2}}) {
+      for (long[] range : new long[][] {{-1, 1}, {1, 4}, {2, 1}}) {
         assertThatThrownBy(() -> state.streams(range[0], range[1]))
             .isInstanceOf(IllegalArgumentException.class)
-            .hasMessageContaining("from 0 to the state's batchSize (3)")
+            .hasMessageContaining("between 0 and the state's batchSize (3)")
             .hasMessageContaining("but are %d to %d".formatted(range[0], range[1]));
       }
     }

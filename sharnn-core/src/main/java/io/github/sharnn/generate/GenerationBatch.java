@@ -145,8 +145,8 @@ public final class GenerationBatch {
   private GenerationBatch add(
       SHARNNGenerator options, byte[] prompt, SHARNNGenerator.ByteConsumer callback, Runnable end) {
     checkArgument(
-        options.model() == model,
-        "the generator's model (%s) must be the batch's (%s): one step serves all streams",
+        SHARNN.of(options.model()) == SHARNN.of(model),
+        "the generator's model (%s) must hold the same SHARNN as the batch's (%s): one step serves all streams",
         options.model().getName(),
         model.getName());
     waiting.add(new Stream(new DrawnTokens(options, prompt), callback, end));

@@ -6,6 +6,7 @@ import static com.google.common.base.Preconditions.checkNotNull;
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.NoBatchifyTranslator;
 import ai.djl.translate.TranslatorContext;
+import io.github.sharnn.SHARNN;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -38,7 +39,7 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
   /**
    * Creates a translator with a generator's options.
    *
-   * @param generator the generator; its model must be the Predictor's
+   * @param generator the generator; its model must be the Predictor's, or hold the same SHARNN
    */
   public GenerationTranslator(SHARNNGenerator generator) {
     this.generator = checkNotNull(generator, "generator must not be null");
@@ -56,8 +57,8 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
   @Override
   public NDList processInput(TranslatorContext ctx, String prompt) {
     checkArgument(
-        ctx.getModel() == generator.model(),
-        "the Predictor's model (%s) must be the generator's (%s): build the generator from it",
+        SHARNN.of(ctx.getModel()) == SHARNN.of(generator.model()), // a ZooModel wraps its model
+        "the Predictor's model (%s) must hold the same SHARNN as the generator's (%s): build the generator from it",
         ctx.getModel().getName(),
         generator.model().getName());
     GeneratedBytes bytes =

@@ -6,6 +6,7 @@ import static com.google.common.base.Preconditions.checkNotNull;
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.Translator;
 import ai.djl.translate.TranslatorContext;
+import io.github.sharnn.SHARNN;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
@@ -39,7 +40,7 @@ public final class ScoringTranslator implements Translator<String, Score> {
   /**
    * Creates a translator with a scorer's options, but for its batch size.
    *
-   * @param scorer the scorer; its model must be the Predictor's
+   * @param scorer the scorer; its model must be the Predictor's, or hold the same SHARNN
    */
   public ScoringTranslator(Scorer scorer) {
     this.scorer = checkNotNull(scorer, "scorer must not be null");
@@ -57,8 +58,8 @@ public final class ScoringTranslator implements Translator<String, Score> {
   @Override
   public NDList batchProcessInput(TranslatorContext ctx, List<String> texts) {
     checkArgument(
-        ctx.getModel() == scorer.model(),
-        "the Predictor's model (%s) must be the scorer's (%s): build the scorer from it",
+        SHARNN.of(ctx.getModel()) == SHARNN.of(scorer.model()), // a ZooModel wraps its model
+        "the Predictor's model (%s) must hold the same SHARNN as the scorer's (%s): build the scorer from it",
         ctx.getModel().getName(),
         scorer.model().getName());
     List<byte[]> bytes = texts.stream().map(text -> text.getBytes(StandardCharsets.UTF_8)).toList();

@@ -195,7 +195,8 @@ class GenerationBatchTest {
       GenerationBatch others = GenerationBatch.of(other);
       assertThatThrownBy(() -> others.add(generator, "a", piece -> {}))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("the generator's model (tiny) must be the batch's (other)");
+          .hasMessageContaining(
+              "the generator's model (tiny) must hold the same SHARNN as the batch's (other)");
     }
     String precision = "precision must be FLOAT16, FLOAT32 or FLOAT64, but is bfloat16";
     assertThatThrownBy(() -> batch.precision(DataType.BFLOAT16))

@@ -57,7 +57,7 @@ class GenerationTranslatorTest {
         Model other = TinyModel.of(TinyModel.builder())) {
       SHARNNGenerator generator = SHARNNGenerator.builder(model).build();
       try (var predictor = other.newPredictor(new GenerationTranslator(generator))) {
-        assertRejected(predictor, "a", "must be the generator's");
+        assertRejected(predictor, "a", "must hold the same SHARNN as the generator's");
       }
     }
   }

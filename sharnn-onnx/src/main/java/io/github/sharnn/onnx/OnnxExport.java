@@ -16,6 +16,7 @@ import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -75,6 +76,10 @@ public final class OnnxExport {
         "model %s must have weights before it is exported: train it or get it from SHARNN.load",
         model.getName());
     checkSize(block.parameterCount(), block.vocabulary().content().length);
+    if (Files.isDirectory(file)) {
+      throw new FileAlreadyExistsException(
+          file.toString(), null, "is a folder: name the file to write, such as model.onnx in it");
+    }
     ModelProto proto = build(block, model.getNDManager());
     Path unfinished = file.resolveSibling(file.getFileName() + ".part");
     try {

@@ -88,7 +88,9 @@ class OnnxExportTest {
     Path taken = Files.createDirectories(folder.resolve("taken/by/a/folder")).getParent();
     try (Model model = TestModels.golden("no-attention")) {
       OnnxExport.write(model, file);
-      assertThatThrownBy(() -> OnnxExport.write(model, taken)).isInstanceOf(IOException.class);
+      assertThatThrownBy(() -> OnnxExport.write(model, taken))
+          .isInstanceOf(IOException.class)
+          .hasMessage(taken + ": is a folder: name the file to write, such as model.onnx in it");
       try (OrtModel onnx = new OrtModel(file, 1)) {
         assertThat(onnx.metadata()).isNotEmpty();
       }

@@ -64,6 +64,14 @@ public final class SequenceCrossEntropy extends Loss {
   /** What is reported, which is never smoothed, and what gradients are of. */
   record Values(NDArray crossEntropy, NDArray objective) {}
 
+  /**
+   * Computes the loss.
+   *
+   * @param labels begin with the labels, as many as there are predictions
+   * @param predictions begin with logits {@code (B, T, V)} or log-probabilities {@code (B, T)}
+   * @return nats, without axes, FLOAT32 or the predictions' FLOAT64
+   * @throws IllegalArgumentException if the shapes are others
+   */
   @Override
   public NDArray evaluate(NDList labels, NDList predictions) {
     return values(labels, predictions).objective();
@@ -72,6 +80,7 @@ public final class SequenceCrossEntropy extends Loss {
   /** Both values from one softmax. */
   Values values(NDList labels, NDList predictions) {
     NDArray logits = predictions.head();
+    checkShapes(labels.head().getShape(), logits.getShape());
     if (logits.getShape().dimension() == 2) {
       check(labelSmoothing, true);
       NDArray loss = logits.mean().neg();
@@ -92,6 +101,20 @@ public final class SequenceCrossEntropy extends Loss {
     NDArray share = scalar(1 - labelSmoothing, loss);
     NDArray even = scalar(labelSmoothing, loss);
     return new Values(loss, loss.mul(share).sub(logProbabilities.mean().mul(even)));
+  }
+
+  /**
+   * DJL's loss takes the first labels where there are too few, and matrices of logits as they come.
+   */
+  private static void checkShapes(Shape labels, Shape predictions) {
+    int axes = predictions.dimension();
+    checkArgument(
+        (axes == 2 || axes == 3)
+            && labels.size() == predictions.size() / (axes == 2 ? 1 : predictions.get(2)),
+        "predictions must be logits (B, T, V) for labels (B, T), or of a model with splits their"
+            + " log-probabilities (B, T), but have the shape %s for labels %s",
+        predictions,
+        labels);
   }
 
   /** Not {@code mul(Number)}: its number may be garbage by the time of backward. */

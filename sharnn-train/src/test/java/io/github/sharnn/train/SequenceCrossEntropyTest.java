@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -169,5 +170,20 @@ class SequenceCrossEntropyTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new SequenceCrossEntropy(share))
         .withMessage("labelSmoothing must be at least 0 and below 1, but is " + share);
+  }
+
+  /** DJL's loss took these, and gave some number. */
+  @ParameterizedTest
+  @CsvSource({"3, 4, 5", "4, 4, 5", "2, 5, 0", "6, 0, 0"})
+  void refuses_predictions_of_other_shapes(long first, long second, long third) {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      long[] axes = LongStream.of(first, second, third).filter(size -> size > 0).toArray();
+      NDList predictions = new NDList(manager.zeros(new Shape(axes)));
+      NDList labels = new NDList(manager.zeros(new Shape(2, 4), DataType.INT64));
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> new SequenceCrossEntropy().evaluate(labels, predictions))
+          .withMessageContaining("predictions must be logits (B, T, V) for labels (B, T)")
+          .withMessageContaining("the shape " + new Shape(axes) + " for labels (2, 4)");
+    }
   }
 }
