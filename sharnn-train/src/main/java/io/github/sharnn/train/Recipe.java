@@ -173,14 +173,18 @@ public enum Recipe {
    * @param corpus what to train and validate on
    * @param stages at least one
    * @return the result of each stage
-   * @throws IllegalArgumentException if there is no stage, or the settings have an optimizer of
-   *     their own, or {@link SHARNNTrainer#fit} refuses them
+   * @throws IllegalArgumentException if there is no stage, or one without a learning rate, or the
+   *     settings have an optimizer of their own, or {@link SHARNNTrainer#fit} refuses them
    * @throws ai.djl.TrainingDivergedException if the loss or the gradients are no longer finite
    * @throws IllegalStateException at once if another {@code fit} is running in this process
    */
   public static List<FitResult> fit(
       SHARNNTrainerBuilder trainer, Corpus corpus, List<Stage> stages) {
     checkArgument(!stages.isEmpty(), "stages must not be empty");
+    checkArgument(
+        stages.stream().allMatch(stage -> stage.learningRate() != null),
+        "each stage must have a learning rate, but one has none: where a run had a tracker of its own,"
+            + " go on with it in SHARNNTrainer.fit");
     checkArgument(
         trainer.optimizer == null,
         "stages set the learning rate of Lamb, but the optimizer is %s: call fit of the trainer"

@@ -21,10 +21,6 @@ import java.util.function.LongUnaryOperator;
 public final class SHARNNTrainerBuilder {
 
   static final double ZERO_STATE = 0.01;
-
-  private static final String LOOKAHEAD_IS_AN_OPTION =
-      "give the one that it is around, and set lookahead(steps, alpha)";
-
   final Model model;
   int batchSize = 16;
   int sequenceLength = 1024;
@@ -309,7 +305,8 @@ public final class SHARNNTrainerBuilder {
   }
 
   String optimizerName() {
-    return optimizer == null ? "Lamb" : optimizer.getClass().getSimpleName();
+    String name = optimizer == null ? "Lamb" : optimizer.getClass().getSimpleName();
+    return optimizer instanceof Lookahead ? name + " (set lookahead(steps, alpha) instead)" : name;
   }
 
   /**
@@ -342,14 +339,12 @@ public final class SHARNNTrainerBuilder {
     WorkingWeights.checkSize(this);
     checkArgument(
         precision != DataType.FLOAT16 || usesLamb(),
-        "precision FLOAT16 works with Lamb alone, but the optimizer is %s: %s",
-        optimizerName(),
-        optimizer instanceof Lookahead ? LOOKAHEAD_IS_AN_OPTION : "use FLOAT32 with it");
+        "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",
+        optimizerName());
     checkArgument(
         checkpoints == null || usesLamb(),
-        "checkpoints work with Lamb alone, but the optimizer is %s: %s",
-        optimizerName(),
-        optimizer instanceof Lookahead ? LOOKAHEAD_IS_AN_OPTION : "DJL hides its moments");
+        "checkpoints work with Lamb alone, but the optimizer is %s: DJL hides its moments",
+        optimizerName());
     return new SHARNNTrainer(this);
   }
 }

@@ -124,6 +124,10 @@ class RecipeTest {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Recipe.fit(trainer(model), corpus, List.of()))
           .withMessage("stages must not be empty");
+      List<Recipe.Stage> without = List.of(new Recipe.Stage(null, Budget.steps(1)));
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Recipe.fit(trainer(model), corpus, without))
+          .withMessageContaining("each stage must have a learning rate, but one has none");
       SHARNNTrainerBuilder adam = trainer(model).optimizer(Adam.builder().build());
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Recipe.fit(adam, corpus, Recipe.SMALL.stages()))
