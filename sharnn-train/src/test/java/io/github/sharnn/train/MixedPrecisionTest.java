@@ -11,13 +11,11 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
-import ai.djl.nn.Parameter;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.training.optimizer.Optimizer;
-import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.SHARNN;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
@@ -318,34 +316,5 @@ class MixedPrecisionTest {
               () -> trainer(model, DataType.FLOAT16).optimizer(Optimizer.adamW().build()).build())
           .withMessageContaining("FLOAT16 works with Lamb alone, but the optimizer is AdamW");
     }
-  }
-
-  /** In FLOAT16 the copy that computes is frozen too; a loaded model's trainer thaws nothing. */
-  @ParameterizedTest
-  @EnumSource(names = {"FLOAT16", "FLOAT32"})
-  void leaves_frozen_parameters_as_they_are(DataType precision) throws Exception {
-    try (Model model = Tiny.model(Tiny.sharnn(), 3)) {
-      model.save(folder.resolve("model"), null);
-    }
-    try (Model model = SHARNN.load(folder.resolve("model"))) {
-      Block block = model.getBlock();
-      block.freezeParameters(true, parameter -> parameter.getName().equals("embedding"));
-      Map<String, float[]> before = new LinkedHashMap<>();
-      block.getParameters().forEach(p -> before.put(p.getKey(), values(p.getValue())));
-      trainer(model, precision)
-          .learningRate(Tracker.fixed(0.01f))
-          .build()
-          .fit(corpus, Budget.steps(2));
-      for (var parameter : block.getParameters()) {
-        boolean same = Arrays.equals(values(parameter.getValue()), before.get(parameter.getKey()));
-        assertThat(same)
-            .as(parameter.getKey())
-            .isEqualTo(parameter.getValue().getName().equals("embedding"));
-      }
-    }
-  }
-
-  private static float[] values(Parameter parameter) {
-    return parameter.getArray().toFloatArray();
   }
 }
