@@ -8,6 +8,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.ndarray.types.SparseFormat;
@@ -217,8 +218,25 @@ public final class SHARNN extends AbstractBlock {
     Inputs.checkTokens(tokens, config.vocabularySize());
     state.check(config);
     return training
-        ? compute(parameterStore, tokens, labels, state, true)
-        : NoGradient.call(() -> compute(parameterStore, tokens, labels, state, false));
+        ? compute(parameterStore, tokens, labels, state, true, false)
+        : NoGradient.call(() -> compute(parameterStore, tokens, labels, state, false, false));
+  }
+
+  /**
+   * Runs a segment of a prompt: logits are computed after its last token alone, which with many
+   * tokens is most of the work saved.
+   *
+   * @param parameterStore where the weights are
+   * @param tokens {@code (B, T)}, each in [0, V)
+   * @param state the state before the segment
+   * @return the output of all tokens, logits {@code (B, 1, V)} and the next state
+   * @throws IllegalArgumentException as {@link #forward(ParameterStore, NDArray, SHARNNState,
+   *     boolean)}
+   */
+  public Output prefill(ParameterStore parameterStore, NDArray tokens, SHARNNState state) {
+    Inputs.checkTokens(tokens, config.vocabularySize());
+    state.check(config);
+    return NoGradient.call(() -> compute(parameterStore, tokens, null, state, false, true));
   }
 
   private Output compute(
@@ -226,7 +244,8 @@ public final class SHARNN extends AbstractBlock {
       NDArray tokens,
       NDList labels,
       SHARNNState state,
-      boolean training) {
+      boolean training,
+      boolean lastAlone) {
     Device device = tokens.getDevice();
     NDArray table = parameterStore.getValue(embedding, device, training);
     // time first from here on, as cuDNN's LSTM wants it: transposing each layer's input costs more
@@ -243,9 +262,10 @@ public final class SHARNN extends AbstractBlock {
       next.add(output.state());
     }
 
+    NDArray predicting = lastAlone ? h.get(new NDIndex("-1:")) : h; // (T, B, C) -> (1, B, C)
     return new Output(
         h.transpose(1, 0, 2), // (T, B, C) -> (B, T, C)
-        outputLayer.forward(parameterStore, h, table, labels, training),
+        outputLayer.forward(parameterStore, predicting, table, labels, training),
         new SHARNNState(next));
   }
 

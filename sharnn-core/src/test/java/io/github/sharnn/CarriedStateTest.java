@@ -4,6 +4,7 @@ import static io.github.sharnn.TestModels.initialized;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.training.ParameterStore;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -35,6 +36,23 @@ class CarriedStateTest extends SeededModels {
     NDArrayAssert.assertThat(first.logits().concat(second.logits(), 1))
         .isCloseTo(whole.logits(), 1e-5);
     BlockChecks.assertThatStatesAgree(second.state(), whole.state(), 1e-5);
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
+  void reads_a_prompt_to_the_same_state_and_the_last_logits(int seed) {
+    SHARNN model = initialized(TestModels.vary(seed), manager, seed);
+    Random random = new Random(seed);
+    int time = 1 + random.nextInt(model.config().memoryLength());
+    SHARNNState state = TestModels.carriedState(model, manager, random, 2, random.nextInt(4));
+    NDArray tokens = TestModels.tokens(manager, random, 2, time);
+    SHARNN.Output whole = TestModels.forward(model, manager, tokens, state);
+    SHARNN.Output prompt = model.prefill(new ParameterStore(manager, false), tokens, state);
+    NDArrayAssert.assertThat(prompt.logits())
+        .hasShape(2, 1, model.config().vocabularySize())
+        .isCloseTo(whole.logits().get(":, -1:"), 1e-6);
+    NDArrayAssert.assertThat(prompt.output()).isExactly(whole.output());
+    BlockChecks.assertThatStatesAgree(prompt.state(), whole.state(), 0);
   }
 
   @ParameterizedTest

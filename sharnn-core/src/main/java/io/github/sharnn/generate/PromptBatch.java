@@ -46,10 +46,9 @@ final class PromptBatch implements AutoCloseable {
   List<Result> read() {
     List<Result> shortestFirst = new ArrayList<>();
     SHARNNState state = model.zeroState(manager, prompts.size());
-    int segmentLength = TokenLoop.segmentLength(model.config());
     int from = 0;
     for (int rows = prompts.size(); rows > 0; rows = longerThan(from)) {
-      int most = Math.max(segmentLength / rows, 1); // bounds the activations
+      int most = Math.max(TokenLoop.SEGMENT_LENGTH / rows, 1); // bounds the activations
       int to = Math.min(from + most, prompts.get(rows - 1).length);
       state = read(state, rows, from, to, shortestFirst);
       from = to;
@@ -74,10 +73,10 @@ final class PromptBatch implements AutoCloseable {
               .asLongStream()
               .toArray();
       NDArray input = segment.create(tokens, new Shape(rows, to - from));
-      SHARNN.Output output = model.forward(parameterStore, input, state, false);
+      SHARNN.Output output = model.prefill(parameterStore, input, state); // logits (B, 1, V)
       int left = longerThan(to);
       for (int row = rows - 1; row >= left; row--) {
-        NDArray logits = output.logits().get(new NDIndex("{}, -1", row)); // (B, T, V) -> (V)
+        NDArray logits = output.logits().get(new NDIndex("{}, -1", row)); // (B, 1, V) -> (V)
         shortestFirst.add(
             new Result(
                 logits.toType(DataType.FLOAT32, false).toFloatArray(),

@@ -23,7 +23,7 @@ import java.util.Arrays;
  */
 final class TokenLoop implements AutoCloseable {
 
-  private static final int SEGMENT_LENGTH = 1024; // tokens; bounds the prompt's activations
+  static final int SEGMENT_LENGTH = 1024; // tokens; bounds the prompt's activations
   private static final int MOST_LOGITS = 1 << 26; // 256 MiB at once, and as much for each use
 
   private final SHARNN model;
@@ -43,7 +43,10 @@ final class TokenLoop implements AutoCloseable {
     state = model.zeroState(manager, 1);
   }
 
-  /** How many tokens of prompts are read at once: fewer where the vocabulary is large. */
+  /**
+   * How many tokens of a prompt are read at once: fewer where the vocabulary is large, since a
+   * Predictor computes logits after all tokens of the last segment.
+   */
   static int segmentLength(SHARNNConfig config) {
     return Math.max(Math.min(SEGMENT_LENGTH, MOST_LOGITS / config.vocabularySize()), 1);
   }
@@ -74,12 +77,19 @@ final class TokenLoop implements AutoCloseable {
     return new NDList(segment.create(tokens, new Shape(1, tokens.length))).addAll(state.toNDList());
   }
 
-  /** Runs the model: {@code [logits (1, T, V), state...]}. */
+  /** Runs the model: {@code [logits (1, 1, V), state...]}. */
   NDList forward(NDList inputs) {
-    return model.forward(parameterStore, inputs, false);
+    SHARNNState before = SHARNNState.fromNDList(model.config(), inputs.subNDList(1));
+    SHARNN.Output output = model.prefill(parameterStore, inputs.head(), before);
+    return new NDList(output.logits()).addAll(output.state().toNDList());
   }
 
-  /** Keeps the state, frees the rest and returns the V logits after the last token. */
+  /**
+   * Keeps the state, frees the rest and returns the V logits after the last token.
+   *
+   * @param outputs {@link #forward}'s, or those of the block itself, {@code [logits (1, T, V),
+   *     state...]}
+   */
   float[] accept(NDList outputs) {
     NDArray last = outputs.head().get(new NDIndex(":, -1, :")); // (1, T, V) -> (1, V)
     float[] logits = last.toType(DataType.FLOAT32, false).toFloatArray();
