@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-jar=sharnn-examples/target/sharnn.jar
+jar=sharnn-cli/target/sharnn.jar
 text=$work/text
 head -c 20000 sharnn-core/src/main/java/io/github/sharnn/SHARNN.java >"$text"
 small="--embedding-size 64 --boom-size 256 --memory-length 64 --batch-size 4 --sequence-length 32"

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
+import io.github.sharnn.engine.InferenceMode;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -27,7 +28,7 @@ final class BackOff {
       for (int layer : model.config().attentionLayers()) {
         SingleHeadAttention attention = model.blocks.get(layer).attention;
         NDArray scale =
-            NoGradient.call(
+            InferenceMode.call(
                 () -> attention.valueScale(parameterStore, scratch, scratch.getDevice(), false));
         weights.put("blocks." + layer + ".attn.vs", scale);
       }

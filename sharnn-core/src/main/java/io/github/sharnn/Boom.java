@@ -14,7 +14,11 @@ import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
-import io.github.sharnn.torchscript.Operators;
+import io.github.sharnn.engine.Constants;
+import io.github.sharnn.engine.DropoutMask;
+import io.github.sharnn.engine.Initializers;
+import io.github.sharnn.engine.Inputs;
+import io.github.sharnn.engine.Operators;
 import java.util.Map;
 
 /**
@@ -34,10 +38,10 @@ import java.util.Map;
 public final class Boom extends AbstractBlock {
 
   private static final byte VERSION = 1;
-  static final float GELU_SLOPE = 1.702f;
+  public static final float GELU_SLOPE = 1.702f;
 
   final Linear linear1;
-  final Linear linear2; // null with the shortcut
+  public final Linear linear2; // null with the shortcut
   private final int embeddingSize;
   private final float dropout;
 
@@ -131,7 +135,7 @@ public final class Boom extends AbstractBlock {
       if (linear2 == null) {
         u = u.sum(new int[] {2}); // (B, T, H/C, C) -> (B, T, C)
       }
-      u = u.mul(Scalars.of(1 / GELU_SLOPE, u));
+      u = u.mul(Constants.of(1 / GELU_SLOPE, u));
       NDScope.unregister(u);
       return u;
     }
@@ -139,7 +143,7 @@ public final class Boom extends AbstractBlock {
 
   /** {@code 1.702 (W1 x + b1)}. In training the weights are scaled: there are fewer of them. */
   private static NDArray sloped(NDArray x, NDArray weight, NDArray bias, boolean training) {
-    NDArray slope = Scalars.of(GELU_SLOPE, x);
+    NDArray slope = Constants.of(GELU_SLOPE, x);
     return training
         ? Linear.linear(x, weight.mul(slope), bias.mul(slope)).singletonOrThrow()
         : Linear.linear(x, weight, bias).singletonOrThrow().mul(slope);

@@ -16,6 +16,10 @@ import ai.djl.nn.norm.LayerNorm;
 import ai.djl.nn.recurrent.LSTM;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import io.github.sharnn.engine.DropoutMask;
+import io.github.sharnn.engine.Initializers;
+import io.github.sharnn.engine.Inputs;
+import io.github.sharnn.engine.WeightDrop;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.util.List;
@@ -49,7 +53,7 @@ import java.util.List;
  */
 public final class SHABlock extends AbstractBlock {
 
-  static final float NORM_EPSILON = 1e-12f;
+  public static final float NORM_EPSILON = 1e-12f;
 
   private static final byte VERSION = 1;
 
@@ -60,10 +64,10 @@ public final class SHABlock extends AbstractBlock {
   final LSTM lstm;
   final LayerNorm memoryNorm; // null without attention
   final LayerNorm midNorm; // null without attention, unless that was dropped after training
-  final SingleHeadAttention attention; // null without attention
+  public final SingleHeadAttention attention; // null without attention
   final LayerNorm boomInputNorm;
   final LayerNorm boomResidualNorm;
-  final Boom boom;
+  public final Boom boom;
   private final SHARNNConfig config;
 
   private SHABlock(SHARNNConfig config, int layer) {

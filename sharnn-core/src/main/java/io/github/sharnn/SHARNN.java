@@ -18,6 +18,12 @@ import ai.djl.nn.core.Embedding;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import com.google.common.collect.ObjectArrays;
+import io.github.sharnn.engine.Devices;
+import io.github.sharnn.engine.DropoutMask;
+import io.github.sharnn.engine.InferenceMode;
+import io.github.sharnn.engine.Initializers;
+import io.github.sharnn.engine.Inputs;
+import io.github.sharnn.softmax.OutputLayer;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
@@ -75,10 +81,10 @@ public final class SHARNN extends AbstractBlock {
   public static final String CONFIG_PROPERTY = "sharnn.config";
 
   private static final byte VERSION = 1;
-  static final String ENGINE = "PyTorch";
+  public static final String ENGINE = "PyTorch";
 
-  final Parameter embedding;
-  final List<SHABlock> blocks;
+  public final Parameter embedding;
+  public final List<SHABlock> blocks;
   final OutputLayer outputLayer;
   private final SHARNNConfig config;
   private final TextVocabulary vocabulary;
@@ -202,8 +208,9 @@ public final class SHARNN extends AbstractBlock {
    *
    * @param parameterStore where the weights are
    * @param tokens {@code (B, T)}, each in [0, V)
-   * @param labels {@code (B, T)}, each in [0, V), with what {@link SplitLabels} adds; a GPU is
-   *     waited for where that is missing. Null for none
+   * @param labels {@code (B, T)}, each in [0, V), with what {@link
+   *     io.github.sharnn.softmax.ClusterLabels} adds; a GPU is waited for where that is missing.
+   *     Null for none
    * @param state the state before the segment
    * @param training whether dropout is on and gradients flow into the weights
    * @return the output, logits or the labels' log-probabilities, and the next state
@@ -219,7 +226,7 @@ public final class SHARNN extends AbstractBlock {
     state.check(config);
     return training
         ? compute(parameterStore, tokens, labels, state, true, false)
-        : NoGradient.call(() -> compute(parameterStore, tokens, labels, state, false, false));
+        : InferenceMode.call(() -> compute(parameterStore, tokens, labels, state, false, false));
   }
 
   /**
@@ -236,7 +243,7 @@ public final class SHARNN extends AbstractBlock {
   public Output prefill(ParameterStore parameterStore, NDArray tokens, SHARNNState state) {
     Inputs.checkTokens(tokens, config.vocabularySize());
     state.check(config);
-    return NoGradient.call(() -> compute(parameterStore, tokens, null, state, false, true));
+    return InferenceMode.call(() -> compute(parameterStore, tokens, null, state, false, true));
   }
 
   private Output compute(

@@ -8,6 +8,7 @@ import ai.djl.MalformedModelException;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.training.Trainer;
 import ai.djl.training.TrainingConfig;
+import io.github.sharnn.engine.Devices;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -19,11 +20,11 @@ import java.util.stream.Stream;
 /**
  * A DJL model that does what DJL's own for PyTorch does, and leaves its vocabulary and {@code
  * serving.properties} in the folder that it is saved to. By that file DJL's {@code Criteria} and
- * DJL Serving find {@link SHARNNBlockFactory} and the translator of a folder.
+ * DJL Serving find {@link io.github.sharnn.zoo.SHARNNBlockFactory} and the translator of a folder.
  */
-final class SHARNNModel extends BaseModel {
+public final class SHARNNModel extends BaseModel {
 
-  static final String SERVING_PROPERTIES = "serving.properties";
+  public static final String SERVING_PROPERTIES = "serving.properties";
 
   /** Creates a model without a block; null is DJL's default device. */
   SHARNNModel(String name, Device device) {

@@ -41,7 +41,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
     }
 
     /** Checks that activations of {@code (.., B, C)} may go on from here. */
-    void check(long batchSize, long embeddingSize, DataType dataType) {
+    public void check(long batchSize, long embeddingSize, DataType dataType) {
       checkArgument(
           hidden.getShape().equals(new Shape(batchSize, embeddingSize))
               && cell.getShape().equals(hidden.getShape()),
@@ -261,7 +261,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /** Checks that this is the state of such a model; each block checks its shapes. */
-  void check(SHARNNConfig config) {
+  public void check(SHARNNConfig config) {
     checkArgument(
         layers.size() == config.layers() && withMemory().equals(config.attentionLayers()),
         "the state must be of this model, %s layers with attention in %s, but is of %s layers with"

@@ -12,6 +12,8 @@ import ai.djl.nn.Parameter;
 import ai.djl.nn.ParameterList;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
+import io.github.sharnn.io.Safetensors;
+import io.github.sharnn.softmax.OutputLayer;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;

@@ -17,7 +17,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** Finds and reads the model in a folder that DJL's {@link Model#save} wrote. */
-final class SavedModel {
+public final class SavedModel {
 
   /** Keeps DJL from reading, with its own reader, weights that are there already. */
   static final Map<String, String> WITHOUT_WEIGHTS = Map.of("hasParameter", "false");
@@ -47,7 +47,7 @@ final class SavedModel {
   }
 
   /** Reads the block of a file into a model, and backs off. */
-  static SHARNN read(Path file, Model model, UnaryOperator<SHARNN> backOff)
+  public static SHARNN read(Path file, Model model, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {
     SHARNN block = backOff.apply(SavedModelFile.read(file, model));
     model.setProperty(SHARNN.CONFIG_PROPERTY, block.config().toJson());
@@ -55,7 +55,7 @@ final class SavedModel {
   }
 
   /** The file that DJL would load. */
-  static Path newestFile(Path folder) throws IOException {
+  public static Path newestFile(Path folder) throws IOException {
     if (!Files.isDirectory(folder)) {
       throw new NotDirectoryException(
           folder + " is not a folder; name the folder that the model was saved to");

@@ -18,6 +18,10 @@ import ai.djl.nn.norm.LayerNorm;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
+import io.github.sharnn.engine.Constants;
+import io.github.sharnn.engine.DropoutMask;
+import io.github.sharnn.engine.Initializers;
+import io.github.sharnn.engine.Inputs;
 import java.util.List;
 import java.util.Map;
 
@@ -196,16 +200,16 @@ public final class SingleHeadAttention extends AbstractBlock {
   }
 
   /** {@code sigmoid(qs) * sigmoid(ks) / sqrt(C)}: {@code (C)}. */
-  NDArray queryScale(
+  public NDArray queryScale(
       ParameterStore parameterStore, NDManager manager, Device device, boolean training) {
     NDArray qs = sigmoid(parameterStore.getValue(queryScale, device, training), manager);
     NDArray ks = sigmoid(parameterStore.getValue(keyScale, device, training), manager);
-    NDArray root = Scalars.of((float) (1 / Math.sqrt(embeddingSize)), qs);
+    NDArray root = Constants.of((float) (1 / Math.sqrt(embeddingSize)), qs);
     return qs.mul(ks).mul(root).reshape(embeddingSize); // (1, 1, C) -> (C)
   }
 
   /** {@code overparam(sigmoid(vs))}, or {@code vs} itself once collapsed: {@code (1, 1, C)}. */
-  NDArray valueScale(
+  public NDArray valueScale(
       ParameterStore parameterStore, NDManager manager, Device device, boolean training) {
     NDArray vs = parameterStore.getValue(valueScale, device, training);
     if (overparam == null) {

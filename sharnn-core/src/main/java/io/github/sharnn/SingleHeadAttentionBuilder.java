@@ -2,6 +2,8 @@ package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import io.github.sharnn.engine.DropoutMask;
+
 /** Options of a {@link SingleHeadAttention}. */
 public final class SingleHeadAttentionBuilder {
 

@@ -14,14 +14,14 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 /** Tiny models with weights that hide nothing: no scale, bias or norm is at its first value. */
-final class TestModels {
+public final class TestModels {
 
-  static final int VOCABULARY = 29;
+  public static final int VOCABULARY = 29;
   static final int SIZE = 16;
 
   private TestModels() {}
 
-  static SHARNNBuilder tiny() {
+  public static SHARNNBuilder tiny() {
     return SHARNN
         .builder()
         .vocabularySize(VOCABULARY)
@@ -33,7 +33,7 @@ final class TestModels {
   }
 
   /** A shape that varies with the seed: depth, attention (none, all, some), window, splits. */
-  static SHARNNBuilder vary(int seed) {
+  public static SHARNNBuilder vary(int seed) {
     Random random = new Random(seed);
     int layers = 1 + random.nextInt(3);
     int[] attention =
@@ -58,7 +58,7 @@ final class TestModels {
     return random.ints(1, VOCABULARY).distinct().limit(tails).sorted().toArray();
   }
 
-  static SHARNN initialized(SHARNNBuilder builder, NDManager manager, int seed) {
+  public static SHARNN initialized(SHARNNBuilder builder, NDManager manager, int seed) {
     return initialized(builder.build(), manager, DataType.FLOAT32, seed, new Shape(1, 1));
   }
 
@@ -70,7 +70,7 @@ final class TestModels {
     return model;
   }
 
-  static <B extends Block> B initialized(
+  public static <B extends Block> B initialized(
       B block, NDManager manager, DataType dataType, int seed, Shape... inputShapes) {
     block.initialize(manager, dataType, inputShapes);
     Random random = new Random(seed);
@@ -91,7 +91,7 @@ final class TestModels {
     }
   }
 
-  static NDArray tokens(NDManager manager, Random random, int batch, int time) {
+  public static NDArray tokens(NDManager manager, Random random, int batch, int time) {
     long[] ids =
         LongStream.generate(() -> random.nextInt(VOCABULARY)).limit((long) batch * time).toArray();
     return manager.create(ids, new Shape(batch, time));
@@ -104,7 +104,7 @@ final class TestModels {
     return manager.create(values, shape).toType(dataType, false);
   }
 
-  static SHARNNState zeros(SHARNN model, NDManager manager, int batch) {
+  public static SHARNNState zeros(SHARNN model, NDManager manager, int batch) {
     return SHARNNState.zeros(model.config(), manager, batch, DataType.FLOAT32);
   }
 
@@ -123,7 +123,7 @@ final class TestModels {
     return forward(model, manager, tokens, state).state();
   }
 
-  static NDArray logits(SHARNN model, NDManager manager, NDArray tokens) {
+  public static NDArray logits(SHARNN model, NDManager manager, NDArray tokens) {
     return model
         .forward(new ParameterStore(manager, false), new NDList(tokens), false)
         .singletonOrThrow();

@@ -24,7 +24,7 @@ import java.util.function.Function;
  * temperature}, {@code topK}, {@code topP}, {@code minP}, {@code repetitionPenalty}, {@code
  * repetitionWindow}, {@code seed} and {@code stop}. They come from {@code serving.properties} or,
  * before that, from {@code Criteria.builder().optArgument("temperature", "0.7")}. Two more, {@code
- * memoryLength} and {@code attention}, are {@link io.github.sharnn.SHARNNBlockFactory}'s.
+ * memoryLength} and {@code attention}, are {@link io.github.sharnn.zoo.SHARNNBlockFactory}'s.
  */
 public final class GenerationTranslatorFactory implements TranslatorFactory {
 

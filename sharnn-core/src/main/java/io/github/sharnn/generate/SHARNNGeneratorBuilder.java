@@ -6,7 +6,7 @@ import static com.google.common.base.Preconditions.checkNotNull;
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNDecoder;
+import io.github.sharnn.decode.SHARNNDecoder;
 import io.github.sharnn.vocabulary.TextVocabulary;
 
 /** Options of a {@link SHARNNGenerator}. */

@@ -9,8 +9,8 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
-import io.github.sharnn.SHARNNDecoder;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.decode.SHARNNDecoder;
 import java.util.Arrays;
 
 /**

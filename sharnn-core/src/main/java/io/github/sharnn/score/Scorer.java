@@ -31,7 +31,7 @@ import java.util.function.Consumer;
  * last line ends with {@code <eos>} also where its newline is missing. Every token is scored. The
  * model knows no beginning of a text, so the first token is predicted from a zero state and the
  * byte given as {@code context}, a newline unless set: a text's score is that of a first line.
- * {@code io.github.sharnn.train.Evaluation} leaves a first token out.
+ * {@code io.github.sharnn.train.evaluate.Evaluation} leaves a first token out.
  *
  * <p>A segment starts with at most {@code memoryLength - segmentLength} remembered positions,
  * whatever its own length. So a text's score depends neither on the other texts of its batch (but

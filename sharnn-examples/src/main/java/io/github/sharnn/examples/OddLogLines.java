@@ -2,12 +2,13 @@ package io.github.sharnn.examples;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.cli.progress.ProgressLine;
 import io.github.sharnn.score.Score;
 import io.github.sharnn.score.Scorer;
 import io.github.sharnn.train.Budget;
-import io.github.sharnn.train.Corpus;
-import io.github.sharnn.train.LearningRateSchedule;
 import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.optim.LearningRateSchedule;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -2,13 +2,15 @@ package io.github.sharnn.examples;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.cli.Novel;
+import io.github.sharnn.cli.progress.ProgressLine;
 import io.github.sharnn.generate.SHARNNGenerator;
 import io.github.sharnn.train.Budget;
-import io.github.sharnn.train.Corpus;
-import io.github.sharnn.train.Evaluation;
 import io.github.sharnn.train.FitResult;
-import io.github.sharnn.train.LearningRateSchedule;
 import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.evaluate.Evaluation;
+import io.github.sharnn.train.optim.LearningRateSchedule;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -79,7 +81,7 @@ public final class Quickstart {
       System.out.printf(
           "%n%nThe model is in %s. More from it:%n"
               + "  mvn -q -B package -DskipTests%n"
-              + "  java -jar sharnn-examples/target/sharnn.jar generate %s --prompt \"Nell \"%n",
+              + "  java -jar sharnn-cli/target/sharnn.jar generate %s --prompt \"Nell \"%n",
           folder, folder);
     }
   }

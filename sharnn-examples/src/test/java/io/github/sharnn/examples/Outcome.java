@@ -1,5 +1,6 @@
 package io.github.sharnn.examples;
 
+import io.github.sharnn.cli.Sharnn;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;

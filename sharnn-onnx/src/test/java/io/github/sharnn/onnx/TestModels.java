@@ -20,13 +20,13 @@ import java.util.Random;
 import java.util.stream.StreamSupport;
 
 /** The golden models, and others of their size for the options that those leave out. */
-final class TestModels {
+public final class TestModels {
 
   static final Path GOLDEN = Path.of("../sharnn-core/src/test/resources/golden");
 
   private TestModels() {}
 
-  static SHARNNBuilder tiny() {
+  public static SHARNNBuilder tiny() {
     return SHARNN
         .builder()
         .vocabularySize(29)
@@ -83,7 +83,8 @@ final class TestModels {
     return model;
   }
 
-  static NDArray tokens(NDManager manager, Random random, int batch, int time, int vocabulary) {
+  public static NDArray tokens(
+      NDManager manager, Random random, int batch, int time, int vocabulary) {
     long[] values = random.longs((long) batch * time, 0, vocabulary).toArray();
     return manager.create(values, new Shape(batch, time));
   }

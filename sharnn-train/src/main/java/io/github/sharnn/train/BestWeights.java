@@ -7,13 +7,14 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.nn.Parameter;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SafetensorsWeights;
+import io.github.sharnn.train.checkpoint.Checkpoint;
 import java.io.IOException;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** A copy of a block's weights in the host's memory, taken whenever validation has improved. */
-final class BestWeights implements AutoCloseable {
+public final class BestWeights implements AutoCloseable {
 
   private final Map<String, Parameter> parameters;
   private final NDManager manager;
@@ -68,7 +69,7 @@ final class BestWeights implements AutoCloseable {
   }
 
   /** DJL's {@code toDevice} gives an alias where the device is the same, even if asked to copy. */
-  static NDArray copyToHost(NDArray array) {
+  public static NDArray copyToHost(NDArray array) {
     return array.getDevice().equals(Device.cpu())
         ? array.duplicate()
         : array.toDevice(Device.cpu(), true);

@@ -5,6 +5,9 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.step.SoleTraining;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -217,7 +220,7 @@ public enum Recipe {
       for (int i = results.size(); i < stages.size(); i++) {
         trainer.learningRate(stages.get(i).learningRate());
         FitResult result =
-            TrainingRun.fit(
+            TrainingLoop.fit(
                 trainer,
                 corpus,
                 new StageContext(stages, i, evaluations, i == 0 ? null : best, checkpoints));

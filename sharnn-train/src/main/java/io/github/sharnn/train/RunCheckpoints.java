@@ -5,6 +5,14 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.checkpoint.CheckpointPolicy;
+import io.github.sharnn.train.checkpoint.CheckpointWriter;
+import io.github.sharnn.train.checkpoint.DamagedCheckpointException;
+import io.github.sharnn.train.checkpoint.RunFolder;
+import io.github.sharnn.train.checkpoint.TrainingRecord;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.data.StreamDataset;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -235,7 +243,8 @@ final class RunCheckpoints implements AutoCloseable {
    * @param step the last one before that which diverged
    * @throws TrainingDivergedException if there is none, or the policy's rollbacks are used up
    */
-  Checkpoint goodAfter(TrainingDivergedException e, DivergenceWatch watch, int stage, long step) {
+  Checkpoint goodAfter(
+      TrainingDivergedException e, DivergenceDetector watch, int stage, long step) {
     int rollbacks = watch.rollbacks();
     Checkpoint good = lastGood(stage, step + 1 - watch.save().skipped()).orElse(null);
     if (good != null && rollbacks < policy.rollbacks()) {
@@ -262,7 +271,7 @@ final class RunCheckpoints implements AutoCloseable {
         try {
           Checkpoint checkpoint = Checkpoint.read(all.get(i));
           if (checkpoint.stage() == stage
-              && DivergenceWatch.healthy(checkpoint.training().watch())) {
+              && DivergenceDetector.healthy(checkpoint.training().watch())) {
             good = checkpoint;
           }
         } catch (DamagedCheckpointException e) {

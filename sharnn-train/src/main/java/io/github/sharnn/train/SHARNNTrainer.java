@@ -2,13 +2,15 @@ package io.github.sharnn.train;
 
 import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
-import io.github.sharnn.RunHeader;
-import io.github.sharnn.SHARNN;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.step.SoleTraining;
 import java.util.List;
 
 /**
- * Trains a {@link SHARNN} on a {@link Corpus} with the recipe of the paper, around DJL's {@link
- * ai.djl.training.Trainer}: DJL's listeners, metrics, optimizers and trackers work in it.
+ * Trains a {@link io.github.sharnn.SHARNN} on a {@link Corpus} with the recipe of the paper, around
+ * DJL's {@link ai.djl.training.Trainer}: DJL's listeners, metrics, optimizers and trackers work in
+ * it.
  *
  * <pre>{@code
  * Corpus corpus = Corpus.open(Path.of("book.txt"));
@@ -50,7 +52,8 @@ public final class SHARNNTrainer {
   /**
    * Starts a trainer with the recipe's settings.
    *
-   * @param model a DJL model with a {@link SHARNN}, initialized or not; it is trained in place
+   * @param model a DJL model with a {@link io.github.sharnn.SHARNN}, initialized or not; it is
+   *     trained in place
    * @return the builder
    * @throws IllegalArgumentException if the model holds another block
    */
@@ -59,7 +62,7 @@ public final class SHARNNTrainer {
   }
 
   /**
-   * Trains. Logs the {@link RunHeader} at INFO.
+   * Trains. Logs the {@link io.github.sharnn.RunHeader} at INFO.
    *
    * @param corpus the training part is trained on, the validation part chooses the best weights
    * @param budget when to stop
@@ -74,7 +77,8 @@ public final class SHARNNTrainer {
    * @throws IllegalStateException at once if another {@code fit} is running in this process
    * @throws TrainingStoppedException if {@link SHARNNTrainerBuilder#stopWhen} stopped it
    * @throws java.io.UncheckedIOException if the folder of the checkpoints can't be used, or the one
-   *     to go on from is damaged ({@link DamagedCheckpointException}, the cause)
+   *     to go on from is damaged ({@link
+   *     io.github.sharnn.train.checkpoint.DamagedCheckpointException}, the cause)
    */
   public FitResult fit(Corpus corpus, Budget budget) {
     LearningRateSchedule schedule =
@@ -83,10 +87,11 @@ public final class SHARNNTrainer {
     SoleTraining.begin(options.model.getName());
     try {
       if (options.checkpoints == null) {
-        return TrainingRun.fit(options, corpus, new StageContext(stages, 0, List.of(), null, null));
+        return TrainingLoop.fit(
+            options, corpus, new StageContext(stages, 0, List.of(), null, null));
       }
       try (RunCheckpoints checkpoints = RunCheckpoints.open(options, corpus, 1)) {
-        return TrainingRun.fit(
+        return TrainingLoop.fit(
             options, corpus, new StageContext(stages, 0, List.of(), null, checkpoints));
       }
     } finally {

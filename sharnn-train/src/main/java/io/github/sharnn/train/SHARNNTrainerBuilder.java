@@ -11,6 +11,16 @@ import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.train.checkpoint.CheckpointPolicy;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.data.StreamDataset;
+import io.github.sharnn.train.evaluate.Evaluation;
+import io.github.sharnn.train.optim.Lamb;
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.optim.Lookahead;
+import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.optim.WeightAverage;
+import io.github.sharnn.train.step.SequenceCrossEntropy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
@@ -21,19 +31,19 @@ import java.util.function.LongUnaryOperator;
 public final class SHARNNTrainerBuilder {
 
   static final double ZERO_STATE = 0.01;
-  final Model model;
+  public final Model model;
   int batchSize = 16;
   int sequenceLength = 1024;
   int accumulation = 1;
-  double clipNorm = 0.25;
+  public double clipNorm = 0.25;
   int seed = 42;
   int evaluationInterval;
   int evaluationStreams; // 0: batchSize
   Tracker learningRate = LearningRateSchedule.peak(2e-3f).warmUp(800);
-  Optimizer optimizer; // null: Lamb
-  int lookaheadSteps; // 0: no Lookahead
+  public Optimizer optimizer; // null: Lamb
+  public int lookaheadSteps; // 0: no Lookahead
   float lookaheadAlpha;
-  double averageDecay; // 0: no average
+  public double averageDecay; // 0: no average
   float labelSmoothing;
   double zeroStateProbability = ZERO_STATE;
   final List<TrainingListener> listeners = new ArrayList<>();
@@ -42,8 +52,8 @@ public final class SHARNNTrainerBuilder {
   DataType precision; // null: by device
   CheckpointPolicy checkpoints; // null: none
   BooleanSupplier stopWhen = () -> false;
-  LongUnaryOperator drawnTokens; // null: the corpus's; else for a benchmark
-  boolean toBeSaved = true; // but for a benchmark
+  public LongUnaryOperator drawnTokens; // null: the corpus's; else for a benchmark
+  public boolean toBeSaved = true; // but for a benchmark
 
   SHARNNTrainerBuilder(Model model) {
     SHARNN.of(model);
@@ -297,7 +307,8 @@ public final class SHARNNTrainerBuilder {
 
   DataType precision() {
     Device device = usesLamb() ? model.getNDManager().getDevice() : Device.cpu();
-    return WorkingWeights.orDefault(precision, device); // another optimizer has FLOAT32 anywhere
+    return MixedPrecisionWeights.orDefault(
+        precision, device); // another optimizer has FLOAT32 anywhere
   }
 
   private boolean usesLamb() {
@@ -335,8 +346,8 @@ public final class SHARNNTrainerBuilder {
         evaluationInterval >= 0,
         "evaluationInterval must be at least 0, but is %s",
         evaluationInterval);
-    WorkingWeights.check(precision);
-    WorkingWeights.checkSize(this);
+    MixedPrecisionWeights.check(precision);
+    MixedPrecisionWeights.checkSize(this);
     checkArgument(
         precision != DataType.FLOAT16 || usesLamb(),
         "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",

@@ -1,5 +1,6 @@
 package io.github.sharnn.train;
 
+import io.github.sharnn.train.checkpoint.Checkpoint;
 import java.util.List;
 
 /**

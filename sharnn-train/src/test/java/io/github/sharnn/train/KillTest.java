@@ -5,7 +5,11 @@ import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
 import ai.djl.util.Utils;
-import io.github.sharnn.Devices;
+import io.github.sharnn.engine.Devices;
+import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.checkpoint.CheckpointPolicy;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.optim.LearningRateSchedule;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -17,6 +17,14 @@ import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.train.checkpoint.CheckpointPolicy;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.data.StreamDataset;
+import io.github.sharnn.train.evaluate.Evaluation;
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.step.SequenceCrossEntropy;
+import io.github.sharnn.train.step.TrainingStep;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -106,7 +114,7 @@ class MixedPrecisionTest {
     Shape tokens = new Shape(4, 16);
     int[] tails = splits.stream().mapToInt(Integer::intValue).toArray();
     try (Model model = Tiny.model(Tiny.sharnn().splits(tails), 3);
-        WorkingWeights weights = WorkingWeights.of(model, precision, tokens);
+        MixedPrecisionWeights weights = MixedPrecisionWeights.of(model, precision, tokens);
         Trainer trainer =
             weights.model().newTrainer(new DefaultTrainingConfig(new SequenceCrossEntropy()))) {
       trainer.initialize(tokens);

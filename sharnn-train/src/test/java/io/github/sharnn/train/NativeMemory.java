@@ -7,14 +7,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** How much native memory this process holds. */
-final class NativeMemory {
+public final class NativeMemory {
 
   private static final Path STATUS = Path.of("/proc/self/status");
 
   private NativeMemory() {}
 
   /** Arrays of all open managers of the process: each is a descendant of the system manager. */
-  static int arrays() {
+  public static int arrays() {
     try (NDManager manager = NDManager.newBaseManager()) {
       return manager.getParentManager().getManagedArrays().size();
     }

@@ -10,6 +10,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.train.data.Corpus;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -19,12 +20,12 @@ import java.util.Map;
 import java.util.Random;
 
 /** Models and corpora small enough for a test. */
-final class Tiny {
+public final class Tiny {
 
   private Tiny() {}
 
   /** Two layers, the first with attention, no dropout. */
-  static SHARNNBuilder sharnn() {
+  public static SHARNNBuilder sharnn() {
     return SHARNN
         .builder()
         .vocabularySize(128)
@@ -37,7 +38,7 @@ final class Tiny {
   }
 
   /** A model with weights, some of them larger than the first ones so that context matters. */
-  static Model model(SHARNNBuilder builder, int seed) {
+  public static Model model(SHARNNBuilder builder, int seed) {
     SHARNN block = builder.build();
     Model model = block.newModel("tiny");
     Engine.getEngine("PyTorch").setRandomSeed(seed);
@@ -51,12 +52,12 @@ final class Tiny {
   }
 
   /** Four streams, in segments of up to 16. */
-  static SHARNNTrainerBuilder trainer(Model model) {
+  public static SHARNNTrainerBuilder trainer(Model model) {
     return SHARNNTrainer.builder(model).batchSize(4).sequenceLength(16);
   }
 
   /** Words in an order that only some context predicts. */
-  static byte[] text(int length) {
+  public static byte[] text(int length) {
     String[] words = {"single ", "headed ", "attention ", "stop ", "thinking "};
     StringBuilder text = new StringBuilder();
     Random random = new Random(1);
@@ -66,7 +67,7 @@ final class Tiny {
     return text.substring(0, length).getBytes(StandardCharsets.US_ASCII);
   }
 
-  static byte[] randomBytes(int length, int bound) {
+  public static byte[] randomBytes(int length, int bound) {
     byte[] bytes = new byte[length];
     Random random = new Random(length);
     for (int i = 0; i < length; i++) {
@@ -75,22 +76,22 @@ final class Tiny {
     return bytes;
   }
 
-  static Path file(Path folder, byte[] bytes) throws IOException {
+  public static Path file(Path folder, byte[] bytes) throws IOException {
     return Files.write(Files.createTempFile(folder, "corpus", ".txt"), bytes);
   }
 
-  static Corpus corpus(Path folder, int length) throws IOException {
+  public static Corpus corpus(Path folder, int length) throws IOException {
     return Corpus.open(file(folder, text(length)));
   }
 
   /** A part of exactly these bytes, in the middle of a file. */
-  static Corpus.Part part(Path folder, byte[] bytes) throws IOException {
+  public static Corpus.Part part(Path folder, byte[] bytes) throws IOException {
     byte[] padded = new byte[bytes.length + 4];
     System.arraycopy(bytes, 0, padded, 2, bytes.length);
     return Corpus.withSizes(file(folder, padded), 2, bytes.length, 2).validation();
   }
 
-  static Map<String, float[]> weights(Block block) {
+  public static Map<String, float[]> weights(Block block) {
     Map<String, float[]> weights = new LinkedHashMap<>();
     block
         .getParameters()
@@ -98,7 +99,7 @@ final class Tiny {
     return weights;
   }
 
-  static void assertSameWeights(Map<String, float[]> actual, Map<String, float[]> expected) {
+  public static void assertSameWeights(Map<String, float[]> actual, Map<String, float[]> expected) {
     assertThat(actual.keySet()).isEqualTo(expected.keySet());
     actual.forEach((name, values) -> assertThat(values).as(name).isEqualTo(expected.get(name)));
   }

@@ -9,6 +9,9 @@ import ai.djl.training.Trainer;
 import ai.djl.training.listener.EvaluatorTrainingListener;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.tracker.Tracker;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.optim.GradientClipping;
+import io.github.sharnn.train.step.SequenceCrossEntropy;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -39,7 +42,7 @@ class TrainingListenersTest {
 
     @Override
     public void onTrainingBatch(Trainer trainer, BatchData batchData) {
-      boolean stepped = GlobalNorm.clip(trainer.getModel().getBlock(), 1e9) == 0;
+      boolean stepped = GradientClipping.clip(trainer.getModel().getBlock(), 1e9) == 0;
       events.add(stepped ? "late batch" : "batch");
       assertThat(batchData.getLabels()).hasSize(1);
       assertThat(batchData.getPredictions()).hasSize(1);

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import ai.djl.Model;
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.generate.SHARNNGenerator;
+import io.github.sharnn.train.checkpoint.CheckpointPolicy;
+import io.github.sharnn.train.data.Corpus;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;

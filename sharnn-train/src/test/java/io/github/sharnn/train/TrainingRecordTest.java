@@ -8,6 +8,9 @@ import ai.djl.ndarray.types.DataType;
 import com.google.common.base.Strings;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import io.github.sharnn.train.checkpoint.TrainingRecord;
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.optim.LossScaler;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -38,8 +41,8 @@ class TrainingRecordTest {
         9,
         Float.NaN,
         new LearningRateSchedule.Plateaus(2, 1, 1.5),
-        LossScale.none().save(),
-        new DivergenceWatch(20).save(),
+        LossScaler.none().save(),
+        new DivergenceDetector(20).save(),
         1,
         true,
         Double.POSITIVE_INFINITY,

@@ -1,0 +1,107 @@
+package io.github.sharnn.bench;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Model;
+import ai.djl.ndarray.types.DataType;
+import com.google.common.math.Quantiles;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNState;
+import io.github.sharnn.decode.SHARNNDecoder;
+import io.github.sharnn.generate.Sampler;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.random.RandomGenerator;
+
+/**
+ * Times generated tokens, of one stream or of many side by side, at positions far into their text.
+ *
+ * <pre>{@code
+ * GenerationBenchmark benchmark = new GenerationBenchmark(model, null, 500);
+ * for (GenerationBenchmark.Result result : benchmark.run(1, 6_000, 20_000)) {
+ *   System.out.println(result.tokensPerSecond());
+ * }
+ * }</pre>
+ *
+ * <p>Every token from the first one on is generated: a step of the model, its logits copied to
+ * Java, and a draw from them for each stream, without top-k and top-p. Times are wall-clock time.
+ *
+ * @param model an initialized model; it stays the caller's to close
+ * @param precision what to compute in, or null for the weights' own type
+ * @param steps how many tokens of each stream are timed at a position, at least 1
+ */
+public record GenerationBenchmark(Model model, DataType precision, int steps) {
+
+  /**
+   * Checks the number of steps.
+   *
+   * @param model an initialized model
+   * @param precision what to compute in, or null for the weights' own type
+   * @param steps how many tokens of each stream are timed at a position, at least 1
+   * @throws IllegalArgumentException if {@code steps} is below 1
+   */
+  public GenerationBenchmark {
+    checkArgument(steps >= 1, "steps must be at least 1, but is %s", steps);
+  }
+
+  /**
+   * The time of the tokens that end at one position.
+   *
+   * @param streams texts side by side
+   * @param position tokens of each text up to the last one timed
+   * @param milliseconds median time of a step, which gives one token to each stream
+   * @param tokensPerSecond tokens of all streams in a second, from the first timed step to the last
+   */
+  public record Result(int streams, int position, double milliseconds, double tokensPerSecond) {}
+
+  /**
+   * Generates and measures.
+   *
+   * @param streams texts side by side, at least 1
+   * @param positions where to measure, each at least {@code steps}; the last tokens before each are
+   *     timed
+   * @return the times, by ascending position
+   * @throws IllegalArgumentException naming the option, its rule and its value
+   */
+  public List<Result> run(int streams, int... positions) {
+    int[] ends = Arrays.stream(positions).sorted().toArray();
+    for (int end : ends) {
+      checkArgument(
+          end >= steps,
+          "a position must be at least steps (%s), for as many tokens to be timed up to it, but is"
+              + " %s",
+          steps,
+          end);
+    }
+    SHARNN block = SHARNN.of(model);
+    Sampler sampler = new Sampler();
+    RandomGenerator random = new SplittableRandom(1);
+    List<Result> results = new ArrayList<>();
+    long[] tokens = new long[streams];
+    double[] times = new double[steps]; // of the newest steps, in milliseconds
+    try (SHARNNDecoder decoder =
+        SHARNNDecoder.of(block, model.getNDManager(), streams, precision)) {
+      try (SHARNNState start = block.zeroState(model.getNDManager(), 1)) {
+        for (int i = 0; i < streams; i++) {
+          decoder.add(start);
+        }
+      }
+      int position = 0;
+      for (int end : ends) {
+        for (; position < end; position++) {
+          long start = System.nanoTime();
+          float[][] logits = decoder.next(tokens);
+          for (int i = 0; i < streams; i++) {
+            tokens[i] = sampler.sample(logits[i], random);
+          }
+          times[position % steps] = (System.nanoTime() - start) / 1e6;
+        }
+        double rate = 1000 * streams * (steps / Arrays.stream(times).sum());
+        results.add(new Result(streams, end, Quantiles.median().compute(times), rate));
+      }
+    }
+    return results;
+  }
+}

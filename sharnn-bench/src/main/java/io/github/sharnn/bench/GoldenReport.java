@@ -1,0 +1,82 @@
+package io.github.sharnn.bench;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The outcome of a {@link GoldenCheck}.
+ *
+ * @param folder the folder that was checked
+ * @param worst the largest error of each kind, in the order of checking
+ * @param compared how many tensors were compared
+ */
+public record GoldenReport(Path folder, List<Measure> worst, int compared) {
+
+  /**
+   * One comparison.
+   *
+   * @param kind what was compared: output, loss, state, gradient, clipped norm, parameter,
+   *     collapsed scale or sampling
+   * @param tensor its name in {@code expected.safetensors}
+   * @param error relative error {@code ||actual - expected|| / ||expected||}
+   * @param tolerance the largest error allowed
+   */
+  public record Measure(String kind, String tensor, double error, double tolerance) {
+
+    /**
+     * Tells whether the error is allowed; NaN is not.
+     *
+     * @return whether it is at most the tolerance
+     */
+    public boolean passed() {
+      return error <= tolerance;
+    }
+  }
+
+  /**
+   * Copies the list.
+   *
+   * @param folder the folder that was checked
+   * @param worst the largest error of each kind
+   * @param compared how many tensors were compared
+   */
+  public GoldenReport {
+    worst = List.copyOf(worst);
+  }
+
+  /**
+   * Tells whether every tensor was within its tolerance.
+   *
+   * @return whether something was compared and the worst of each kind passed
+   */
+  public boolean passed() {
+    return compared > 0 && worst.stream().allMatch(Measure::passed);
+  }
+
+  /** Keeps the worst of each kind while the check runs. */
+  static final class Builder {
+
+    private final Path folder;
+    private final Map<String, Measure> worst = new LinkedHashMap<>();
+    private int compared;
+
+    Builder(Path folder) {
+      this.folder = folder;
+    }
+
+    void add(Measure measure) {
+      compared++;
+      // Double.compare holds NaN for the largest
+      worst.merge(
+          measure.kind(),
+          measure,
+          (old, next) -> Double.compare(next.error(), old.error()) > 0 ? next : old);
+    }
+
+    GoldenReport build() {
+      return new GoldenReport(folder, List.copyOf(worst.values()), compared);
+    }
+  }
+}

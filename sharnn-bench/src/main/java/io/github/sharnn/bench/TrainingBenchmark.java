@@ -1,0 +1,349 @@
+package io.github.sharnn.bench;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import ai.djl.engine.Engine;
+import ai.djl.engine.EngineException;
+import ai.djl.ndarray.types.DataType;
+import com.google.common.math.IntMath;
+import com.google.common.math.Quantiles;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.engine.DeviceMemory;
+import io.github.sharnn.train.Budget;
+import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.train.SHARNNTrainerBuilder;
+import io.github.sharnn.train.StepReport;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.step.SoleTraining;
+import java.io.IOException;
+import java.math.RoundingMode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+
+/**
+ * Times training steps of a model, and beside them their floor: the bare LSTMs and matrix products
+ * that no implementation can do without.
+ *
+ * <pre>{@code
+ * TrainingBenchmark benchmark = TrainingBenchmark.builder(SHARNN.builder().config()).build();
+ * TrainingBenchmark.Result result = benchmark.run(16);
+ * System.out.println(result.milliseconds() + " ms, " + result.ratio() + " x the floor");
+ * }</pre>
+ *
+ * <p>The steps are those of {@link SHARNNTrainer#fit} with the recipe's settings, on random bytes:
+ * wall-clock time from one step's end to the next one's, reading the data included. A vocabulary of
+ * more than 256 tokens is taken for words, most frequent first: token n is drawn with a probability
+ * proportional to 1 / (n + 1). With splits that decides how many labels lie in each tail; a real
+ * text has fewer in the last ones. Segments have random lengths there, so a step's time is that per
+ * token, times the tokens of a full segment. Timing starts when the memory is full.
+ *
+ * <p>The floor is measured on the same device in the same precision, a full segment with a full
+ * memory: every layer's LSTM through DJL, forward and backward, its weights in one piece of memory;
+ * and the products of Boom, attention and output with the two of their backward, without graph,
+ * bias and element-wise operations; with splits each tail's for as many rows as labels are expected
+ * in it. What attention remembers has no gradient, so none is in it.
+ */
+public final class TrainingBenchmark {
+
+  private static final Floor NOT_MEASURED =
+      new Floor(Double.NaN, Double.NaN, Double.NaN, Double.NaN);
+  private static final int LEAST_PART = 2; // bytes, one to read and one to predict
+  private static final int MIN_WARM_UP = 10;
+  private static final int BYTES = 256; // as many tokens as a byte has values
+
+  private final SHARNNConfig config;
+  private final Device device;
+  private final DataType precision;
+  private final int sequenceLength;
+  private final int steps;
+  private final boolean measureFloor;
+
+  private TrainingBenchmark(Builder builder) {
+    config = builder.config;
+    Engine engine = Engine.getEngine("PyTorch"); // loads the native library
+    device = builder.device == null ? engine.defaultDevice() : builder.device;
+    precision = MixedPrecisionWeights.orDefault(builder.precision, device);
+    sequenceLength = builder.sequenceLength;
+    steps = builder.steps;
+    measureFloor = builder.floor;
+  }
+
+  /**
+   * Starts a benchmark: on DJL's default device, segments of 1024, 30 timed steps, with the floor.
+   *
+   * @param config the model's shapes and dropouts
+   * @return the builder
+   */
+  public static Builder builder(SHARNNConfig config) {
+    return new Builder(config);
+  }
+
+  /**
+   * The time of the bare parts; NaN where they were not measured.
+   *
+   * @param lstms milliseconds of all layers' LSTMs
+   * @param boom milliseconds of all Booms' matrix products
+   * @param attention milliseconds of attention's matrix products: projections, scores, context
+   * @param output milliseconds of the output's matrix products
+   */
+  public record Floor(double lstms, double boom, double attention, double output) {
+
+    /**
+     * Returns the time of all parts.
+     *
+     * @return the sum in milliseconds
+     */
+    public double milliseconds() {
+      return lstms + boom + attention + output;
+    }
+  }
+
+  /**
+   * What was measured at one batch size.
+   *
+   * @param batchSize number of streams B
+   * @param warmUpTokens tokens that each stream had read before the first timed step
+   * @param steps how many steps were timed
+   * @param milliseconds median time of a step with full segments
+   * @param tokensPerSecond tokens of all streams in a second, by that median
+   * @param memory the most memory held, where the machine tells
+   * @param floor the time of the bare parts
+   */
+  public record Result(
+      int batchSize,
+      long warmUpTokens,
+      int steps,
+      double milliseconds,
+      double tokensPerSecond,
+      Optional<DeviceMemory> memory,
+      Floor floor) {
+
+    /**
+     * Returns how many times longer than its bare parts a step takes.
+     *
+     * @return the ratio; NaN without a floor
+     */
+    public double ratio() {
+      return milliseconds / floor.milliseconds();
+    }
+  }
+
+  /**
+   * Returns the device.
+   *
+   * @return where it runs
+   */
+  public Device device() {
+    return device;
+  }
+
+  /**
+   * Returns the precision.
+   *
+   * @return what forward and backward compute in
+   */
+  public DataType precision() {
+    return precision;
+  }
+
+  /**
+   * Trains and measures.
+   *
+   * @param batchSize number of streams B, at least 1
+   * @return the times
+   * @throws IOException if the bytes to train on can't be written to a temporary file
+   * @throws EngineException if the device runs out of memory
+   * @throws IllegalArgumentException naming the option, its rule and its value
+   * @throws IllegalStateException if {@link SHARNNTrainer#fit} is running in this process
+   */
+  public Result run(int batchSize) throws IOException {
+    DeviceMemory.release(device);
+    Training training = train(batchSize);
+    Floor floor = measureFloor ? floor(batchSize) : NOT_MEASURED;
+    List<Double> times = new ArrayList<>();
+    List<StepReport> history = training.history();
+    long warmUpTokens = 0;
+    // not the last step, whose end includes the evaluation at the end of training
+    for (int i = warmUpSteps(); i < history.size() - 1; i++) {
+      StepReport before = history.get(i - 1);
+      StepReport step = history.get(i);
+      if (before.bytes() / batchSize >= config.memoryLength()
+          || config.attentionLayers().isEmpty()) {
+        warmUpTokens = times.isEmpty() ? before.bytes() / batchSize : warmUpTokens;
+        double seconds = step.seconds() - before.seconds();
+        times.add(seconds / (step.bytes() - before.bytes()) * batchSize * sequenceLength * 1000);
+      }
+    }
+    checkState(!times.isEmpty(), "the memory was not full after %s steps", history.size());
+    double milliseconds = Quantiles.median().compute(times);
+    return new Result(
+        batchSize,
+        warmUpTokens,
+        times.size(),
+        milliseconds,
+        1000.0 * batchSize * sequenceLength / milliseconds,
+        training.memory(),
+        floor);
+  }
+
+  /** All steps, and the memory held after them. */
+  private record Training(List<StepReport> history, Optional<DeviceMemory> memory) {}
+
+  private Training train(int batchSize) throws IOException {
+    int total = warmUpSteps() + steps + 1;
+    try (Model model = SHARNN.of(config).newModel("benchmark", device)) {
+      SHARNNTrainerBuilder builder =
+          SHARNNTrainer.builder(model)
+              .batchSize(batchSize)
+              .sequenceLength(sequenceLength)
+              .precision(precision)
+              .zeroStateProbability(0) // the memory stays full
+              .evaluationStreams(1);
+      builder.toBeSaved = false;
+      if (config.vocabularySize() > BYTES) {
+        builder.drawnTokens = new ZipfTokens(config.vocabularySize());
+      }
+      SHARNNTrainer trainer = builder.build();
+      long trainBytes = (long) batchSize * sequenceLength * total + 1;
+      checkArgument(
+          trainBytes + 2 * LEAST_PART <= Integer.MAX_VALUE,
+          "batchSize (%s) x sequenceLength (%s) x all steps (%s) must stay below 2^31: use fewer"
+              + " streams, shorter segments or fewer steps",
+          batchSize,
+          sequenceLength,
+          total);
+      Path file = Files.createTempFile("sharnn-benchmark", ".bin");
+      try {
+        Files.write(file, randomTokens((int) trainBytes + 2 * LEAST_PART));
+        Corpus corpus = Corpus.withSizes(file, trainBytes, LEAST_PART, LEAST_PART);
+        List<StepReport> history = trainer.fit(corpus, Budget.steps(total)).history();
+        return new Training(history, DeviceMemory.peak(device));
+      } finally {
+        Files.delete(file);
+      }
+    }
+  }
+
+  /** Enough to fill the memory, though segments may be short, and for the machine to settle. */
+  private int warmUpSteps() {
+    int segments = IntMath.divide(config.memoryLength(), sequenceLength, RoundingMode.CEILING);
+    return config.attentionLayers().isEmpty()
+        ? MIN_WARM_UP
+        : Math.max(MIN_WARM_UP, 2 * segments + 2);
+  }
+
+  private byte[] randomTokens(int length) {
+    Random random = new Random(1);
+    int bound = Math.min(config.vocabularySize(), BYTES);
+    byte[] tokens = new byte[length];
+    for (int i = 0; i < length; i++) {
+      tokens[i] = (byte) random.nextInt(bound);
+    }
+    return tokens;
+  }
+
+  private Floor floor(int batchSize) {
+    SoleTraining.begin("benchmark"); // the LSTMs' backward needs the gradient collector too
+    try (BareParts parts = new BareParts(config, batchSize, sequenceLength, precision, device)) {
+      return new Floor(
+          parts.milliseconds(parts::lstms),
+          parts.milliseconds(parts::boom),
+          config.attentionLayers().isEmpty() ? 0 : parts.milliseconds(parts::attention),
+          parts.milliseconds(parts::output));
+    } finally {
+      SoleTraining.end();
+    }
+  }
+
+  /** Options of a {@link TrainingBenchmark}. */
+  public static final class Builder {
+
+    private final SHARNNConfig config;
+    private Device device; // null: DJL's default
+    private DataType precision; // null: by device
+    private int sequenceLength = 1024;
+    private int steps = 30;
+    private boolean floor = true;
+
+    private Builder(SHARNNConfig config) {
+      this.config = config;
+    }
+
+    /**
+     * Sets where to run. Default DJL's default, a GPU where it finds one.
+     *
+     * @param where the device
+     * @return this builder
+     */
+    public Builder device(Device where) {
+      device = where;
+      return this;
+    }
+
+    /**
+     * Sets what forward and backward compute in. Default FLOAT16 on a GPU, else FLOAT32.
+     *
+     * @param type FLOAT32 or FLOAT16
+     * @return this builder
+     */
+    public Builder precision(DataType type) {
+      precision = type;
+      return this;
+    }
+
+    /**
+     * Sets the longest segment T. Default 1024.
+     *
+     * @param length at least 1
+     * @return this builder
+     */
+    public Builder sequenceLength(int length) {
+      sequenceLength = length;
+      return this;
+    }
+
+    /**
+     * Sets how many steps are timed, after those that fill the memory. Default 30.
+     *
+     * @param count at least 1
+     * @return this builder
+     */
+    public Builder steps(int count) {
+      steps = count;
+      return this;
+    }
+
+    /**
+     * Sets whether the bare parts are timed too. Default true.
+     *
+     * @param measure whether to
+     * @return this builder
+     */
+    public Builder floor(boolean measure) {
+      floor = measure;
+      return this;
+    }
+
+    /**
+     * Builds the benchmark.
+     *
+     * @return the benchmark
+     * @throws IllegalArgumentException naming the option, its rule and its value
+     */
+    public TrainingBenchmark build() {
+      checkArgument(
+          sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
+      checkArgument(steps >= 1, "steps must be at least 1, but is %s", steps);
+      return new TrainingBenchmark(this);
+    }
+  }
+}

@@ -1,0 +1,91 @@
+package io.github.sharnn.cli;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import ai.djl.engine.EngineException;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.github.sharnn.RunHeader;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.bench.GenerationBenchmark;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/** What {@code sharnn.jar benchmark --generate} prints. */
+final class GenerationTimes {
+
+  private final SHARNNConfig config;
+  private final Device device;
+  private final DataType precision; // null: the weights'
+  private final int steps;
+  private final boolean onnx;
+
+  GenerationTimes(SHARNNConfig config, Device device, DataType precision, int steps, boolean onnx) {
+    this.config = config;
+    this.device = device;
+    this.precision = precision;
+    this.steps = steps;
+    this.onnx = onnx;
+  }
+
+  /** Prints a line for each batch size and position, and returns the exit code. */
+  int print(List<Integer> batchSizes, List<Integer> positions) throws Exception {
+    checkArgument(
+        !onnx || hasOnnxRuntime(),
+        "--onnx needs ONNX Runtime on the class path: start with java -cp"
+            + " sharnn.jar:onnxruntime.jar io.github.sharnn.cli.Sharnn");
+    int[] measured =
+        positions == null
+            ? new int[] {
+              Math.max(config.memoryLength() * 6 / 5, steps),
+              Math.max(4 * config.memoryLength(), steps)
+            }
+            : positions.stream().mapToInt(Integer::intValue).toArray();
+    boolean complete = true;
+    try (Model model = SHARNN.of(config).newModel("benchmark", device)) {
+      model.getBlock().initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
+      RunHeader.of(model, precision == null ? DataType.FLOAT32 : precision)
+          .forEach(System.out::println);
+      System.out.println(config);
+      System.out.printf("the last %d tokens of each text before each position%n", steps);
+      System.out.printf("%5s %9s %13s %10s%n", "batch", "position", "ms, median", "tokens/s");
+      GenerationBenchmark benchmark = new GenerationBenchmark(model, precision, steps);
+      for (int batchSize : batchSizes) {
+        try {
+          benchmark.run(batchSize, measured).forEach(GenerationTimes::print);
+        } catch (EngineException e) {
+          Optional<String> reason = BenchmarkCommand.outOfMemory(e);
+          System.out.printf("%5d %s%n", batchSize, reason.orElseThrow(() -> e));
+          complete = false;
+        }
+      }
+      if (onnx) {
+        OnnxTimes.print(model, steps);
+      }
+    }
+    return complete ? 0 : Sharnn.FAILED;
+  }
+
+  private static boolean hasOnnxRuntime() {
+    try {
+      Class.forName("ai.onnxruntime.OrtSession");
+      return true;
+    } catch (ClassNotFoundException e) {
+      return false;
+    }
+  }
+
+  private static void print(GenerationBenchmark.Result result) {
+    System.out.printf(
+        Locale.ROOT,
+        "%5d %9d %13.3f %,10.0f%n",
+        result.streams(),
+        result.position(),
+        result.milliseconds(),
+        result.tokensPerSecond());
+  }
+}

@@ -1,0 +1,79 @@
+package io.github.sharnn.cli;
+
+import ai.djl.Model;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.report.ReportPage;
+import io.github.sharnn.cli.report.RunLog;
+import io.github.sharnn.cli.report.RunMetrics;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code sharnn.jar report}: a page on a run, or on several beside each other. */
+@Command(
+    name = "report",
+    description = "Write a page of curves, samples, attention and settings of one run or more.",
+    mixinStandardHelpOptions = true,
+    showDefaultValues = true,
+    sortOptions = false)
+final class ReportCommand implements Callable<Integer> {
+
+  @Parameters(
+      paramLabel = "RUN",
+      arity = "1..*",
+      description = "Folders of train --output, or files of train --metrics.")
+  private List<Path> paths;
+
+  @Option(names = "--output", paramLabel = "HTML", description = "A new file for the page.")
+  private Path output = Path.of("report.html");
+
+  @Option(
+      names = "--text",
+      description =
+          "The text whose attention is drawn, at most "
+              + RunLog.LONGEST_TEXT
+              + " bytes of UTF-8. Default: each run's own.")
+  private String text;
+
+  @Mixin private DeviceOption device;
+
+  @Override
+  public Integer call() throws Exception {
+    if (Files.exists(output)) {
+      throw new FileAlreadyExistsException(output.toString(), null, "--output");
+    }
+    byte[] given = text == null ? null : RunLog.bytes(text, "--text");
+    ReportPage page = new ReportPage();
+    for (Path path : paths) {
+      RunMetrics run = RunMetrics.read(path);
+      byte[] read = given == null ? run.text() : given;
+      if (read.length > 0 && Files.isDirectory(path) && holdsModel(path)) {
+        try (Model model = SHARNN.load(path, device.device())) {
+          TextVocabulary vocabulary = SHARNN.of(model).vocabulary();
+          page.add(run, read, vocabulary, RunLog.attention(model, read));
+        }
+      } else {
+        page.add(run, read, null, null);
+      }
+    }
+    page.write(output);
+    System.out.println("written to " + output);
+    return 0;
+  }
+
+  private static boolean holdsModel(Path folder) throws IOException {
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*.params")) {
+      return files.iterator().hasNext();
+    }
+  }
+}

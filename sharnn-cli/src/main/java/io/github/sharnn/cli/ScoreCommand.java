@@ -1,0 +1,205 @@
+package io.github.sharnn.cli;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Model;
+import io.github.sharnn.RunHeader;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.cli.options.BackOffOptions;
+import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.score.Score;
+import io.github.sharnn.score.Scorer;
+import io.github.sharnn.score.TokenScore;
+import io.github.sharnn.vocabulary.Perplexity;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.function.Consumer;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code sharnn.jar score}: how well a model predicts a file, its lines or its tokens. */
+@Command(
+    name = "score",
+    description =
+        "Print how well a model predicts a file: in all, for each line or for each token. The first"
+            + " token is predicted from a newline, or from a full stop where the vocabulary drops"
+            + " white space.",
+    mixinStandardHelpOptions = true,
+    showDefaultValues = true,
+    sortOptions = false)
+final class ScoreCommand implements Callable<Integer> {
+
+  private static final int LINES_AT_ONCE = 1024;
+
+  @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a saved model.")
+  private Path folder;
+
+  @Parameters(index = "1", paramLabel = "FILE", description = "The text to score, any bytes.")
+  private Path file;
+
+  /** What to print besides the totals of the file. */
+  static final class Detail {
+
+    @Option(
+        names = "--lines",
+        description =
+            "Score each line by itself: bits per byte (- where no token is predicted),"
+                + " line number, line, parted by tabs.")
+    private boolean lines;
+
+    @Option(
+        names = {"--tokens", "--bytes"},
+        description =
+            "Also print each token: number, token (a byte as a number), -log2 p, rank, entropy in"
+                + " bits and, of words or subwords, its text.")
+    private boolean tokens;
+  }
+
+  @ArgGroup private Detail detail = new Detail();
+
+  @Mixin private DeviceOption device;
+
+  @Mixin private BackOffOptions backOff;
+
+  @Option(
+      names = "--segment-length",
+      paramLabel = "N",
+      description =
+          "Tokens that go through the model at once; 1 gives compress's bits. Default: 256, or half"
+              + " of a shorter memory; fewer where the vocabulary is large.")
+  private Integer segmentLength;
+
+  @Override
+  public Integer call() throws Exception {
+    if (Files.isDirectory(file)) {
+      throw new IOException(file + " is a folder: name a file");
+    }
+    try (Model model = backOff.load(folder, device.device())) {
+      Scorer.Builder builder = Scorer.builder(model);
+      if (segmentLength != null) {
+        builder.segmentLength(segmentLength);
+      }
+      Scorer scorer = builder.build();
+      RunHeader.of(model).forEach(System.err::println); // standard output is the scores' alone
+      if (detail.lines) {
+        scoreLines(scorer);
+      } else {
+        scoreAll(scorer, SHARNN.of(model).vocabulary());
+      }
+    }
+    return 0;
+  }
+
+  private void scoreAll(Scorer scorer, TextVocabulary vocabulary) throws IOException {
+    Consumer<TokenScore> printer = detail.tokens ? new TokenPrinter(vocabulary) : score -> {};
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
+      Score.Totals totals = scorer.score(in, printer);
+      Perplexity perplexity = totals.perplexity();
+      checkArgument(
+          perplexity.predicted() > 0,
+          "%s must have at least one token to score, but has none of the model's %s",
+          file,
+          vocabulary);
+      System.out.printf(
+          Locale.ROOT,
+          "%,d bytes, %.4f bits per byte, %.1f nats, perplexity %.4f, expected %.4f bits per byte%n",
+          totals.bytes(),
+          totals.bitsPerByte(),
+          totals.nats(),
+          perplexity.ofToken(),
+          bits(totals.entropy()) / totals.bytes());
+      if (vocabulary != TextVocabulary.bytes()) {
+        System.out.println(
+            EvaluateCommand.perplexities(perplexity) + EvaluateCommand.lost(perplexity));
+      }
+    }
+  }
+
+  /** A line's newline is scored with it: that it ends there may be the odd thing about it. */
+  private void scoreLines(Scorer scorer) throws IOException {
+    int number = 0;
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
+      for (List<byte[]> lines = read(in); !lines.isEmpty(); lines = read(in)) {
+        List<Score> scores = scorer.scoreAll(lines);
+        for (int i = 0; i < lines.size(); i++) {
+          String text = new String(lines.get(i), StandardCharsets.UTF_8);
+          System.out.printf("%s\t%d\t%s", bitsPerByte(scores.get(i).totals()), ++number, text);
+        }
+      }
+    }
+  }
+
+  /** Of a line without a token, as a lossy vocabulary may leave it, there are none. */
+  private static String bitsPerByte(Score.Totals totals) {
+    return totals.perplexity().predicted() == 0
+        ? "-"
+        : String.format(Locale.ROOT, "%.4f", totals.bitsPerByte());
+  }
+
+  private static List<byte[]> read(InputStream in) throws IOException {
+    List<byte[]> lines = new ArrayList<>();
+    while (lines.size() < LINES_AT_ONCE) {
+      byte[] line = readLine(in);
+      if (line.length == 0) {
+        break;
+      }
+      lines.add(line);
+    }
+    return lines;
+  }
+
+  /** The next line, any bytes up to a newline, which a last one without gets; empty at the end. */
+  private static byte[] readLine(InputStream in) throws IOException {
+    ByteArrayOutputStream line = new ByteArrayOutputStream();
+    int next = in.read();
+    for (; next >= 0 && next != '\n'; next = in.read()) {
+      line.write(next);
+    }
+    if (next == '\n' || line.size() > 0) {
+      line.write('\n');
+    }
+    return line.toByteArray();
+  }
+
+  private static double bits(double nats) {
+    return nats / Math.log(2);
+  }
+
+  /** A line for each token. */
+  private static final class TokenPrinter implements Consumer<TokenScore> {
+
+    private final TextVocabulary vocabulary;
+    private long number;
+
+    TokenPrinter(TextVocabulary vocabulary) {
+      this.vocabulary = vocabulary;
+    }
+
+    @Override
+    public void accept(TokenScore score) {
+      boolean bytes = vocabulary == TextVocabulary.bytes();
+      System.out.printf(
+          Locale.ROOT,
+          "%d\t%d\t%.4f\t%d\t%.4f%s%n",
+          number++,
+          score.token(),
+          -bits(score.logProbability()),
+          score.rank(),
+          bits(score.entropy()),
+          bytes ? "" : "\t" + vocabulary.getToken(score.token()));
+    }
+  }
+}

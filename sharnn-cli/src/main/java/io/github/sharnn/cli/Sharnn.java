@@ -1,0 +1,150 @@
+package io.github.sharnn.cli;
+
+import ai.djl.engine.EngineException;
+import io.github.sharnn.RunHeader;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.NoSuchFileException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.RunLast;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/**
+ * The command line: {@code java -jar sharnn.jar
+ * train|evaluate|score|generate|compress|decompress|verify|prepare-enwik8|prepare-text8|plot|report|benchmark|export}.
+ *
+ * <p>Exit codes: 0 success, 1 failed, 2 bad usage; 129, 130 and 143 where a signal stopped {@code
+ * train}.
+ */
+@Command(
+    name = "sharnn",
+    description = "Train, evaluate, sample and compress with SHA-RNN language models.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Sharnn.Version.class,
+    subcommands = {
+      TrainCommand.class,
+      EvaluateCommand.class,
+      ScoreCommand.class,
+      GenerateCommand.class,
+      CompressCommand.class,
+      DecompressCommand.class,
+      VerifyCommand.class,
+      PrepareCommand.OfEnwik8.class,
+      PrepareCommand.OfText8.class,
+      PlotCommand.class,
+      ReportCommand.class,
+      BenchmarkCommand.class,
+      ExportCommand.class
+    })
+public final class Sharnn implements Runnable {
+
+  static final int FAILED = 1;
+  public static final int BAD_USAGE = 2;
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--verbose",
+      scope = ScopeType.INHERIT,
+      description = "Show the stack trace of an error, and what DJL logs.")
+  private boolean verbose;
+
+  /** What {@code --version} prints. */
+  static final class Version implements IVersionProvider {
+
+    @Override
+    public String[] getVersion() {
+      return new String[] {"SHARNN for Java " + RunHeader.version()};
+    }
+  }
+
+  /**
+   * Runs a command and exits with its code.
+   *
+   * @param args the command line
+   */
+  public static void main(String[] args) {
+    System.setOut(utf8(FileDescriptor.out));
+    System.setErr(utf8(FileDescriptor.err));
+    System.exit(run(args));
+  }
+
+  /**
+   * Runs a command.
+   *
+   * @param args the command line
+   * @return the exit code
+   */
+  public static int run(String... args) {
+    System.setProperty("java.awt.headless", "true"); // charts are drawn, and no window opens
+    Sharnn sharnn = new Sharnn();
+    return new CommandLine(sharnn)
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setExecutionStrategy(
+            parsed -> {
+              sharnn.setLogLevel();
+              return new RunLast().execute(parsed);
+            })
+        .setExecutionExceptionHandler((e, commandLine, parsed) -> sharnn.report(e))
+        .execute(args);
+  }
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "name a command");
+  }
+
+  /** Before the first logger: slf4j-simple reads its configuration once. */
+  private void setLogLevel() {
+    if (verbose) {
+      System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "debug");
+    }
+  }
+
+  private int report(Exception e) {
+    if (verbose) {
+      e.printStackTrace();
+    } else {
+      System.err.println("error: " + message(e));
+    }
+    return e instanceof IllegalArgumentException ? BAD_USAGE : FAILED;
+  }
+
+  /**
+   * The file system's exceptions name the file and leave the trouble to their type, DJL's to their
+   * cause.
+   */
+  private static String message(Exception e) {
+    if (e instanceof NoSuchFileException missing) {
+      String reason = missing.getReason();
+      return "no such file or folder: " + missing.getFile() + (reason == null ? "" : "; " + reason);
+    }
+    if (e instanceof AccessDeniedException denied) {
+      return "access denied: " + denied.getFile();
+    }
+    if (e instanceof FileAlreadyExistsException exists) {
+      return "%s exists already: name another with %s, or remove it"
+          .formatted(exists.getFile(), exists.getReason());
+    }
+    if (e instanceof EngineException && e.getCause() != null) {
+      return e.getMessage() + ": " + e.getCause(); // the first says that, the second why
+    }
+    return e.getMessage() == null ? e.toString() : e.getMessage();
+  }
+
+  private static PrintStream utf8(FileDescriptor descriptor) {
+    OutputStream out = new FileOutputStream(descriptor);
+    return new PrintStream(out, true, StandardCharsets.UTF_8);
+  }
+}

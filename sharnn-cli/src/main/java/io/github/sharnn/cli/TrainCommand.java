@@ -1,0 +1,293 @@
+package io.github.sharnn.cli;
+
+import ai.djl.Device;
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.training.Trainer;
+import ai.djl.training.listener.TrainingListenerAdapter;
+import io.github.sharnn.RunHeader;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.cli.options.CheckpointOptions;
+import io.github.sharnn.cli.options.CorpusOptions;
+import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.options.VocabularyOptions;
+import io.github.sharnn.cli.progress.ProgressLine;
+import io.github.sharnn.cli.report.RunLog;
+import io.github.sharnn.cli.report.RunMetrics;
+import io.github.sharnn.train.FitResult;
+import io.github.sharnn.train.MetricsFile;
+import io.github.sharnn.train.Recipe;
+import io.github.sharnn.train.SHARNNTrainerBuilder;
+import io.github.sharnn.train.TrainingOptions;
+import io.github.sharnn.train.TrainingStoppedException;
+import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.evaluate.Evaluation;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.Spec;
+
+/** {@code sharnn.jar train}: corpus in, model folder out. */
+@Command(
+    name = "train",
+    description = "Train a model and save its best weights.",
+    mixinStandardHelpOptions = true,
+    showDefaultValues = true,
+    sortOptions = false)
+final class TrainCommand implements Callable<Integer> {
+
+  private static final int REPORT_TEXT = 40; // bytes
+
+  @Mixin private CorpusOptions corpus;
+
+  @Mixin private VocabularyOptions vocabulary;
+
+  @Mixin private DeviceOption device;
+
+  @Option(
+      names = "--output",
+      paramLabel = "DIR",
+      description = "A new folder for the model, metrics, report and checkpoints.")
+  private Path output = Path.of("sharnn-model");
+
+  @Option(
+      names = "--metrics",
+      paramLabel = "FILE",
+      description =
+          "A new file that gets a line of JSON after each step: BPC, learning rate, ... Default:"
+              + " metrics.jsonl in --output.")
+  private Path metrics;
+
+  @Option(
+      names = "--report-text",
+      paramLabel = "TEXT",
+      description =
+          "What the report's samples go on from and its heat maps show the attention of, at most "
+              + RunLog.LONGEST_TEXT
+              + " bytes of UTF-8. Default: the validation part's first "
+              + REPORT_TEXT
+              + " bytes.")
+  private String reportText;
+
+  @Mixin private CheckpointOptions checkpoints;
+
+  @Mixin private TrainSettings settings;
+
+  private CommandSpec spec;
+
+  @Spec
+  void listRecipes(CommandSpec spec) {
+    this.spec = spec;
+    List<String> lines = new ArrayList<>(List.of("", "Recipes:"));
+    for (Recipe each : Recipe.values()) {
+      lines.add("  %-20s%s".formatted(each, each.description()));
+    }
+    spec.usageMessage().footer(lines.toArray(String[]::new));
+  }
+
+  @Override
+  public Integer call() throws Exception {
+    Optional<Checkpoint> resumed = checkpoints.resumed();
+    Optional<Checkpoint> from = checkpoints.from();
+    if (resumed.isPresent()) {
+      refuse("--resume", "--output", "--recipe", "--from");
+      output = resumed.get().folder().toAbsolutePath().getParent();
+    } else {
+      checkNew(output, "--output");
+      checkNew(metrics, "--metrics");
+    }
+    Optional<Checkpoint> base = resumed.or(() -> from);
+    if (base.isPresent()) {
+      refuse(resumed.isPresent() ? "--resume" : "--from", "--vocabulary", "--minimum-count");
+    }
+    List<Recipe.Stage> stages = settings.stages(resumed);
+    settings.check(base.map(Checkpoint::config), resumed.map(Checkpoint::options));
+    Corpus bytes =
+        resumed.isPresent() && !given("--corpus", "--split", "--enwik8")
+            ? resumed.get().corpus()
+            : corpus.open();
+    TextVocabulary tokens = base.isPresent() ? base.get().vocabulary() : vocabulary.of(bytes);
+    Corpus data = bytes.withVocabulary(tokens);
+    SHARNN block = settings.block(base.map(Checkpoint::config), tokens);
+    System.out.println(data);
+    System.out.println(block.config());
+    System.out.println(
+        resumed.map(c -> "going on from " + c.folder()).orElse(settings.recipe().toString())
+            + ": "
+            + stages);
+    try (Model model = block.newModel("sharnn", device(resumed))) {
+      if (from.isPresent()) {
+        readBest(from.get(), model);
+      }
+      return train(model, data, stages, resumed);
+    }
+  }
+
+  private static void readBest(Checkpoint from, Model model) throws IOException {
+    try {
+      from.readBest(model);
+    } catch (MalformedModelException e) {
+      throw new IllegalArgumentException(
+          "--from takes the sizes of the run in %s with its weights: leave out what changes them,"
+                  .formatted(from.folder())
+              + " as --embedding-size, --layers or --splits do (%s)".formatted(e.getMessage()),
+          e);
+    }
+  }
+
+  /** A run goes on where it ran, unless another device is named. */
+  private Device device(Optional<Checkpoint> resumed) throws IOException {
+    return resumed.isPresent() ? device.device(resumed.get().device()) : device.device();
+  }
+
+  private int train(
+      Model model, Corpus data, List<Recipe.Stage> stages, Optional<Checkpoint> resumed)
+      throws Exception {
+    SHARNNTrainerBuilder trainer = settings.trainer(model, resumed.map(Checkpoint::options));
+    TrainingOptions options = TrainingOptions.of(trainer);
+    try (RunLog log = log(model, data, stages, options, resumed);
+        ProgressLine progress = new ProgressLine()) {
+      List<FitResult> results;
+      try (StopSignals signals = new StopSignals()) {
+        trainer
+            .listeners(new PrintHeader(model, log))
+            .checkpoints(checkpoints.policy(output, resumed))
+            .stopWhen(signals)
+            .onStep(progress.andThen(log));
+        try {
+          results = Recipe.fit(trainer, data, stages);
+        } catch (TrainingStoppedException e) {
+          progress.end();
+          System.out.printf(
+              "%s%ngo on with: java -jar sharnn.jar train --resume %s%n", e.getMessage(), output);
+          return signals.exitCode();
+        }
+      }
+      progress.end();
+      Evaluation test =
+          Evaluation.of(model, data.test(), options.evaluationStreams(), options.sequenceLength());
+      model.save(output, null);
+      log.test(test);
+      for (int i = 0; i < results.size(); i++) {
+        System.out.printf(
+            Locale.ROOT,
+            "best%s: step %d, valid %.4f BPC%n",
+            results.size() == 1 ? "" : " of stage " + (i + 1),
+            results.get(i).best().step(),
+            results.get(i).best().validationBpc());
+      }
+      System.out.printf(
+          Locale.ROOT,
+          "test %.4f BPC (%,d bytes, %d streams)%nsaved in %s%n",
+          test.bitsPerCharacter(),
+          test.predictedBytes(),
+          test.streams(),
+          output);
+      if (data.vocabulary() != TextVocabulary.bytes()) {
+        System.out.println(EvaluateCommand.perplexities(test));
+      }
+    }
+    return 0;
+  }
+
+  private RunLog log(
+      Model model,
+      Corpus data,
+      List<Recipe.Stage> stages,
+      TrainingOptions options,
+      Optional<Checkpoint> resumed)
+      throws IOException {
+    byte[] text = new byte[(int) Math.min(REPORT_TEXT, data.validation().bytes())];
+    if (reportText == null) {
+      data.validation().read(0, text);
+    } else {
+      text = RunLog.bytes(reportText, "--report-text");
+    }
+    Map<String, Object> training = new LinkedHashMap<>();
+    training.put("recipe", settings.recipe().toString());
+    training.put("stages", stages.toString());
+    training.put("batchSize", options.batchSize());
+    training.put("sequenceLength", options.sequenceLength());
+    training.put("clipNorm", options.clipNorm());
+    training.put("evaluationInterval", options.evaluationInterval());
+    training.put("labelSmoothing", options.labelSmoothing());
+    training.put("averageDecay", options.averageDecay());
+    training.put("zeroStateProbability", options.zeroStateProbability());
+    training.put("lookaheadSteps", options.lookaheadSteps());
+    training.put("lookaheadAlpha", options.lookaheadAlpha());
+    training.put("seed", options.seed());
+    Path file = metrics == null ? output.resolve(RunMetrics.FILE) : metrics;
+    Device trained = model.getNDManager().getDevice();
+    MetricsFile lines =
+        resumed.isPresent()
+            ? MetricsFile.goingOn(file, trained, resumed.get())
+            : new MetricsFile(file, trained);
+    RunLog log = new RunLog(lines, file, output, model, text, training);
+    log.provenance("started", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+    log.provenance("command", String.join(" ", spec.commandLine().getParseResult().originalArgs()));
+    log.provenance("corpus", data.toString());
+    return log;
+  }
+
+  /** Refuses options beside one that brings them already. */
+  private void refuse(String beside, String... names) {
+    for (String name : names) {
+      if (given(name)) {
+        throw new ParameterException(
+            spec.commandLine(), "%s and %s exclude each other".formatted(name, beside));
+      }
+    }
+  }
+
+  private boolean given(String... names) {
+    ParseResult parsed = spec.commandLine().getParseResult();
+    return List.of(names).stream().anyMatch(parsed::hasMatchedOption);
+  }
+
+  private static void checkNew(Path path, String option) throws FileAlreadyExistsException {
+    if (path != null && Files.exists(path)) {
+      throw new FileAlreadyExistsException(path.toString(), null, option);
+    }
+  }
+
+  /** Prints the header once weights are there to be counted. */
+  private static final class PrintHeader extends TrainingListenerAdapter {
+
+    private final Model model;
+    private final RunLog log;
+    private boolean printed;
+
+    PrintHeader(Model model, RunLog log) {
+      this.model = model;
+      this.log = log;
+    }
+
+    @Override
+    public void onTrainingBegin(Trainer trainer) {
+      if (!printed) { // in an earlier stage
+        List<String> lines = RunHeader.of(model, trainer.getModel().getDataType());
+        lines.forEach(System.out::println);
+        log.provenance("header", String.join("; ", lines));
+        printed = true;
+      }
+    }
+  }
+}

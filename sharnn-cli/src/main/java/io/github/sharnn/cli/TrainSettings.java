@@ -1,0 +1,219 @@
+package io.github.sharnn.cli;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.cli.options.ExtraOptions;
+import io.github.sharnn.cli.options.RateOptions;
+import io.github.sharnn.cli.options.SplitOptions;
+import io.github.sharnn.train.Budget;
+import io.github.sharnn.train.Recipe;
+import io.github.sharnn.train.SHARNNTrainerBuilder;
+import io.github.sharnn.train.TrainingOptions;
+import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/**
+ * What {@code train} trains and how: what is given, over the settings of a recipe or of the run
+ * that it goes on with.
+ */
+final class TrainSettings {
+
+  @Option(
+      names = "--recipe",
+      paramLabel = "NAME",
+      converter = RecipeName.class,
+      description = "Gives every setting below that is not given itself; one of the recipes below.")
+  private Recipe recipe = Recipe.SMALL;
+
+  @ArgGroup(heading = "How long, in one stage (one of; default: the recipe's stages):%n")
+  private final BudgetOptions budget = new BudgetOptions();
+
+  @Option(
+      names = "--patience",
+      description = "Evaluations in a row without a new best that end the last stage; 0 for never.")
+  private Optional<Integer> patience;
+
+  @Option(names = "--embedding-size", description = "Size C of embeddings, LSTMs and attention.")
+  private Optional<Integer> embeddingSize;
+
+  @Option(names = "--boom-size", description = "Inner size of the Boom, a multiple of C.")
+  private Optional<Integer> boomSize;
+
+  @Option(names = "--layers", description = "Number of blocks.")
+  private Optional<Integer> layers;
+
+  @Option(
+      names = "--attention-layers",
+      split = ",",
+      arity = "0..1",
+      fallbackValue = "",
+      description = "Layers with attention, counted from 0, separated by commas; empty for none.")
+  private int[] attentionLayers;
+
+  @Mixin private SplitOptions splitOptions;
+
+  @Option(names = "--memory-length", description = "Positions that attention sees.")
+  private Optional<Integer> memoryLength;
+
+  @Option(names = "--dropout", description = "Rate of every dropout.")
+  private Optional<Float> dropout;
+
+  @Option(names = "--batch-size", description = "Streams trained on side by side.")
+  private Optional<Integer> batchSize;
+
+  @Option(names = "--sequence-length", description = "Longest segment that gradients flow through.")
+  private Optional<Integer> sequenceLength;
+
+  @Option(
+      names = "--clip-norm",
+      description = "Largest global norm of the gradients. Default: 0.25.")
+  private Optional<Double> clipNorm;
+
+  @Option(
+      names = "--evaluation-interval",
+      description = "Steps between evaluations; 0, the default, for after each pass over the data.")
+  private Optional<Integer> evaluationInterval;
+
+  @Option(
+      names = "--evaluation-streams",
+      description = "Streams of the validation and test parts. Default: the batch size.")
+  private Optional<Integer> evaluationStreams;
+
+  @Option(
+      names = "--seed",
+      description = "Decides weights, segment lengths and dropout. Default: 42.")
+  private Optional<Integer> seed;
+
+  @ArgGroup(
+      exclusive = false,
+      heading = "Learning rate of the first stage (default: the recipe's):%n")
+  private final RateOptions rate = new RateOptions();
+
+  @ArgGroup(exclusive = false, heading = "Off unless given, or on in the run that goes on:%n")
+  private final ExtraOptions extras = new ExtraOptions();
+
+  /** Finds a recipe by the name that the help has for it. */
+  static final class RecipeName implements ITypeConverter<Recipe> {
+
+    @Override
+    public Recipe convert(String name) {
+      List<Recipe> recipes = List.of(Recipe.values());
+      return recipes.stream()
+          .filter(each -> each.toString().equals(name))
+          .findFirst()
+          .orElseThrow(
+              () ->
+                  new TypeConversionException(
+                      "expected one of %s, but was '%s'".formatted(recipes, name)));
+    }
+  }
+
+  /** The three ways to say how long. */
+  static final class BudgetOptions {
+
+    @Option(names = "--epochs", description = "Passes over the training part.")
+    private Integer epochs;
+
+    @Option(names = "--steps", description = "Optimizer steps.")
+    private Long steps;
+
+    @Option(names = "--minutes", description = "Wall-clock time.")
+    private Double minutes;
+
+    Optional<Budget> budget() {
+      if (steps != null) {
+        return Optional.of(Budget.steps(steps));
+      }
+      if (minutes != null) {
+        return Optional.of(Budget.time(Duration.ofMillis(Math.round(minutes * 60_000))));
+      }
+      return Optional.ofNullable(epochs).map(Budget::epochs);
+    }
+  }
+
+  Recipe recipe() {
+    return recipe;
+  }
+
+  /** Refuses what is wrong whatever the vocabulary, before one is trained, which may take long. */
+  void check(Optional<SHARNNConfig> config, Optional<TrainingOptions> options) {
+    SHARNNBuilder builder = sized(config);
+    splitOptions.check(builder);
+    try (Model model = builder.build().newModel("options", Device.cpu())) {
+      trainer(model, options).build();
+    }
+  }
+
+  /** The model, over the options of another one, or of the recipe's. */
+  SHARNN block(Optional<SHARNNConfig> base, TextVocabulary vocabulary) {
+    SHARNNBuilder builder = sized(base);
+    if (vocabulary != TextVocabulary.bytes()) { // of bytes another model may have fewer
+      builder.vocabulary(vocabulary);
+    }
+    splitOptions.apply(builder);
+    return builder.build();
+  }
+
+  private SHARNNBuilder sized(Optional<SHARNNConfig> base) {
+    SHARNNBuilder builder = base.map(SHARNNConfig::toBuilder).orElseGet(recipe::model);
+    embeddingSize.ifPresent(builder::embeddingSize);
+    boomSize.ifPresent(builder::boomSize);
+    layers.ifPresent(builder::layers);
+    memoryLength.ifPresent(builder::memoryLength);
+    dropout.ifPresent(builder::dropouts);
+    if (attentionLayers != null) {
+      builder.attentionLayers(attentionLayers);
+    }
+    return extras.onto(builder);
+  }
+
+  /** The trainer, over the options of the run that goes on, or the recipe's. */
+  SHARNNTrainerBuilder trainer(Model model, Optional<TrainingOptions> base) {
+    SHARNNTrainerBuilder builder =
+        base.map(options -> options.trainer(model)).orElseGet(() -> recipe.trainer(model));
+    clipNorm.ifPresent(builder::clipNorm);
+    evaluationInterval.ifPresent(builder::evaluationInterval);
+    seed.ifPresent(builder::seed);
+    batchSize.ifPresent(builder::batchSize);
+    sequenceLength.ifPresent(builder::sequenceLength);
+    evaluationStreams.ifPresent(builder::evaluationStreams);
+    return extras.onto(builder);
+  }
+
+  /**
+   * The stages of the recipe, or of the run that goes on; what is given is for the first, or for
+   * the one that the run is in. A budget makes that one the last.
+   */
+  List<Recipe.Stage> stages(Optional<Checkpoint> resumed) {
+    List<Recipe.Stage> stages =
+        new ArrayList<>(resumed.map(Checkpoint::stages).orElse(recipe.stages()));
+    int current = resumed.map(Checkpoint::stage).orElse(0);
+    Budget old = stages.get(current).budget();
+    Optional<Budget> limit = budget.budget();
+    if (limit.isPresent()) {
+      stages.subList(current + 1, stages.size()).clear();
+    }
+    Budget now = limit.map(b -> resumed.isPresent() ? b.patience(old.patience()) : b).orElse(old);
+    Optional<LearningRateSchedule> schedule =
+        Optional.ofNullable(stages.get(current).learningRate());
+    stages.set(current, new Recipe.Stage(rate.onto(schedule), now));
+    if (patience.isPresent()) {
+      Recipe.Stage last = stages.remove(stages.size() - 1);
+      stages.add(new Recipe.Stage(last.learningRate(), last.budget().patience(patience.get())));
+    }
+    return stages;
+  }
+}

@@ -1,0 +1,87 @@
+package io.github.sharnn.cli;
+
+import ai.djl.Device;
+import io.github.sharnn.bench.GoldenCheck;
+import io.github.sharnn.bench.GoldenReport;
+import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.engine.Devices;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code sharnn.jar verify}: this installation against the reference's numbers. */
+@Command(
+    name = "verify",
+    description = {
+      "Check this installation against folders of golden vectors.",
+      "Prints the worst relative error of each kind and the tensor that has it; exits with 1 where one is"
+          + " beyond its tolerance. In FLOAT32, on a GPU without TF32 and with ten times the tolerance."
+    },
+    mixinStandardHelpOptions = true)
+public final class VerifyCommand implements Callable<Integer> {
+
+  private static final String TF32 = "NVIDIA_TF32_OVERRIDE";
+
+  @Spec private CommandSpec spec;
+
+  @Mixin private DeviceOption option;
+
+  @Parameters(
+      paramLabel = "DIR",
+      arity = "1..*",
+      description = "Folders with config.json, model.safetensors and expected.safetensors.")
+  private List<Path> folders;
+
+  @Override
+  public Integer call() throws Exception {
+    Device device = option.device();
+    if (device.isGpu() && !"0".equals(System.getenv(TF32))) {
+      List<String> arguments = spec.root().commandLine().getParseResult().originalArgs();
+      return withoutTf32(arguments).inheritIO().start().waitFor();
+    }
+    boolean passed = true;
+    System.out.printf("device %s, precision FLOAT32%n", Devices.describe(device));
+    for (Path folder : folders) {
+      GoldenReport report = GoldenCheck.run(folder, device);
+      passed &= report.passed();
+      System.out.printf("%s: %d tensors%n", folder, report.compared());
+      for (GoldenReport.Measure measure : report.worst()) {
+        System.out.printf(
+            Locale.ROOT,
+            "  %-16s %.2e of %.0e  %s  %s%n",
+            measure.kind(),
+            measure.error(),
+            measure.tolerance(),
+            measure.passed() ? "ok  " : "FAIL",
+            measure.tensor());
+      }
+    }
+    System.out.println(passed ? "passed" : "FAILED");
+    return passed ? 0 : Sharnn.FAILED;
+  }
+
+  /**
+   * This program once more with TF32 off: CUDA's libraries read the variable when they start, and
+   * Java can't set one for its own process.
+   */
+  public static ProcessBuilder withoutTf32(List<String> arguments) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+    // in sharnn.jar's manifest, which counts for -jar alone
+    command.add("--enable-native-access=ALL-UNNAMED");
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Sharnn.class.getName()));
+    command.addAll(arguments);
+    ProcessBuilder process = new ProcessBuilder(command);
+    process.environment().put(TF32, "0");
+    return process;
+  }
+}

@@ -1,0 +1,329 @@
+package io.github.sharnn.cli.compress;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Parameter;
+import ai.djl.pytorch.jni.JniUtils;
+import ai.djl.util.Progress;
+import com.google.common.hash.HashCode;
+import com.google.common.hash.Hasher;
+import com.google.common.hash.Hashing;
+import com.google.common.hash.HashingOutputStream;
+import io.github.sharnn.RunHeader;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.decode.SHARNNDecoder;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import io.github.sharnn.vocabulary.TokenDecoder;
+import java.io.BufferedOutputStream;
+import java.io.ByteArrayInputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UTFDataFormatException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Arrays;
+
+/**
+ * Compresses files with a model and an arithmetic coder: the size is the model's bits, those of
+ * {@code io.github.sharnn.score.Scorer} with segment length 1, and a header. It shows that a
+ * model's bits per byte are real; a token takes a whole step of the model in either direction.
+ * Tokens are bytes, or others that give any file back.
+ *
+ * <p>Decompression computes the same probabilities again, to the last bit of their FLOAT32. So it
+ * needs the same model, this library and PyTorch in the same version, the same kind of device, and
+ * a machine of the same type with as many threads. A checksum ends it: a file that comes out wrong
+ * is an error, and never gets its name.
+ *
+ * <p>The compressed file, big-endian: {@code "SHAC"}; version 3 (a byte); the first 8 bytes of the
+ * model's SHA-256 (config, vocabulary and weights); the original's length (8 bytes) and SHA-256 (32
+ * bytes); where it was compressed (a text, as {@link DataOutputStream#writeUTF} writes it); the
+ * code. The first token is predicted from a zero state and a newline.
+ */
+public final class FileCompressor {
+
+  private static final byte[] MAGIC = "SHAC".getBytes(StandardCharsets.US_ASCII);
+  private static final int VERSION = 3;
+  private static final byte CONTEXT = '\n';
+  private static final long MOST_BYTES = Integer.MAX_VALUE - 8; // of an array
+
+  private final Model model;
+  private final SHARNN block;
+  private final TextVocabulary vocabulary;
+  private final int vocabularySize;
+  private final int context;
+  private final long modelHash;
+  private final String environment;
+
+  /**
+   * Creates a compressor.
+   *
+   * @param model a model with an initialized {@link SHARNN}, of more than 10 and at most 256 bytes
+   *     or with another lossless vocabulary; it stays the caller's to close
+   * @throws IllegalArgumentException if its vocabulary is another
+   */
+  public FileCompressor(Model model) {
+    this.model = model;
+    block = SHARNN.of(model);
+    vocabulary = block.vocabulary();
+    vocabularySize = block.config().vocabularySize();
+    checkArgument(
+        vocabulary.lossless(),
+        "model %s must have tokens that give any file back, bytes or byte-level BPE, but has %s,"
+            + " which lose some: train one with --vocabulary bytes or bpe:SIZE",
+        model.getName(),
+        vocabulary);
+    checkArgument(
+        vocabulary != TextVocabulary.bytes() || (vocabularySize > CONTEXT && vocabularySize <= 256),
+        "model %s must have a vocabularySize above %s (newline) and of at most 256, but has %s: its"
+            + " tokens must be bytes",
+        model.getName(),
+        CONTEXT,
+        vocabularySize);
+    int[] before = vocabulary.encode(new byte[] {CONTEXT});
+    context = before[before.length - 1];
+    modelHash = hash(block);
+    environment =
+        "sharnn %s, PyTorch %s on %s, %s %s, %s threads"
+            .formatted(
+                RunHeader.version(),
+                model.getNDManager().getEngine().getVersion(),
+                model.getNDManager().getDevice().getDeviceType(),
+                System.getProperty("os.name"),
+                System.getProperty("os.arch"),
+                JniUtils.getNumThreads());
+  }
+
+  /**
+   * The sizes of a file.
+   *
+   * @param original bytes of the original
+   * @param header bytes of the compressed file's header
+   * @param code bytes of the compressed file after its header
+   */
+  public record Sizes(long original, long header, long code) {}
+
+  /**
+   * Compresses a file.
+   *
+   * @param file the original, below 2 GiB
+   * @param compressed where to; must not exist
+   * @param progress is told the bytes of the original that are compressed, of all
+   * @return the sizes
+   * @throws FileAlreadyExistsException if there is a file of that name
+   * @throws IOException if a file can't be read or written
+   * @throws IllegalArgumentException if the file has a byte outside the model's vocabulary
+   */
+  public Sizes compress(Path file, Path compressed, Progress progress) throws IOException {
+    checkOutput(compressed);
+    byte[] original = read(file);
+    check(original);
+    byte[] code = encode(original, progress);
+    Path part = part(compressed);
+    try {
+      try (DataOutputStream out = new DataOutputStream(Files.newOutputStream(part))) {
+        out.write(MAGIC);
+        out.write(VERSION);
+        out.writeLong(modelHash);
+        out.writeLong(original.length);
+        out.write(Hashing.sha256().hashBytes(original).asBytes());
+        out.writeUTF(environment);
+        out.write(code);
+      }
+      long size = Files.size(part);
+      Files.move(part, compressed);
+      return new Sizes(original.length, size - code.length, code.length);
+    } finally {
+      Files.deleteIfExists(part);
+    }
+  }
+
+  /**
+   * Decompresses what {@link #compress} wrote.
+   *
+   * @param compressed the compressed file
+   * @param file where to; must not exist
+   * @param progress is told the bytes of the original that are there again, of all
+   * @return the sizes
+   * @throws FileAlreadyExistsException if there is a file of that name
+   * @throws IOException if a file can't be read or written; if the compressed file is none, is
+   *     damaged, was compressed with another model, or comes out wrong: then no file is left
+   */
+  public Sizes decompress(Path compressed, Path file, Progress progress) throws IOException {
+    checkOutput(file);
+    byte[] bytes = read(compressed);
+    Path part = part(file);
+    try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
+      Header header = readHeader(compressed, in);
+      byte[] code = in.readAllBytes();
+      decode(compressed, header, code, part, progress);
+      Files.move(part, file);
+      return new Sizes(header.length(), bytes.length - code.length, code.length);
+    } catch (EOFException e) {
+      throw new IOException(compressed + " is cut off: " + e.getMessage(), e);
+    } finally {
+      Files.deleteIfExists(part);
+    }
+  }
+
+  private record Header(long length, HashCode checksum, String environment) {}
+
+  private Header readHeader(Path compressed, DataInputStream in) throws IOException {
+    byte[] magic = in.readNBytes(MAGIC.length);
+    if (!Arrays.equals(magic, MAGIC)) {
+      throw new IOException(compressed + " is no file that sharnn.jar compress wrote");
+    }
+    try {
+      int version = in.readUnsignedByte();
+      if (version != VERSION) {
+        throw new IOException(
+            "%s has format version %d, but this library reads version %d: use the one that wrote it"
+                .formatted(compressed, version, VERSION));
+      }
+      long hash = in.readLong();
+      if (hash != modelHash) {
+        throw new IOException(
+            "%s was compressed with model %016x, but this is %016x: name the folder of that model"
+                .formatted(compressed, hash, modelHash));
+      }
+      long length = in.readLong();
+      byte[] checksum = new byte[Hashing.sha256().bits() / Byte.SIZE];
+      in.readFully(checksum);
+      String where = in.readUTF();
+      if (length < 0) {
+        throw new IOException(compressed + " is damaged: its original's length is " + length);
+      }
+      return new Header(length, HashCode.fromBytes(checksum), where);
+    } catch (EOFException e) {
+      throw new EOFException("it ends within its header");
+    } catch (UTFDataFormatException e) {
+      throw new IOException(compressed + " is damaged: a text in its header is not UTF-8", e);
+    }
+  }
+
+  private byte[] encode(byte[] original, Progress progress) {
+    ArithmeticEncoder encoder = new ArithmeticEncoder();
+    progress.reset("compress", original.length);
+    TokenDecoder text = vocabulary.decoder();
+    try (SHARNNDecoder predictor = predictor()) {
+      int previous = context;
+      for (int next : vocabulary.encode(original)) {
+        long[] cumulative = TokenFrequencies.cumulative(predictor.next(previous)[0]);
+        encoder.encode(cumulative[next], cumulative[next + 1], cumulative[vocabularySize]);
+        previous = next;
+        progress.increment(text.decode(next).length);
+      }
+    } finally {
+      progress.end();
+    }
+    return encoder.finish();
+  }
+
+  /**
+   * Starts a stream: what is known of a file while it is decompressed. Both directions read a token
+   * at a time, since a segment of another length gives logits that differ in their last bits.
+   */
+  private SHARNNDecoder predictor() {
+    SHARNNDecoder predictor = SHARNNDecoder.of(block, model.getNDManager(), 1, null);
+    try (NDManager scratch = model.getNDManager().newSubManager()) {
+      predictor.add(block.zeroState(scratch, 1));
+    }
+    return predictor;
+  }
+
+  private void decode(Path compressed, Header header, byte[] code, Path part, Progress progress)
+      throws IOException {
+    ArithmeticDecoder decoder = new ArithmeticDecoder(code);
+    progress.reset("decompress", header.length());
+    HashCode checksum;
+    try (OutputStream file = new BufferedOutputStream(Files.newOutputStream(part));
+        HashingOutputStream out = new HashingOutputStream(Hashing.sha256(), file);
+        SHARNNDecoder predictor = predictor()) {
+      TokenDecoder text = vocabulary.decoder();
+      int previous = context;
+      long length = 0;
+      while (length < header.length()) {
+        previous = decoder.decode(TokenFrequencies.cumulative(predictor.next(previous)[0]));
+        byte[] bytes = text.decode(previous);
+        out.write(bytes);
+        length += bytes.length;
+        progress.increment(bytes.length);
+      }
+      checksum = out.hash();
+    } finally {
+      progress.end();
+    }
+    if (decoder.length() != code.length || !checksum.equals(header.checksum())) {
+      throw new IOException(
+          "%s does not come out as it went in, so nothing was written: it is damaged, or this machine"
+                  .formatted(compressed)
+              + " rounds otherwise than the one that compressed it (there: %s; here: %s)"
+                  .formatted(header.environment(), environment));
+    }
+  }
+
+  private void check(byte[] original) {
+    if (vocabulary != TextVocabulary.bytes()) {
+      return; // which has tokens for all of them
+    }
+    for (int i = 0; i < original.length; i++) {
+      checkArgument(
+          Byte.toUnsignedInt(original[i]) < vocabularySize,
+          "bytes must lie between 0 and vocabularySize - 1 (%s), but byte %s is %s: use a model of"
+              + " all 256 bytes",
+          vocabularySize - 1,
+          i,
+          Byte.toUnsignedInt(original[i]));
+    }
+  }
+
+  private static long hash(SHARNN block) {
+    Hasher hasher = Hashing.sha256().newHasher();
+    hasher.putString(block.config().toJson(), StandardCharsets.UTF_8);
+    hasher.putString(block.vocabulary().property(), StandardCharsets.UTF_8);
+    for (Parameter parameter : block.getParameters().values()) {
+      hasher.putBytes(parameter.getArray().toByteBuffer());
+    }
+    return hasher.hash().asLong();
+  }
+
+  /** Before the work: nothing is overwritten, and there is a folder to write to. */
+  private static void checkOutput(Path file) throws IOException {
+    if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
+      throw new FileAlreadyExistsException(file.toString(), null, "--output");
+    }
+    Path folder = file.toAbsolutePath().getParent();
+    if (!Files.isDirectory(folder)) {
+      throw new NoSuchFileException(folder.toString());
+    }
+  }
+
+  private static byte[] read(Path file) throws IOException {
+    if (Files.isDirectory(file)) {
+      throw new IOException(file + " is a folder: name a file");
+    }
+    long size = Files.size(file);
+    if (size > MOST_BYTES) {
+      throw new IOException(
+          "%s must have at most %,d bytes, but has %,d: split it"
+              .formatted(file, MOST_BYTES, size));
+    }
+    return Files.readAllBytes(file);
+  }
+
+  /** What is written has another name until it is whole and right. */
+  private static Path part(Path file) {
+    String name = file.getFileName() + "." + ProcessHandle.current().pid() + ".part";
+    Path part = file.resolveSibling(name);
+    part.toFile().deleteOnExit(); // Ctrl-C runs no finally
+    return part;
+  }
+}

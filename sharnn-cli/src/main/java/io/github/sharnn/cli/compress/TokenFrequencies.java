@@ -1,0 +1,37 @@
+package io.github.sharnn.cli.compress;
+
+/**
+ * The shares that an arithmetic coder gives to a model's tokens: whole numbers, since both ends
+ * must round alike. The same FLOAT32 logits give the same shares on every machine.
+ */
+final class TokenFrequencies {
+
+  /**
+   * What the shares add up to at most. A token's least is 1, which costs the others next to
+   * nothing, and makes tokens cheaper that the model holds for less probable: of an image, to a
+   * model of English bytes, 0.07% of all bits; with 2^24 it was 0.7%.
+   */
+  static final long TOTAL = 1L << 28;
+
+  private TokenFrequencies() {}
+
+  /** Returns V + 1 numbers: token t has the share from number t to number t + 1. */
+  static long[] cumulative(float[] logits) {
+    double highest = Double.NEGATIVE_INFINITY;
+    for (float logit : logits) {
+      highest = Math.max(highest, logit);
+    }
+    double[] weights = new double[logits.length];
+    double sum = 0;
+    for (int t = 0; t < logits.length; t++) {
+      weights[t] = StrictMath.exp(logits[t] - highest); // Math.exp may differ between machines
+      sum += weights[t];
+    }
+    long[] cumulative = new long[logits.length + 1];
+    for (int t = 0; t < logits.length; t++) {
+      long share = 1 + (long) (weights[t] / sum * (TOTAL - logits.length));
+      cumulative[t + 1] = cumulative[t] + share;
+    }
+    return cumulative;
+  }
+}

@@ -1,0 +1,71 @@
+package io.github.sharnn.cli.options;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.train.SHARNNTrainerBuilder;
+import java.util.List;
+import java.util.Optional;
+import picocli.CommandLine.Option;
+
+/** What {@code train} can add to a recipe, and no recipe has. */
+public final class ExtraOptions {
+
+  @Option(
+      names = "--weight-drop",
+      paramLabel = "RATE",
+      description = "Drop entries of the LSTMs' hidden-to-hidden matrices.")
+  private Optional<Float> weightDrop;
+
+  @Option(
+      names = "--label-smoothing",
+      paramLabel = "SHARE",
+      description =
+          "Spread this share of the training target over all tokens, not with --splits; no figure is"
+              + " smoothed.")
+  private Optional<Float> labelSmoothing;
+
+  @Option(
+      names = "--zero-state",
+      paramLabel = "PROBABILITY",
+      description =
+          "Begin a step with nothing remembered so often, for short texts. Default: 0.01; 0 in the"
+              + " paper's recipes.")
+  private Optional<Double> zeroState;
+
+  @Option(
+      names = "--average-decay",
+      paramLabel = "DECAY",
+      description =
+          "Evaluate and save a moving average of the weights, such as 0.999: of about the last 1000"
+              + " steps.")
+  private Optional<Double> averageDecay;
+
+  @Option(
+      names = "--lookahead",
+      paramLabel = "K,ALPHA",
+      split = ",",
+      arity = "1",
+      hideParamSyntax = true,
+      description = "Put Lookahead around the optimizer, such as 5,0.5.")
+  private List<Float> lookahead;
+
+  public SHARNNBuilder onto(SHARNNBuilder builder) {
+    weightDrop.ifPresent(builder::weightDrop);
+    return builder;
+  }
+
+  public SHARNNTrainerBuilder onto(SHARNNTrainerBuilder builder) {
+    labelSmoothing.ifPresent(builder::labelSmoothing);
+    zeroState.ifPresent(builder::zeroStateProbability);
+    averageDecay.ifPresent(builder::averageDecay);
+    if (lookahead != null) {
+      checkArgument(
+          lookahead.size() == 2 && lookahead.get(0) == lookahead.get(0).intValue(),
+          "--lookahead takes a whole number of steps and alpha, such as 5,0.5, but was given %s",
+          lookahead);
+      builder.lookahead(lookahead.get(0).intValue(), lookahead.get(1));
+    }
+    return builder;
+  }
+}

@@ -1,0 +1,84 @@
+package io.github.sharnn.cli.options;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import java.util.List;
+import java.util.Optional;
+import picocli.CommandLine.Option;
+
+/** How {@code train}'s learning rate goes: what is given, over another schedule. */
+public final class RateOptions {
+
+  @Option(names = "--learning-rate", paramLabel = "RATE", description = "The highest.")
+  private Optional<Float> learningRate;
+
+  @Option(names = "--warm-up", paramLabel = "STEPS", description = "Steps until the highest.")
+  private Optional<Integer> warmUp;
+
+  @Option(
+      names = "--cosine",
+      negatable = true,
+      description = "Fall to 0 at the end of the budget, along half a cosine.")
+  private Boolean cosine;
+
+  @Option(names = "--linear", negatable = true, description = "The same along a straight line.")
+  private Boolean linear;
+
+  @Option(
+      names = "--cooldown",
+      paramLabel = "STEP",
+      description = "Fall to 0 along a straight line from this step to twice it; 0 for never.")
+  private Optional<Integer> cooldown;
+
+  @Option(
+      names = "--decay-after",
+      paramLabel = "STEP,STEP,...",
+      split = ",",
+      hideParamSyntax = true,
+      description = "Divide by 10 after each of these steps.")
+  private List<Integer> decayAfter;
+
+  @Option(
+      names = "--plateau",
+      paramLabel = "FACTOR,N",
+      split = ",",
+      arity = "1",
+      hideParamSyntax = true,
+      description =
+          "Multiply by FACTOR after N evaluations in a row without a new best; see"
+              + " --evaluation-interval.")
+  private List<Float> plateau;
+
+  /** Puts what is given over a schedule; over none, where a run had a tracker of its own. */
+  public LearningRateSchedule onto(Optional<LearningRateSchedule> base) {
+    checkArgument(
+        base.isPresent() || learningRate.isPresent(),
+        "--learning-rate must be given: the run to go on with had a tracker of its program's own,"
+            + " which no checkpoint holds");
+    LearningRateSchedule rate = base.orElseGet(() -> LearningRateSchedule.peak(learningRate.get()));
+    rate = learningRate.map(rate::withPeak).orElse(rate);
+    rate = warmUp.map(rate::warmUp).orElse(rate);
+    rate = cooldown.map(rate::cooldown).orElse(rate);
+    checkArgument(
+        cosine == null || linear == null, "--cosine and --linear exclude each other: give one");
+    if (cosine != null) {
+      rate = cosine ? rate.cosine() : rate.cosine(rate.peak());
+    }
+    if (linear != null) {
+      rate = linear ? rate.linear() : rate.linear(rate.peak());
+    }
+    if (decayAfter != null) {
+      rate = rate.decayAfter(decayAfter.toArray(Integer[]::new));
+    }
+    if (plateau != null) {
+      checkArgument(
+          plateau.size() == 2 && plateau.get(1) == plateau.get(1).intValue(),
+          "--plateau takes a factor and a whole number of evaluations, such as 0.5,3, but was"
+              + " given %s",
+          plateau);
+      rate = rate.plateau(plateau.get(0), plateau.get(1).intValue());
+    }
+    return rate;
+  }
+}

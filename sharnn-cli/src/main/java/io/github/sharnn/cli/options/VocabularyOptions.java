@@ -1,0 +1,79 @@
+package io.github.sharnn.cli.options;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import com.google.common.primitives.Ints;
+import io.github.sharnn.tokenizers.BytePairTrainer;
+import io.github.sharnn.tokenizers.SubwordVocabulary;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import io.github.sharnn.vocabulary.WordVocabulary;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import picocli.CommandLine.Option;
+
+/** What a new model's tokens stand for. */
+public final class VocabularyOptions {
+
+  private static final String BYTES = "bytes";
+  private static final String WORDS = "words";
+  private static final String PIECES = "bpe";
+
+  @Option(
+      names = "--vocabulary",
+      paramLabel = "KIND",
+      description =
+          "bytes; words or words:SIZE, the training part's most frequent; bpe:SIZE, byte-level BPE"
+              + " trained on the training part; or the file of a Hugging Face tokenizer.json or of"
+              + " another model's vocabulary.txt.")
+  private String kind = BYTES;
+
+  @Option(
+      names = "--minimum-count",
+      paramLabel = "N",
+      description = "Occurrences that a word of --vocabulary words needs. Default: 1.")
+  private Integer minimumCount;
+
+  /** Makes or reads the vocabulary. */
+  public TextVocabulary of(Corpus corpus) throws IOException {
+    String[] parts = kind.split(":", 2);
+    checkArgument(
+        minimumCount == null || parts[0].equals(WORDS),
+        "--minimum-count is for --vocabulary words, but that is '%s': leave one out",
+        kind);
+    if (kind.equals(BYTES)) {
+      return TextVocabulary.bytes();
+    }
+    if (parts[0].equals(WORDS)) {
+      int size = parts.length == 1 ? Integer.MAX_VALUE : size(parts[1]);
+      return WordVocabulary.train(
+          corpus.train().open(), minimumCount == null ? 1 : minimumCount, size);
+    }
+    if (parts[0].equals(PIECES) && parts.length == 2) {
+      int size = size(parts[1]);
+      long begin = System.nanoTime();
+      SubwordVocabulary pieces = BytePairTrainer.train(corpus.train().open(), size);
+      System.out.printf(
+          Locale.ROOT, "%s trained in %.0f s%n", pieces, (System.nanoTime() - begin) / 1e9);
+      return pieces;
+    }
+    Path file = Path.of(kind); // not before: to Windows a name with a colon is none
+    checkArgument(
+        Files.isRegularFile(file),
+        "--vocabulary must be bytes, words, words:SIZE, bpe:SIZE or a file, but is '%s', %s",
+        kind,
+        Files.isDirectory(file)
+            ? "a folder: name the tokenizer.json or vocabulary.txt in it"
+            : "and there is no such file");
+    return kind.endsWith(".txt") ? WordVocabulary.open(file) : SubwordVocabulary.open(file);
+  }
+
+  private int size(String text) {
+    Integer size = Ints.tryParse(text);
+    checkArgument(
+        size != null, "--vocabulary takes a number of tokens after the colon, but is '%s'", kind);
+    return size;
+  }
+}

@@ -1,0 +1,2 @@
+/** The command line, built as {@code sharnn.jar}. */
+package io.github.sharnn.cli;

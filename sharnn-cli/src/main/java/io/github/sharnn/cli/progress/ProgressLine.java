@@ -1,0 +1,150 @@
+package io.github.sharnn.cli.progress;
+
+import io.github.sharnn.train.StepReport;
+import java.io.Console;
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.Consumer;
+import me.tongfei.progressbar.DelegatingProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import picocli.CommandLine.Model.CommandSpec;
+
+/**
+ * One live line on a terminal, or a plain line every ten seconds where there is none: step, time
+ * left, smoothed training BPC, last validation BPC, bytes a second.
+ */
+public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
+
+  private static final double SMOOTHING = 0.98;
+  private static final int TERMINAL_MILLIS = 200;
+  private static final double PLAIN_SECONDS = 10;
+
+  private final PrintStream out;
+  private final int width; // of the terminal; 0: none
+  private ProgressBar bar; // of the stage, on a terminal
+  private volatile Duration left; // read by the bar's thread
+  private double trainBpc = Double.NaN;
+  private double validationBpc = Double.NaN;
+  private double printed = Double.NEGATIVE_INFINITY; // the plain line's time
+
+  /** On standard output. */
+  public ProgressLine() {
+    this(System.out, terminalWidth());
+  }
+
+  public ProgressLine(PrintStream out, int width) {
+    this.out = out;
+    this.width = width;
+  }
+
+  /** Characters in a line of the terminal, 0 if there is none. */
+  static int terminalWidth() {
+    return isTerminal() ? CommandSpec.create().usageMessage().autoWidth(true).width() : 0;
+  }
+
+  /** From Java 22 on there is a console without a terminal too. */
+  private static boolean isTerminal() {
+    Console console = System.console();
+    if (console == null) {
+      return false;
+    }
+    try {
+      return (boolean) Console.class.getMethod("isTerminal").invoke(console);
+    } catch (NoSuchMethodException e) {
+      return true; // an earlier Java
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Override
+  public void accept(StepReport report) {
+    if (report.step() == 1) { // of a stage
+      end();
+      trainBpc = Double.NaN;
+      validationBpc = Double.NaN;
+      printed = Double.NEGATIVE_INFINITY;
+    }
+    trainBpc =
+        Double.isNaN(trainBpc)
+            ? report.trainBpc()
+            : SMOOTHING * trainBpc + (1 - SMOOTHING) * report.trainBpc();
+    if (report.evaluated()) {
+      validationBpc = report.validationBpc();
+    }
+    left = Duration.ofSeconds(Math.round(report.seconds() * (1 / report.used() - 1)));
+    if (width > 0) {
+      live(report);
+    } else if (report.used() >= 1
+        || report.evaluated()
+        || report.seconds() - printed >= PLAIN_SECONDS) {
+      printed = report.seconds();
+      out.println(plain(report));
+    }
+    if (report.used() >= 1) {
+      end();
+    }
+  }
+
+  private void live(StepReport report) {
+    if (bar == null) {
+      bar =
+          new ProgressBarBuilder()
+              .setTaskName("step")
+              .setStyle(ProgressBarStyle.ASCII)
+              .setUpdateIntervalMillis(TERMINAL_MILLIS)
+              .setEtaFunction(state -> Optional.of(left))
+              .startsFrom(0, Duration.ofMillis(Math.round(report.seconds() * 1000)))
+              // of a given width, since a bar that asks the terminal takes over its Ctrl-C
+              .setConsumer(new DelegatingProgressBarConsumer(this::rewrite, width - 1))
+              .build();
+    }
+    bar.setExtraMessage(
+        String.format(
+            Locale.ROOT,
+            "left, train %.3f%s BPC, %,.1f kB/s",
+            trainBpc,
+            Double.isNaN(validationBpc)
+                ? ""
+                : String.format(Locale.ROOT, ", valid %.3f", validationBpc),
+            report.bytes() / report.seconds() / 1000));
+    bar.maxHint(Math.max(report.step(), Math.round(report.step() / report.used())));
+    bar.stepTo(report.step());
+  }
+
+  private void rewrite(String line) {
+    out.print("\r" + line);
+    out.flush();
+  }
+
+  /** Ends the line on a terminal, also where patience ended the run before its budget did. */
+  public void end() {
+    if (bar != null) {
+      bar.close();
+      bar = null;
+      out.println();
+    }
+  }
+
+  @Override
+  public void close() {
+    end();
+  }
+
+  private String plain(StepReport report) {
+    return String.format(
+        Locale.ROOT,
+        "step %d  train %.3f BPC  valid %s  %,.0f bytes/s  %d:%02d:%02d left ",
+        report.step(),
+        trainBpc,
+        Double.isNaN(validationBpc) ? "-" : String.format(Locale.ROOT, "%.3f BPC", validationBpc),
+        report.bytes() / report.seconds(),
+        left.toHours(),
+        left.toMinutesPart(),
+        left.toSecondsPart());
+  }
+}

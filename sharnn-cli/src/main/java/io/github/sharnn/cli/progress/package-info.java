@@ -1,0 +1,2 @@
+/** Progress on a terminal. */
+package io.github.sharnn.cli.progress;

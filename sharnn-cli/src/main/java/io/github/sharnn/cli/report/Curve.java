@@ -1,0 +1,56 @@
+package io.github.sharnn.cli.report;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+
+/** The points of one line of a chart. */
+public record Curve(List<Double> x, List<Double> y) {
+
+  private static final int POINTS = 200; // of a smooth curve, each the mean of its steps
+  private static final int ENOUGH = 50; // points, to do without some
+  private static final int STEEP = 4; // points at the start of a run's curve
+
+  Curve() {
+    this(new ArrayList<>(), new ArrayList<>());
+  }
+
+  /** The steps that have both figures. */
+  public static Curve of(
+      List<RunMetrics.Step> steps,
+      Function<RunMetrics.Step, Double> x,
+      Function<RunMetrics.Step, Double> y) {
+    Curve curve = new Curve();
+    for (RunMetrics.Step step : steps) {
+      Double value = y.apply(step);
+      if (value != null) {
+        curve.x.add(x.apply(step));
+        curve.y.add(value);
+      }
+    }
+    return curve;
+  }
+
+  /** Means of equal numbers of points. */
+  public Curve smooth() {
+    Curve means = new Curve();
+    int size = Math.max(x.size() / POINTS, 1);
+    for (int from = 0; from + size <= x.size(); from += size) {
+      List<Double> values = y.subList(from, from + size);
+      means.x.add(x.get(from + size - 1));
+      means.y.add(values.stream().mapToDouble(Double::doubleValue).average().orElseThrow());
+    }
+    return means;
+  }
+
+  /** Leaves out the steep start, of a curve of many points. */
+  public Curve withoutStart() {
+    return x.size() < ENOUGH
+        ? this
+        : new Curve(x.subList(STEEP, x.size()), y.subList(STEEP, y.size()));
+  }
+
+  public boolean isEmpty() {
+    return x.isEmpty();
+  }
+}

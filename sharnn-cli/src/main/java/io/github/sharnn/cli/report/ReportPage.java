@@ -1,0 +1,280 @@
+package io.github.sharnn.cli.report;
+
+import com.google.common.collect.Lists;
+import com.google.common.html.HtmlEscapers;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import io.github.sharnn.AttentionWeights;
+import io.github.sharnn.RunHeader;
+import io.github.sharnn.cli.EvaluateCommand;
+import io.github.sharnn.cli.report.RunMetrics.Settings;
+import io.github.sharnn.cli.report.RunMetrics.Step;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * One page of HTML on one run or more that opens offline: it has no script and asks for no other
+ * file. All text of a run is escaped.
+ */
+public final class ReportPage {
+
+  private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{(\\w+)}");
+  private static final int NAME_LENGTH = 30;
+
+  private final List<RunMetrics> runs = new ArrayList<>();
+  private final List<String> names = new ArrayList<>();
+  private final StringBuilder attention = new StringBuilder();
+
+  /**
+   * Adds a run.
+   *
+   * @param text what its model read
+   * @param vocabulary of the model; null where there is no model to ask
+   * @param layers where the attention looked then; null likewise
+   */
+  public void add(
+      RunMetrics run, byte[] text, TextVocabulary vocabulary, List<AttentionWeights> layers) {
+    String name = visible(run.name());
+    if (name.length() > NAME_LENGTH) {
+      name = name.substring(0, NAME_LENGTH - 3) + "...";
+    }
+    runs.add(run);
+    names.add(names.contains(name) ? "%s (%d)".formatted(name, runs.size()) : name);
+    String heading = "<h3>%s</h3>\n".formatted(escape(names.get(names.size() - 1)));
+    attention.append(heading);
+    if (layers == null) {
+      attention.append(
+          "<p class=\"note\">No model to ask: name a run's folder once its model is saved.</p>\n");
+    } else if (layers.isEmpty()) {
+      attention.append(
+          "<p class=\"note\">The model has no attention, or no tokens for the text.</p>\n");
+    } else {
+      attention.append(
+          "<p class=\"note\">The model read, token by token:</p>\n<pre>%s</pre>\n"
+              .formatted(escape(text)));
+      attention.append("<div class=\"charts\">\n");
+      List<String> tokens = RunCharts.labels(vocabulary, text);
+      for (AttentionWeights layer : layers) {
+        String id = "run%d-layer%d".formatted(runs.size(), layer.layer());
+        attention.append(RunCharts.heatMap(layer, tokens, id)).append('\n');
+      }
+      attention.append("</div>\n");
+    }
+  }
+
+  /** Writes the page, all of it or nothing, over an older one. */
+  public void write(Path file) throws IOException {
+    Path next = file.resolveSibling(file.getFileName() + ".part");
+    try {
+      Files.writeString(next, html());
+      Files.move(next, file, StandardCopyOption.REPLACE_EXISTING);
+    } finally {
+      Files.deleteIfExists(next);
+    }
+  }
+
+  String html() throws IOException {
+    String title = runs.size() == 1 ? "Run " + names.get(0) : "Runs " + String.join(", ", names);
+    Map<String, String> parts =
+        Map.of(
+            "title", escape(title),
+            "written",
+                "Written %s by SHARNN for Java %s."
+                    .formatted(Instant.now().truncatedTo(ChronoUnit.SECONDS), RunHeader.version()),
+            "results", results(),
+            "curves", String.join("\n", new RunCharts(runs, names).curves()),
+            "samples", samples(),
+            "attention", attention.toString(),
+            "settings", settings());
+    try (InputStream in = ReportPage.class.getResourceAsStream("report.html")) {
+      String template = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+      return PLACEHOLDER
+          .matcher(template)
+          .replaceAll(match -> Matcher.quoteReplacement(parts.get(match.group(1))));
+    }
+  }
+
+  private String results() {
+    StringBuilder rows = new StringBuilder();
+    row(
+        rows,
+        "best validation, bits per character",
+        run ->
+            run.evaluations().stream()
+                .min(Comparator.comparing(Step::validationBpc))
+                .map(step -> format("%.4f at step %,d", step.validationBpc(), step.step()))
+                .orElse(null));
+    row(
+        rows,
+        "test, bits per character",
+        run ->
+            run.test() == null
+                ? null
+                : format(
+                    "%.4f (%,d bytes, %d streams)%s",
+                    run.test().bitsPerCharacter(),
+                    run.test().predictedBytes(),
+                    run.test().streams(),
+                    lost(run.test())));
+    row(
+        rows,
+        "test, perplexity of a word",
+        run ->
+            run.test() == null || run.test().wordPerplexity() == null
+                ? null
+                : EvaluateCommand.readable(run.test().wordPerplexity()));
+    row(rows, "steps", run -> format("%,d", run.last().step()));
+    row(rows, "bytes trained on", run -> format("%,d", run.last().bytes()));
+    row(rows, "time, h:mm:ss", run -> time(Math.round(run.last().seconds())));
+    row(
+        rows,
+        "speed over all, kB/s",
+        run -> format("%,.1f", run.last().bytes() / run.last().seconds() / 1000));
+    row(
+        rows,
+        "steps skipped as gradients overflowed",
+        run -> format("%,d", run.steps().stream().filter(s -> s.gradientNorm() == null).count()));
+    row(
+        rows,
+        "memory",
+        run ->
+            run.steps().stream()
+                .map(Step::memory)
+                .filter(Objects::nonNull)
+                .max(Comparator.comparing(RunMetrics.Memory::bytes))
+                .map(memory -> format("%,d MiB %s", memory.bytes() >> 20, memory.source()))
+                .orElse(null));
+    return table(rows);
+  }
+
+  private static String lost(RunMetrics.Test test) {
+    return test.lostBytes() == null // as in files from before they had it
+        ? ""
+        : EvaluateCommand.lost(test.lostBytes(), test.bitsPerCharacterSpelled());
+  }
+
+  private static String time(long seconds) {
+    return format("%d:%02d:%02d", seconds / 3600, seconds / 60 % 60, seconds % 60);
+  }
+
+  private String settings() {
+    StringBuilder rows = new StringBuilder();
+    settings(rows, Settings::provenance);
+    settings(rows, Settings::training);
+    settings(rows, Settings::model);
+    return table(rows);
+  }
+
+  private void settings(StringBuilder rows, Function<Settings, JsonObject> part) {
+    Function<RunMetrics, JsonObject> object =
+        run ->
+            run.settings() == null || part.apply(run.settings()) == null
+                ? new JsonObject()
+                : part.apply(run.settings());
+    Set<String> keys = new LinkedHashSet<>();
+    runs.forEach(run -> keys.addAll(object.apply(run).keySet()));
+    for (String key : keys) {
+      row(rows, key, run -> text(object.apply(run).get(key)));
+    }
+  }
+
+  private static String text(JsonElement value) {
+    return value == null || value.isJsonNull()
+        ? null
+        : value.isJsonPrimitive() ? value.getAsString() : value.toString();
+  }
+
+  /** A row with a cell for each run; marked where they differ. */
+  private void row(StringBuilder rows, String name, Function<RunMetrics, String> value) {
+    List<String> cells =
+        runs.stream().map(value).map(cell -> cell == null ? "-" : escape(cell)).toList();
+    boolean differs = cells.stream().distinct().count() > 1;
+    rows.append(differs ? "<tr class=\"differs\">" : "<tr>");
+    rows.append("<th>").append(escape(name)).append("</th>");
+    cells.forEach(cell -> rows.append("<td>").append(cell).append("</td>"));
+    rows.append("</tr>\n");
+  }
+
+  private String table(StringBuilder rows) {
+    StringBuilder head = new StringBuilder("<th></th>");
+    names.forEach(name -> head.append("<th>").append(escape(name)).append("</th>"));
+    return "<div class=\"table\"><table>\n<thead><tr>%s</tr></thead>\n<tbody>\n%s</tbody>\n</table></div>"
+        .formatted(head, rows);
+  }
+
+  private String samples() {
+    StringBuilder html = new StringBuilder();
+    for (int i = 0; i < runs.size(); i++) {
+      RunMetrics run = runs.get(i);
+      List<Step> steps = run.steps().stream().filter(step -> step.sample() != null).toList();
+      html.append("<h3>%s</h3>\n".formatted(escape(names.get(i))));
+      html.append(
+          steps.isEmpty()
+              ? "<p class=\"note\">None were generated.</p>\n"
+              : "<p class=\"note\">Going on from:</p>\n<pre>%s</pre>\n"
+                  .formatted(escape(run.text())));
+      for (Step step : Lists.reverse(steps)) {
+        html.append(step == steps.get(steps.size() - 1) ? "<details open=\"open\">" : "<details>")
+            .append(
+                format(
+                    "<summary>step %,d, validation %.4f bits per character</summary>\n",
+                    step.step(), step.validationBpc()))
+            .append("<pre>")
+            .append(escape(step.sample()))
+            .append("</pre>\n</details>\n");
+      }
+    }
+    return html.toString();
+  }
+
+  private static String format(String format, Object... values) {
+    return String.format(Locale.ROOT, format, values);
+  }
+
+  private static String escape(byte[] text) {
+    return escape(new String(text, StandardCharsets.UTF_8));
+  }
+
+  private static String escape(String text) {
+    return HtmlEscapers.htmlEscaper().escape(visible(text));
+  }
+
+  /** Control characters as their pictures; what is no Unicode, or no XML, as U+FFFD. */
+  static String visible(String text) {
+    StringBuilder visible = new StringBuilder();
+    text.codePoints()
+        .map(
+            c -> {
+              if (c == '\n' || c == '\t') {
+                return c;
+              }
+              if (c < ' ') {
+                return 0x2400 + c;
+              }
+              boolean hidden =
+                  c >= 0x7f && c < 0xa0 || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069;
+              boolean none = c >= 0xd800 && c < 0xe000 || c == 0xfffe || c == 0xffff;
+              return hidden || none ? 0xfffd : c;
+            })
+        .forEach(visible::appendCodePoint);
+    return visible.toString();
+  }
+}

@@ -1,0 +1,224 @@
+package io.github.sharnn.cli.report;
+
+import com.google.common.base.Ascii;
+import com.google.common.primitives.Floats;
+import io.github.sharnn.AttentionWeights;
+import io.github.sharnn.cli.report.RunMetrics.Step;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import java.awt.BasicStroke;
+import java.awt.Color;
+import java.awt.Font;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Function;
+import java.util.stream.IntStream;
+import org.knowm.xchart.HeatMapChart;
+import org.knowm.xchart.HeatMapChartBuilder;
+import org.knowm.xchart.XYChart;
+import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.style.AxesChartStyler;
+import org.knowm.xchart.style.Styler.ChartTheme;
+import org.knowm.xchart.style.Styler.LegendLayout;
+import org.knowm.xchart.style.Styler.LegendPosition;
+import org.knowm.xchart.style.markers.SeriesMarkers;
+
+/** The charts of a report, each one element {@code svg}. */
+final class RunCharts {
+
+  private static final int WIDTH = 560; // readable on a telephone too
+  private static final int HEIGHT = 340; // with a legend of one line
+  private static final int LINE = 22; // of the legend
+  private static final Font FONT = new Font(Font.SANS_SERIF, Font.PLAIN, 13);
+  private static final double MARGIN = 1.03;
+  private static final int FEW = 40; // points that are marked
+  private static final int HEAT_SIZE = 640;
+  private static final int HEAT_LEGEND = 220;
+  private static final int SHADES = 8;
+  private static final int LONGEST_LABEL = 12;
+  private static final double MEBIBYTE = 1 << 20;
+  private static final Color[] HEAT = // from light to dark red
+      IntStream.range(0, SHADES)
+          .mapToObj(i -> (i + 0.5f) / SHADES)
+          .map(share -> Color.getHSBColor(0.03f, share, 1 - share / 2))
+          .toArray(Color[]::new);
+
+  private final List<RunMetrics> runs;
+  private final List<String> names; // of the runs, in the legends
+
+  RunCharts(List<RunMetrics> runs, List<String> names) {
+    this.runs = runs;
+    this.names = names;
+  }
+
+  /** Draws each figure of the runs against time, data or steps; leaves out what no run has. */
+  List<String> curves() {
+    double seconds = runs.stream().mapToDouble(run -> run.last().seconds()).max().orElseThrow();
+    double unit = seconds < 300 ? 1 : seconds < 3 * 3600 ? 60 : 3600;
+    String time = "time (" + (unit == 1 ? "seconds" : unit == 60 ? "minutes" : "hours") + ")";
+    Function<Step, Double> steps = step -> (double) step.step();
+    List<XYChart> charts =
+        List.of(
+            bitsPerCharacter(time, step -> step.seconds() / unit),
+            bitsPerCharacter("data trained on (MB)", step -> step.bytes() / 1e6),
+            chart("Learning rate", "thousandths", steps, step -> divide(step.learningRate(), 1e-3)),
+            chart("Gradient norm before clipping", "L2 norm, no unit", steps, Step::gradientNorm),
+            chart("Loss scale", "factor", steps, Step::lossScale),
+            chart("Speed", "kB/s", steps, step -> divide(step.bytesPerSecond(), 1000)),
+            chart(
+                "Memory at evaluations",
+                "MiB",
+                steps,
+                step -> step.memory() == null ? null : step.memory().bytes() / MEBIBYTE));
+    List<String> drawn = new ArrayList<>();
+    for (XYChart chart : charts) {
+      if (!chart.getSeriesMap().isEmpty()) {
+        drawn.add(Svg.of(chart, "curves" + drawn.size()));
+      }
+    }
+    return drawn;
+  }
+
+  private static Double divide(Double value, double divisor) {
+    return value == null ? null : Double.valueOf(value / divisor);
+  }
+
+  private XYChart bitsPerCharacter(String xTitle, Function<Step, Double> x) {
+    XYChart chart = empty("Bits per character", xTitle, "bits per character", 2 * runs.size());
+    for (int i = 0; i < runs.size(); i++) {
+      List<Step> steps = runs.get(i).steps();
+      Curve train = Curve.of(steps, x, Step::trainBpc).smooth().withoutStart();
+      add(chart, i, ", train", train, 1, false);
+      add(chart, i, ", valid", Curve.of(steps, x, Step::validationBpc), 2, false);
+    }
+    return chart;
+  }
+
+  private XYChart chart(
+      String title, String unit, Function<Step, Double> x, Function<Step, Double> y) {
+    XYChart chart = empty(title, "step", unit, runs.size());
+    for (int i = 0; i < runs.size(); i++) {
+      add(chart, i, "", Curve.of(runs.get(i).steps(), x, y).smooth(), 1.5f, true);
+    }
+    return chart;
+  }
+
+  private static XYChart empty(String title, String xTitle, String yTitle, int series) {
+    XYChart chart =
+        new XYChartBuilder()
+            .title(title)
+            .width(WIDTH)
+            .height(HEIGHT + LINE * (series + 1) / 2)
+            .theme(ChartTheme.Matlab)
+            .xAxisTitle(xTitle)
+            .yAxisTitle(yTitle)
+            .build();
+    style(chart.getStyler());
+    chart
+        .getStyler()
+        .setXAxisTickMarkSpacingHint(90)
+        .setYAxisTickMarkSpacingHint(50)
+        .setXAxisDecimalPattern("#,##0.####")
+        .setYAxisDecimalPattern("#,##0.####")
+        .setPlotGridLinesColor(Color.LIGHT_GRAY)
+        .setPlotGridLinesStroke(new BasicStroke(0.5f)); // dashes make a large file
+    return chart;
+  }
+
+  private static void style(AxesChartStyler styler) {
+    styler
+        .setAxisTickLabelsFont(FONT)
+        .setLocale(Locale.ROOT)
+        .setChartBackgroundColor(Color.WHITE)
+        .setLegendPosition(LegendPosition.OutsideS)
+        .setLegendLayout(LegendLayout.Vertical)
+        .setLegendFont(FONT);
+  }
+
+  private void add(
+      XYChart chart, int run, String suffix, Curve curve, float width, boolean fromZero) {
+    if (curve.isEmpty()) {
+      return;
+    }
+    Color[] colors = chart.getStyler().getSeriesColors();
+    Color color = colors[run % colors.length];
+    XYSeries series = chart.addSeries(names.get(run) + suffix, curve.x(), curve.y());
+    series.setLineColor(color);
+    series.setMarkerColor(color);
+    series.setLineStyle(new BasicStroke(width));
+    AxesChartStyler styler = chart.getStyler();
+    // beyond the data, since XChart puts ticks at values that are equally far apart
+    styler
+        .setXAxisMin(0.0)
+        .setXAxisMax(larger(styler.getXAxisMax(), MARGIN * Collections.max(curve.x())));
+    if (fromZero) {
+      styler
+          .setYAxisMin(0.0)
+          .setYAxisMax(larger(styler.getYAxisMax(), MARGIN * Collections.max(curve.y())));
+    }
+    series.setMarker(curve.x().size() > FEW ? SeriesMarkers.NONE : SeriesMarkers.CIRCLE);
+  }
+
+  private static double larger(Double a, double b) {
+    return a == null ? b : Math.max(a, b);
+  }
+
+  /**
+   * Draws where a layer's attention looked.
+   *
+   * @param name what the names of the picture's parts begin with
+   * @param labels of the T tokens that were read
+   */
+  static String heatMap(AttentionWeights attention, List<String> labels, String name) {
+    List<Number[]> cells = new ArrayList<>();
+    for (int t = 0; t < labels.size(); t++) {
+      float largest = Floats.max(attention.weights()[t]);
+      for (int j = 0; j <= t; j++) {
+        cells.add(new Number[] {j, t, attention.weights()[t][j] / largest});
+      }
+    }
+    HeatMapChart chart =
+        new HeatMapChartBuilder()
+            .title("Attention of layer " + attention.layer() + ": weight / largest of its row")
+            .width(HEAT_SIZE)
+            .height(HEAT_SIZE + HEAT_LEGEND)
+            .theme(ChartTheme.Matlab)
+            .xAxisTitle("token attended to")
+            .yAxisTitle("token read")
+            .build();
+    style(chart.getStyler());
+    chart
+        .getStyler()
+        .setRangeColors(HEAT)
+        .setMin(0)
+        .setMax(1)
+        .setPiecewise(true) // a gradient is lost on the way to SVG
+        .setSplitNumber(SHADES)
+        .setPlotGridLinesVisible(false)
+        .setAxisTickLabelsFont(new Font(Font.MONOSPACED, Font.PLAIN, 9));
+    chart.addSeries("weight", labels, labels, cells);
+    return Svg.of(chart, name);
+  }
+
+  /**
+   * Names a text's tokens: bytes that are not ASCII in hexadecimal, a long word by its beginning.
+   */
+  static List<String> labels(TextVocabulary vocabulary, byte[] text) {
+    return IntStream.of(vocabulary.encode(text))
+        .mapToObj(
+            token ->
+                vocabulary == TextVocabulary.bytes()
+                    ? label(token)
+                    : Ascii.truncate(
+                        ReportPage.visible(vocabulary.getToken(token)), LONGEST_LABEL, "..."))
+        .toList();
+  }
+
+  private static String label(int value) {
+    return value > ' ' && value < 0x7f
+        ? String.valueOf((char) value)
+        : String.format(Locale.ROOT, "%02x", value);
+  }
+}

@@ -1,0 +1,78 @@
+package io.github.sharnn.cli.report;
+
+import java.awt.Dimension;
+import java.io.StringWriter;
+import javax.xml.parsers.DocumentBuilderFactory;
+import javax.xml.parsers.ParserConfigurationException;
+import javax.xml.transform.OutputKeys;
+import javax.xml.transform.Transformer;
+import javax.xml.transform.TransformerException;
+import javax.xml.transform.TransformerFactory;
+import javax.xml.transform.dom.DOMSource;
+import javax.xml.transform.stream.StreamResult;
+import org.apache.batik.svggen.SVGGeneratorContext;
+import org.apache.batik.svggen.SVGGraphics2D;
+import org.apache.batik.svggen.SVGIDGenerator;
+import org.knowm.xchart.internal.chartpart.Chart;
+import org.w3c.dom.Document;
+import org.w3c.dom.Element;
+import org.w3c.dom.NodeList;
+
+/** Charts as SVG text. */
+public final class Svg {
+
+  private Svg() {}
+
+  /**
+   * Draws a chart.
+   *
+   * @param name what the names of its parts begin with, since those of one page must differ
+   * @return one element {@code svg} with a viewBox
+   */
+  public static String of(Chart<?, ?> chart, String name) {
+    try {
+      Document document =
+          DocumentBuilderFactory.newInstance()
+              .newDocumentBuilder()
+              .getDOMImplementation()
+              .createDocument("http://www.w3.org/2000/svg", "svg", null);
+      SVGGeneratorContext context = SVGGeneratorContext.createDefault(document);
+      context.setComment(null);
+      context.setIDGenerator(
+          new SVGIDGenerator() {
+            @Override
+            public String generateID(String prefix) {
+              return name + "-" + super.generateID(prefix);
+            }
+          });
+      SVGGraphics2D graphics = new SVGGraphics2D(context, false);
+      graphics.setSVGCanvasSize(new Dimension(chart.getWidth(), chart.getHeight()));
+      chart.paint(graphics, chart.getWidth(), chart.getHeight());
+      Element root = graphics.getRoot();
+      NodeList definitions = root.getElementsByTagName("defs");
+      for (int i = 0; i < definitions.getLength(); i++) { // Batik gives one of them its own name
+        ((Element) definitions.item(i)).setAttribute("id", name + "-definitions" + i);
+      }
+      // letters are drawn as shapes, which nobody hears or finds
+      root.setAttribute("role", "img");
+      root.setAttribute("aria-label", label(chart));
+      root.setAttribute("viewBox", "0 0 %d %d".formatted(chart.getWidth(), chart.getHeight()));
+      Transformer transformer = TransformerFactory.newInstance().newTransformer();
+      transformer.setOutputProperty(OutputKeys.OMIT_XML_DECLARATION, "yes");
+      StringWriter text = new StringWriter();
+      transformer.transform(new DOMSource(root), new StreamResult(text));
+      return text.toString();
+    } catch (ParserConfigurationException | TransformerException e) {
+      throw new IllegalStateException("this Java writes no XML", e);
+    }
+  }
+
+  private static String label(Chart<?, ?> chart) {
+    return "%s, %s by %s: %s"
+        .formatted(
+            chart.getTitle(),
+            chart.getYAxisTitle(),
+            chart.getXAxisTitle(),
+            String.join("; ", chart.getSeriesMap().keySet()));
+  }
+}

@@ -1,0 +1,2 @@
+/** A run's metrics, samples and report. */
+package io.github.sharnn.cli.report;

@@ -1,0 +1,92 @@
+package io.github.sharnn.cli;
+
+import static io.github.sharnn.cli.Outcome.run;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ScoreCommandTest extends TrainedModelTest {
+
+  @Test
+  void scores_a_file_its_lines_and_its_bytes(@TempDir Path folder) throws IOException {
+    Path file = Files.writeString(folder.resolve("log"), "abcd efgh\n\nijkl \u00fc!\nxqzw");
+    Outcome totals = run("score", model, file);
+    assertThat(totals.code()).isZero();
+    assertThat(totals.err()).startsWith("device cpu, precision FLOAT32\n").hasLineCount(3);
+    assertThat(totals.out())
+        .matches(
+            "24 bytes, \\S+ bits per byte, \\S+ nats, perplexity \\S+, expected \\S+ bits .*\n");
+    Outcome lines = run("score", model, file, "--lines");
+    assertThat(lines.out().lines().map(line -> line.replaceFirst("^\\d+\\.\\d{4}\t", "")))
+        .containsExactly("1\tabcd efgh", "2\t", "3\tijkl \u00fc!", "4\txqzw");
+    Outcome bytes = run("score", model, file, "--bytes");
+    assertThat(bytes.out()).hasLineCount(25).endsWith(totals.out());
+    assertThat(bytes.out().lines().skip(13).findFirst().orElseThrow())
+        .matches("13\t107\t\\S+\t\\d+\t\\S+");
+    assertThat(run("score", model, file, "--lines", "--bytes").code()).isEqualTo(2);
+    assertThat(run("score", model, file, "--segment-length", 0).err())
+        .contains("segmentLength must be at least 1 token, but is 0");
+    assertThat(run("score", model, folder).err()).contains(folder + " is a folder: name a file");
+  }
+
+  @Test
+  void a_line_ends_at_its_newline_alone(@TempDir Path folder) throws IOException {
+    Path file = Files.writeString(folder.resolve("windows"), "ab\rcd\r\nef\r\n");
+    assertThat(run("score", model, file, "--lines").out())
+        .matches("[\\d.]+\t1\tab\rcd\r\n[\\d.]+\t2\tef\r\n");
+  }
+
+  @Test
+  void scores_with_a_tokenizer_that_drops_white_space(@TempDir Path folder) throws IOException {
+    Path tokenizer = folder.resolve("tokenizer.json");
+    Files.writeString(
+        tokenizer,
+        """
+        {"version":"1.0","pre_tokenizer":{"type":"Whitespace"},"model":{"type":"WordLevel",
+         "unk_token":"[UNK]","vocab":{"[UNK]":0,"abcd":1,"efgh":2,"ijkl":3,"mnop":4,".":5}}}
+        """);
+    Path lossy = folder.resolve("model");
+    assertThat(train("--output", lossy, "--steps", 1, "--vocabulary", tokenizer).err()).isEmpty();
+    Path file = Files.writeString(folder.resolve("log"), "abcd efgh\nmnop .\n");
+    Outcome tokens = run("score", lossy, file, "--tokens");
+    assertThat(tokens.code()).isZero();
+    assertThat(tokens.out())
+        .containsPattern("(?s)^0\t1\t.*\tabcd\n1\t2\t.*\n2\t4\t.*\n3\t5\t.*\n17 bytes, ");
+  }
+
+  @Test
+  void scores_lines_without_a_token(@TempDir Path folder) throws IOException {
+    Path tokenizer = folder.resolve("tokenizer.json");
+    Files.writeString(
+        tokenizer,
+        """
+        {"version":"1.0","truncation":null,"padding":null,"added_tokens":[],
+         "normalizer":{"type":"Replace","pattern":{"String":"#\\n"},"content":""},
+         "pre_tokenizer":{"type":"Split","pattern":{"String":" "},"behavior":"Removed",
+         "invert":false},"post_processor":null,
+         "decoder":null,"model":{"type":"WordLevel","unk_token":"[UNK]",
+         "vocab":{"[UNK]":0,"abcd":1,"efgh":2,"ijkl":3,"mnop":4,".":5}}}
+        """);
+    Path lossy = folder.resolve("model");
+    assertThat(train("--output", lossy, "--steps", 1, "--vocabulary", tokenizer).err()).isEmpty();
+    Path file = Files.writeString(folder.resolve("log"), "abcd efgh\n#\nijkl mnop .\n");
+    Outcome lines = run("score", lossy, file, "--lines");
+    assertThat(lines.err()).contains("device cpu").hasLineCount(3);
+    assertThat(lines.out())
+        .matches("\\d+\\.\\d{4}\t1\tabcd efgh\n-\t2\t#\n\\d+\\.\\d{4}\t3\tijkl mnop \\.\n");
+  }
+
+  @Test
+  void refuses_to_score_an_empty_file(@TempDir Path folder) throws IOException {
+    Path empty = Files.createFile(folder.resolve("empty"));
+    Outcome outcome = run("score", model, empty);
+    assertThat(outcome.err()).contains(empty + " must have at least one token to score");
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(outcome.out()).isEmpty();
+    assertThat(run("score", model, empty, "--lines").out()).isEmpty();
+  }
+}

@@ -1,0 +1,311 @@
+package io.github.sharnn.cli;
+
+import static io.github.sharnn.cli.Outcome.run;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import ai.djl.training.tracker.Tracker;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.train.Budget;
+import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.train.TrainingOptions;
+import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.checkpoint.CheckpointPolicy;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** {@code train}: its options, recipes and what it goes on with. */
+class TrainCommandTest extends TrainedModelTest {
+
+  @Test
+  void options_override_those_of_a_recipe(@TempDir Path folder) throws IOException {
+    Outcome outcome =
+        train(
+            "--recipe",
+            "fast",
+            "--steps",
+            3,
+            "--layers",
+            3,
+            "--output",
+            folder.resolve("model"),
+            "--metrics",
+            folder.resolve("metrics.jsonl"));
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.code()).isZero();
+    assertThat(outcome.out())
+        .contains("layers=3", "attentionLayers=[1]", "hiddenDropout=0.0", "embeddingSize=16")
+        .contains(
+            "fast: ", "peak=0.0012", "warmUpSteps=1000", "finalRate=0.0", "unit=STEPS, amount=3")
+        .contains("best: step 3", "4 streams");
+    assertThat(folder.resolve("model/metrics.jsonl")).doesNotExist();
+    assertThat(Files.readAllLines(folder.resolve("metrics.jsonl")))
+        .filteredOn(line -> line.contains("\"stage\""))
+        .hasSize(3)
+        .last()
+        .asString()
+        .contains("\"step\":3", "\"validationBpc\":", "\"learningRate\":3.6");
+  }
+
+  @Test
+  void a_recipe_takes_more_options_and_a_run_that_goes_on_keeps_them(@TempDir Path folder)
+      throws IOException {
+    Path more = folder.resolve("model");
+    Outcome outcome =
+        train(
+            "--output",
+            more,
+            "--steps",
+            4,
+            "--learning-rate",
+            0.5,
+            "--linear",
+            "--cooldown",
+            40,
+            "--decay-after",
+            "15,18",
+            "--plateau",
+            "0.5,1",
+            "--weight-drop",
+            0.2,
+            "--label-smoothing",
+            0.1,
+            "--average-decay",
+            0.9,
+            "--lookahead",
+            "6,0.75");
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.out()).contains("weightDrop=0.2", "fall=LINEAR", "plateauPatience=1");
+    Checkpoint checkpoint = Checkpoint.open(more);
+    assertThat(checkpoint.config().weightDrop()).isEqualTo(0.2f);
+    LearningRateSchedule expected =
+        LearningRateSchedule.peak(0.5f)
+            .warmUp(50)
+            .linear()
+            .cooldown(40)
+            .decayAfter(15, 18)
+            .plateau(0.5f, 1);
+    assertThat(checkpoint.stages().get(0).learningRate()).isEqualTo(expected);
+    TrainingOptions options = checkpoint.options();
+    assertThat(options.labelSmoothing()).isEqualTo(0.1f);
+    assertThat(options.averageDecay()).isEqualTo(0.9);
+    assertThat(options.lookaheadSteps()).isEqualTo(6);
+    assertThat(options.lookaheadAlpha()).isEqualTo(0.75f);
+    Outcome longer = run("train", "--resume", more, "--steps", 5, "--no-linear");
+    assertThat(longer.err()).isEmpty();
+    assertThat(longer.code()).isZero();
+    Checkpoint newest = Checkpoint.open(more);
+    assertThat(newest.step()).isEqualTo(5);
+    assertThat(newest.options()).isEqualTo(options);
+    assertThat(newest.stages().get(0).learningRate()).isEqualTo(expected.linear(0.5f));
+  }
+
+  @Test
+  void a_recipe_of_two_stages_trains_both_unless_a_budget_is_given(@TempDir Path folder)
+      throws IOException {
+    Path tiny = Files.writeString(folder.resolve("tiny.txt"), "abcd efgh ijkl mnop. ".repeat(10));
+    List<Object> options = new ArrayList<>();
+    options.addAll(List.of("train", "--corpus", tiny, "--recipe", "paper", "--layers", 1));
+    options.addAll(List.of("--embedding-size", 16, "--boom-size", 32, "--memory-length", 32));
+    options.addAll(List.of("--batch-size", 4, "--sequence-length", 64));
+    List<Object> args = new ArrayList<>(options);
+    args.addAll(List.of("--warm-up", 9, "--patience", 1, "--output", folder.resolve("both")));
+    Outcome both = run(args.toArray());
+    assertThat(both.err()).isEmpty();
+    assertThat(both.out())
+        .contains("paper: ", "amount=32, patience=0", "amount=32, patience=1")
+        .contains("warmUpSteps=9", "best of stage 1: step", "best of stage 2: step");
+    args = new ArrayList<>(options);
+    args.addAll(List.of("--cosine", "--learning-rate", 0.01, "--epochs", 1));
+    args.addAll(List.of("--output", folder.resolve("one")));
+    Outcome one = run(args.toArray());
+    assertThat(one.out())
+        .contains("peak=0.01", "finalRate=0.0", "best: step")
+        .doesNotContain("stage 2", "peak=0.001");
+  }
+
+  @Test
+  void lists_the_recipes() {
+    assertThat(run("train", "--help").out())
+        .contains("small               a small model")
+        .contains("paper-four-heads    the same with a head in every layer");
+  }
+
+  @Test
+  void trains_on_a_folder_with_a_file_for_each_part(@TempDir Path folder) throws IOException {
+    for (String part : List.of("train", "valid", "test")) {
+      Files.writeString(folder.resolve("ptb." + part + ".txt"), " abcd efgh \n".repeat(40));
+    }
+    Path words = Files.writeString(folder.resolve("mine.txt"), "<eos>\nabcd\n<unk>\n");
+    List<Object> args = new ArrayList<>(List.of("train", "--corpus", folder, "--steps", 1));
+    args.addAll(List.of("--embedding-size", 16, "--boom-size", 32, "--memory-length", 32));
+    args.addAll(List.of("--batch-size", 4, "--output", folder.resolve("m"), "--vocabulary", words));
+    Outcome trained = run(args.toArray());
+    assertThat(trained.err()).isEmpty();
+    assertThat(trained.out()).contains("as 3 words: 120, 120 and 120 tokens");
+    assertThat(folder.resolve("m/vocabulary.txt")).hasSameBinaryContentAs(words);
+  }
+
+  @Test
+  void trains_evaluates_and_generates_with_a_split_softmax(@TempDir Path folder) throws Exception {
+    Path split = folder.resolve("split");
+    assertThat(train("--output", split, "--steps", 5, "--splits", "101,110").code()).isZero();
+    try (Model saved = SHARNN.load(split)) {
+      assertThat(SHARNN.of(saved).config().splits()).containsExactly(101, 110);
+    }
+    assertThat(run("evaluate", split, "--corpus", corpus).code()).isZero();
+    assertThat(run("generate", split, "--prompt", "abcd ", "--length", 9).code()).isZero();
+    Outcome refused = train("--output", folder.resolve("no"), "--splits", "110,300");
+    assertThat(refused.err()).contains("below vocabularySize (256), but have 300 after 110");
+    assertThat(refused.code()).isEqualTo(2);
+  }
+
+  @Test
+  void begins_with_the_best_weights_of_another_run_and_its_sizes(@TempDir Path folder)
+      throws Exception {
+    Path words = folder.resolve("words");
+    assertThat(train("--output", words, "--steps", 3, "--vocabulary", "words").code()).isZero();
+    Path next = folder.resolve("next");
+    List<Object> from = List.of("train", "--corpus", corpus, "--from", words);
+    List<Object> args = new ArrayList<>(from);
+    args.addAll(List.of("--output", next, "--steps", 1, "--learning-rate", 1e-9));
+    args.addAll(List.of("--batch-size", 4, "--sequence-length", 16, "--memory-length", 24));
+    Outcome begun = run(args.toArray());
+    assertThat(begun.err()).isEmpty();
+    try (Model before = SHARNN.load(words);
+        Model after = SHARNN.load(next)) {
+      assertThat(SHARNN.of(after).config())
+          .isEqualTo(SHARNN.of(before).config().toBuilder().memoryLength(24).config());
+      assertThat(SHARNN.of(after).vocabulary().sha256())
+          .isEqualTo(SHARNN.of(before).vocabulary().sha256());
+      float[] old = weights(before);
+      float[] now = weights(after);
+      for (int i = 0; i < old.length; i++) {
+        assertThat(now[i]).isCloseTo(old[i], within(1e-6f));
+      }
+    }
+    for (String[] other : new String[][] {{"--splits", "3"}, {"--embedding-size", "32"}}) {
+      args = new ArrayList<>(from);
+      args.addAll(List.of("--output", folder.resolve("no"), "--steps", 1));
+      args.addAll(List.of(other));
+      Outcome refused = run(args.toArray());
+      assertThat(refused.err())
+          .contains("--from takes the sizes of the run in " + words)
+          .contains("leave out what changes them, as --embedding-size, --layers or --splits do")
+          .hasLineCount(1);
+      assertThat(refused.code()).isEqualTo(2);
+      assertThat(folder.resolve("no")).doesNotExist();
+    }
+  }
+
+  private static float[] weights(Model saved) {
+    return saved.getBlock().getParameters().get(0).getValue().getArray().toFloatArray();
+  }
+
+  @Test
+  void goes_on_with_a_run_that_had_another_tracker(@TempDir Path folder) throws IOException {
+    SHARNN block =
+        SHARNN.builder().embeddingSize(16).boomSize(32).layers(1).memoryLength(32).build();
+    try (Model begun = block.newModel("begun", Device.cpu())) {
+      SHARNNTrainer.builder(begun)
+          .batchSize(4)
+          .sequenceLength(16)
+          .learningRate(Tracker.fixed(1e-3f))
+          .checkpoints(CheckpointPolicy.in(folder))
+          .build()
+          .fit(Corpus.open(corpus), Budget.steps(2));
+    }
+    assertThat(Checkpoint.open(folder).stages().get(0).learningRate()).isNull();
+    Outcome without = run("train", "--resume", folder, "--steps", 3, "--warm-up", 5);
+    assertThat(without.err()).contains("--learning-rate must be given").hasLineCount(1);
+    assertThat(without.code()).isEqualTo(2);
+    Outcome with = run("train", "--resume", folder, "--steps", 3, "--learning-rate", 0.01);
+    assertThat(with.err()).isEmpty();
+    assertThat(with.out()).contains("step 3");
+    assertThat(Checkpoint.open(folder).stages().get(0).learningRate())
+        .isEqualTo(LearningRateSchedule.peak(0.01f));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "train --attention-layers 9 | attentionLayers",
+        "train --boom-size 33 | boomSize (33) must be a multiple of embeddingSize (16)",
+        "train --embedding-size 0 | embeddingSize must be at least 1, but is 0",
+        "train --layers -1 | layers must be at least 1, but is -1",
+        "train --batch-size 0 | batchSize must be at least 1, but is 0",
+        "train --batch-size 100000 | use fewer streams (a smaller batchSize) or a longer corpus",
+        "train --dropout 1.5 | inputDropout must be at least 0 and below 1",
+        "train --split 0.5,0.5 | --split takes three numbers",
+        "train --steps 0 | a budget of steps must be above 0, but is 0",
+        "train --split 0.5,0.25,0.25 --enwik8 | --split and --enwik8 exclude each other",
+        "train --split 0.5,0.25,0.25 --corpus src | --split is for a file, but src is a folder",
+        "train --enwik8 | enwik8 has exactly 100000000 bytes",
+        "train --recipe slow | expected one of [small, paper, paper-four-heads, paper-no-attention, fast]",
+        "train --recipe paper --warm-up -1 | warmUpSteps must be at least 0, but is -1",
+        "train --plateau 0.5 | --plateau takes a factor and a whole number of evaluations",
+        "train --plateau 0.5,1.5 | --plateau takes a factor and a whole number of evaluations",
+        "train --plateau 2,3 | plateauFactor must be above 0 and below 1, but is 2.0",
+        "train --cosine --linear | --cosine and --linear exclude each other",
+        "train --decay-after 5,0 | decay steps must be at least 1, but are [5, 0]",
+        "train --lookahead 5 | --lookahead takes a whole number of steps and alpha",
+        "train --lookahead 5,1.5 | Lookahead's alpha must be above 0 and at most 1, but is 1.5",
+        "train --average-decay 1 | averageDecay must be at least 0 and below 1, but is 1.0",
+        "train --zero-state 1 | zeroStateProbability must be at least 0 and below 1, but is 1.0",
+        "train --label-smoothing 1 | labelSmoothing must be at least 0 and below 1, but is 1.0",
+        "train --weight-drop 1 | weightDrop must be at least 0 and below 1",
+        "train --patience -1 | patience must be at least 0, but is -1",
+        "train --speed 3 | Unknown option",
+        "train --layers many | Invalid value for option '--layers'",
+        "train --steps 3 --epochs 2 | mutually exclusive"
+      })
+  void refuses_bad_options_of_train(String line, String message, @TempDir Path folder) {
+    List<String> words = List.of(line.trim().split(" "));
+    List<Object> args = new ArrayList<>(words.subList(1, words.size()));
+    args.addAll(List.of("--output", folder.resolve("model")));
+    Outcome outcome = run(defaults(args).toArray());
+    assertThat(outcome.err()).contains(message).doesNotContain("\tat ");
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(folder.resolve("model")).doesNotExist();
+  }
+
+  /** The tiny model's options where the line does not set them itself. */
+  private static List<Object> defaults(List<Object> args) {
+    List<Object> all = new ArrayList<>(List.of("train"));
+    List<String> options =
+        List.of("--embedding-size", "16", "--boom-size", "32", "--corpus", corpus.toString());
+    for (int i = 0; i < options.size(); i += 2) {
+      if (!args.contains(options.get(i))) {
+        all.addAll(options.subList(i, i + 2));
+      }
+    }
+    all.addAll(args);
+    return all;
+  }
+
+  @Test
+  void leaves_existing_files_alone(@TempDir Path folder) throws IOException {
+    Files.writeString(folder.resolve("precious"), "work");
+    Outcome outcome = train("--output", folder, "--steps", 1);
+    assertThat(outcome.code()).isEqualTo(1);
+    assertThat(outcome.err())
+        .contains(folder.toString(), "exists already", "--output")
+        .hasLineCount(1);
+    outcome = train("--output", folder.resolve("new"), "--metrics", folder.resolve("precious"));
+    assertThat(outcome.err()).contains("precious exists already", "--metrics").hasLineCount(1);
+    assertThat(folder.resolve("new")).doesNotExist();
+    assertThat(folder.resolve("precious")).hasContent("work");
+  }
+}

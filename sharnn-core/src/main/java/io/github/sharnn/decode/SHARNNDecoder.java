@@ -1,0 +1,224 @@
+package io.github.sharnn.decode;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import com.google.common.primitives.Longs;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.SHARNNState;
+import io.github.sharnn.engine.InferenceMode;
+import io.github.sharnn.engine.Operators;
+import java.util.Arrays;
+import java.util.Set;
+
+/**
+ * Runs streams through a model token by token, side by side: what {@link SHARNN#forward} computes
+ * for segments of one token, without copying the memory.
+ *
+ * <pre>{@code
+ * try (SHARNNDecoder decoder = SHARNNDecoder.of(model, manager, 1, DataType.FLOAT32)) {
+ *   decoder.add(stateAfterThePrompt);
+ *   float[] logits = decoder.next(token)[0];
+ * }
+ * }</pre>
+ *
+ * <p>The memory of each stream is a ring of {@code memoryLength} positions, allocated once.
+ * Attention has no notion of order, so a new position takes the oldest one's place, and a token
+ * costs the same wherever in the text it stands. Weights are prepared once: gates multiplied out,
+ * {@link io.github.sharnn.Overparam} collapsed. A token is then one call into PyTorch and one copy
+ * of the logits back.
+ *
+ * <p>The streams may have read texts of different lengths, and may come and go: {@link #add},
+ * {@link #remove}. Each gets the logits that it gets alone, but for rounding: a matrix product may
+ * sum in another order for another number of rows.
+ *
+ * <p>It uses the weights as they are at the start, and for those that need no preparing and have
+ * the decoder's precision the model's own memory: do not train the model meanwhile. For one thread;
+ * several may each have a decoder of one model.
+ */
+public final class SHARNNDecoder implements AutoCloseable {
+
+  private static final Set<DataType> PRECISIONS =
+      Set.of(DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64);
+
+  private final SHARNNConfig config;
+  private final DataType precision;
+  private final NDManager manager;
+  private final DecoderWeights weights;
+  private final KeyValueCache state;
+  private boolean masked; // whether some ring is not full
+  private NDManager views; // owns the views of the streams' rows, and the call
+  private Operators.Prepared token; // on those views
+
+  private SHARNNDecoder(SHARNN model, NDManager manager, int capacity, DataType precision) {
+    config = model.config();
+    this.precision = precision == null ? model.embedding.getArray().getDataType() : precision;
+    this.manager = manager;
+    weights = new DecoderWeights(model, manager, this.precision);
+    state = new KeyValueCache(config, weights, manager, capacity, this.precision);
+    view();
+  }
+
+  /**
+   * Creates a decoder without streams.
+   *
+   * @param model an initialized model
+   * @param parent gets the decoder's arrays and closes them unless {@link #close} does
+   * @param capacity the most streams side by side, at least 1; each takes {@code memoryLength * C}
+   *     numbers for each layer with attention, twice that with projected keys or values
+   * @param precision what to compute in, or null for the weights' own type, which takes no copy of
+   *     most of them
+   * @return the decoder
+   * @throws IllegalArgumentException if {@code capacity} is below 1 or {@code precision} another
+   *     type than FLOAT16, FLOAT32 and FLOAT64
+   * @throws IllegalStateException if the model has no weights
+   */
+  public static SHARNNDecoder of(SHARNN model, NDManager parent, int capacity, DataType precision) {
+    checkArgument(capacity >= 1, "capacity must be at least 1 stream, but is %s", capacity);
+    checkState(
+        model.isInitialized(), "a model must be initialized or loaded before it decodes tokens");
+    NDManager manager = parent.newSubManager(model.embedding.getArray().getDevice());
+    boolean complete = false;
+    try {
+      SHARNNDecoder decoder =
+          InferenceMode.call(() -> new SHARNNDecoder(model, manager, capacity, precision));
+      complete = true;
+      return decoder;
+    } finally {
+      if (!complete) {
+        manager.close();
+      }
+    }
+  }
+
+  /**
+   * Checks what to compute in.
+   *
+   * @param precision a type, or null
+   * @throws IllegalArgumentException unless it is FLOAT16, FLOAT32, FLOAT64 or null
+   */
+  public static void checkPrecision(DataType precision) {
+    checkArgument(
+        precision == null || PRECISIONS.contains(precision),
+        "precision must be FLOAT16, FLOAT32 or FLOAT64, but is %s",
+        precision);
+  }
+
+  /** {@return how many streams there are} */
+  public int streams() {
+    return state.streams();
+  }
+
+  /**
+   * Adds a stream. It becomes the last. Add those with the longest memories first: they say how
+   * much of the rings all others look at, until those are full.
+   *
+   * @param start the state of one stream, after its prompt or zero; of any floating type; copied
+   * @throws IllegalArgumentException if the state is of more than one stream, or of another model
+   * @throws IllegalStateException if there is no room for one more
+   */
+  public void add(SHARNNState start) {
+    state.add(start);
+    view();
+  }
+
+  /**
+   * Removes a stream. The last one takes its place, so that no others move.
+   *
+   * @param stream which, in [0, streams)
+   * @throws IndexOutOfBoundsException if there is no such stream
+   */
+  public void remove(int stream) {
+    state.remove(stream);
+    view();
+  }
+
+  /** Looks at the streams there are, and at the mask where not all rings are full. */
+  private void view() {
+    if (views != null) {
+      views.close();
+    }
+    views = manager.newSubManager();
+    masked = !state.full();
+    NDList seen = view(state.rings());
+    if (!masked) {
+      seen.set(0, none());
+    }
+    token =
+        Operators.get().prepare(views, "token", weights.arrays(), view(state.recurrent()), seen);
+  }
+
+  private NDList view(NDList buffers) {
+    NDList rows = new NDList();
+    for (NDArray buffer : buffers) {
+      NDArray view = buffer.size() == 0 ? none() : buffer.get(new NDIndex("0:{}", streams()));
+      view.attach(views);
+      rows.add(view);
+    }
+    return rows;
+  }
+
+  private NDArray none() {
+    return views.zeros(new Shape(0), precision);
+  }
+
+  /**
+   * Reads a token in each stream.
+   *
+   * @param tokens one for each stream, in the order in which they were added, each in [0, V)
+   * @return V logits for each stream
+   * @throws IllegalArgumentException if there are more or fewer tokens than streams, or one lies
+   *     outside the vocabulary
+   */
+  public float[][] next(long... tokens) {
+    checkTokens(tokens);
+    long[] options = Longs.concat(new long[] {state.slot(), state.looked()}, tokens);
+    float[] logits;
+    try (NDManager scratch = manager.newSubManager()) {
+      logits = weights.logits(token.call(scratch, options)).toFloatArray();
+    }
+    state.advance();
+    if (masked && state.full()) {
+      view();
+    }
+    int size = config.vocabularySize();
+    float[][] rows = new float[streams()][];
+    for (int row = 0; row < rows.length; row++) {
+      rows[row] = Arrays.copyOfRange(logits, row * size, (row + 1) * size);
+    }
+    return rows;
+  }
+
+  private void checkTokens(long[] tokens) {
+    checkArgument(
+        streams() > 0 && tokens.length == streams(),
+        "there must be one token for each of at least one stream, but there are %s for %s",
+        tokens.length,
+        streams());
+    for (long token : tokens) {
+      checkArgument(
+          token >= 0 && token < config.vocabularySize(),
+          "tokens must lie between 0 and vocabularySize - 1 (%s), but one is %s",
+          config.vocabularySize() - 1,
+          token);
+    }
+  }
+
+  /** What it keeps from token to token. */
+  NDList arrays() {
+    return new NDList(state.recurrent()).addAll(state.rings()).addAll(weights.arrays());
+  }
+
+  /** Frees all arrays but the model's. */
+  @Override
+  public void close() {
+    manager.close();
+  }
+}

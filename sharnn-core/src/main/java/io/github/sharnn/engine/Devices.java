@@ -1,0 +1,238 @@
+package io.github.sharnn.engine;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.engine.EngineException;
+import ai.djl.engine.StandardCapabilities;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.util.Platform;
+import ai.djl.util.Utils;
+import com.google.common.base.Strings;
+import com.google.common.base.Throwables;
+import io.github.sharnn.SHARNN;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/** DJL's devices by name, with a check that they are there. */
+public final class Devices {
+
+  private static final Pattern NAME = Pattern.compile("auto|cpu|gpu(\\d{0,4})");
+  private static final int SECONDS_FOR_A_NAME = 5;
+
+  private Devices() {}
+
+  /**
+   * Returns the device of a name.
+   *
+   * @param name {@code auto}, DJL's default: a GPU where DJL finds one, else the CPU; {@code cpu};
+   *     {@code gpu}, the first GPU; or {@code gpu0}, {@code gpu1} and so on
+   * @return the device
+   * @throws IllegalArgumentException if the name is another, or the GPU is not there
+   * @throws EngineException if PyTorch can't be loaded, unless the name is {@code cpu}
+   */
+  public static Device of(String name) {
+    checkArgument(name != null, "device must not be null: auto is DJL's default");
+    Matcher matcher = NAME.matcher(name);
+    checkArgument(
+        matcher.matches(), "device must be auto, cpu, gpu, gpu0, gpu1 and so on, but is %s", name);
+    return switch (name) {
+      case "auto" -> require(null);
+      case "cpu" -> Device.cpu();
+      case "gpu" -> require(Device.gpu());
+      default -> require(Device.gpu(Integer.parseInt(matcher.group(1))));
+    };
+  }
+
+  /**
+   * Checks that PyTorch can compute on a device.
+   *
+   * @param device the device, or null for DJL's default
+   * @return the device
+   * @throws IllegalArgumentException if it is a GPU that is not there: says what DJL found and what
+   *     to do about it
+   * @throws EngineException if PyTorch can't be loaded: says why, and what to do about it
+   */
+  public static Device require(Device device) {
+    Engine engine = engine();
+    if (device == null) {
+      return engine.defaultDevice();
+    }
+    if (!device.isGpu()) {
+      return device;
+    }
+    // DJL's own parser leaves "gpu" without a number
+    Device gpu = device.getDeviceId() < 0 ? Device.gpu() : device;
+    // PyTorch's word, not DJL's count, which is 0 where the loader does not find the CUDA runtime
+    try (NDManager manager = engine.newBaseManager(gpu)) {
+      manager.zeros(new Shape(1));
+      return gpu;
+    } catch (RuntimeException e) {
+      throw new IllegalArgumentException(Found.by(engine).explain(gpu, e), e);
+    }
+  }
+
+  /** DJL's PyTorch, loaded where needed. */
+  public static Engine engine() {
+    try {
+      return Engine.getEngine(SHARNN.ENGINE);
+    } catch (IllegalArgumentException e) { // DJL has no such engine
+      throw new EngineException(
+          "DJL finds no engine PyTorch: ai.djl.pytorch:pytorch-engine must be on the class path, and a"
+              + " jar made of several must join their META-INF/services files",
+          e);
+    } catch (EngineException e) { // its message alone may say nothing
+      String reasons =
+          Throwables.getCausalChain(e).stream()
+              .map(Throwable::toString)
+              .collect(Collectors.joining(", caused by "));
+      throw new EngineException(
+          "PyTorch can't be loaded (%s): put pytorch-native-cpu for this system and pytorch-jni on the"
+                  .formatted(reasons)
+              + " class path, or let DJL download them, online and without DJL_OFFLINE (README.md, As a"
+              + " dependency)",
+          e);
+    }
+  }
+
+  /**
+   * Describes a device for people, a GPU with the name that {@code nvidia-smi} has for it where
+   * there is no doubt which it means.
+   *
+   * @param device the device
+   * @return {@code cpu}, {@code gpu0} or {@code gpu0 (NVIDIA H100 80GB HBM3)}
+   */
+  public static String describe(Device device) {
+    String name = name(device);
+    return device.isGpu()
+        ? onlyLine("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+            .map(model -> name + " (" + model + ")")
+            .orElse(name)
+        : name;
+  }
+
+  private static String name(Device device) {
+    return device.isGpu() ? "gpu" + Math.max(device.getDeviceId(), 0) : device.getDeviceType();
+  }
+
+  /**
+   * What a program prints, if that is the same line however often: numbers of GPUs are not the same
+   * in nvidia-smi and CUDA. Empty where it is not, or the program is missing or fails: the name of
+   * a GPU is no reason to stop.
+   */
+  static Optional<String> onlyLine(String... command) {
+    try {
+      Process process =
+          new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+      if (!process.waitFor(SECONDS_FOR_A_NAME, TimeUnit.SECONDS)) {
+        process.destroyForcibly();
+        return Optional.empty();
+      }
+      byte[] out = process.getInputStream().readAllBytes();
+      List<String> lines =
+          new String(out, StandardCharsets.UTF_8)
+              .lines()
+              .map(String::strip)
+              .filter(line -> !line.isEmpty())
+              .distinct()
+              .toList();
+      return process.exitValue() == 0 && lines.size() == 1
+          ? Optional.of(lines.get(0))
+          : Optional.empty();
+    } catch (IOException e) {
+      return Optional.empty();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return Optional.empty();
+    }
+  }
+
+  /** Where DJL took PyTorch's libraries from. */
+  enum Source {
+    PYTORCH_LIBRARY_PATH,
+    JAR,
+    DOWNLOAD
+  }
+
+  /**
+   * What DJL found: the facts of an error about a missing GPU.
+   *
+   * @param version of PyTorch
+   * @param library the folder of its libraries
+   * @param source where they come from
+   * @param cudaBuild whether they are built for CUDA
+   * @param cudaWorks whether PyTorch can use a GPU
+   * @param gpus how many GPUs DJL counts
+   */
+  record Found(
+      String version,
+      String library,
+      Source source,
+      boolean cudaBuild,
+      boolean cudaWorks,
+      int gpus) {
+
+    private static final String LIBRARY = "PyTorch Library: ";
+
+    static Found by(Engine engine) {
+      // DJL has no other public word on the folder
+      String text = engine.toString();
+      int at = text.indexOf(LIBRARY);
+      String library = at < 0 ? "" : text.substring(at + LIBRARY.length()).strip();
+      Source source =
+          !Strings.isNullOrEmpty(Utils.getEnvOrSystemProperty("PYTORCH_LIBRARY_PATH"))
+              ? Source.PYTORCH_LIBRARY_PATH
+              : Platform.detectPlatform("pytorch").isPlaceholder() ? Source.DOWNLOAD : Source.JAR;
+      return new Found(
+          engine.getVersion(),
+          library,
+          source,
+          Files.exists(Path.of(library, System.mapLibraryName("torch_cuda"))),
+          engine.hasCapability(StandardCapabilities.CUDA),
+          engine.getGpuCount());
+    }
+
+    String explain(Device asked, RuntimeException refusal) {
+      return ("%s was asked for, but is not there: DJL loaded PyTorch %s, %s build, from %s and counts"
+              + " %d GPUs. %s (README.md, On a GPU)")
+          .formatted(
+              name(asked),
+              version,
+              cudaBuild ? "a CUDA" : "the CPU",
+              library,
+              gpus,
+              wayOut(refusal));
+    }
+
+    private String wayOut(RuntimeException refusal) {
+      if (cudaWorks) {
+        String reason = String.valueOf(refusal.getMessage()).lines().findFirst().orElse("");
+        return "PyTorch says: " + reason + ". Ask for a GPU that nvidia-smi lists, counted from 0";
+      }
+      if (cudaBuild) {
+        return "PyTorch can't use one: nvidia-smi must list it, its driver must be one for CUDA 12.8 or"
+            + " later, and CUDA_VISIBLE_DEVICES must not hide it";
+      }
+      return switch (source) {
+        case PYTORCH_LIBRARY_PATH ->
+            "PYTORCH_LIBRARY_PATH names that folder: name one of PyTorch " + version + " for CUDA";
+        case JAR ->
+            "The jar pytorch-native-cpu is on the class path and decides that: leave it out (sharnn.jar:"
+                + " build with -Pgpu), and DJL downloads the CUDA build";
+        case DOWNLOAD ->
+            "DJL takes the CUDA build only where it finds libcudart of CUDA 12.8 or later and a GPU:"
+                + " put libcudart on the loader's path, or set PYTORCH_FLAVOR=cu128";
+      };
+    }
+  }
+}

@@ -1,0 +1,49 @@
+package io.github.sharnn.engine;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.training.initializer.Initializer;
+import ai.djl.training.initializer.NormalInitializer;
+
+/**
+ * The reference's initial weights, set on parameters before DJL initializes them, so that a later
+ * {@code setInitializer} or {@code TrainingConfig.optInitializer} still wins.
+ */
+public final class Initializers {
+
+  private Initializers() {}
+
+  /** A parameter with its initial values, whose shape is not known yet. */
+  public static Parameter parameter(String name, Parameter.Type type, Initializer initializer) {
+    return Parameter.builder().setName(name).setType(type).optInitializer(initializer).build();
+  }
+
+  /** N(0, 0.1 / sqrt(C)), for linear and embedding weights. */
+  public static Initializer normal(int embeddingSize) {
+    return new NormalInitializer((float) (0.1 / Math.sqrt(embeddingSize)));
+  }
+
+  /** Weights from {@link #normal}, biases 0. */
+  public static void linear(Block linear, int embeddingSize) {
+    linear.setInitializer(normal(embeddingSize), Parameter.Type.WEIGHT);
+    linear.setInitializer(Initializer.ZEROS, Parameter.Type.BIAS);
+  }
+
+  /** Weights and biases uniform in +-1/sqrt(C), PyTorch's own choice for an LSTM. */
+  public static void lstm(Block lstm, int embeddingSize) {
+    float bound = (float) (1 / Math.sqrt(embeddingSize));
+    // a predicate, since the type alone would leave the biases at 0
+    lstm.setInitializer(
+        new Initializer() {
+          @Override
+          public NDArray initialize(NDManager manager, Shape shape, DataType dataType) {
+            return manager.randomUniform(-bound, bound, shape, dataType);
+          }
+        },
+        parameter -> true);
+  }
+}

@@ -1,0 +1,52 @@
+package io.github.sharnn.engine;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.recurrent.LSTM;
+import ai.djl.training.ParameterStore;
+
+/**
+ * Drops entries of an LSTM's hidden-to-hidden matrix, one draw per segment, by handing DJL's {@link
+ * LSTM} a dropped copy of that one parameter (Merity et al., arXiv:1708.02182, section 2,
+ * "weight-dropped LSTM").
+ */
+public final class WeightDrop extends ParameterStore {
+
+  private final ParameterStore parameterStore;
+  private final Parameter hiddenToHidden;
+  private final float rate;
+  private final NDManager batchManager;
+
+  private WeightDrop(ParameterStore parameterStore, LSTM lstm, float rate, NDManager batchManager) {
+    super(batchManager, false);
+    this.parameterStore = parameterStore;
+    this.hiddenToHidden = lstm.getDirectParameters().get("l_0_h2h_WEIGHT");
+    this.rate = rate;
+    this.batchManager = batchManager;
+  }
+
+  /** The store itself where there is nothing to drop. */
+  public static ParameterStore of(
+      ParameterStore parameterStore,
+      LSTM lstm,
+      float rate,
+      boolean training,
+      NDManager batchManager) {
+    return training && rate > 0
+        ? new WeightDrop(parameterStore, lstm, rate, batchManager)
+        : parameterStore;
+  }
+
+  @Override
+  public NDArray getValue(Parameter parameter, Device device, boolean training) {
+    NDArray value = parameterStore.getValue(parameter, device, training);
+    if (parameter != hiddenToHidden) {
+      return value;
+    }
+    NDArray dropped = DropoutMask.apply(value, rate, training);
+    dropped.attach(batchManager);
+    return dropped;
+  }
+}

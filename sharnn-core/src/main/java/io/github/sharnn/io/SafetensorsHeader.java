@@ -1,0 +1,305 @@
+package io.github.sharnn.io;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.MalformedModelException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import com.google.common.base.Ascii;
+import com.google.common.base.CharMatcher;
+import com.google.gson.Strictness;
+import com.google.gson.stream.JsonReader;
+import com.google.gson.stream.JsonToken;
+import com.google.gson.stream.JsonWriter;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The JSON header of a safetensors file, and the rules that its numbers must keep. Nothing here
+ * allocates more than a small multiple of the header's own length.
+ *
+ * @param tensors what each name stands for, in the header's order
+ * @param metadata the text entries of {@code __metadata__}, in the header's order
+ */
+record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, String> metadata) {
+
+  private static final String METADATA = "__metadata__";
+  private static final CharMatcher DIGITS = CharMatcher.inRange('0', '9');
+  private static final int MAX_AXES = 8;
+  private static final String TOO_LARGE = "more than the 2 GiB of one DJL array";
+  private static final int MAX_NAME = 500;
+  private static final int MAX_DIGITS = 19; // of a long
+
+  /**
+   * Reads and checks a header.
+   *
+   * @param json the header's bytes
+   * @param dataBytes number of bytes that follow the header
+   * @throws MalformedModelException saying which rule is broken
+   */
+  static SafetensorsHeader parse(byte[] json, long dataBytes) throws MalformedModelException {
+    try {
+      SafetensorsHeader header =
+          new SafetensorsHeader(new LinkedHashMap<>(), new LinkedHashMap<>());
+      // a decoder of its own: one made from the charset's name would replace what is not UTF-8
+      header.read(
+          new JsonReader(
+              new InputStreamReader(
+                  new ByteArrayInputStream(json), StandardCharsets.UTF_8.newDecoder())));
+      checkLayout(header.tensors.values(), dataBytes);
+      return header;
+    } catch (CharacterCodingException e) {
+      throw new MalformedModelException("the header is not UTF-8", e);
+    } catch (IOException | IllegalStateException e) {
+      // all that Gson throws for a text that is not JSON or another kind of JSON
+      throw new MalformedModelException(
+          "the header is not the JSON it should be: " + e.getMessage(), e);
+    }
+  }
+
+  private void read(JsonReader reader) throws IOException, MalformedModelException {
+    reader.setStrictness(Strictness.STRICT);
+    reader.beginObject();
+    boolean metadataSeen = false;
+    while (reader.hasNext()) {
+      String name = reader.nextName();
+      if (name.equals(METADATA)) {
+        check(!metadataSeen, "%s is there twice", METADATA);
+        metadataSeen = true;
+        readMetadata(reader);
+      } else {
+        // they are printed in messages
+        check(
+            name.length() <= MAX_NAME && name.chars().noneMatch(Character::isISOControl),
+            "a name has more than %s characters, or control characters",
+            MAX_NAME);
+        check(!tensors.containsKey(name), "the name %s is there twice", name);
+        tensors.put(name, readTensor(name, reader));
+      }
+    }
+    reader.endObject();
+    check(reader.peek() == JsonToken.END_DOCUMENT, "text follows the header's JSON object");
+  }
+
+  private void readMetadata(JsonReader reader) throws IOException, MalformedModelException {
+    reader.beginObject();
+    while (reader.hasNext()) {
+      String key = reader.nextName();
+      check(reader.peek() == JsonToken.STRING, "%s must hold texts only", METADATA);
+      check(!metadata.containsKey(key), "%s has a name twice", METADATA);
+      metadata.put(key, reader.nextString());
+    }
+    reader.endObject();
+  }
+
+  private static Safetensors.Tensor readTensor(String name, JsonReader reader)
+      throws IOException, MalformedModelException {
+    String dtype = null;
+    long[] shape = null;
+    long[] offsets = null;
+    reader.beginObject();
+    while (reader.hasNext()) {
+      String key = reader.nextName();
+      switch (key) {
+        case "dtype" -> {
+          check(dtype == null, "%s has dtype twice", name);
+          check(reader.peek() == JsonToken.STRING, "the dtype of %s must be a text", name);
+          dtype = reader.nextString();
+        }
+        case "shape" -> {
+          check(shape == null, "%s has shape twice", name);
+          shape = readNumbers(name, key, MAX_AXES, reader);
+        }
+        case "data_offsets" -> {
+          check(offsets == null, "%s has data_offsets twice", name);
+          offsets = readNumbers(name, key, 2, reader);
+        }
+        default ->
+            throw new MalformedModelException(
+                "%s may have dtype, shape and data_offsets only".formatted(name));
+      }
+    }
+    reader.endObject();
+    check(
+        dtype != null && shape != null && offsets != null && offsets.length == 2,
+        "%s must have dtype, shape and two data_offsets",
+        name);
+    return tensor(name, dataType(name, dtype), shape, offsets);
+  }
+
+  private static long[] readNumbers(String name, String key, int most, JsonReader reader)
+      throws IOException, MalformedModelException {
+    long[] numbers = new long[most];
+    int count = 0;
+    reader.beginArray();
+    while (reader.hasNext()) {
+      check(count < most, "%s of %s has more than %s numbers", key, name, most);
+      check(reader.peek() == JsonToken.NUMBER, "%s of %s must hold numbers", key, name);
+      String digits = reader.nextString();
+      check(
+          digits.length() <= MAX_DIGITS && DIGITS.matchesAllOf(digits),
+          "%s of %s must hold whole numbers from 0 on, but has %s",
+          key,
+          name,
+          Ascii.truncate(digits, MAX_DIGITS + 3, "..."));
+      try {
+        numbers[count++] = Long.parseLong(digits);
+      } catch (NumberFormatException e) {
+        throw new MalformedModelException(
+            "%s of %s has %s, which is too large".formatted(key, name, digits), e);
+      }
+    }
+    reader.endArray();
+    return Arrays.copyOf(numbers, count);
+  }
+
+  private static DataType dataType(String name, String dtype) throws MalformedModelException {
+    // the engine has no such type, and ends the process where it meets it
+    check(
+        !dtype.equals("BF16"),
+        "%s has the dtype BF16, which DJL cannot read: save it as F32, F16 or F64",
+        name);
+    try {
+      return DataType.fromSafetensors(dtype);
+    } catch (IllegalArgumentException e) {
+      throw new MalformedModelException(
+          "%s has the dtype %s, but must have one of F64, F32, F16, I64, I32, I8, U8, BOOL"
+              .formatted(name, Ascii.truncate(dtype, 20, "...")),
+          e);
+    }
+  }
+
+  private static Safetensors.Tensor tensor(
+      String name, DataType dataType, long[] shape, long[] offsets) throws MalformedModelException {
+    long bytes = bytes(shape, dataType);
+    check(bytes >= 0, "%s has the shape %s, which is %s", name, Arrays.toString(shape), TOO_LARGE);
+    check(
+        offsets[1] >= offsets[0] && offsets[1] - offsets[0] == bytes,
+        "%s has data_offsets %s, but shape %s of %s takes %s bytes",
+        name,
+        Arrays.toString(offsets),
+        Arrays.toString(shape),
+        dataType.asSafetensors(),
+        bytes);
+    return new Safetensors.Tensor(dataType, new Shape(shape), offsets[0], bytes);
+  }
+
+  /**
+   * Describes an array that is to be written.
+   *
+   * @throws IllegalArgumentException if it breaks one of the rules for reading
+   */
+  static Safetensors.Tensor tensor(String name, NDArray array, long offset) {
+    checkArgument(
+        !name.equals(METADATA)
+            && name.length() <= MAX_NAME
+            && name.chars().noneMatch(Character::isISOControl),
+        "a tensor's name must have at most %s characters, no control characters, and not be %s, but is %s",
+        MAX_NAME,
+        METADATA,
+        name);
+    Shape shape = array.getShape();
+    DataType dataType = array.getDataType();
+    checkArgument(
+        dataType != DataType.BFLOAT16, "%s is of BFLOAT16, which DJL cannot read back", name);
+    dataType.asSafetensors(); // refuses the other types that it lacks
+    long bytes = bytes(shape.getShape(), dataType);
+    checkArgument(
+        shape.dimension() <= MAX_AXES && bytes >= 0,
+        "%s has the shape %s, which has more than %s axes or is %s",
+        name,
+        shape,
+        MAX_AXES,
+        TOO_LARGE);
+    return new Safetensors.Tensor(dataType, shape, offset, bytes);
+  }
+
+  /** The length in bytes, or -1 where it is {@link #TOO_LARGE}. */
+  private static long bytes(long[] shape, DataType dataType) {
+    long bytes = dataType.getNumOfBytes();
+    long strides = bytes; // an engine multiplies the axes' lengths even where one of them is 0
+    for (long length : shape) {
+      if (length > Integer.MAX_VALUE / strides) {
+        return -1;
+      }
+      bytes *= length;
+      strides *= Math.max(1, length);
+    }
+    return bytes;
+  }
+
+  /** The data must be the tensors, one after the other, without gap or overlap. */
+  private static void checkLayout(Iterable<Safetensors.Tensor> tensors, long dataBytes)
+      throws MalformedModelException {
+    List<Safetensors.Tensor> inOrder = new ArrayList<>();
+    tensors.forEach(inOrder::add);
+    inOrder.sort(
+        Comparator.comparingLong(Safetensors.Tensor::offset)
+            .thenComparingLong(Safetensors.Tensor::bytes));
+    long end = 0;
+    for (Safetensors.Tensor tensor : inOrder) {
+      check(
+          tensor.offset() == end,
+          "its tensors overlap or leave gaps: one begins at byte %s, where the one before ends at %s",
+          tensor.offset(),
+          end);
+      end += tensor.bytes();
+    }
+    check(
+        end == dataBytes,
+        "its tensors take %s bytes, but the file has %s for them",
+        end,
+        dataBytes);
+  }
+
+  /** The header as text. */
+  String toJson() {
+    StringWriter text = new StringWriter();
+    try (JsonWriter writer = new JsonWriter(text)) {
+      writer.beginObject();
+      if (!metadata.isEmpty()) {
+        writer.name(METADATA).beginObject();
+        for (Map.Entry<String, String> entry : metadata.entrySet()) {
+          writer.name(entry.getKey()).value(entry.getValue());
+        }
+        writer.endObject();
+      }
+      for (Map.Entry<String, Safetensors.Tensor> entry : tensors.entrySet()) {
+        Safetensors.Tensor tensor = entry.getValue();
+        writer.name(entry.getKey()).beginObject();
+        writer.name("dtype").value(tensor.dataType().asSafetensors());
+        writer.name("shape").beginArray();
+        for (long length : tensor.shape().getShape()) {
+          writer.value(length);
+        }
+        writer.endArray();
+        writer.name("data_offsets").beginArray();
+        writer.value(tensor.offset()).value(tensor.offset() + tensor.bytes()).endArray();
+        writer.endObject();
+      }
+      writer.endObject();
+    } catch (IOException e) {
+      throw new UncheckedIOException("a text in memory can't fail to be written", e);
+    }
+    return text.toString();
+  }
+
+  private static void check(boolean rule, String message, Object... arguments)
+      throws MalformedModelException {
+    if (!rule) {
+      throw new MalformedModelException(message.formatted(arguments));
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Files: safetensors, read with every length checked. */
+package io.github.sharnn.io;

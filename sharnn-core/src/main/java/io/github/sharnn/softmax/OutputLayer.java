@@ -1,0 +1,125 @@
+package io.github.sharnn.softmax;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.core.Linear;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.initializer.Initializer;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.engine.DropoutMask;
+import io.github.sharnn.engine.Initializers;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+
+/**
+ * From the last block's output to logits, or with splits to log-probabilities. The parameters are
+ * {@link io.github.sharnn.SHARNN}'s own, as a saved model names them.
+ */
+public final class OutputLayer {
+
+  private static final int ALIGNED_COLUMNS = 8; // of FLOAT16, 16 bytes
+  private static final int MANY_ROWS = 64; // from here on filling up costs less than it saves
+
+  public final Parameter weight; // null where tied
+  public final Parameter bias;
+  public final Parameter tailVectors; // null where the softmax is not split
+  public final Parameter tailBias;
+  private final SHARNNConfig config;
+
+  public OutputLayer(SHARNNConfig config) {
+    this.config = config;
+    Initializer normal = Initializers.normal(config.embeddingSize());
+    boolean tied = config.tiedOutput();
+    boolean split = config.hasSplits();
+    weight = tied ? null : Initializers.parameter("outputWeight", Parameter.Type.WEIGHT, normal);
+    bias = Initializers.parameter("outputBias", Parameter.Type.BIAS, Initializer.ZEROS);
+    tailVectors =
+        split ? Initializers.parameter("tailVectors", Parameter.Type.WEIGHT, normal) : null;
+    tailBias =
+        split ? Initializers.parameter("tailBias", Parameter.Type.BIAS, Initializer.ZEROS) : null;
+  }
+
+  /** Those that there are, in the order of a saved model. */
+  public List<Parameter> parameters() {
+    return Stream.of(weight, bias, tailVectors, tailBias).filter(Objects::nonNull).toList();
+  }
+
+  public void setShapes() {
+    int size = config.embeddingSize();
+    int vocabulary = config.vocabularySize();
+    if (weight != null) {
+      weight.setShape(new Shape(vocabulary, size));
+    }
+    bias.setShape(new Shape(vocabulary));
+    if (tailVectors != null) {
+      int tails = config.splits().size();
+      tailVectors.setShape(new Shape(tails, size));
+      tailBias.setShape(new Shape(tails));
+    }
+  }
+
+  /**
+   * Runs one segment.
+   *
+   * @param h the last block's output {@code (T, B, C)}
+   * @param table the embedding {@code (V, C)}, for tied weights
+   * @param labels as {@link io.github.sharnn.SHARNN#forward(ParameterStore, NDArray, NDList,
+   *     SHARNNState, boolean)} takes them
+   * @return {@code (B, T, V)}, or with splits of the labels {@code (B, T)}
+   */
+  public NDArray forward(
+      ParameterStore parameterStore, NDArray h, NDArray table, NDList labels, boolean training) {
+    Device device = h.getDevice();
+    NDArray matrix = weight == null ? table : parameterStore.getValue(weight, device, training);
+    NDArray biases = parameterStore.getValue(bias, device, training);
+    NDArray dropped = DropoutMask.apply(h, config.outputDropout(), training);
+    if (config.hasSplits()) {
+      return new AdaptiveSoftmax(
+              config.splits(),
+              dropped.getManager(),
+              matrix,
+              biases,
+              parameterStore.getValue(tailVectors, device, training),
+              parameterStore.getValue(tailBias, device, training))
+          .forward(dropped, labels == null ? null : ClusterLabels.from(labels, config.splits()));
+    }
+    return logits(dropped.reshape(-1, config.embeddingSize()), matrix, biases) // -> (T*B, V)
+        .reshape(h.size(0), h.size(1), config.vocabularySize()) // -> (T, B, V)
+        .transpose(1, 0, 2); // -> (B, T, V)
+  }
+
+  /**
+   * Multiplies by the vectors of tokens and adds their bias. In FLOAT16 a GPU takes five times as
+   * long for a product whose rows do not begin at multiples of 16 bytes, so there the columns are
+   * filled up to a multiple of 8, and what was added is cut off again; not for few rows, where
+   * copying the vectors takes longer than that.
+   *
+   * @param h {@code (N, C)}, whose manager gets what is made of the weights
+   * @param vectors {@code (n, C)}
+   * @param bias {@code (n)}
+   * @return {@code (N, n)}
+   */
+  static NDArray logits(NDArray h, NDArray vectors, NDArray bias) {
+    long tokens = vectors.size(0);
+    long missing = Math.floorMod(-tokens, ALIGNED_COLUMNS);
+    if (missing == 0 || h.size(0) < MANY_ROWS || h.getDataType() != DataType.FLOAT16) {
+      return Linear.linear(h, vectors, bias).singletonOrThrow(); // (N, C) -> (N, n)
+    }
+    NDManager manager = h.getManager();
+    NDArray more = manager.zeros(new Shape(missing, h.size(1)), DataType.FLOAT16);
+    NDArray wideVectors = vectors.concat(more); // (n, C) -> (n + missing, C)
+    NDArray wideBias = bias.concat(manager.zeros(new Shape(missing), DataType.FLOAT16));
+    wideVectors.attach(manager);
+    wideBias.attach(manager);
+    return Linear.linear(h, wideVectors, wideBias)
+        .singletonOrThrow() // (N, C) -> (N, n + missing)
+        .get(new NDIndex(":, :{}", tokens)); // -> (N, n)
+  }
+}

@@ -1,2 +1,0 @@
-/** PyTorch's operators beyond those that DJL offers, for this library's own use. */
-package io.github.sharnn.torchscript;

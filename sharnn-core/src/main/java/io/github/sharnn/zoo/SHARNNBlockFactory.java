@@ -1,0 +1,88 @@
+package io.github.sharnn.zoo;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.nn.Block;
+import ai.djl.nn.BlockFactory;
+import ai.djl.translate.ArgumentsUtil;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SavedModel;
+import io.github.sharnn.engine.Devices;
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * What DJL's {@code Criteria} and DJL Serving make a saved model's block with: {@code blockFactory}
+ * in the {@code serving.properties} of its folder names this class. It reads the weights too, as
+ * {@link SHARNN#load(Path)} does, with everything in the file checked; so {@code
+ * option.hasParameter=false} there keeps DJL from reading them.
+ *
+ * <p>The argument {@code memoryLength}, if given, shortens the memory as {@link
+ * SHARNN#withMemoryLength} does; {@code attention}, if {@code false}, leaves attention out as
+ * {@link SHARNN#withoutAttention} does.
+ *
+ * <p>The model around the block is DJL's own: saved again, it leaves weights and config alone. What
+ * is to be saved with its vocabulary and {@code serving.properties}, load with {@link SHARNN#load}.
+ */
+public final class SHARNNBlockFactory implements BlockFactory {
+
+  private static final long serialVersionUID = 1;
+  private static final String MEMORY_LENGTH = "memoryLength";
+  private static final String ATTENTION = "attention";
+
+  /** Creates the factory, as DJL does. */
+  public SHARNNBlockFactory() {}
+
+  /**
+   * Reads the model that a folder holds.
+   *
+   * @param model the model that will hold the block, closed where that fails
+   * @param folder the folder that was saved to
+   * @param arguments those of {@code serving.properties} and {@code Criteria}
+   * @return the block, with its weights
+   * @throws IOException if the folder or file can't be read, or holds no saved SHARNN
+   * @throws IllegalArgumentException if {@code memoryLength} is not a whole number of at least 0,
+   *     or the device is a GPU that is not there
+   */
+  @Override
+  public Block newBlock(Model model, Path folder, Map<String, ?> arguments) throws IOException {
+    boolean loaded = false;
+    try {
+      Devices.require(model.getNDManager().getDevice());
+      Block block =
+          SavedModel.read(SavedModel.newestFile(folder), model, read -> backOff(read, arguments));
+      loaded = true;
+      return block;
+    } catch (MalformedModelException e) {
+      throw new IOException(e.getMessage(), e); // the interface has no other
+    } finally {
+      if (!loaded) {
+        model.close(); // DJL would leave its weights to the garbage collector
+      }
+    }
+  }
+
+  private static SHARNN backOff(SHARNN block, Map<String, ?> arguments) {
+    String positions = ArgumentsUtil.stringValue(arguments, MEMORY_LENGTH);
+    SHARNN shorter = positions == null ? block : block.withMemoryLength(wholeNumber(positions));
+    String attention = ArgumentsUtil.stringValue(arguments, ATTENTION, "true");
+    checkArgument(
+        attention.equals("true") || attention.equals("false"),
+        "the argument attention must be true or false, but is %s",
+        attention);
+    return attention.equals("true") ? shorter : shorter.withoutAttention();
+  }
+
+  private static int wholeNumber(String positions) {
+    try { // numbers from JSON are 64.0 where 64 is meant
+      return new BigDecimal(positions).intValueExact();
+    } catch (NumberFormatException | ArithmeticException e) {
+      throw new IllegalArgumentException(
+          "the argument memoryLength must be a whole number of at least 0, but is " + positions, e);
+    }
+  }
+}

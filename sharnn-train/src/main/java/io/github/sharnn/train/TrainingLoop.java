@@ -1,0 +1,361 @@
+package io.github.sharnn.train;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import ai.djl.TrainingDivergedException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.Trainer;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.optimizer.Optimizer;
+import io.github.sharnn.RunHeader;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNState;
+import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.data.Seeds;
+import io.github.sharnn.train.data.StreamDataset;
+import io.github.sharnn.train.evaluate.Evaluation;
+import io.github.sharnn.train.optim.CurrentLearningRate;
+import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.optim.WeightUpdate;
+import io.github.sharnn.train.step.SequenceCrossEntropy;
+import io.github.sharnn.train.step.TrainingStep;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One stage of a run: epochs, steps, evaluations, checkpoints and their reports. */
+final class TrainingLoop {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
+
+  private static final long ZERO_STATE = 1; // tells its draws from others of a step
+
+  private final SHARNNTrainerBuilder options;
+  private final Trainer trainer;
+  private final WeightUpdate update;
+  private final StageContext stage;
+  private final TrainState state;
+  private final Corpus corpus;
+  private final StreamDataset dataset;
+  private final Budget budget;
+  private final double bytesPerToken;
+  private final TrainingStep step;
+  private final NDManager stateManager;
+  private final List<StepReport> history = new ArrayList<>();
+  private Batch next; // on its way to the device
+  private double used; // of the budget
+
+  private TrainingLoop(
+      SHARNNTrainerBuilder options,
+      Trainer trainer,
+      WeightUpdate update,
+      StageContext stage,
+      TrainState state,
+      Corpus corpus,
+      StreamDataset dataset) {
+    this.options = options;
+    this.trainer = trainer;
+    this.update = update;
+    this.stage = stage;
+    this.state = state;
+    this.corpus = corpus;
+    this.dataset = dataset;
+    this.budget = stage.stages().get(stage.index()).budget();
+    this.bytesPerToken = corpus.train().bytes() / (double) corpus.train().length();
+    this.step = new TrainingStep(trainer);
+    this.stateManager = state.manager();
+  }
+
+  /** Trains one stage; the model then holds its best weights. */
+  static FitResult fit(SHARNNTrainerBuilder options, Corpus corpus, StageContext stage) {
+    StreamDataset dataset =
+        StreamDataset.random(
+                corpus.train(), options.batchSize, options.sequenceLength, options.seed)
+            .withSplits(SHARNN.of(options.model).config().splits())
+            .drawing(options.drawnTokens);
+    options.checkParts(corpus);
+    Model model = options.model;
+    model.getNDManager().getEngine().setRandomSeed(options.seed);
+    CurrentLearningRate learningRate = new CurrentLearningRate(options.learningRate);
+    Optimizer optimizer = options.newOptimizer(learningRate);
+    DefaultTrainingConfig config =
+        new DefaultTrainingConfig(new SequenceCrossEntropy(options.labelSmoothing))
+            .optDevices(new Device[] {model.getNDManager().getDevice()})
+            .optOptimizer(optimizer)
+            .addTrainingListeners(options.listeners.toArray(TrainingListener[]::new));
+    Shape tokens = new Shape(options.batchSize, options.sequenceLength);
+    try (MixedPrecisionWeights weights =
+            MixedPrecisionWeights.of(model, options.precision(), tokens);
+        Trainer trainer = weights.model().newTrainer(config);
+        BestWeights best = new BestWeights(SHARNN.of(model), model.getNDManager())) {
+      trainer.setMetrics(options.metrics);
+      trainer.initialize(tokens);
+      if (LOGGER.isInfoEnabled()) {
+        RunHeader.of(model, trainer.getModel().getDataType()).forEach(LOGGER::info);
+      }
+      NDManager manager = trainer.getManager().newSubManager(); // closed with the trainer
+      try (WeightUpdate update = new WeightUpdate(options, weights, trainer, optimizer)) {
+        TrainState state =
+            new TrainState(options, weights, update, manager, best, learningRate, stage);
+        return new TrainingLoop(options, trainer, update, stage, state, corpus, dataset).train();
+      }
+    }
+  }
+
+  /** Trains until the budget is used. */
+  private FitResult train() {
+    Checkpoint resumed = stage.resumed();
+    if (resumed != null) {
+      goOnFrom(resumed);
+      history.addAll(state.evaluations);
+      checkArgument(
+          !over() || !history.isEmpty(),
+          "the budget %s is used up at step %s, before the first evaluation: give a larger one",
+          budget,
+          state.step);
+    }
+    while (!over()) {
+      try {
+        trainEpoch();
+      } catch (TrainingDivergedException e) {
+        goBack(e);
+      }
+    }
+    if (stage.checkpoints() != null && state.savedStep != state.step) {
+      save();
+    }
+    state.best.restore();
+    return new FitResult(history);
+  }
+
+  private boolean over() {
+    return used >= 1 || (budget.patience() > 0 && state.stale >= budget.patience());
+  }
+
+  private void noteUsed() {
+    double epochs = state.epoch + state.offset / (double) dataset.streamLength();
+    used = budget.used(epochs, state.step, state.nanos());
+    state.learningRate.used(used);
+  }
+
+  /** The rest of a pass over the data, or what the budget leaves of it. */
+  private void trainEpoch() {
+    Iterator<Batch> batches = dataset.batches(trainer.getManager(), state.epoch, state.offset);
+    try {
+      next = batches.next();
+      while (next != null && !over()) {
+        trainStep(batches);
+      }
+    } finally {
+      if (next != null) {
+        next.close();
+        next = null;
+      }
+    }
+    trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+  }
+
+  private void trainStep(Iterator<Batch> batches) {
+    Batch batch = next;
+    next = null;
+    long begin = System.nanoTime();
+    long tokens = batch.getData().head().size();
+    double scale = state.lossScale.value();
+    TrainingStep.Slices slices = forwardAndBackward(batch, scale);
+    long updateBegin = System.nanoTime();
+    NDArray scaledNorm = update.begin(slices.losses(), scale);
+    // while the device is still busy with this batch, the next one is on its way to it
+    next = batches.hasNext() ? batches.next() : null;
+    double norm = read(scaledNorm) / scale; // waits for the device
+    double bpc = slices.meanLoss() / bytesPerToken / SequenceCrossEntropy.NATS_PER_BIT;
+    if (Double.isFinite(norm)) {
+      state.replaceStates(slices.states());
+    } else {
+      for (SHARNNState unused : slices.states()) {
+        unused.close();
+      }
+    }
+    updateWeights(bpc, norm);
+    trainer.addMetric("step", updateBegin);
+    long now = System.nanoTime();
+    long bytes = Math.round(tokens * bytesPerToken);
+    state.bytes += bytes;
+    state.step++;
+    state.offset = batch.getProgress();
+    noteUsed();
+    boolean endOfPass = batch.getProgress() == batch.getProgressTotal();
+    if (endOfPass) {
+      state.nextEpoch();
+    }
+    boolean due = options.evaluationInterval > 0 && state.step % options.evaluationInterval == 0;
+    double validation = used >= 1 || endOfPass || due ? evaluate() : Double.NaN;
+    report(
+        new StepReport(
+            state.step,
+            state.bytes,
+            Math.min(used, 1),
+            state.nanos() / 1e9,
+            bpc,
+            validation,
+            bytes / ((now - begin) / 1e9),
+            norm,
+            state.learningRate.latest(),
+            scale));
+    saveOrStop();
+  }
+
+  private TrainingStep.Slices forwardAndBackward(Batch batch, double lossScale) {
+    // so that dropout needs no random state to be saved
+    int seed = (int) Seeds.mix(options.seed, state.step + 1);
+    trainer.getManager().getEngine().setRandomSeed(seed);
+    if (Seeds.uniform(options.seed, state.step + 1, ZERO_STATE) < options.zeroStateProbability) {
+      state.forget();
+    }
+    try (batch) {
+      return step.runSlices(batch, state.states, lossScale, stateManager);
+    }
+  }
+
+  /** Steps, or skips where loss or gradients are not finite. */
+  private void updateWeights(double bpc, double norm) {
+    boolean comesBack = stage.checkpoints() != null;
+    String figures = "loss %s bits per character, gradient norm %s".formatted(bpc, norm);
+    String diverged;
+    if (Double.isFinite(bpc) && Double.isFinite(norm)) {
+      update.finish();
+      state.lossScale.good();
+      diverged = state.watch.stepped(bpc);
+    } else {
+      update.skip();
+      if (!Double.isFinite(bpc) && !comesBack) {
+        throw diverged(state.step + 1, figures);
+      }
+      LOGGER.info("step {} skipped: {}", state.step + 1, figures);
+      diverged = state.watch.skipped(figures);
+      if (Double.isFinite(bpc)
+          && (state.lossScale.isDynamic() || !comesBack)
+          && !state.lossScale.overflow()) {
+        throw diverged(state.step + 1, state.lossScale.cause());
+      }
+    }
+    if (comesBack && diverged != null) {
+      throw diverged(state.step + 1, diverged);
+    }
+  }
+
+  private static TrainingDivergedException diverged(long step, String figures) {
+    return new TrainingDivergedException(
+        "training diverged at step %d: %s; lower the learning rate or warm up longer"
+            .formatted(step, figures));
+  }
+
+  /** Of the averages of the weights, where there are any; then the best weights are averages. */
+  private double evaluate() {
+    update.exchange();
+    try {
+      double bpc =
+          Evaluation.of(
+                  trainer.getModel(),
+                  corpus.validation(),
+                  options.evaluationStreams(),
+                  options.sequenceLength,
+                  step::notifyValidation)
+              .bitsPerCharacter();
+      if (!Double.isFinite(bpc)) {
+        throw diverged(state.step, "validation loss %s bits per character".formatted(bpc));
+      }
+      state.evaluated(bpc);
+      return bpc;
+    } finally {
+      update.exchange();
+    }
+  }
+
+  private void goOnFrom(Checkpoint checkpoint) {
+    try {
+      state.restore(checkpoint);
+    } catch (IOException e) {
+      throw RunCheckpoints.unchecked(e);
+    }
+    noteUsed();
+    LOGGER.info("going on from {}", checkpoint.folder());
+  }
+
+  /** Back to the last good checkpoint with half the learning rate, if there is one. */
+  private void goBack(TrainingDivergedException e) {
+    RunCheckpoints checkpoints = stage.checkpoints();
+    if (checkpoints == null) {
+      throw e;
+    }
+    Checkpoint good = checkpoints.goodAfter(e, state.watch, stage.index(), state.step);
+    state.watch.rolledBack();
+    LOGGER.warn(
+        "{}; {} steps skipped so far; going back to {} with half the learning rate, for the {}. time"
+            + " of {}",
+        e.getMessage(),
+        state.watch.allSkipped(),
+        good.folder(),
+        state.watch.rollbacks(),
+        checkpoints.policy().rollbacks());
+    goOnFrom(good);
+    history.removeIf(report -> report.step() > state.step);
+  }
+
+  private void saveOrStop() {
+    RunCheckpoints checkpoints = stage.checkpoints();
+    boolean stop = !over() && options.stopWhen.getAsBoolean();
+    Path saved = null;
+    if (checkpoints != null) {
+      checkpoints.settle(false);
+      if (stop) {
+        checkpoints.settle(true);
+        saved = checkpoints.saveNow(state.snapshot());
+      } else if (checkpoints.due(state.step) && state.watch.healthy()) {
+        save();
+      }
+    }
+    if (stop) {
+      throw new TrainingStoppedException(state.step, saved);
+    }
+  }
+
+  private void save() {
+    stage.checkpoints().settle(true);
+    stage.checkpoints().save(state.snapshot());
+    state.savedStep = state.step;
+  }
+
+  private static double read(NDArray array) {
+    try (array) {
+      return array.getFloat();
+    }
+  }
+
+  private void report(StepReport report) {
+    history.add(report);
+    if (report.evaluated()) {
+      state.evaluations.add(report);
+      state.learningRate.evaluated(report.validationBpc());
+    }
+    if (options.metrics != null) {
+      options.metrics.addMetric("trainBpc", report.trainBpc());
+      options.metrics.addMetric("gradientNorm", report.gradientNorm());
+      options.metrics.addMetric("bytesPerSecond", report.bytesPerSecond());
+      if (report.evaluated()) {
+        options.metrics.addMetric("validationBpc", report.validationBpc());
+      }
+    }
+    options.onStep.accept(report);
+  }
+}

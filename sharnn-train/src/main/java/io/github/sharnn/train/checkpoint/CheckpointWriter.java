@@ -1,0 +1,172 @@
+package io.github.sharnn.train.checkpoint;
+
+import static java.nio.file.StandardOpenOption.CREATE_NEW;
+import static java.nio.file.StandardOpenOption.WRITE;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import com.google.common.hash.Hashing;
+import com.google.common.hash.HashingOutputStream;
+import com.google.common.util.concurrent.ThreadFactoryBuilder;
+import com.google.common.util.concurrent.Uninterruptibles;
+import io.github.sharnn.io.Safetensors;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Writes checkpoints of one run on a thread of its own, one after the other. */
+public final class CheckpointWriter implements AutoCloseable {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(CheckpointWriter.class);
+  private static final int BUFFER_BYTES = 1 << 16;
+
+  private final Path run;
+  private final int keep;
+  private final ExecutorService thread =
+      Executors.newSingleThreadExecutor(
+          new ThreadFactoryBuilder().setNameFormat("checkpoint-writer").setDaemon(true).build());
+  private Future<?> writing; // null: none
+
+  public CheckpointWriter(Path run, int keep) {
+    this.run = run;
+    this.keep = keep;
+  }
+
+  /**
+   * What a checkpoint will hold, in the host's memory.
+   *
+   * @param training the part that is no tensor
+   * @param tensors name to array, under the name of their file
+   * @param manager owns the arrays
+   */
+  public record Snapshot(
+      TrainingRecord training, Map<String, Map<String, NDArray>> tensors, NDManager manager)
+      implements AutoCloseable {
+
+    public String name() {
+      TrainingRecord.Position position = training.position();
+      return RunFolder.name(position.stage(), position.step());
+    }
+
+    @Override
+    public void close() {
+      manager.close();
+    }
+  }
+
+  /** Begins to write; only where the one before has been awaited. */
+  public void begin(Snapshot snapshot) {
+    writing =
+        thread.submit(
+            () -> {
+              try (snapshot) {
+                write(snapshot);
+              }
+              return null;
+            });
+  }
+
+  /** Whether {@link #await} has something to tell without waiting. */
+  public boolean done() {
+    return writing != null && writing.isDone();
+  }
+
+  /**
+   * Waits for the checkpoint that is being written, if there is one.
+   *
+   * @return whether there was one
+   * @throws IOException why it could not be written
+   */
+  public boolean await() throws IOException {
+    if (writing == null) {
+      return false;
+    }
+    try {
+      Uninterruptibles.getUninterruptibly(writing);
+      return true;
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof IOException cause) {
+        throw cause;
+      }
+      throw new IOException("can't write a checkpoint: " + e.getCause(), e.getCause());
+    } finally {
+      writing = null;
+    }
+  }
+
+  private void write(Snapshot snapshot) throws IOException {
+    Path unfinished = RunFolder.unfinished(run, snapshot.name());
+    Path checkpoint = run.resolve(snapshot.name());
+    try {
+      Files.createDirectory(unfinished);
+      StringBuilder sums = new StringBuilder();
+      for (Map.Entry<String, Map<String, NDArray>> file : snapshot.tensors().entrySet()) {
+        write(
+            unfinished.resolve(file.getKey()),
+            // not DJL's own encoder, whose offsets overflow at 2 GiB
+            out -> Safetensors.write(file.getValue(), Map.of(), Channels.newChannel(out)),
+            sums);
+      }
+      byte[] json = snapshot.training().toJson();
+      write(unfinished.resolve(Checkpoint.RECORD), out -> out.write(json), sums);
+      byte[] lines = sums.toString().getBytes(StandardCharsets.US_ASCII);
+      write(unfinished.resolve(Checkpoint.SUMS), out -> out.write(lines), new StringBuilder());
+      RunFolder.commit(unfinished, checkpoint);
+    } catch (IOException e) {
+      IOException failure =
+          new IOException(
+              "can't write the checkpoint %s: %s; the ones before it are untouched"
+                  .formatted(checkpoint, e),
+              e);
+      try {
+        if (Files.exists(unfinished)) {
+          RunFolder.delete(unfinished); // gives a full disk its room back
+        }
+      } catch (IOException again) {
+        failure.addSuppressed(again);
+      }
+      throw failure;
+    }
+    LOGGER.info("saved {}", checkpoint);
+    try {
+      RunFolder.prune(run, keep);
+    } catch (IOException e) {
+      LOGGER.error("can't delete the oldest checkpoints in {}: {}", run, e.toString());
+    }
+  }
+
+  /** Fills a file. */
+  private interface Content {
+    void writeTo(OutputStream out) throws IOException;
+  }
+
+  /** Writes a new file to the disk itself, and adds its line to the sums. */
+  private static void write(Path file, Content content, StringBuilder sums) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, CREATE_NEW, WRITE);
+        HashingOutputStream hashed =
+            new HashingOutputStream(Hashing.sha256(), Channels.newOutputStream(channel));
+        OutputStream out = new BufferedOutputStream(hashed, BUFFER_BYTES)) {
+      content.writeTo(out);
+      out.flush();
+      channel.force(true);
+      sums.append(CheckpointSums.line(file.getFileName().toString(), hashed.hash()));
+    }
+  }
+
+  @Override
+  public void close() {
+    thread.shutdown(); // what has begun is finished
+  }
+}

@@ -1,0 +1,144 @@
+package io.github.sharnn.train.checkpoint;
+
+import ai.djl.MalformedModelException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.github.sharnn.AttentionMemory;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.SHARNNState;
+import io.github.sharnn.io.Safetensors;
+import io.github.sharnn.train.BestWeights;
+import io.github.sharnn.train.TrainingOptions;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Recurrent states as named tensors: {@code SLICE.LAYER.hidden} and {@code .cell (B, C)}, and
+ * {@code .memory (M, B, C)}, left out while it is empty.
+ */
+public final class RecurrentTensors {
+
+  private RecurrentTensors() {}
+
+  /** Copies the states of each slice to the host. */
+  public static Map<String, NDArray> copy(SHARNNState[] states, NDManager host) {
+    Map<String, NDArray> copies = new LinkedHashMap<>();
+    for (int slice = 0; slice < states.length; slice++) {
+      List<SHARNNState.Layer> layers = states[slice].layers();
+      for (int i = 0; i < layers.size(); i++) {
+        SHARNNState.Layer layer = layers.get(i);
+        String prefix = slice + "." + i + ".";
+        add(copies, prefix + "hidden", layer.hidden(), host);
+        add(copies, prefix + "cell", layer.cell(), host);
+        if (layer.memory() != null && layer.memory().length() > 0) {
+          // time first, as it lies in memory
+          try (NDArray positions = layer.memory().positions().transpose(1, 0, 2)) {
+            add(copies, prefix + "memory", positions, host);
+          }
+        }
+      }
+    }
+    return copies;
+  }
+
+  private static void add(Map<String, NDArray> copies, String name, NDArray array, NDManager host) {
+    NDArray copy = BestWeights.copyToHost(array);
+    copy.attach(host);
+    copies.put(name, copy);
+  }
+
+  /**
+   * Compares what a file holds with what a run with these options has.
+   *
+   * @throws MalformedModelException if names, shapes or types are not its
+   */
+  static void check(
+      Map<String, Safetensors.Tensor> tensors, SHARNNConfig config, TrainingOptions options)
+      throws MalformedModelException {
+    long streams = options.batchSize() / options.accumulation();
+    Shape shape = new Shape(streams, config.embeddingSize());
+    int known = 0;
+    for (int slice = 0; slice < options.accumulation(); slice++) {
+      for (int layer = 0; layer < config.layers(); layer++) {
+        String prefix = slice + "." + layer + ".";
+        for (String name : List.of(prefix + "hidden", prefix + "cell")) {
+          // the first one that is not there ends this, however many the options ask for
+          checkTensor(name, tensors.get(name), shape);
+          known++;
+        }
+        Safetensors.Tensor memory = tensors.get(prefix + "memory");
+        if (memory != null && config.hasAttention(layer)) {
+          long length = memory.shape().dimension() == 0 ? 0 : memory.shape().get(0);
+          checkTensor(
+              prefix + "memory", memory, new Shape(length, streams, config.embeddingSize()));
+          checkState(length <= config.memoryLength(), "%smemory has %s positions", prefix, length);
+          known++;
+        }
+      }
+    }
+    checkState(known == tensors.size(), "it has other arrays beside the %s of the state", known);
+  }
+
+  private static void checkTensor(String name, Safetensors.Tensor tensor, Shape shape)
+      throws MalformedModelException {
+    checkState(
+        tensor != null && tensor.shape().equals(shape) && tensor.dataType().isFloating(),
+        "it has no floating %s of shape %s",
+        name,
+        shape);
+  }
+
+  private static void checkState(boolean rule, String message, Object... arguments)
+      throws MalformedModelException {
+    if (!rule) {
+      throw new MalformedModelException("the recurrent state: " + message.formatted(arguments));
+    }
+  }
+
+  /**
+   * Makes states of tensors that {@link #check} passed.
+   *
+   * @param zeros states to take the place of, of the same model and number of slices; closed
+   */
+  public static SHARNNState[] read(Map<String, NDArray> tensors, SHARNNState[] zeros) {
+    SHARNNState[] states = new SHARNNState[zeros.length];
+    for (int slice = 0; slice < zeros.length; slice++) {
+      List<SHARNNState.Layer> layers = new ArrayList<>();
+      for (int i = 0; i < zeros[slice].layers().size(); i++) {
+        SHARNNState.Layer zero = zeros[slice].layers().get(i);
+        String prefix = slice + "." + i + ".";
+        layers.add(
+            new SHARNNState.Layer(
+                typed(tensors.get(prefix + "hidden"), zero.hidden()),
+                typed(tensors.get(prefix + "cell"), zero.cell()),
+                memory(tensors.get(prefix + "memory"), zero.memory())));
+      }
+      states[slice] = new SHARNNState(layers);
+      zeros[slice].close();
+    }
+    return states;
+  }
+
+  private static AttentionMemory memory(NDArray tensor, AttentionMemory zero) {
+    if (zero == null) {
+      return null;
+    }
+    NDArray empty = zero.positions(); // (B, 0, C)
+    if (tensor == null) {
+      return new AttentionMemory(empty.duplicate());
+    }
+    try (NDArray typed = typed(tensor, empty)) {
+      return new AttentionMemory(typed.transpose(1, 0, 2)); // (M, B, C) -> (B, M, C)
+    }
+  }
+
+  /** A copy in the engine's own memory, of the type and the manager of another array. */
+  private static NDArray typed(NDArray tensor, NDArray like) {
+    NDArray copy = tensor.toType(like.getDataType(), true);
+    copy.attach(like.getManager());
+    return copy;
+  }
+}

@@ -1,0 +1,119 @@
+package io.github.sharnn.train.checkpoint;
+
+import static java.nio.file.StandardOpenOption.READ;
+
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Comparator;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/** The names in a run's folder, and how they come and go so that none is ever half there. */
+public final class RunFolder {
+
+  private static final Pattern NAME = Pattern.compile("checkpoint-(\\d{1,4})-(\\d{8,18})");
+  private static final Pattern UNFINISHED = Pattern.compile("\\." + NAME.pattern() + "\\.tmp");
+  private static final Comparator<Path> BY_AGE =
+      Comparator.comparingLong((Path path) -> number(path, 1))
+          .thenComparingLong(path -> number(path, 2));
+
+  private RunFolder() {}
+
+  /** The name of a checkpoint; stages count from 1 in it. */
+  static String name(int stage, long step) {
+    return "checkpoint-%d-%08d".formatted(stage + 1, step);
+  }
+
+  /** Where a checkpoint is written, or what is left of it while it is deleted. */
+  static Path unfinished(Path run, String name) {
+    return run.resolve("." + name + ".tmp");
+  }
+
+  static boolean isCheckpoint(Path path) {
+    return path.getFileName() != null
+        && NAME.matcher(path.getFileName().toString()).matches()
+        && Files.isDirectory(path);
+  }
+
+  private static long number(Path checkpoint, int group) {
+    Matcher matcher = NAME.matcher(checkpoint.getFileName().toString());
+    return matcher.matches() ? Long.parseLong(matcher.group(group)) : -1;
+  }
+
+  /** Below 0 where the first is of an earlier step. */
+  public static int compare(Path one, Path other) {
+    return BY_AGE.compare(one, other);
+  }
+
+  /** The checkpoints, oldest first. */
+  public static List<Path> checkpoints(Path run) throws IOException {
+    try (Stream<Path> paths = Files.list(run)) {
+      return paths.filter(RunFolder::isCheckpoint).sorted(BY_AGE).toList();
+    }
+  }
+
+  /** Deletes what a killed process left half-written or half-deleted. */
+  public static void deleteUnfinished(Path run) throws IOException {
+    List<Path> left;
+    try (Stream<Path> paths = Files.list(run)) {
+      left =
+          paths
+              .filter(path -> UNFINISHED.matcher(path.getFileName().toString()).matches())
+              .toList();
+    }
+    for (Path path : left) {
+      delete(path);
+    }
+  }
+
+  /** Gives a written folder its name. */
+  static void commit(Path unfinished, Path checkpoint) throws IOException {
+    force(unfinished);
+    Files.move(unfinished, checkpoint, StandardCopyOption.ATOMIC_MOVE);
+    force(checkpoint.getParent());
+  }
+
+  /** Deletes all but the newest. */
+  static void prune(Path run, int keep) throws IOException {
+    List<Path> all = checkpoints(run);
+    for (Path path : all.subList(0, Math.max(all.size() - keep, 0))) {
+      Path going = unfinished(run, path.getFileName().toString());
+      Files.move(path, going, StandardCopyOption.ATOMIC_MOVE);
+      delete(going);
+    }
+  }
+
+  /** Renames a checkpoint so that a run can write another of its name; returns where it is. */
+  public static Path setAside(Path checkpoint) throws IOException {
+    String name = "set-aside-" + checkpoint.getFileName();
+    Path target = checkpoint.resolveSibling(name);
+    for (int i = 2; Files.exists(target); i++) {
+      target = checkpoint.resolveSibling(name + "-" + i);
+    }
+    return Files.move(checkpoint, target, StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /** Deletes a folder, or a link to one, but nothing that a link leads to. */
+  static void delete(Path folder) throws IOException {
+    MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
+  }
+
+  /** Makes the names in a folder last through a power cut. */
+  private static void force(Path folder) throws IOException {
+    try (FileChannel channel = FileChannel.open(folder, READ)) {
+      channel.force(true);
+    } catch (AccessDeniedException e) {
+      if (!System.getProperty("os.name").startsWith("Windows")) { // opens no folder
+        throw e;
+      }
+    }
+  }
+}

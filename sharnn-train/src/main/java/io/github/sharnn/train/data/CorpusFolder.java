@@ -1,0 +1,66 @@
+package io.github.sharnn.train.data;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The layouts of corpora that come as a file for each part. */
+final class CorpusFolder {
+
+  private static final List<String> LAYOUTS =
+      List.of("wiki.%s.tokens", "wiki.%s.raw", "ptb.%s.txt", "%s.txt");
+
+  private CorpusFolder() {}
+
+  /** Opens training, validation and test part. */
+  static List<TextRange> open(Path folder) throws IOException {
+    List<TextRange> parts = new ArrayList<>();
+    for (Path file : files(folder)) {
+      parts.add(TextRange.whole(TextRange.PARTS.get(parts.size()), file));
+    }
+    return parts;
+  }
+
+  private static List<Path> files(Path folder) throws IOException {
+    if (!Files.isDirectory(folder)) {
+      throw new NotDirectoryException(
+          folder + " is not a folder; name the one with the three files of a corpus");
+    }
+    List<List<Path>> found =
+        LAYOUTS.stream()
+            .map(layout -> files(folder, layout))
+            .filter(files -> files.stream().allMatch(Files::isRegularFile))
+            .toList();
+    if (found.size() != 1) {
+      throw new IOException(
+          "the folder %s must have the three files of one corpus, %s, but has %s"
+              .formatted(
+                  folder,
+                  String.join(" or ", LAYOUTS.stream().map(l -> l.formatted("train")).toList())
+                      + " with their valid and test",
+                  found.isEmpty() ? rest(folder) : "those of " + found));
+    }
+    return found.get(0);
+  }
+
+  /** What is there where no layout is complete. */
+  private static String rest(Path folder) {
+    List<String> begun = new ArrayList<>();
+    for (String layout : LAYOUTS) {
+      List<Path> missing = new ArrayList<>(files(folder, layout));
+      if (missing.removeIf(Files::isRegularFile)) {
+        begun.add("no " + String.join(" and no ", missing.stream().map(Path::toString).toList()));
+      }
+    }
+    return begun.isEmpty() ? "those of none" : String.join(", and ", begun);
+  }
+
+  private static List<Path> files(Path folder, String layout) {
+    return List.of("train", "valid", "test").stream()
+        .map(part -> folder.resolve(layout.formatted(part)))
+        .toList();
+  }
+}

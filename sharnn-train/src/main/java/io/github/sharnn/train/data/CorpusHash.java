@@ -1,0 +1,65 @@
+package io.github.sharnn.train.data;
+
+import ai.djl.util.Utils;
+import com.google.common.hash.Hashing;
+import com.google.common.io.MoreFiles;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The SHA-256 of a corpus file, which takes long to compute for a large one: kept in DJL's cache
+ * folder with the path, size and time of change that it was computed for.
+ */
+final class CorpusHash {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(CorpusHash.class);
+  private static final int HASH_LENGTH = 64;
+
+  private CorpusHash() {}
+
+  static String of(Path file) throws IOException {
+    Path real = file.toRealPath();
+    String key =
+        "%s\n%d\n%s\n"
+            .formatted(real, Files.size(real), Files.getLastModifiedTime(real).toInstant());
+    String name = Hashing.sha256().hashString(real.toString(), StandardCharsets.UTF_8).toString();
+    Path kept = Utils.getCacheDir().resolve("sharnn").resolve(name + ".sha256");
+    String known = read(kept);
+    if (known.startsWith(key) && known.length() == key.length() + HASH_LENGTH) {
+      return known.substring(key.length());
+    }
+    String hash = MoreFiles.asByteSource(real).hash(Hashing.sha256()).toString();
+    keep(kept, key + hash);
+    return hash;
+  }
+
+  private static String read(Path kept) {
+    try {
+      return Files.exists(kept) ? Files.readString(kept) : "";
+    } catch (IOException e) {
+      LOGGER.warn("{} can't be read, the corpus is hashed again: {}", kept, e.toString());
+      return "";
+    }
+  }
+
+  /** Not being able to is no reason not to train. */
+  private static void keep(Path kept, String text) {
+    try {
+      Files.createDirectories(kept.getParent());
+      Path unfinished = Files.createTempFile(kept.getParent(), "new", ".tmp");
+      try {
+        Files.writeString(unfinished, text);
+        Files.move(unfinished, kept, StandardCopyOption.ATOMIC_MOVE);
+      } finally {
+        Files.deleteIfExists(unfinished);
+      }
+    } catch (IOException e) {
+      LOGGER.warn("{} can't be written, the corpus will be hashed again: {}", kept, e.toString());
+    }
+  }
+}

@@ -1,0 +1,75 @@
+package io.github.sharnn.train.data;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import java.io.IOException;
+import java.nio.MappedByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A file of any length in memory, which must not change while it is in use. */
+final class MappedFile {
+
+  private static final int MAP_BITS = 30; // of a mapping: a buffer has less than 2 GiB
+  private static final long MAP_BYTES = 1L << MAP_BITS;
+
+  private final Path path;
+  private final long length;
+  private final List<MappedByteBuffer> maps = new ArrayList<>();
+
+  private MappedFile(Path path, long length) {
+    this.path = path;
+    this.length = length;
+  }
+
+  /** Returns a corpus file's length. */
+  static long length(Path file) throws IOException {
+    if (Files.notExists(file)) {
+      throw new NoSuchFileException(file.toString(), null, "the corpus file does not exist");
+    }
+    checkArgument(
+        Files.isRegularFile(file),
+        "the corpus must be one file, but %s is %s",
+        file,
+        Files.isDirectory(file) ? "a folder" : "no regular file; copy what it gives into one");
+    long length = Files.size(file);
+    checkArgument(length > 0, "the corpus %s is empty", file);
+    return length;
+  }
+
+  static MappedFile open(Path path) throws IOException {
+    try (FileChannel channel = FileChannel.open(path)) {
+      MappedFile file = new MappedFile(path, channel.size());
+      for (long from = 0; from < file.length; from += MAP_BYTES) {
+        long size = Math.min(MAP_BYTES, file.length - from);
+        file.maps.add(channel.map(FileChannel.MapMode.READ_ONLY, from, size));
+      }
+      return file;
+    }
+  }
+
+  Path path() {
+    return path;
+  }
+
+  long length() {
+    return length;
+  }
+
+  /** Copies bytes that lie within the file. */
+  void read(long from, byte[] target, int offset, int count) {
+    int done = 0;
+    while (done < count) {
+      long at = from + done;
+      MappedByteBuffer map = maps.get((int) (at >>> MAP_BITS));
+      int position = (int) (at & (MAP_BYTES - 1));
+      int some = Math.min(count - done, map.limit() - position);
+      map.get(position, target, offset + done, some);
+      done += some;
+    }
+  }
+}

@@ -1,0 +1,49 @@
+package io.github.sharnn.train.data;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import io.github.sharnn.vocabulary.WordCount;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/** The text of a part of a corpus: a range of a file's bytes. */
+record TextRange(String name, MappedFile file, long start, long bytes) {
+
+  /** The names of a corpus's parts, in their order. */
+  static final List<String> PARTS = List.of("training", "validation", "test");
+
+  /** Returns a part that is a file of its own. */
+  static TextRange whole(String name, Path file) throws IOException {
+    long length = MappedFile.length(file);
+    checkArgument(
+        length >= 2, "each part of a corpus needs at least 2 bytes, but %s has %s", file, length);
+    return new TextRange(name, MappedFile.open(file), 0, length);
+  }
+
+  /** Copies bytes that lie within the range. */
+  void read(long from, byte[] target, int offset, int count) {
+    file.read(start + from, target, offset, count);
+  }
+
+  long countWords() {
+    WordCount words = new WordCount();
+    byte[] chunk = new byte[1 << 16];
+    for (long from = 0; from < bytes; from += chunk.length) {
+      int count = (int) Math.min(chunk.length, bytes - from);
+      read(from, chunk, 0, count);
+      words.write(chunk, 0, count);
+    }
+    return words.words();
+  }
+
+  /** Returns the SHA-256 of the whole file. */
+  String fileSha256() throws IOException {
+    return CorpusHash.of(file.path());
+  }
+
+  @Override
+  public String toString() {
+    return "%s part of %s (%,d bytes)".formatted(name, file.path(), bytes);
+  }
+}

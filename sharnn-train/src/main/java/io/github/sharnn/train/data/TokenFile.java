@@ -1,0 +1,283 @@
+package io.github.sharnn.train.data;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
+
+import ai.djl.util.Utils;
+import com.google.common.hash.Hashing;
+import io.github.sharnn.vocabulary.Perplexity;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import io.github.sharnn.vocabulary.TokenEncoder;
+import io.github.sharnn.vocabulary.WordCount;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.UUID;
+import java.util.function.IntConsumer;
+import java.util.zip.CRC32C;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The tokens of a part of a corpus, 1, 2 or 4 bytes each, in DJL's cache folder: written once for
+ * each part and vocabulary, found again by their contents, and read through memory.
+ *
+ * <p>Little-endian: {@code SHARNNTF}, version and bytes a token as 32 bits each, the SHA-256 of the
+ * vocabulary and that of the part, its bytes, tokens, words and lost bytes as 64 bits each, the
+ * CRC-32C of the tokens and that of what is before it, 8 bytes of nothing, the tokens.
+ */
+final class TokenFile {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(TokenFile.class);
+  private static final byte[] MAGIC = "SHARNNTF".getBytes(StandardCharsets.US_ASCII);
+  private static final int VERSION = 3; // also of what the encoders give
+  private static final int HEADER_BYTES = 128;
+  private static final int SUMMED_HEADER_BYTES = 116;
+  private static final int HASH_BYTES = 32;
+  private static final int CHUNK_BYTES = 1 << 16; // a multiple of every width
+
+  private final MappedFile file;
+  private final int width;
+  private final Perplexity.Units units;
+
+  private TokenFile(MappedFile file, int width, Perplexity.Units units) {
+    this.file = file;
+    this.width = width;
+    this.units = units;
+  }
+
+  /** Finds a part's tokens, at least 2, or writes them. */
+  static TokenFile of(TextRange text, TextVocabulary vocabulary) throws IOException {
+    String content = "%s %d %d".formatted(text.fileSha256(), text.start(), text.bytes());
+    String key =
+        Hashing.sha256().hashString(content, StandardCharsets.US_ASCII)
+            + vocabulary.property()
+            + VERSION;
+    String name = Hashing.sha256().hashString(key, StandardCharsets.US_ASCII).toString();
+    Path path = Utils.getCacheDir().resolve("sharnn").resolve(name + ".tokens");
+    byte[] partHash = Hashing.sha256().hashString(content, StandardCharsets.US_ASCII).asBytes();
+    if (!Files.exists(path)) {
+      try {
+        write(path, text, partHash, vocabulary);
+      } catch (IOException e) {
+        throw new IOException(
+            "can't write the tokens of the %s: %s; set DJL_CACHE_DIR to a folder with room that may be"
+                    .formatted(text, e)
+                + " written",
+            e);
+      }
+    }
+    TokenFile tokens = open(path, partHash, vocabulary);
+    checkArgument(
+        tokens.units().tokens() >= 2,
+        "each part of a corpus needs at least 2 tokens, one to read and one to predict, but as %s the"
+            + " %s yields %s: use a longer corpus or another vocabulary",
+        vocabulary,
+        text,
+        tokens.units().tokens());
+    return tokens;
+  }
+
+  private static int width(TextVocabulary vocabulary) {
+    if (vocabulary.size() <= 1 << 8) {
+      return 1;
+    }
+    return vocabulary.size() <= 1 << 16 ? 2 : 4;
+  }
+
+  private static byte[] hash(TextVocabulary vocabulary) {
+    return HexFormat.of().parseHex(vocabulary.sha256());
+  }
+
+  private static void write(Path path, TextRange text, byte[] partHash, TextVocabulary vocabulary)
+      throws IOException {
+    LOGGER.info("encoding the {} as {}, into {}", text, vocabulary, path);
+    Files.createDirectories(path.getParent());
+    // not createTempFile, which lets nobody else read it where users share the folder
+    Path unfinished = path.resolveSibling("new%s.tmp".formatted(UUID.randomUUID()));
+    try (FileChannel channel =
+        FileChannel.open(unfinished, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+      channel.position(HEADER_BYTES);
+      Writer writer = new Writer(channel, width(vocabulary), vocabulary);
+      TokenEncoder encoder = vocabulary.encoder(writer);
+      WordCount words = new WordCount();
+      byte[] chunk = new byte[CHUNK_BYTES];
+      for (long from = 0; from < text.bytes(); from += CHUNK_BYTES) {
+        int count = (int) Math.min(CHUNK_BYTES, text.bytes() - from);
+        text.read(from, chunk, 0, count);
+        encoder.write(chunk, 0, count);
+        words.write(chunk, 0, count);
+        writer.check();
+      }
+      encoder.end();
+      writer.flush();
+      ByteBuffer header = ByteBuffer.allocate(HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+      header.put(MAGIC).putInt(VERSION).putInt(width(vocabulary));
+      header.put(hash(vocabulary)).put(partHash);
+      header.putLong(text.bytes()).putLong(writer.tokens);
+      header.putLong(words.words()).putLong(encoder.lostBytes());
+      header.putInt((int) writer.sum.getValue());
+      header.putInt(headerSum(header.array())).rewind();
+      channel.write(header, 0);
+      channel.force(true);
+      Files.move(unfinished, path, StandardCopyOption.ATOMIC_MOVE);
+    } finally {
+      Files.deleteIfExists(unfinished);
+    }
+  }
+
+  private static int headerSum(byte[] header) {
+    CRC32C sum = new CRC32C();
+    sum.update(header, 0, SUMMED_HEADER_BYTES);
+    return (int) sum.getValue();
+  }
+
+  /**
+   * Opens a file, every byte of it checked.
+   *
+   * @throws IOException if it is another file than the one that is asked for
+   */
+  static TokenFile open(Path path, byte[] partHash, TextVocabulary vocabulary) throws IOException {
+    check(Files.isRegularFile(path), path, "it is no regular file");
+    MappedFile file = MappedFile.open(path);
+    check(file.length() >= HEADER_BYTES, path, "it is too short");
+    byte[] bytes = new byte[HEADER_BYTES];
+    file.read(0, bytes, 0, HEADER_BYTES);
+    ByteBuffer header = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    byte[] magic = new byte[MAGIC.length];
+    header.get(magic);
+    check(Arrays.equals(magic, MAGIC), path, "it does not begin as one");
+    check(header.getInt() == VERSION, path, "it is of another version of this library");
+    check(header.getInt(SUMMED_HEADER_BYTES) == headerSum(bytes), path, "its header is damaged");
+    int width = header.getInt();
+    byte[] hash = new byte[HASH_BYTES];
+    header.get(hash);
+    check(
+        Arrays.equals(hash, hash(vocabulary)) && width == width(vocabulary),
+        path,
+        "it is of another vocabulary, SHA-256 %s, not of %s, SHA-256 %s"
+            .formatted(HexFormat.of().formatHex(hash), vocabulary, vocabulary.sha256()));
+    header.get(hash);
+    check(Arrays.equals(hash, partHash), path, "it is of another text");
+    Perplexity.Units units =
+        new Perplexity.Units(
+            header.getLong(), header.getLong(), header.getLong(), header.getLong());
+    check(
+        (file.length() - HEADER_BYTES) == units.tokens() * width,
+        path,
+        "it should have %s tokens of %s bytes, but has %s bytes"
+            .formatted(units.tokens(), width, file.length()));
+    check(header.getInt() == sum(file), path, "its tokens are damaged");
+    return new TokenFile(file, width, units);
+  }
+
+  private static int sum(MappedFile file) {
+    CRC32C sum = new CRC32C();
+    byte[] chunk = new byte[CHUNK_BYTES];
+    for (long from = HEADER_BYTES; from < file.length(); from += CHUNK_BYTES) {
+      int count = (int) Math.min(CHUNK_BYTES, file.length() - from);
+      file.read(from, chunk, 0, count);
+      sum.update(chunk, 0, count);
+    }
+    return (int) sum.getValue();
+  }
+
+  private static void check(boolean condition, Path path, String problem) throws IOException {
+    if (!condition) {
+      throw new IOException(
+          "%s is not the token file that is asked for: %s; delete it, and it is written anew"
+              .formatted(path, problem));
+    }
+  }
+
+  Perplexity.Units units() {
+    return units;
+  }
+
+  /** Copies tokens that lie within the file. */
+  void read(long from, int[] target) {
+    byte[] bytes = new byte[target.length * width];
+    file.read(HEADER_BYTES + from * width, bytes, 0, bytes.length);
+    ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    for (int i = 0; i < target.length; i++) {
+      target[i] =
+          switch (width) {
+            case 1 -> Byte.toUnsignedInt(buffer.get());
+            case 2 -> Short.toUnsignedInt(buffer.getShort());
+            default -> buffer.getInt();
+          };
+    }
+  }
+
+  /** Writes tokens; what fails is told by {@link #check}. */
+  private static final class Writer implements IntConsumer {
+
+    private final FileChannel channel;
+    private final int width;
+    private final TextVocabulary vocabulary;
+    private final long vocabularySize;
+    private final CRC32C sum = new CRC32C();
+    private final ByteBuffer buffer =
+        ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    private IOException failure; // null: none
+    private long tokens;
+
+    Writer(FileChannel channel, int width, TextVocabulary vocabulary) {
+      this.channel = channel;
+      this.width = width;
+      this.vocabulary = vocabulary;
+      vocabularySize = vocabulary.size();
+    }
+
+    @Override
+    public void accept(int token) {
+      checkState(
+          token >= 0 && token < vocabularySize,
+          "the tokens of %s must be from 0 to %s, but its encoder gave %s",
+          vocabulary,
+          vocabularySize - 1,
+          token);
+      switch (width) {
+        case 1 -> buffer.put((byte) token);
+        case 2 -> buffer.putShort((short) token);
+        default -> buffer.putInt(token);
+      }
+      tokens++;
+      if (!buffer.hasRemaining()) {
+        empty();
+      }
+    }
+
+    private void empty() {
+      buffer.flip();
+      sum.update(buffer.duplicate());
+      try {
+        while (failure == null && buffer.hasRemaining()) {
+          channel.write(buffer);
+        }
+      } catch (IOException e) {
+        failure = e;
+      }
+      buffer.clear();
+    }
+
+    void check() throws IOException {
+      if (failure != null) {
+        throw failure;
+      }
+    }
+
+    void flush() throws IOException {
+      empty();
+      check();
+    }
+  }
+}

@@ -1,0 +1,71 @@
+package io.github.sharnn.train.optim;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDScope;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import io.github.sharnn.engine.Operators;
+
+/**
+ * Clipping of all gradients by their common L2 norm: each is multiplied by {@code min(1, maxNorm /
+ * (norm + 1e-6))}, which keeps their direction (Pascanu et al., <a
+ * href="https://arxiv.org/abs/1211.5063">arXiv:1211.5063</a>, section 3.2).
+ *
+ * <p>Between {@code backward} and {@code Trainer.step()}. DJL's {@code optClipGrad} is no
+ * substitute: it cuts single entries, and only from above.
+ */
+public final class GradientClipping {
+
+  private static final double EPSILON = 1e-6;
+
+  private GradientClipping() {}
+
+  /**
+   * Measures the gradients of a block's parameters and clips them in place.
+   *
+   * @param block an initialized block whose gradients have been computed
+   * @param maxNorm the largest norm that is left, above 0; {@code Double.POSITIVE_INFINITY} to
+   *     measure only
+   * @return the norm before clipping; not finite if a gradient is not, and then nothing is changed
+   * @throws IllegalArgumentException if {@code maxNorm} is not above 0
+   */
+  public static double clip(Block block, double maxNorm) {
+    checkArgument(maxNorm > 0, "maxNorm must be above 0, but is %s", maxNorm);
+    try (NDScope scope = new NDScope()) {
+      scope.suppressNotUsedWarning();
+      NDList gradients = gradients(block);
+      double norm = norm(gradients);
+      double scale = scale(norm, maxNorm);
+      if (scale < 1 && Double.isFinite(norm)) {
+        Operators.get().call("scale", new float[] {(float) scale}, gradients);
+      }
+      return norm;
+    }
+  }
+
+  /** The gradients of a block's parameters, in its order. */
+  public static NDList gradients(Block block) {
+    NDList gradients = new NDList();
+    for (Parameter parameter : block.getParameters().values()) {
+      if (parameter.requiresGradient()) {
+        gradients.add(parameter.getArray().getGradient());
+      }
+    }
+    return gradients;
+  }
+
+  /** Their common L2 norm, computed in FLOAT32: the one value read back. */
+  public static double norm(NDList gradients) {
+    try (NDArray norm = Operators.get().call("norm", gradients)) {
+      return norm.getFloat();
+    }
+  }
+
+  /** What gradients of a norm are multiplied by. */
+  static double scale(double norm, double maxNorm) {
+    return Math.min(1, maxNorm / (norm + EPSILON));
+  }
+}

@@ -1,0 +1,150 @@
+package io.github.sharnn.train.optim;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.ParameterList;
+import ai.djl.util.Pair;
+import com.google.common.math.LongMath;
+import com.google.common.primitives.Longs;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.engine.Operators;
+import io.github.sharnn.train.SHARNNTrainerBuilder;
+
+/**
+ * The weights that forward and backward compute with: the model's own, or a FLOAT16 copy of them.
+ * The optimizer changes the model's own, in FLOAT32, and the copy follows.
+ */
+public final class MixedPrecisionWeights implements AutoCloseable {
+
+  private static final int MOST_BYTES = Integer.MAX_VALUE - (1 << 10); // a name and shape beside
+
+  private final Model masters;
+  private final Model working;
+  private final NDList from; // of the masters
+  private final NDList to; // of the copy
+
+  private MixedPrecisionWeights(Model masters, Model working) {
+    this.masters = masters;
+    this.working = working;
+    from = aliases(masters);
+    to = aliases(working);
+  }
+
+  /** Checks the option; null is for the device's default. */
+  public static void check(DataType precision) {
+    checkArgument(
+        precision == null || precision == DataType.FLOAT32 || precision == DataType.FLOAT16,
+        "precision must be FLOAT32 or FLOAT16, but is %s%s",
+        precision,
+        precision == DataType.BFLOAT16
+            ? ": this version of DJL's PyTorch engine has no BFLOAT16"
+            : "");
+  }
+
+  /**
+   * Refuses a model that can't be saved, before it is trained: DJL counts an array's bytes as int.
+   */
+  public static void checkSize(SHARNNTrainerBuilder options) {
+    SHARNNConfig config = SHARNN.of(options.model).config();
+    long size = config.embeddingSize();
+    // of the embedding, the Boom and the LSTM
+    long rows = Longs.max(config.vocabularySize(), config.boomSize(), 4 * size);
+    long bytes = LongMath.saturatedMultiply(rows * Float.BYTES, size);
+    checkArgument(
+        bytes <= MOST_BYTES || !options.toBeSaved,
+        "a model to train must have less than 2 GiB in each array, the most that DJL saves, but one of"
+            + " %s x %s numbers has %s bytes: choose a smaller embeddingSize, vocabularySize or"
+            + " boomSize",
+        rows,
+        size,
+        bytes);
+  }
+
+  /** The option, or the default: FLOAT16 on a GPU, FLOAT32 on a CPU. */
+  public static DataType orDefault(DataType precision, Device device) {
+    if (precision != null) {
+      return precision;
+    }
+    return device.isGpu() ? DataType.FLOAT16 : DataType.FLOAT32;
+  }
+
+  /** Initializes the model where needed, and copies it for FLOAT16. */
+  public static MixedPrecisionWeights of(Model model, DataType precision, Shape tokens) {
+    SHARNN block = SHARNN.of(model);
+    block.initialize(model.getNDManager(), model.getDataType(), tokens);
+    DataType type = block.getParameters().get(0).getValue().getArray().getDataType();
+    checkArgument(
+        type == DataType.FLOAT32,
+        "model %s must have FLOAT32 weights to be trained, but has %s: leave out Model.setDataType; what"
+            + " to compute in is the trainer's precision",
+        model.getName(),
+        type);
+    if (precision != DataType.FLOAT16) {
+      return new MixedPrecisionWeights(model, model);
+    }
+    Model copy =
+        SHARNN
+            .of(block.config(), block.vocabulary())
+            .newModel(model.getName(), model.getNDManager().getDevice());
+    boolean complete = false;
+    try {
+      copy.setDataType(DataType.FLOAT16);
+      SHARNN.of(copy).initialize(copy.getNDManager(), DataType.FLOAT16, tokens);
+      ParameterList parameters = block.getParameters();
+      for (Pair<String, Parameter> pair : SHARNN.of(copy).getParameters()) {
+        pair.getValue().freeze(!parameters.get(pair.getKey()).requiresGradient());
+      }
+      MixedPrecisionWeights weights = new MixedPrecisionWeights(model, copy);
+      weights.follow();
+      complete = true;
+      return weights;
+    } finally {
+      if (!complete) {
+        copy.close(); // out of memory, perhaps: a smaller batch may be tried next
+      }
+    }
+  }
+
+  /** The model for forward and backward. */
+  public Model model() {
+    return working;
+  }
+
+  /** Brings the copy up to date. */
+  public void follow() {
+    if (working == masters) {
+      return;
+    }
+    Operators.get().call("copy", to, from).close();
+  }
+
+  /** The weights that an optimizer changes, outside any graph. */
+  public NDList masters() {
+    return from;
+  }
+
+  /** A model's weights, outside any graph, in the order of its parameters. */
+  public static NDList aliases(Model model) {
+    NDList aliases = new NDList();
+    for (Parameter parameter : model.getBlock().getParameters().values()) {
+      aliases.add(parameter.getArray().stopGradient());
+    }
+    return aliases;
+  }
+
+  @Override
+  public void close() {
+    from.close();
+    to.close();
+    if (working != masters) {
+      working.close();
+    }
+  }
+}

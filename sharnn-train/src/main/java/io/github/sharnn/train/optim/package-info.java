@@ -1,0 +1,2 @@
+/** Optimizers, schedules, averages, gradient clipping and mixed precision. */
+package io.github.sharnn.train.optim;

@@ -1,0 +1,148 @@
+package io.github.sharnn.train.step;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.training.GradientCollector;
+import ai.djl.training.Trainer;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.listener.TrainingListener.BatchData;
+import ai.djl.translate.Batchifier;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNState;
+import io.github.sharnn.softmax.ClusterLabels;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Forward and backward over one batch through a DJL {@link Trainer}, with the recurrent state that
+ * only this project has. Gradients add up until {@code Trainer.step()}.
+ */
+public final class TrainingStep {
+
+  private final Trainer trainer;
+  private final SHARNN block;
+
+  public TrainingStep(Trainer trainer) {
+    this.trainer = trainer;
+    this.block = SHARNN.of(trainer.getModel());
+  }
+
+  /**
+   * What a batch gives: its mean loss in nats, not yet read back, and the state after it; both
+   * detached from the graph.
+   */
+  public record Result(NDArray loss, SHARNNState state) {}
+
+  /**
+   * Runs one batch and tells DJL's listeners.
+   *
+   * @param batch tokens and labels {@code (B, T)}, with splits what {@link ClusterLabels} adds
+   * @param state the state before the batch; it stays as it is
+   * @param weight what the loss is multiplied by before backward: 1 over the number of batches
+   *     whose gradients add up
+   */
+  public Result run(Batch batch, SHARNNState state, float weight) {
+    NDList labels = batch.getLabels();
+    NDList inputs = new NDList(batch.getData().head());
+    inputs.addAll(state.toNDList());
+    NDList predictions;
+    SequenceCrossEntropy.Values loss;
+    try (GradientCollector collector = trainer.newGradientCollector()) {
+      predictions = trainer.forward(inputs, labels);
+      loss = loss(labels, predictions);
+      NDArray objective = loss.objective();
+      long begin = System.nanoTime();
+      collector.backward(
+          weight == 1 ? objective : objective.mul(SequenceCrossEntropy.scalar(weight, objective)));
+      trainer.addMetric("backward", begin);
+    }
+    BatchData batchData = batchData(batch, predictions);
+    trainer.notifyListeners(listener -> listener.onTrainingBatch(trainer, batchData));
+    SHARNNState next = SHARNNState.fromNDList(block.config(), predictions.subNDList(1)).detach();
+    return new Result(loss.crossEntropy().stopGradient(), next);
+  }
+
+  private SequenceCrossEntropy.Values loss(NDList labels, NDList predictions) {
+    if (trainer.getLoss() instanceof SequenceCrossEntropy loss) {
+      return loss.values(labels, predictions);
+    }
+    NDArray value = trainer.getLoss().evaluate(labels, predictions);
+    return new SequenceCrossEntropy.Values(value, value);
+  }
+
+  /**
+   * What the slices of a batch give.
+   *
+   * @param losses of each slice, not yet read back
+   * @param states after each slice
+   */
+  public record Slices(NDList losses, SHARNNState[] states) {
+
+    /** Reads the losses back and closes them; waits for the device. */
+    public double meanLoss() {
+      try (losses) {
+        return losses.stream().mapToDouble(NDArray::getFloat).average().orElseThrow();
+      }
+    }
+  }
+
+  /**
+   * Runs a batch in slices of streams whose gradients add up.
+   *
+   * @param batch tokens and labels {@code (B, T)}
+   * @param states before the batch, one for each slice; they stay as they are
+   * @param lossScale what the mean loss is multiplied by before backward
+   * @param manager gets losses and states
+   */
+  public Slices runSlices(Batch batch, SHARNNState[] states, double lossScale, NDManager manager) {
+    float weight = (float) (lossScale / states.length);
+    Slices slices = new Slices(new NDList(), new SHARNNState[states.length]);
+    for (int i = 0; i < states.length; i++) {
+      try (Batch slice = slice(batch, i, states.length)) {
+        Result result = run(slice, states[i], weight);
+        slices.states[i] = result.state().attach(manager);
+        result.loss().attach(manager);
+        slices.losses.add(result.loss());
+      }
+    }
+    return slices;
+  }
+
+  private static Batch slice(Batch batch, int index, int count) {
+    NDManager manager = batch.getManager().newSubManager();
+    int streams = batch.getSize() / count;
+    int from = index * streams;
+    NDIndex rows = new NDIndex("{}:{}", from, from + streams);
+    NDList data = new NDList(batch.getData().head().get(rows)); // (B, T) -> (streams, T)
+    NDList labels = ClusterLabels.streams(batch.getLabels(), from, from + streams);
+    data.attach(manager);
+    labels.attach(manager);
+    return new Batch(
+        manager,
+        data,
+        labels,
+        streams,
+        Batchifier.STACK,
+        Batchifier.STACK,
+        batch.getProgress(),
+        batch.getProgressTotal());
+  }
+
+  /** Shows a batch of the validation part to DJL's listeners. */
+  public void notifyValidation(Batch batch, NDList predictions) {
+    BatchData batchData = batchData(batch, predictions);
+    trainer.notifyListeners(listener -> listener.onValidationBatch(trainer, batchData));
+  }
+
+  private static BatchData batchData(Batch batch, NDList predictions) {
+    NDList labels = batch.getLabels();
+    Device device = labels.head().getDevice();
+    return new BatchData(
+        batch,
+        new ConcurrentHashMap<>(Map.of(device, labels)),
+        new ConcurrentHashMap<>(Map.of(device, predictions)));
+  }
+}

@@ -1,0 +1,2 @@
+/** One training step: the loss, forward and backward with carried state. */
+package io.github.sharnn.train.step;

@@ -1,0 +1,161 @@
+package io.github.sharnn.train.checkpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Model;
+import ai.djl.training.optimizer.Optimizer;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.train.Budget;
+import io.github.sharnn.train.FitResult;
+import io.github.sharnn.train.SHARNNTrainerBuilder;
+import io.github.sharnn.train.StepReport;
+import io.github.sharnn.train.Tiny;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.evaluate.Evaluation;
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Which checkpoints a run keeps, and which it goes on from. */
+class CheckpointPolicyTest {
+
+  @TempDir Path folder;
+  private Path run;
+  private Corpus corpus;
+
+  @BeforeEach
+  void create_corpus() throws Exception {
+    corpus = Tiny.corpus(folder, 1_000);
+    run = folder.resolve("run");
+  }
+
+  private static SHARNNBuilder sharnn() {
+    return Tiny.sharnn().dropouts(0.2f).memoryLength(24);
+  }
+
+  private static SHARNNTrainerBuilder trainer(Model model) {
+    return Tiny.trainer(model).evaluationInterval(5);
+  }
+
+  private FitResult fit(CheckpointPolicy policy, Budget budget) {
+    try (Model model = sharnn().build().newModel("tiny")) {
+      return trainer(model).checkpoints(policy).build().fit(corpus, budget);
+    }
+  }
+
+  @Test
+  void keeps_the_last_and_the_best_and_trains_longer_where_the_budget_grows() throws Exception {
+    CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(3).keep(2);
+    FitResult first = fit(policy, Budget.steps(10));
+    assertThat(first.last().step()).isEqualTo(10);
+    assertThat(Checkpoint.list(run))
+        .extracting(path -> path.getFileName().toString())
+        .containsExactly("checkpoint-1-00000009", "checkpoint-1-00000010");
+    FitResult more = fit(policy.resume(), Budget.steps(12));
+    assertThat(more.history())
+        .extracting(StepReport::step)
+        .containsExactly(5L, 10L, 11L, 12L); // the evaluations, then what is new
+    assertThat(Checkpoint.open(run).step()).isEqualTo(12);
+    assertThat(Checkpoint.open(run).device()).isEqualTo("cpu");
+    Checkpoint newest = Checkpoint.open(run);
+    try (Model best = SHARNN.of(newest.config()).newModel("best")) {
+      newest.readBest(best);
+      assertThat(Evaluation.of(best, corpus.validation(), 4, 16).bitsPerCharacter())
+          .isEqualTo(more.best().validationBpc());
+    }
+    assertThat(fit(policy.resume(), Budget.steps(12)).best()).isEqualTo(more.best());
+  }
+
+  @Test
+  void refuses_to_go_on_with_what_contradicts_the_checkpoint() throws Exception {
+    fit(CheckpointPolicy.in(run).everySteps(3), Budget.steps(6));
+    Path newest = Checkpoint.open(run).folder();
+    byte[] before = Files.readAllBytes(newest.resolve(Checkpoint.RECORD));
+    SHARNN other = sharnn().memoryLength(30).dropouts(0).build();
+    try (Model model = other.newModel("tiny")) {
+      Corpus shorter = Tiny.corpus(folder, 900);
+      SHARNNTrainerBuilder builder =
+          trainer(model)
+              .batchSize(2)
+              .evaluationInterval(3)
+              .lookahead(5, 0.5f)
+              .averageDecay(0.9)
+              .checkpoints(CheckpointPolicy.in(run).resume());
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> builder.build().fit(shorter, Budget.steps(9)))
+          .withMessageContaining("can't go on from " + newest)
+          .withMessageContaining("memoryLength was 24, is now 30")
+          .withMessageContaining("batchSize was 4, is now 2")
+          .withMessageContaining("lookaheadSteps was 0, is now 5")
+          .withMessageContaining("averageDecay was 0.0, is now 0.9")
+          .withMessageContaining("train was 900, is now 810")
+          .withMessageContaining("sha256 was ")
+          .satisfies(
+              e -> assertThat(e.getMessage()).doesNotContain("Dropout", "evaluationInterval"));
+    }
+    assertThat(newest.resolve(Checkpoint.RECORD)).hasBinaryContent(before);
+    try (Model model = sharnn().dropouts(0).build().newModel("tiny")) {
+      FitResult changed =
+          trainer(model)
+              .evaluationInterval(2)
+              .learningRate(LearningRateSchedule.peak(1e-3f))
+              .checkpoints(CheckpointPolicy.in(run).resume())
+              .build()
+              .fit(corpus, Budget.steps(8));
+      assertThat(changed.last().learningRate()).isEqualTo(1e-3f);
+      assertThat(changed.last().evaluated()).isTrue();
+    }
+  }
+
+  @Test
+  void refuses_a_folder_with_checkpoints_of_another_run_or_in_use() throws Exception {
+    CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(3);
+    fit(policy, Budget.steps(2));
+    try (FileChannel lock = FileChannel.open(run.resolve(".lock"), StandardOpenOption.WRITE)) {
+      assertThat(lock.tryLock()).isNotNull();
+      assertThatThrownBy(() -> fit(policy.resume(), Budget.steps(4)))
+          .isInstanceOf(UncheckedIOException.class)
+          .hasMessageContaining("another run is using the folder " + run);
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> fit(policy, Budget.steps(4)))
+        .withMessageContaining(run + " has checkpoints of a run");
+  }
+
+  @Test
+  void refuses_what_it_cannot_do() {
+    try (Model model = sharnn().build().newModel("tiny")) {
+      SHARNNTrainerBuilder builder =
+          trainer(model).optimizer(Optimizer.adam().build()).checkpoints(CheckpointPolicy.in(run));
+      assertThatIllegalArgumentException()
+          .isThrownBy(builder::build)
+          .withMessageContaining("checkpoints work with Lamb alone, but the optimizer is Adam");
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> CheckpointPolicy.in(run).keep(0))
+        .withMessageContaining("at least 1, but are 0");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> CheckpointPolicy.in(run).resumeFrom(Path.of("elsewhere/checkpoint")))
+        .withMessageContaining("is not in the run's folder");
+  }
+
+  @Test
+  void refuses_a_folder_that_is_none() throws Exception {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> CheckpointPolicy.in(null))
+        .withMessage("the folder of checkpoints must not be null");
+    Path file = Files.createFile(folder.resolve("file"));
+    assertThatThrownBy(() -> fit(CheckpointPolicy.in(file), Budget.steps(1)))
+        .isInstanceOf(UncheckedIOException.class)
+        .hasMessageContaining(file + " is not a folder; name the one for the run's checkpoints");
+  }
+}
