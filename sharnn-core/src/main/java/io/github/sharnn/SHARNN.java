@@ -48,11 +48,11 @@ import java.util.stream.IntStream;
  * h = dropout(embedding(tokens));  h = block_i(h), i = 0 .. L-1;  logits = E dropout(h) + b
  * }</pre>
  *
- * <p>With {@link SHARNNBuilder#splits} the softmax over a large vocabulary is split, and the model
- * gives log-probabilities in the logits' place, in FLOAT32. Whatever takes a softmax of logits
- * takes them as well. {@link #forward(ParameterStore, NDArray, NDList, SHARNNState, boolean)},
- * which DJL's {@code Trainer.forward(data, labels)} comes to, gives a loss those of the labels
- * alone.
+ * <p>With {@link SHARNNConfig.Builder#splits} the softmax over a large vocabulary is split, and the
+ * model gives log-probabilities in the logits' place, in FLOAT32. Whatever takes a softmax of
+ * logits takes them as well. {@link #forward(ParameterStore, NDArray, NDList, SHARNNState,
+ * boolean)}, which DJL's {@code Trainer.forward(data, labels)} comes to, gives a loss those of the
+ * labels alone.
  *
  * <p>Paper: arXiv:1911.11423.
  *
@@ -118,8 +118,8 @@ public final class SHARNN extends AbstractBlock {
    *
    * @return the builder
    */
-  public static SHARNNBuilder builder() {
-    return new SHARNNBuilder();
+  public static SHARNNConfig.Builder builder() {
+    return new SHARNNConfig.Builder();
   }
 
   /**

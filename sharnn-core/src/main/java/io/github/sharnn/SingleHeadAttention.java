@@ -67,7 +67,7 @@ public final class SingleHeadAttention extends AbstractBlock {
   private final int embeddingSize;
   private final float dropout;
 
-  SingleHeadAttention(SingleHeadAttentionBuilder builder) {
+  SingleHeadAttention(Builder builder) {
     super(VERSION);
     embeddingSize = builder.embeddingSize;
     dropout = builder.dropout;
@@ -88,8 +88,8 @@ public final class SingleHeadAttention extends AbstractBlock {
    * @return the builder
    * @throws IllegalArgumentException if the size is below 1
    */
-  public static SingleHeadAttentionBuilder builder(int embeddingSize) {
-    return new SingleHeadAttentionBuilder(embeddingSize);
+  public static Builder builder(int embeddingSize) {
+    return new Builder(embeddingSize);
   }
 
   @Override
@@ -291,5 +291,76 @@ public final class SingleHeadAttention extends AbstractBlock {
 
   private static Parameter scale(String name) {
     return Initializers.parameter(name, Parameter.Type.OTHER, Initializer.ZEROS);
+  }
+
+  /** Options of a {@link SingleHeadAttention}. */
+  public static final class Builder {
+
+    final int embeddingSize;
+    float dropout;
+    boolean keyProjection;
+    boolean valueProjection;
+    boolean collapsed;
+
+    Builder(int embeddingSize) {
+      checkArgument(
+          embeddingSize >= 1, "embeddingSize must be at least 1, but is %s", embeddingSize);
+      this.embeddingSize = embeddingSize;
+    }
+
+    /**
+     * Sets the dropout rate on queries, values and attention weights. Default 0.
+     *
+     * @param rate the rate, in [0, 1)
+     * @return this builder
+     */
+    public Builder dropout(float rate) {
+      dropout = rate;
+      return this;
+    }
+
+    /**
+     * Sends keys through a linear layer. Default false.
+     *
+     * @param project whether to
+     * @return this builder
+     */
+    public Builder keyProjection(boolean project) {
+      keyProjection = project;
+      return this;
+    }
+
+    /**
+     * Sends values through a linear layer. Default false.
+     *
+     * @param project whether to
+     * @return this builder
+     */
+    public Builder valueProjection(boolean project) {
+      valueProjection = project;
+      return this;
+    }
+
+    /**
+     * Leaves out {@link Overparam} and uses the value scale as it is. Default false.
+     *
+     * @param fold whether to
+     * @return this builder
+     */
+    public Builder collapsed(boolean fold) {
+      collapsed = fold;
+      return this;
+    }
+
+    /**
+     * Builds the block.
+     *
+     * @return the block, uninitialized
+     * @throws IllegalArgumentException if the dropout rate is outside [0, 1)
+     */
+    public SingleHeadAttention build() {
+      DropoutMask.check(dropout);
+      return new SingleHeadAttention(this);
+    }
   }
 }

@@ -21,7 +21,7 @@ class AttentionWeightsTest {
   private static final byte[] TEXT = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8};
   private static final int REMEMBERED = 7;
 
-  private static SHARNNBuilder tiny() {
+  private static SHARNNConfig.Builder tiny() {
     return TestModels.tiny().attentionLayers(0, 2).memoryLength(REMEMBERED);
   }
 

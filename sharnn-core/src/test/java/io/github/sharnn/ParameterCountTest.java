@@ -63,7 +63,7 @@ class ParameterCountTest extends SeededModels {
       assertThat(collapsed.config().parameterCount()).isEqualTo(collapsed.parameterCount());
     }
     int most = Integer.MAX_VALUE;
-    SHARNNBuilder largest = SHARNN.builder().vocabularySize(most).embeddingSize(most);
+    SHARNNConfig.Builder largest = SHARNN.builder().vocabularySize(most).embeddingSize(most);
     assertThat(largest.boomSize(most).layers(1000).config().parameterCount())
         .isEqualTo(Long.MAX_VALUE);
   }

@@ -135,7 +135,7 @@ class SHARNNConfigTest {
         bad(b -> b.splits(20, 100, 30), splits("[20, 100, 30]", "30 after 100")));
   }
 
-  private static Arguments bad(UnaryOperator<SHARNNBuilder> option, String message) {
+  private static Arguments bad(UnaryOperator<SHARNNConfig.Builder> option, String message) {
     return arguments(option, message);
   }
 
@@ -153,7 +153,7 @@ class SHARNNConfigTest {
 
   @ParameterizedTest
   @MethodSource("badOptions")
-  void names_option_rule_and_value(UnaryOperator<SHARNNBuilder> option, String message) {
+  void names_option_rule_and_value(UnaryOperator<SHARNNConfig.Builder> option, String message) {
     assertThatThrownBy(() -> option.apply(SHARNN.builder()).build())
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage(message);
@@ -180,7 +180,7 @@ class SHARNNConfigTest {
         "793471 | [4200, 35000, 180000]"
       })
   void splits_by_the_size_of_the_vocabulary(int size, String splits) {
-    SHARNNBuilder builder = SHARNN.builder().defaultSplits().vocabularySize(size);
+    SHARNNConfig.Builder builder = SHARNN.builder().defaultSplits().vocabularySize(size);
     assertThat(builder.config().splits()).hasToString(splits);
     assertThat(builder.config().hasSplits()).isEqualTo(size > 75_000);
     assertThat(SHARNN.builder().vocabularySize(size).config().splits()).isEmpty();

@@ -75,7 +75,7 @@ class SavedModelFileTest {
   @Test
   void rejects_a_config_of_as_many_weights_in_other_shapes() throws Exception {
     // 17 units of the Boom less, each with 2 * 16 + 1 weights, for 33 tokens more, with 16 + 1
-    SHARNNBuilder options = TestModels.tiny().layers(1).boomShortcut(false);
+    SHARNNConfig.Builder options = TestModels.tiny().layers(1).boomShortcut(false);
     SHARNNConfig other = options.vocabularySize(49).boomSize(1).config();
     try (Model model = TestModels.model(options.vocabularySize(16).boomSize(18), 1)) {
       assertThat(other.parameterCount()).isEqualTo(SHARNN.of(model).parameterCount());

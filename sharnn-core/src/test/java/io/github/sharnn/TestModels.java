@@ -21,7 +21,7 @@ public final class TestModels {
 
   private TestModels() {}
 
-  public static SHARNNBuilder tiny() {
+  public static SHARNNConfig.Builder tiny() {
     return SHARNN
         .builder()
         .vocabularySize(VOCABULARY)
@@ -33,7 +33,7 @@ public final class TestModels {
   }
 
   /** A shape that varies with the seed: depth, attention (none, all, some), window, splits. */
-  public static SHARNNBuilder vary(int seed) {
+  public static SHARNNConfig.Builder vary(int seed) {
     Random random = new Random(seed);
     int layers = 1 + random.nextInt(3);
     int[] attention =
@@ -58,12 +58,12 @@ public final class TestModels {
     return random.ints(1, VOCABULARY).distinct().limit(tails).sorted().toArray();
   }
 
-  public static SHARNN initialized(SHARNNBuilder builder, NDManager manager, int seed) {
+  public static SHARNN initialized(SHARNNConfig.Builder builder, NDManager manager, int seed) {
     return initialized(builder.build(), manager, DataType.FLOAT32, seed, new Shape(1, 1));
   }
 
   /** An initialized model, of the name tiny. */
-  static Model model(SHARNNBuilder builder, int seed) {
+  static Model model(SHARNNConfig.Builder builder, int seed) {
     SHARNN block = builder.build();
     Model model = block.newModel("tiny");
     initialized(block, model.getNDManager(), DataType.FLOAT32, seed, new Shape(1, 1));

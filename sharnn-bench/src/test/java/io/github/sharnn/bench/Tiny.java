@@ -4,7 +4,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 
 /** Models small enough for a test. */
 final class Tiny {
@@ -12,7 +12,7 @@ final class Tiny {
   private Tiny() {}
 
   /** Two layers, the first with attention, no dropout. */
-  static SHARNNBuilder sharnn() {
+  static SHARNNConfig.Builder sharnn() {
     return SHARNN
         .builder()
         .vocabularySize(128)

@@ -11,7 +11,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.recurrent.LSTM;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.engine.DeviceMemory;
 import java.io.IOException;
 import java.util.stream.IntStream;
@@ -31,14 +31,14 @@ class TrainingBenchmarkTest {
   private static final int B = 4;
   private static final int T = 16;
 
-  private static TrainingBenchmark.Builder benchmark(SHARNNBuilder sharnn) {
+  private static TrainingBenchmark.Builder benchmark(SHARNNConfig.Builder sharnn) {
     return TrainingBenchmark.builder(sharnn.config())
         .device(Device.cpu())
         .sequenceLength(T)
         .steps(3);
   }
 
-  private static BareParts parts(SHARNNBuilder sharnn) {
+  private static BareParts parts(SHARNNConfig.Builder sharnn) {
     return new BareParts(sharnn.config(), B, T, DataType.FLOAT32, Device.cpu());
   }
 
@@ -94,7 +94,8 @@ class TrainingBenchmarkTest {
 
   @Test
   void goes_on_after_running_out_of_memory() throws IOException {
-    SHARNNBuilder vast = Tiny.sharnn().vocabularySize(1).embeddingSize(1 << 22).boomSize(1 << 22);
+    SHARNNConfig.Builder vast =
+        Tiny.sharnn().vocabularySize(1).embeddingSize(1 << 22).boomSize(1 << 22);
     assertThatExceptionOfType(EngineException.class)
         .isThrownBy(() -> benchmark(vast).build().run(B))
         .withMessageContaining("can't allocate memory");
@@ -117,7 +118,7 @@ class TrainingBenchmarkTest {
   void multiplies_what_options_add() {
     long tokens = (long) B * T;
     long keys = (long) B * M;
-    SHARNNBuilder sharnn =
+    SHARNNConfig.Builder sharnn =
         Tiny.sharnn().attentionLayers(0, 1).boomShortcut(false).keyProjection(true);
     try (BareParts parts = parts(sharnn.valueProjection(true))) {
       assertThat(parts.boom()).isEqualTo(L * 2 * 3 * tokens * C * H);
@@ -138,7 +139,7 @@ class TrainingBenchmarkTest {
   @Test
   void times_words_with_and_without_splits() throws IOException {
     for (int[] splits : new int[][] {{}, {50, 200}}) {
-      SHARNNBuilder words = Tiny.sharnn().vocabularySize(1000).splits(splits);
+      SHARNNConfig.Builder words = Tiny.sharnn().vocabularySize(1000).splits(splits);
       TrainingBenchmark.Result result = benchmark(words).build().run(B);
       assertThat(result.milliseconds()).isPositive();
       assertThat(result.floor().output()).isPositive();

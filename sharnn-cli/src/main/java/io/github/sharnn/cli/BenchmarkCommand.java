@@ -9,7 +9,6 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.bench.TrainingBenchmark;
 import io.github.sharnn.bench.TrainingBenchmark.Floor;
@@ -181,7 +180,8 @@ final class BenchmarkCommand implements Callable<Integer> {
   }
 
   private SHARNNConfig config(boolean gpu) {
-    SHARNNBuilder builder = SHARNN.builder().vocabularySize(vocabularySize).dropouts(dropout);
+    SHARNNConfig.Builder builder =
+        SHARNN.builder().vocabularySize(vocabularySize).dropouts(dropout);
     splitOptions.apply(builder);
     if (!gpu) {
       builder.embeddingSize(256).boomSize(1024).memoryLength(512);

@@ -3,7 +3,6 @@ package io.github.sharnn.cli;
 import ai.djl.Device;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.cli.options.ExtraOptions;
 import io.github.sharnn.cli.options.RateOptions;
@@ -150,7 +149,7 @@ final class TrainSettings {
 
   /** Refuses what is wrong whatever the vocabulary, before one is trained, which may take long. */
   void check(Optional<SHARNNConfig> config, Optional<TrainingOptions> options) {
-    SHARNNBuilder builder = sized(config);
+    SHARNNConfig.Builder builder = sized(config);
     splitOptions.check(builder);
     try (Model model = builder.build().newModel("options", Device.cpu())) {
       trainer(model, options).build();
@@ -159,7 +158,7 @@ final class TrainSettings {
 
   /** The model, over the options of another one, or of the recipe's. */
   SHARNN block(Optional<SHARNNConfig> base, TextVocabulary vocabulary) {
-    SHARNNBuilder builder = sized(base);
+    SHARNNConfig.Builder builder = sized(base);
     if (vocabulary != TextVocabulary.bytes()) { // of bytes another model may have fewer
       builder.vocabulary(vocabulary);
     }
@@ -167,8 +166,8 @@ final class TrainSettings {
     return builder.build();
   }
 
-  private SHARNNBuilder sized(Optional<SHARNNConfig> base) {
-    SHARNNBuilder builder = base.map(SHARNNConfig::toBuilder).orElseGet(recipe::model);
+  private SHARNNConfig.Builder sized(Optional<SHARNNConfig> base) {
+    SHARNNConfig.Builder builder = base.map(SHARNNConfig::toBuilder).orElseGet(recipe::model);
     embeddingSize.ifPresent(builder::embeddingSize);
     boomSize.ifPresent(builder::boomSize);
     layers.ifPresent(builder::layers);

@@ -12,7 +12,6 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.TestModels;
@@ -68,7 +67,7 @@ class SHARNNDecoderTest {
   @ValueSource(ints = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
   void gives_the_logits_of_forward_from_an_empty_memory_till_long_after_it_is_full(int seed) {
     // one half knows more tokens than it has features, the other fewer
-    SHARNNBuilder options =
+    SHARNNConfig.Builder options =
         seed < 6 ? TestModels.vary(seed) : TestModels.vary(seed).embeddingSize(32).boomSize(96);
     SHARNN model = TestModels.initialized(options, manager, seed);
     for (int prompt : new int[] {0, 5, 25}) {
@@ -89,7 +88,7 @@ class SHARNNDecoderTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 2})
   void gives_the_logits_of_forward_for_large_matrices(int seed) {
-    SHARNNBuilder options = TestModels.vary(seed).embeddingSize(192).boomSize(768);
+    SHARNNConfig.Builder options = TestModels.vary(seed).embeddingSize(192).boomSize(768);
     SHARNN model = TestModels.initialized(options, manager, seed);
     Plain plain = new Plain(model, new Random(1), 7);
     try (SHARNNDecoder decoder = decoder(model, 1)) {
@@ -172,7 +171,7 @@ class SHARNNDecoderTest {
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void computes_in_another_precision_than_the_weights(boolean split) {
-    SHARNNBuilder options = TestModels.tiny().attentionLayers(1);
+    SHARNNConfig.Builder options = TestModels.tiny().attentionLayers(1);
     options.splits(split ? new int[] {9, 20} : new int[0]);
     SHARNN model = TestModels.initialized(options, manager, 5);
     Plain plain = new Plain(model, new Random(1), 4);

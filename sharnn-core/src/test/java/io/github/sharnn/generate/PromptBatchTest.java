@@ -7,7 +7,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -23,7 +23,7 @@ class PromptBatchTest {
 
   @Test
   void with_attention_in_every_layer() {
-    SHARNNBuilder builder = TinyModel.builder().attentionLayers(0, 1).keyProjection(true);
+    SHARNNConfig.Builder builder = TinyModel.builder().attentionLayers(0, 1).keyProjection(true);
     assertEachAsAlone(builder.valueProjection(true).memoryLength(20), 20, 19, 7, 7, 3);
   }
 
@@ -32,7 +32,7 @@ class PromptBatchTest {
     assertEachAsAlone(TinyModel.builder().attentionLayers().memoryLength(90), 90, 90, 4, 1);
   }
 
-  private static void assertEachAsAlone(SHARNNBuilder builder, int... lengths) {
+  private static void assertEachAsAlone(SHARNNConfig.Builder builder, int... lengths) {
     Random random = new Random(3);
     List<int[]> prompts =
         IntStream.of(lengths).mapToObj(length -> random.ints(length, 0, 256).toArray()).toList();

@@ -9,22 +9,22 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.NormalInitializer;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 
 /** Small models with random weights. */
 final class TinyModel {
 
   private TinyModel() {}
 
-  static SHARNNBuilder builder() {
+  static SHARNNConfig.Builder builder() {
     return SHARNN.builder().embeddingSize(16).boomSize(32).layers(2).memoryLength(20).dropouts(0);
   }
 
-  static Model of(SHARNNBuilder options) {
+  static Model of(SHARNNConfig.Builder options) {
     return of(options, DataType.FLOAT32);
   }
 
-  static Model of(SHARNNBuilder options, DataType dataType) {
+  static Model of(SHARNNConfig.Builder options, DataType dataType) {
     SHARNN block = options.build();
     Model model = block.newModel("tiny");
     model.getNDManager().getEngine().setRandomSeed(11);

@@ -11,7 +11,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import com.google.common.primitives.Ints;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.vocabulary.WordVocabulary;
 import java.io.ByteArrayOutputStream;
 import java.util.Arrays;
@@ -29,7 +29,7 @@ class WordGenerationTest {
   private static final WordVocabulary WORDS =
       WordVocabulary.of(List.of("the", "<eos>", "old", "\u00e9t\u00e9", "<unk>", "man", "went"));
 
-  private static SHARNNBuilder words() {
+  private static SHARNNConfig.Builder words() {
     return TinyModel.builder().vocabulary(WORDS);
   }
 
@@ -54,7 +54,7 @@ class WordGenerationTest {
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void agrees_with_running_the_whole_text_anew_for_each_token(boolean split) throws Exception {
-    SHARNNBuilder options = split ? words().splits(2, 4) : words();
+    SHARNNConfig.Builder options = split ? words().splits(2, 4) : words();
     try (Model model = TinyModel.of(options)) {
       SHARNNGenerator generator = SHARNNGenerator.builder(model).length(15).build();
       String text = rerun(model, "the old", 15, new Sampler(1, 0, 1), 0);

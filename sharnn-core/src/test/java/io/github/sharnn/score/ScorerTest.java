@@ -19,7 +19,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.NormalInitializer;
 import ai.djl.translate.TranslateException;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.WordVocabulary;
 import java.io.ByteArrayInputStream;
@@ -36,11 +36,11 @@ class ScorerTest {
 
   private static final double CLOSE = 1e-5;
 
-  private static SHARNNBuilder builder() {
+  private static SHARNNConfig.Builder builder() {
     return SHARNN.builder().embeddingSize(16).boomSize(32).layers(2).memoryLength(60).dropouts(0);
   }
 
-  private static Model model(SHARNNBuilder options) {
+  private static Model model(SHARNNConfig.Builder options) {
     SHARNN block = options.build();
     Model model = block.newModel("tiny");
     model.getNDManager().getEngine().setRandomSeed(11);
@@ -197,7 +197,7 @@ class ScorerTest {
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
   void a_batch_of_many_lengths_gets_the_scores_of_single_calls(boolean attention) {
-    SHARNNBuilder options = attention ? builder() : builder().attentionLayers();
+    SHARNNConfig.Builder options = attention ? builder() : builder().attentionLayers();
     try (Model model = model(options)) {
       List<byte[]> texts = texts();
       Scorer scorer = Scorer.builder(model).batchSize(33).build();
@@ -221,7 +221,7 @@ class ScorerTest {
   @ValueSource(booleans = {false, true})
   void scores_words_and_says_what_they_cost_by_byte_token_and_word(boolean split) throws Exception {
     byte[] text = "the old man sat\nthe  man".getBytes(UTF_8);
-    SHARNNBuilder options = builder().vocabulary(WORDS);
+    SHARNNConfig.Builder options = builder().vocabulary(WORDS);
     try (Model model = model(split ? options.splits(2, 4) : options)) {
       Scorer scorer = Scorer.builder(model).segmentLength(3).build();
       Score score = scorer.score(text);

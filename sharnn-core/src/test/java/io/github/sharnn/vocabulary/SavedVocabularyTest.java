@@ -8,7 +8,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -24,7 +24,7 @@ class SavedVocabularyTest {
 
   @TempDir Path folder;
 
-  private static SHARNNBuilder builder() {
+  private static SHARNNConfig.Builder builder() {
     return SHARNN.builder().embeddingSize(8).boomSize(16).layers(1).memoryLength(8);
   }
 
@@ -106,7 +106,7 @@ class SavedVocabularyTest {
 
   @Test
   void refuses_a_model_of_another_size() {
-    SHARNNBuilder builder = builder().vocabulary(WORDS).vocabularySize(5);
+    SHARNNConfig.Builder builder = builder().vocabulary(WORDS).vocabularySize(5);
     assertThatIllegalArgumentException()
         .isThrownBy(builder::build)
         .withMessageContaining("vocabularySize must be the vocabulary's (4 words, of 4 tokens)")

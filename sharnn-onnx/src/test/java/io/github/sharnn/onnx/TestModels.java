@@ -11,7 +11,6 @@ import ai.djl.nn.Parameter;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SafetensorsWeights;
 import java.nio.file.Files;
@@ -26,7 +25,7 @@ public final class TestModels {
 
   private TestModels() {}
 
-  public static SHARNNBuilder tiny() {
+  public static SHARNNConfig.Builder tiny() {
     return SHARNN
         .builder()
         .vocabularySize(29)
@@ -48,7 +47,7 @@ public final class TestModels {
   }
 
   /** A model in which no scale, bias or norm is at its first value. */
-  private static Model random(SHARNNBuilder builder) {
+  private static Model random(SHARNNConfig.Builder builder) {
     Model model = builder.build().newModel("random", Device.cpu());
     NDManager manager = model.getNDManager();
     SHARNN.of(model).initialize(manager, DataType.FLOAT32, new Shape(1, 1));

@@ -4,7 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.step.SoleTraining;
@@ -87,7 +87,7 @@ public enum Recipe {
               Budget.time(Duration.ofSeconds(500)))));
 
   private final String description;
-  private final Supplier<SHARNNBuilder> model;
+  private final Supplier<SHARNNConfig.Builder> model;
   private final int batchSize;
   private final int sequenceLength;
   private final double zeroStateProbability;
@@ -95,7 +95,7 @@ public enum Recipe {
 
   Recipe(
       String description,
-      Supplier<SHARNNBuilder> model,
+      Supplier<SHARNNConfig.Builder> model,
       int batchSize,
       int sequenceLength,
       double zeroStateProbability,
@@ -137,7 +137,7 @@ public enum Recipe {
    *
    * @return a new builder with this recipe's options
    */
-  public SHARNNBuilder model() {
+  public SHARNNConfig.Builder model() {
     return model.get();
   }
 

@@ -9,7 +9,7 @@ import ai.djl.ndarray.types.DataType;
 import com.google.common.hash.Hashing;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
@@ -50,7 +50,7 @@ class ResumeTest {
     run = folder.resolve("run");
   }
 
-  private SHARNNBuilder sharnn() {
+  private SHARNNConfig.Builder sharnn() {
     return Tiny.sharnn().dropouts(0.2f).weightDrop(0.2f).memoryLength(24).splits(splits);
   }
 

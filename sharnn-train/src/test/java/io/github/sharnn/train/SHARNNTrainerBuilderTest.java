@@ -8,7 +8,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.core.Linear;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.Lamb;
@@ -55,7 +55,7 @@ class SHARNNTrainerBuilderTest {
   /** Hours before it could not be saved. */
   @Test
   void refuses_a_model_with_an_array_beyond_2_GiB() {
-    SHARNNBuilder large = SHARNN.builder().vocabularySize(524_288);
+    SHARNNConfig.Builder large = SHARNN.builder().vocabularySize(524_288);
     try (Model model = large.build().newModel("large")) { // 2^31 bytes
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Tiny.trainer(model).build())

@@ -9,7 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.data.Corpus;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -25,7 +25,7 @@ public final class Tiny {
   private Tiny() {}
 
   /** Two layers, the first with attention, no dropout. */
-  public static SHARNNBuilder sharnn() {
+  public static SHARNNConfig.Builder sharnn() {
     return SHARNN
         .builder()
         .vocabularySize(128)
@@ -38,7 +38,7 @@ public final class Tiny {
   }
 
   /** A model with weights, some of them larger than the first ones so that context matters. */
-  public static Model model(SHARNNBuilder builder, int seed) {
+  public static Model model(SHARNNConfig.Builder builder, int seed) {
     SHARNN block = builder.build();
     Model model = block.newModel("tiny");
     Engine.getEngine("PyTorch").setRandomSeed(seed);

@@ -14,7 +14,6 @@ import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
 import com.google.common.primitives.Bytes;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SafetensorsWeights;
 import io.github.sharnn.fuzzing.Fuzzing;
@@ -52,7 +51,7 @@ class UntrustedFilesTest {
   private static byte[] weights;
   private static byte[][] saved;
 
-  private static SHARNNBuilder tiny() {
+  private static SHARNNConfig.Builder tiny() {
     return SHARNN
         .builder()
         .vocabularySize(3)
@@ -98,7 +97,7 @@ class UntrustedFilesTest {
     saved = new byte[][] {save(tiny()), save(tiny().tiedOutput(false).attentionLayers())};
   }
 
-  private static byte[] save(SHARNNBuilder builder) throws IOException {
+  private static byte[] save(SHARNNConfig.Builder builder) throws IOException {
     SHARNN block = builder.build();
     try (Model good = block.newModel("good")) {
       block.initialize(good.getNDManager(), DataType.FLOAT32, new Shape(1, 1));

@@ -2,7 +2,7 @@ package io.github.sharnn.cli.options;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.SHARNNTrainerBuilder;
 import java.util.List;
 import java.util.Optional;
@@ -50,7 +50,7 @@ public final class ExtraOptions {
       description = "Put Lookahead around the optimizer, such as 5,0.5.")
   private List<Float> lookahead;
 
-  public SHARNNBuilder onto(SHARNNBuilder builder) {
+  public SHARNNConfig.Builder onto(SHARNNConfig.Builder builder) {
     weightDrop.ifPresent(builder::weightDrop);
     return builder;
   }

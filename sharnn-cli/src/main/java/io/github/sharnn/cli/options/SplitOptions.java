@@ -4,7 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.collect.Comparators;
 import com.google.common.primitives.Ints;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import java.util.Comparator;
 import java.util.List;
 import picocli.CommandLine.Option;
@@ -29,7 +29,7 @@ public final class SplitOptions {
   private boolean bySize;
 
   /** Refuses what is wrong with a vocabulary of any size; the builder's just holds the splits. */
-  public void check(SHARNNBuilder builder) {
+  public void check(SHARNNConfig.Builder builder) {
     refuseBoth();
     if (splits == null) {
       return;
@@ -42,7 +42,7 @@ public final class SplitOptions {
     builder.vocabularySize(Ints.saturatedCast(Ints.max(splits) + 1L)).splits(splits);
   }
 
-  public void apply(SHARNNBuilder builder) {
+  public void apply(SHARNNConfig.Builder builder) {
     refuseBoth();
     if (splits != null) {
       builder.splits(splits);

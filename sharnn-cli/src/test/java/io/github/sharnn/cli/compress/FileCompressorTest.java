@@ -11,7 +11,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.tracker.Tracker;
 import ai.djl.util.Progress;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.score.Scorer;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.SHARNNTrainer;
@@ -81,7 +81,7 @@ class FileCompressorTest {
     }
   }
 
-  private static SHARNNBuilder builder() {
+  private static SHARNNConfig.Builder builder() {
     return SHARNN
         .builder()
         .embeddingSize(16)

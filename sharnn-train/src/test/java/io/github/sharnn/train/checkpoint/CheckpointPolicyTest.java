@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.Model;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.SHARNNTrainerBuilder;
@@ -38,7 +38,7 @@ class CheckpointPolicyTest {
     run = folder.resolve("run");
   }
 
-  private static SHARNNBuilder sharnn() {
+  private static SHARNNConfig.Builder sharnn() {
     return Tiny.sharnn().dropouts(0.2f).memoryLength(24);
   }
 

@@ -13,7 +13,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.dataset.Batch;
 import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.softmax.ClusterLabels;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.FitResult;
@@ -74,7 +74,7 @@ class TokenCorpusTest extends WikiText {
     }
   }
 
-  private static SHARNNBuilder model(TextVocabulary vocabulary) {
+  private static SHARNNConfig.Builder model(TextVocabulary vocabulary) {
     return Tiny.sharnn().vocabulary(vocabulary);
   }
 

@@ -10,7 +10,7 @@ import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.NativeMemory;
 import io.github.sharnn.train.Tiny;
 import io.github.sharnn.train.data.Corpus;
@@ -39,7 +39,7 @@ class DynamicEvaluationTest {
   @TempDir Path folder;
 
   /** With dropout, which must make no difference. */
-  private static SHARNNBuilder sharnn() {
+  private static SHARNNConfig.Builder sharnn() {
     return Tiny.sharnn().dropouts(0.3f).weightDrop(0.3f);
   }
 

@@ -11,7 +11,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNBuilder;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.train.NativeMemory;
 import io.github.sharnn.train.Tiny;
@@ -30,7 +30,7 @@ class EvaluationTest {
 
   @TempDir Path folder;
 
-  private static SHARNNBuilder withMemoryFor(int positions) {
+  private static SHARNNConfig.Builder withMemoryFor(int positions) {
     return Tiny.sharnn().memoryLength(positions);
   }
 
@@ -138,7 +138,7 @@ class EvaluationTest {
   @Test
   void is_deterministic_whatever_the_dropout() throws Exception {
     Corpus.Part part = Tiny.part(folder, Tiny.text(200));
-    SHARNNBuilder dropped = Tiny.sharnn().dropouts(0.5f).weightDrop(0.5f);
+    SHARNNConfig.Builder dropped = Tiny.sharnn().dropouts(0.5f).weightDrop(0.5f);
     try (Model model = Tiny.model(Tiny.sharnn(), SEED);
         Model dropout = Tiny.model(dropped, SEED)) {
       double first = Evaluation.of(dropout, part, 2, 16).bitsPerCharacter();
