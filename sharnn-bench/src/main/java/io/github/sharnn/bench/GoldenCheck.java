@@ -24,7 +24,6 @@ import io.github.sharnn.engine.Devices;
 import io.github.sharnn.generate.Sampler;
 import io.github.sharnn.softmax.ClusterLabels;
 import io.github.sharnn.train.SHARNNTrainer;
-import io.github.sharnn.train.SHARNNTrainerBuilder;
 import io.github.sharnn.train.optim.Lamb;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.WeightUpdate;
@@ -206,7 +205,7 @@ public final class GoldenCheck {
         Trainer trainer = weights.model().newTrainer(training)) {
       NDManager manager = trainer.getManager();
       trainer.initialize(tokens);
-      SHARNNTrainerBuilder options =
+      SHARNNTrainer.Builder options =
           SHARNNTrainer.builder(model).clipNorm(config.optimizer().clipNorm());
       WeightUpdate update = new WeightUpdate(options, weights, trainer, lamb);
       TrainingStep step = new TrainingStep(trainer);

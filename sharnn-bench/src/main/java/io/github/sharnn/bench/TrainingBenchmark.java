@@ -15,7 +15,6 @@ import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.engine.DeviceMemory;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.SHARNNTrainer;
-import io.github.sharnn.train.SHARNNTrainerBuilder;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
@@ -201,7 +200,7 @@ public final class TrainingBenchmark {
   private Training train(int batchSize) throws IOException {
     int total = warmUpSteps() + steps + 1;
     try (Model model = SHARNN.of(config).newModel("benchmark", device)) {
-      SHARNNTrainerBuilder builder =
+      SHARNNTrainer.Builder builder =
           SHARNNTrainer.builder(model)
               .batchSize(batchSize)
               .sequenceLength(sequenceLength)

@@ -17,7 +17,7 @@ import io.github.sharnn.cli.report.RunMetrics;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.Recipe;
-import io.github.sharnn.train.SHARNNTrainerBuilder;
+import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStoppedException;
 import io.github.sharnn.train.checkpoint.Checkpoint;
@@ -161,7 +161,7 @@ final class TrainCommand implements Callable<Integer> {
   private int train(
       Model model, Corpus data, List<Recipe.Stage> stages, Optional<Checkpoint> resumed)
       throws Exception {
-    SHARNNTrainerBuilder trainer = settings.trainer(model, resumed.map(Checkpoint::options));
+    SHARNNTrainer.Builder trainer = settings.trainer(model, resumed.map(Checkpoint::options));
     TrainingOptions options = TrainingOptions.of(trainer);
     try (RunLog log = log(model, data, stages, options, resumed);
         ProgressLine progress = new ProgressLine()) {

@@ -9,7 +9,7 @@ import io.github.sharnn.cli.options.RateOptions;
 import io.github.sharnn.cli.options.SplitOptions;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Recipe;
-import io.github.sharnn.train.SHARNNTrainerBuilder;
+import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.optim.LearningRateSchedule;
@@ -180,8 +180,8 @@ final class TrainSettings {
   }
 
   /** The trainer, over the options of the run that goes on, or the recipe's. */
-  SHARNNTrainerBuilder trainer(Model model, Optional<TrainingOptions> base) {
-    SHARNNTrainerBuilder builder =
+  SHARNNTrainer.Builder trainer(Model model, Optional<TrainingOptions> base) {
+    SHARNNTrainer.Builder builder =
         base.map(options -> options.trainer(model)).orElseGet(() -> recipe.trainer(model));
     clipNorm.ifPresent(builder::clipNorm);
     evaluationInterval.ifPresent(builder::evaluationInterval);

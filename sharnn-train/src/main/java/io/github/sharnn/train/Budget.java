@@ -85,7 +85,7 @@ public record Budget(Unit unit, long amount, int patience) {
 
   /**
    * Ends the training early, after so many evaluations in a row without a new lowest validation
-   * figure. Evaluations are as far apart as {@link SHARNNTrainerBuilder#evaluationInterval} says.
+   * figure. Evaluations are as far apart as {@link SHARNNTrainer.Builder#evaluationInterval} says.
    *
    * @param evaluations at least 1; 0 for never
    * @return the new budget

@@ -40,7 +40,7 @@ public enum Recipe {
       () -> SHARNN.builder().embeddingSize(192).boomSize(768).layers(2).memoryLength(256),
       16,
       64,
-      SHARNNTrainerBuilder.ZERO_STATE,
+      SHARNNTrainer.Builder.ZERO_STATE,
       List.of(new Stage(LearningRateSchedule.peak(3e-3f).warmUp(50), Budget.epochs(1)))),
 
   /** The paper's model with one head, in the second-to-last layer; batch 16. */
@@ -80,7 +80,7 @@ public enum Recipe {
       () -> SHARNN.builder().memoryLength(2000).dropouts(0),
       32,
       256,
-      SHARNNTrainerBuilder.ZERO_STATE,
+      SHARNNTrainer.Builder.ZERO_STATE,
       List.of(
           new Stage(
               LearningRateSchedule.peak(1.2e-3f).warmUp(1000).cosine(),
@@ -150,7 +150,7 @@ public enum Recipe {
    * @return a new builder with this recipe's options
    * @throws IllegalArgumentException if the model holds another block
    */
-  public SHARNNTrainerBuilder trainer(Model model) {
+  public SHARNNTrainer.Builder trainer(Model model) {
     return SHARNNTrainer.builder(model)
         .batchSize(batchSize)
         .sequenceLength(sequenceLength)
@@ -169,7 +169,7 @@ public enum Recipe {
 
   /**
    * Trains in stages, each from the best weights of the one before. At the end the model has the
-   * best weights of all stages. With {@link SHARNNTrainerBuilder#checkpoints} a run goes on in the
+   * best weights of all stages. With {@link SHARNNTrainer.Builder#checkpoints} a run goes on in the
    * stage that it was in.
    *
    * @param trainer the settings; their learning rate becomes each stage's, in turn
@@ -182,7 +182,7 @@ public enum Recipe {
    * @throws IllegalStateException at once if another {@code fit} is running in this process
    */
   public static List<FitResult> fit(
-      SHARNNTrainerBuilder trainer, Corpus corpus, List<Stage> stages) {
+      SHARNNTrainer.Builder trainer, Corpus corpus, List<Stage> stages) {
     checkArgument(!stages.isEmpty(), "stages must not be empty");
     checkArgument(
         stages.stream().allMatch(stage -> stage.learningRate() != null),
@@ -208,7 +208,10 @@ public enum Recipe {
   }
 
   private static List<FitResult> fit(
-      SHARNNTrainerBuilder trainer, Corpus corpus, List<Stage> stages, RunCheckpoints checkpoints) {
+      SHARNNTrainer.Builder trainer,
+      Corpus corpus,
+      List<Stage> stages,
+      RunCheckpoints checkpoints) {
     List<FitResult> results = new ArrayList<>();
     List<List<StepReport>> evaluations = new ArrayList<>();
     try (BestWeights best =

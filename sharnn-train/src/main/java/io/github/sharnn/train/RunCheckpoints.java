@@ -57,7 +57,7 @@ final class RunCheckpoints implements AutoCloseable {
    *     one, or the options contradict it
    * @throws UncheckedIOException if the folder can't be used or the checkpoint is damaged
    */
-  static RunCheckpoints open(SHARNNTrainerBuilder options, Corpus corpus, int stages) {
+  static RunCheckpoints open(SHARNNTrainer.Builder options, Corpus corpus, int stages) {
     CheckpointPolicy policy = options.checkpoints;
     options.checkParts(corpus); // before there is a folder
     try {
@@ -100,7 +100,7 @@ final class RunCheckpoints implements AutoCloseable {
             .formatted(folder));
   }
 
-  private void resume(SHARNNTrainerBuilder options, Corpus.Part training, int stages)
+  private void resume(SHARNNTrainer.Builder options, Corpus.Part training, int stages)
       throws IOException {
     RunFolder.deleteUnfinished(policy.folder());
     List<Path> all = RunFolder.checkpoints(policy.folder());
@@ -122,7 +122,7 @@ final class RunCheckpoints implements AutoCloseable {
         policy.folder());
   }
 
-  private void checkFits(TrainingRecord saved, SHARNNTrainerBuilder options, int stages) {
+  private void checkFits(TrainingRecord saved, SHARNNTrainer.Builder options, int stages) {
     List<String> differences =
         saved.differences(
             SHARNN.of(options.model).config(), TrainingOptions.of(options), corpus, stages);

@@ -15,7 +15,7 @@ package io.github.sharnn.train;
  * @param gradientNorm global L2 norm of the gradients before clipping; not finite where FLOAT16
  *     gradients overflowed and the step was skipped
  * @param learningRate rate of this step, also where it was skipped, or NaN where {@link
- *     SHARNNTrainerBuilder#optimizer} set another optimizer
+ *     SHARNNTrainer.Builder#optimizer} set another optimizer
  * @param lossScale what this step's loss was multiplied by: 1 in FLOAT32
  */
 public record StepReport(

@@ -34,7 +34,7 @@ import java.util.Map;
  */
 final class TrainState {
 
-  private final SHARNNTrainerBuilder options;
+  private final SHARNNTrainer.Builder options;
   private final MixedPrecisionWeights weights;
   private final WeightUpdate update;
   private final NDManager manager; // owns the recurrent states
@@ -55,7 +55,7 @@ final class TrainState {
   private long start = System.nanoTime();
 
   TrainState(
-      SHARNNTrainerBuilder options,
+      SHARNNTrainer.Builder options,
       MixedPrecisionWeights weights,
       WeightUpdate update,
       NDManager manager,

@@ -41,7 +41,7 @@ final class TrainingLoop {
 
   private static final long ZERO_STATE = 1; // tells its draws from others of a step
 
-  private final SHARNNTrainerBuilder options;
+  private final SHARNNTrainer.Builder options;
   private final Trainer trainer;
   private final WeightUpdate update;
   private final StageContext stage;
@@ -57,7 +57,7 @@ final class TrainingLoop {
   private double used; // of the budget
 
   private TrainingLoop(
-      SHARNNTrainerBuilder options,
+      SHARNNTrainer.Builder options,
       Trainer trainer,
       WeightUpdate update,
       StageContext stage,
@@ -78,7 +78,7 @@ final class TrainingLoop {
   }
 
   /** Trains one stage; the model then holds its best weights. */
-  static FitResult fit(SHARNNTrainerBuilder options, Corpus corpus, StageContext stage) {
+  static FitResult fit(SHARNNTrainer.Builder options, Corpus corpus, StageContext stage) {
     StreamDataset dataset =
         StreamDataset.random(
                 corpus.train(), options.batchSize, options.sequenceLength, options.seed)

@@ -41,7 +41,7 @@ public record TrainingOptions(
    * @param builder the trainer's builder
    * @return its options
    */
-  public static TrainingOptions of(SHARNNTrainerBuilder builder) {
+  public static TrainingOptions of(SHARNNTrainer.Builder builder) {
     return new TrainingOptions(
         builder.batchSize,
         builder.sequenceLength,
@@ -66,8 +66,8 @@ public record TrainingOptions(
    * @return a new builder
    * @throws IllegalArgumentException if the model holds another block
    */
-  public SHARNNTrainerBuilder trainer(Model model) {
-    SHARNNTrainerBuilder builder =
+  public SHARNNTrainer.Builder trainer(Model model) {
+    SHARNNTrainer.Builder builder =
         SHARNNTrainer.builder(model)
             .batchSize(batchSize)
             .sequenceLength(sequenceLength)

@@ -5,7 +5,7 @@ import java.util.Optional;
 import java.util.concurrent.CancellationException;
 
 /**
- * Thrown by {@link SHARNNTrainer#fit} where {@link SHARNNTrainerBuilder#stopWhen} stopped it. The
+ * Thrown by {@link SHARNNTrainer#fit} where {@link SHARNNTrainer.Builder#stopWhen} stopped it. The
  * model then holds the weights of the last step.
  */
 public final class TrainingStoppedException extends CancellationException {

@@ -103,7 +103,7 @@ class DivergenceTest {
           Lamb lamb = Lamb.builder().optLearningRateTracker(Tracker.fixed(1e-2f)).build()) {
         boolean[] poisoned = {false};
         poisons = true;
-        SHARNNTrainerBuilder trainer =
+        SHARNNTrainer.Builder trainer =
             Tiny.trainer(model)
                 .learningRate(Tracker.fixed(1e-2f))
                 .checkpoints(

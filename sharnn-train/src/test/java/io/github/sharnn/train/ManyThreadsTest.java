@@ -141,7 +141,7 @@ class ManyThreadsTest {
     }
   }
 
-  private static SHARNNTrainerBuilder trainer(Model model) {
+  private static SHARNNTrainer.Builder trainer(Model model) {
     return SHARNNTrainer.builder(model)
         .batchSize(2)
         .sequenceLength(16)
@@ -154,7 +154,7 @@ class ManyThreadsTest {
   }
 
   /** What a run gives, but for what depends on time. */
-  private List<List<Double>> fit(SHARNNTrainerBuilder trainer) {
+  private List<List<Double>> fit(SHARNNTrainer.Builder trainer) {
     return trainer.build().fit(corpus, Budget.steps(12)).history().stream()
         .map(step -> List.of(step.trainBpc(), step.validationBpc(), step.gradientNorm()))
         .toList();
@@ -183,7 +183,7 @@ class ManyThreadsTest {
     List<Future<Void>> elsewhere = new ArrayList<>();
     try (Model first = newModel("first");
         Model second = newModel("second")) {
-      SHARNNTrainerBuilder trainer =
+      SHARNNTrainer.Builder trainer =
           trainer(first)
               .onStep(
                   report -> {
@@ -204,7 +204,7 @@ class ManyThreadsTest {
     List<List<Double>> expected = undisturbed();
     try (Model first = newModel("first");
         Model second = newModel("second")) {
-      SHARNNTrainerBuilder stopped =
+      SHARNNTrainer.Builder stopped =
           trainer(first)
               .onStep(
                   report -> {
@@ -234,7 +234,7 @@ class ManyThreadsTest {
                 return null;
               });
       try {
-        SHARNNTrainerBuilder trainer =
+        SHARNNTrainer.Builder trainer =
             trainer(first)
                 .onStep(
                     report -> {
@@ -270,7 +270,7 @@ class ManyThreadsTest {
     Callable<List<List<Double>>> training =
         () -> {
           try (Model model = newModel("any")) {
-            SHARNNTrainerBuilder trainer = trainer(model).listeners(noGradients);
+            SHARNNTrainer.Builder trainer = trainer(model).listeners(noGradients);
             return fit(lamb ? trainer : trainer.optimizer(Adam.builder().build()));
           }
         };

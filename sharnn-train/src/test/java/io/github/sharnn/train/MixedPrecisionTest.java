@@ -56,7 +56,7 @@ class MixedPrecisionTest {
     corpus = Tiny.corpus(folder, 4000);
   }
 
-  private static SHARNNTrainerBuilder trainer(Model model, DataType precision) {
+  private static SHARNNTrainer.Builder trainer(Model model, DataType precision) {
     return Tiny.trainer(model).learningRate(LearningRateSchedule.peak(5e-3f)).precision(precision);
   }
 

@@ -34,7 +34,7 @@ class RecipeTest {
         .ignoringFields("attentionLayers")
         .isEqualTo(SHARNN.builder().config());
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      SHARNNTrainerBuilder trainer = recipe.trainer(model);
+      SHARNNTrainer.Builder trainer = recipe.trainer(model);
       assertThat(trainer.batchSize).isEqualTo(batchSize);
       assertThat(trainer.sequenceLength).isEqualTo(1024);
       assertThat(trainer.zeroStateProbability).isZero();
@@ -68,7 +68,7 @@ class RecipeTest {
         .containsExactly("small", "paper", "paper-four-heads", "paper-no-attention", "fast");
   }
 
-  private static SHARNNTrainerBuilder trainer(Model model) {
+  private static SHARNNTrainer.Builder trainer(Model model) {
     return Tiny.trainer(model).evaluationInterval(5);
   }
 
@@ -131,7 +131,7 @@ class RecipeTest {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Recipe.fit(trainer(model), corpus, without))
           .withMessageContaining("each stage must have a learning rate, but one has none");
-      SHARNNTrainerBuilder adam = trainer(model).optimizer(Adam.builder().build());
+      SHARNNTrainer.Builder adam = trainer(model).optimizer(Adam.builder().build());
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Recipe.fit(adam, corpus, Recipe.SMALL.stages()))
           .withMessageContaining("stages set the learning rate of Lamb, but the optimizer is Adam");

@@ -54,7 +54,7 @@ class ResumeTest {
     return Tiny.sharnn().dropouts(0.2f).weightDrop(0.2f).memoryLength(24).splits(splits);
   }
 
-  private static SHARNNTrainerBuilder trainer(Model model) {
+  private static SHARNNTrainer.Builder trainer(Model model) {
     return Tiny.trainer(model)
         .accumulation(2)
         .evaluationInterval(5)
@@ -80,7 +80,7 @@ class ResumeTest {
   private record Numbers(List<String> figures, Map<String, float[]> weights) {}
 
   private interface Run {
-    void train(SHARNNTrainerBuilder trainer);
+    void train(SHARNNTrainer.Builder trainer);
   }
 
   private Numbers straight(DataType precision, Run training) {
@@ -267,7 +267,7 @@ class ResumeTest {
     double best;
     try (Model model = sharnn().build().newModel("tiny")) {
       List<StepReport> reports = new ArrayList<>();
-      SHARNNTrainerBuilder stopped =
+      SHARNNTrainer.Builder stopped =
           trainer(model).checkpoints(policy).onStep(reports::add).stopWhen(() -> ++steps[0] == 26);
       assertThatThrownBy(() -> Recipe.fit(stopped, corpus, stages))
           .isInstanceOf(TrainingStoppedException.class);

@@ -114,7 +114,7 @@ class SHARNNTrainerBuilderTest {
   @Test
   void refuses_null_where_an_option_has_no_such_value() {
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      SHARNNTrainerBuilder builder = Tiny.trainer(model);
+      SHARNNTrainer.Builder builder = Tiny.trainer(model);
       assertThatNullPointerException()
           .isThrownBy(() -> builder.learningRate(null))
           .withMessage("learningRate must not be null: leave it out");
@@ -136,7 +136,7 @@ class SHARNNTrainerBuilderTest {
   @Test
   void says_how_to_have_lookahead_with_checkpoints_and_float16() {
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      SHARNNTrainerBuilder builder =
+      SHARNNTrainer.Builder builder =
           Tiny.trainer(model).optimizer(Lookahead.around(Lamb.builder().build(), 5, 0.5f));
       assertThatIllegalArgumentException()
           .isThrownBy(() -> builder.precision(DataType.FLOAT16).build())

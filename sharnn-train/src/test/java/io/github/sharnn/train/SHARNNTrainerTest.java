@@ -45,7 +45,7 @@ class SHARNNTrainerTest {
     corpus = Tiny.corpus(folder, 3_000);
   }
 
-  private static SHARNNTrainerBuilder trainer(Model model) {
+  private static SHARNNTrainer.Builder trainer(Model model) {
     return Tiny.trainer(model)
         .learningRate(Tracker.fixed(5e-2f))
         .zeroStateProbability(0) // losses are compared step by step

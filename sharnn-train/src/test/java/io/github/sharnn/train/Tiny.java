@@ -52,7 +52,7 @@ public final class Tiny {
   }
 
   /** Four streams, in segments of up to 16. */
-  public static SHARNNTrainerBuilder trainer(Model model) {
+  public static SHARNNTrainer.Builder trainer(Model model) {
     return SHARNNTrainer.builder(model).batchSize(4).sequenceLength(16);
   }
 

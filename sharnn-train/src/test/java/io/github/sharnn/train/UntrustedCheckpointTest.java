@@ -68,7 +68,7 @@ class UntrustedCheckpointTest {
             .memoryLength(8)
             .build();
     try (Model model = block.newModel(name)) {
-      SHARNNTrainerBuilder trainer =
+      SHARNNTrainer.Builder trainer =
           SHARNNTrainer.builder(model)
               .batchSize(4)
               .accumulation(2)
@@ -179,7 +179,7 @@ class UntrustedCheckpointTest {
       List<Recipe.Stage> stages = checkpoint.stages().subList(0, checkpoint.stage() + 1);
       List<Recipe.Stage> over =
           stages.stream().map(s -> new Recipe.Stage(s.learningRate(), Budget.steps(1))).toList();
-      SHARNNTrainerBuilder trainer =
+      SHARNNTrainer.Builder trainer =
           checkpoint
               .options()
               .trainer(model)

@@ -3,7 +3,7 @@ package io.github.sharnn.cli.options;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import io.github.sharnn.SHARNNConfig;
-import io.github.sharnn.train.SHARNNTrainerBuilder;
+import io.github.sharnn.train.SHARNNTrainer;
 import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Option;
@@ -55,7 +55,7 @@ public final class ExtraOptions {
     return builder;
   }
 
-  public SHARNNTrainerBuilder onto(SHARNNTrainerBuilder builder) {
+  public SHARNNTrainer.Builder onto(SHARNNTrainer.Builder builder) {
     labelSmoothing.ifPresent(builder::labelSmoothing);
     zeroState.ifPresent(builder::zeroStateProbability);
     averageDecay.ifPresent(builder::averageDecay);

@@ -16,7 +16,7 @@ import java.time.Duration;
  * yet on the disk when the next is due is waited for. One that can't be written is logged as an
  * error and the run goes on; after three in a row it ends with an {@link
  * java.io.UncheckedIOException}. There is one more checkpoint at the end of each stage and where
- * {@link io.github.sharnn.train.SHARNNTrainerBuilder#stopWhen} stops the run.
+ * {@link io.github.sharnn.train.SHARNNTrainer.Builder#stopWhen} stops the run.
  *
  * <p>With checkpoints a run also comes back from divergence. A step whose loss or gradient norm is
  * not finite is skipped. After {@code skippedSteps} in a row, or where the loss scale is used up,

@@ -25,7 +25,7 @@ import java.util.Map;
  * <p>Paper: Zhang et al., "Lookahead Optimizer: k steps forward, 1 step back", <a
  * href="https://arxiv.org/abs/1907.08610">arXiv:1907.08610</a>, algorithm 1. In {@link
  * io.github.sharnn.train.SHARNNTrainer} set {@link
- * io.github.sharnn.train.SHARNNTrainerBuilder#lookahead}; this is for DJL's own training loops.
+ * io.github.sharnn.train.SHARNNTrainer.Builder#lookahead}; this is for DJL's own training loops.
  */
 public final class Lookahead extends Optimizer implements AutoCloseable {
 

@@ -15,7 +15,7 @@ import com.google.common.primitives.Longs;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.engine.Operators;
-import io.github.sharnn.train.SHARNNTrainerBuilder;
+import io.github.sharnn.train.SHARNNTrainer;
 
 /**
  * The weights that forward and backward compute with: the model's own, or a FLOAT16 copy of them.
@@ -51,7 +51,7 @@ public final class MixedPrecisionWeights implements AutoCloseable {
   /**
    * Refuses a model that can't be saved, before it is trained: DJL counts an array's bytes as int.
    */
-  public static void checkSize(SHARNNTrainerBuilder options) {
+  public static void checkSize(SHARNNTrainer.Builder options) {
     SHARNNConfig config = SHARNN.of(options.model).config();
     long size = config.embeddingSize();
     // of the embedding, the Boom and the LSTM

@@ -10,7 +10,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.Trainer;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.engine.Operators;
-import io.github.sharnn.train.SHARNNTrainerBuilder;
+import io.github.sharnn.train.SHARNNTrainer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -42,7 +42,7 @@ public final class WeightUpdate implements AutoCloseable {
    * @param optimizer the trainer's
    */
   public WeightUpdate(
-      SHARNNTrainerBuilder options,
+      SHARNNTrainer.Builder options,
       MixedPrecisionWeights weights,
       Trainer trainer,
       Optimizer optimizer) {

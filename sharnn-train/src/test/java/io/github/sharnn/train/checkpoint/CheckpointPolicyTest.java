@@ -10,7 +10,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.FitResult;
-import io.github.sharnn.train.SHARNNTrainerBuilder;
+import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.Tiny;
 import io.github.sharnn.train.data.Corpus;
@@ -42,7 +42,7 @@ class CheckpointPolicyTest {
     return Tiny.sharnn().dropouts(0.2f).memoryLength(24);
   }
 
-  private static SHARNNTrainerBuilder trainer(Model model) {
+  private static SHARNNTrainer.Builder trainer(Model model) {
     return Tiny.trainer(model).evaluationInterval(5);
   }
 
@@ -83,7 +83,7 @@ class CheckpointPolicyTest {
     SHARNN other = sharnn().memoryLength(30).dropouts(0).build();
     try (Model model = other.newModel("tiny")) {
       Corpus shorter = Tiny.corpus(folder, 900);
-      SHARNNTrainerBuilder builder =
+      SHARNNTrainer.Builder builder =
           trainer(model)
               .batchSize(2)
               .evaluationInterval(3)
@@ -134,7 +134,7 @@ class CheckpointPolicyTest {
   @Test
   void refuses_what_it_cannot_do() {
     try (Model model = sharnn().build().newModel("tiny")) {
-      SHARNNTrainerBuilder builder =
+      SHARNNTrainer.Builder builder =
           trainer(model).optimizer(Optimizer.adam().build()).checkpoints(CheckpointPolicy.in(run));
       assertThatIllegalArgumentException()
           .isThrownBy(builder::build)

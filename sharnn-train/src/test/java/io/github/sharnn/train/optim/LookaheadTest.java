@@ -15,7 +15,6 @@ import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.NativeMemory;
 import io.github.sharnn.train.SHARNNTrainer;
-import io.github.sharnn.train.SHARNNTrainerBuilder;
 import io.github.sharnn.train.Tiny;
 import io.github.sharnn.train.data.Corpus;
 import java.nio.file.Path;
@@ -147,7 +146,7 @@ class LookaheadTest {
     return floats;
   }
 
-  private static SHARNNTrainerBuilder trainer(Model model) {
+  private static SHARNNTrainer.Builder trainer(Model model) {
     return Tiny.trainer(model).learningRate(LearningRateSchedule.peak(1e-2f));
   }
 
@@ -174,8 +173,8 @@ class LookaheadTest {
     try (Model plain = Tiny.model(Tiny.sharnn(), 1);
         Model ahead = Tiny.model(Tiny.sharnn(), 1)) {
       Map<String, float[]> start = Tiny.weights(plain.getBlock());
-      SHARNNTrainerBuilder without = trainer(plain);
-      SHARNNTrainerBuilder with = trainer(ahead).lookahead(5, 0.75f);
+      SHARNNTrainer.Builder without = trainer(plain);
+      SHARNNTrainer.Builder with = trainer(ahead).lookahead(5, 0.75f);
       if (optimizer.equals("adam")) {
         without.optimizer(inner("adam"));
         with.optimizer(inner("adam"));

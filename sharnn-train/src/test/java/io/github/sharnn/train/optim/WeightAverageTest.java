@@ -12,7 +12,6 @@ import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.SHARNNTrainer;
-import io.github.sharnn.train.SHARNNTrainerBuilder;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.Tiny;
 import io.github.sharnn.train.data.Corpus;
@@ -38,7 +37,7 @@ class WeightAverageTest {
     corpus = Tiny.corpus(folder, 4_000);
   }
 
-  private static SHARNNTrainerBuilder trainer(Model model, double decay) {
+  private static SHARNNTrainer.Builder trainer(Model model, double decay) {
     return Tiny.trainer(model).learningRate(LearningRateSchedule.peak(1e-2f)).averageDecay(decay);
   }
 
@@ -73,7 +72,7 @@ class WeightAverageTest {
       double decay, DataType precision, String optimizer) {
     List<Map<String, float[]>> weights = new ArrayList<>();
     try (Model model = Tiny.model(Tiny.sharnn(), 2)) {
-      SHARNNTrainerBuilder builder =
+      SHARNNTrainer.Builder builder =
           trainer(model, decay)
               .precision(precision)
               .onStep(
