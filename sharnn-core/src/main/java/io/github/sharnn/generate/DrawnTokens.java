@@ -7,7 +7,7 @@ import java.util.random.RandomGenerator;
 /** The tokens that follow one prompt, drawn from logits that somebody else computes. */
 final class DrawnTokens {
 
-  private final SHARNNGenerator options;
+  private final GenerationOptions options;
   private final int[] prompt; // its tokens
   private final TokenDecoder decoder;
   private final RandomGenerator random;
@@ -20,19 +20,19 @@ final class DrawnTokens {
   private boolean ended;
 
   /** Starts after a prompt, which is checked. */
-  DrawnTokens(SHARNNGenerator options, byte[] prompt) {
-    this.options = options;
-    this.prompt = options.tokens(prompt);
+  DrawnTokens(SHARNNGenerator generator, byte[] prompt) {
+    options = generator.options();
+    this.prompt = generator.tokens(prompt);
     random = new SplittableRandom(options.seed());
     stop = new StopText(options.stop());
     recent = new RecentTokens(options.penalizedTokens());
-    decoder = options.vocabulary().decoder();
+    decoder = generator.vocabulary().decoder();
     for (int token : this.prompt) {
       recent.add(token);
       decoder.decode(token); // whether a space comes next depends on what was before
     }
     // to words a prompt ends alike with its last space and without it
-    dropSpace = !options.vocabulary().lossless() && prompt[prompt.length - 1] == ' ';
+    dropSpace = !generator.vocabulary().lossless() && prompt[prompt.length - 1] == ' ';
   }
 
   /** The prompt's tokens. */

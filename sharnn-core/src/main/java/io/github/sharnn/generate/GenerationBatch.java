@@ -99,8 +99,8 @@ public final class GenerationBatch {
   }
 
   /**
-   * Sets what tokens after the prompts are computed in, as {@link SHARNNGeneratorBuilder#precision}
-   * does; the generators' own settings of it do not count here.
+   * Sets what tokens after the prompts are computed in, as {@link
+   * SHARNNGenerator.Builder#precision} does; the generators' own settings of it do not count here.
    *
    * @param type FLOAT16, FLOAT32, FLOAT64, or null, the default, for the weights' own
    * @return this batch

@@ -20,7 +20,7 @@ import java.util.function.Function;
  * goes in and the text that follows it comes out, of the types {@code String} and {@code String},
  * or {@link Input} and {@link Output}, whose content is then UTF-8.
  *
- * <p>Arguments, each with {@link SHARNNGeneratorBuilder}'s default: {@code length}, {@code
+ * <p>Arguments, each with {@link SHARNNGenerator.Builder}'s default: {@code length}, {@code
  * temperature}, {@code topK}, {@code topP}, {@code minP}, {@code repetitionPenalty}, {@code
  * repetitionWindow}, {@code seed} and {@code stop}. They come from {@code serving.properties} or,
  * before that, from {@code Criteria.builder().optArgument("temperature", "0.7")}. Two more, {@code
@@ -73,7 +73,7 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
   }
 
   private static SHARNNGenerator generator(Model model, Map<String, ?> arguments) {
-    SHARNNGeneratorBuilder builder = SHARNNGenerator.builder(model);
+    SHARNNGenerator.Builder builder = SHARNNGenerator.builder(model);
     set(arguments, "length", WHOLE, builder::length);
     set(arguments, "temperature", Float::valueOf, builder::temperature);
     set(arguments, "topK", WHOLE, builder::topK);

@@ -201,7 +201,7 @@ class SHARNNGeneratorTest {
     }
   }
 
-  private static void assertRejected(SHARNNGeneratorBuilder builder, String message) {
+  private static void assertRejected(SHARNNGenerator.Builder builder, String message) {
     assertThatThrownBy(builder::build)
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(message);

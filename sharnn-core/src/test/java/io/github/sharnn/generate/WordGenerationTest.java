@@ -79,7 +79,7 @@ class WordGenerationTest {
   @Test
   void length_and_repetition_window_are_in_tokens() {
     try (Model model = TinyModel.of(words())) {
-      SHARNNGeneratorBuilder options =
+      SHARNNGenerator.Builder options =
           SHARNNGenerator.builder(model).length(12).repetitionPenalty(4);
       Sampler sampler = new Sampler(1, 0, 1, 0, 4);
       String text = rerun(model, "the man went", 12, sampler, 3);
@@ -92,7 +92,7 @@ class WordGenerationTest {
   @Test
   void ends_right_after_the_stop_text_also_within_a_token() {
     try (Model model = TinyModel.of(words())) {
-      SHARNNGeneratorBuilder options = SHARNNGenerator.builder(model).length(200);
+      SHARNNGenerator.Builder options = SHARNNGenerator.builder(model).length(200);
       String text = options.build().generate("the");
       for (String stop : List.of("ma", "\u00e9t", "old ")) {
         assertThat(text).contains(stop);

@@ -1,0 +1,39 @@
+package io.github.sharnn.generate;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.ndarray.types.DataType;
+
+/**
+ * The options of a {@link SHARNNGenerator}, checked.
+ *
+ * @param length the maximum number of tokens to generate
+ * @param seed the seed of the draws
+ * @param stop the text that ends generation, or null for none
+ * @param repetitionWindow the number of tokens that the repetition penalty covers
+ * @param precision the type to compute in after the prompt, or null for the weights' own
+ */
+record GenerationOptions(
+    int length, Sampler sampler, long seed, String stop, int repetitionWindow, DataType precision) {
+
+  GenerationOptions {
+    checkArgument(length >= 1, "length must be at least 1 token, but is %s", length);
+    checkArgument(
+        stop == null || !stop.isEmpty(),
+        "stop must not be empty: leave it out to generate up to length tokens");
+    checkArgument(
+        repetitionWindow >= 0,
+        "repetitionWindow must be at least 0 tokens, but is %s: set repetitionPenalty to 1 for no"
+            + " penalty",
+        repetitionWindow);
+  }
+
+  GenerationOptions withSeed(long other) {
+    return new GenerationOptions(length, sampler, other, stop, repetitionWindow, precision);
+  }
+
+  /** Returns the number of recent tokens to keep, 0 without a repetition penalty. */
+  int penalizedTokens() {
+    return sampler.repetitionPenalty() == 1 ? 0 : repetitionWindow;
+  }
+}
