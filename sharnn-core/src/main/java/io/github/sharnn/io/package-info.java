@@ -1,2 +1,2 @@
-/** Files: safetensors, read with every length checked. */
+/** Files: written atomically; safetensors, read with every length checked. */
 package io.github.sharnn.io;

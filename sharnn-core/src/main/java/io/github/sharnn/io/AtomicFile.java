@@ -1,0 +1,162 @@
+package io.github.sharnn.io;
+
+import static java.nio.file.StandardOpenOption.CREATE_NEW;
+import static java.nio.file.StandardOpenOption.READ;
+import static java.nio.file.StandardOpenOption.WRITE;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.CopyOption;
+import java.nio.file.Files;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A file that appears under its name only when it is complete.
+ *
+ * <pre>{@code
+ * AtomicFile.write(Path.of("report.html"), html);
+ * }</pre>
+ *
+ * <p>The content goes to a new temporary file in the same folder, then to the disk, and then gets
+ * its name in one atomic step. A reader sees the old file or the new one, also after a crash or a
+ * power cut. A failed write deletes the temporary file and leaves the old file as it was. A name
+ * that is a symbolic link is replaced by the file; the link's target stays as it was.
+ */
+public final class AtomicFile {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(AtomicFile.class);
+
+  /** Temporary files in use. Ctrl-C ends a process without its finally blocks. */
+  private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
+
+  static {
+    Runtime.getRuntime()
+        .addShutdownHook(new Thread(() -> UNFINISHED.forEach(AtomicFile::deleteAtExit)));
+  }
+
+  private AtomicFile() {}
+
+  /** Writes the content of a file. */
+  @FunctionalInterface
+  public interface Writer {
+
+    /**
+     * Writes the content.
+     *
+     * @param channel a channel to the new, empty file; the writer may close it
+     * @throws IOException if the content can't be written
+     */
+    void write(FileChannel channel) throws IOException;
+  }
+
+  /**
+   * Writes a file, or replaces it.
+   *
+   * @param file the file, in a folder that exists
+   * @param writer writes the content
+   * @throws IOException if the file can't be written
+   */
+  public static void write(Path file, Writer writer) throws IOException {
+    write(file, writer, StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /**
+   * Writes a file, or replaces it.
+   *
+   * @param file the file, in a folder that exists
+   * @param content the content
+   * @throws IOException if the file can't be written
+   */
+  public static void write(Path file, byte[] content) throws IOException {
+    write(file, channel -> writeAll(channel, content));
+  }
+
+  /**
+   * Writes a file, or replaces it.
+   *
+   * @param file the file, in a folder that exists
+   * @param content the content, written as UTF-8
+   * @throws IOException if the file can't be written
+   */
+  public static void write(Path file, String content) throws IOException {
+    write(file, content.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /**
+   * Writes a file that must not exist yet.
+   *
+   * @param file the file, in a folder that exists
+   * @param writer writes the content
+   * @throws java.nio.file.FileAlreadyExistsException if there is a file of that name at the end
+   * @throws IOException if the file can't be written
+   */
+  public static void writeNew(Path file, Writer writer) throws IOException {
+    write(file, writer, new CopyOption[0]);
+  }
+
+  private static void write(Path file, Writer writer, CopyOption... options) throws IOException {
+    // Files.createTempFile would make a file that only this user can read
+    Path temporary =
+        file.resolveSibling(".%s.%s.tmp".formatted(file.getFileName(), UUID.randomUUID()));
+    UNFINISHED.add(temporary);
+    try {
+      try (FileChannel channel = FileChannel.open(temporary, CREATE_NEW, WRITE)) {
+        writer.write(channel);
+      }
+      force(temporary, WRITE);
+      Files.move(temporary, file, options);
+    } finally {
+      Files.deleteIfExists(temporary);
+      UNFINISHED.remove(temporary);
+    }
+    forceFolder(file.toAbsolutePath().getParent());
+  }
+
+  private static void writeAll(FileChannel channel, byte[] content) throws IOException {
+    ByteBuffer buffer = ByteBuffer.wrap(content);
+    while (buffer.hasRemaining()) {
+      channel.write(buffer);
+    }
+  }
+
+  /**
+   * Makes the names in a folder last through a power cut. Windows offers no way to do this, and
+   * needs none.
+   *
+   * @param folder the folder
+   * @throws IOException if the system reports a failure
+   */
+  public static void forceFolder(Path folder) throws IOException {
+    try {
+      force(folder, READ);
+    } catch (AccessDeniedException e) {
+      if (!System.getProperty("os.name").startsWith("Windows")) { // it opens no folder
+        throw e;
+      }
+    }
+  }
+
+  private static void force(Path path, OpenOption option) throws IOException {
+    try (FileChannel channel = FileChannel.open(path, option)) {
+      channel.force(true);
+    }
+  }
+
+  private static void deleteAtExit(Path temporary) {
+    try {
+      Files.deleteIfExists(temporary);
+    } catch (IOException e) {
+      LOGGER.warn("can't delete the unfinished file {}: {}", temporary, e.toString());
+    }
+  }
+}
