@@ -115,14 +115,15 @@ public final class EvaluateCommand implements Callable<Integer> {
             case TEST -> data.test();
           };
       RunHeader.of(model).forEach(System.out::println);
-      Evaluation result = Evaluation.of(model, text, streams, sequenceLength);
+      Evaluation result =
+          Evaluation.of(model, text, new Evaluation.Settings(streams, sequenceLength));
       System.out.printf(
           Locale.ROOT,
           "%.4f BPC (%,d bytes of the %s, %d streams)%n",
           result.bitsPerCharacter(),
           result.predictedBytes(),
           text,
-          result.streams());
+          streams);
       System.out.println(perplexities(result));
       if (adapting != null) {
         printDynamic(model, data.train(), text, adapting);
@@ -137,7 +138,7 @@ public final class EvaluateCommand implements Callable<Integer> {
         Locale.ROOT,
         "%s; segments of %d, memory of %d%s",
         perplexities(evaluation.perplexity()),
-        evaluation.sequenceLength(),
+        evaluation.settings().sequenceLength(),
         evaluation.memoryLength(),
         lost(evaluation.perplexity()));
   }

@@ -183,7 +183,10 @@ final class TrainCommand implements Callable<Integer> {
       }
       progress.end();
       Evaluation test =
-          Evaluation.of(model, data.test(), options.evaluationStreams(), options.sequenceLength());
+          Evaluation.of(
+              model,
+              data.test(),
+              new Evaluation.Settings(options.evaluationStreams(), options.sequenceLength()));
       model.save(output, null);
       log.test(test);
       for (int i = 0; i < results.size(); i++) {
@@ -199,7 +202,7 @@ final class TrainCommand implements Callable<Integer> {
           "test %.4f BPC (%,d bytes, %d streams)%nsaved in %s%n",
           test.bitsPerCharacter(),
           test.predictedBytes(),
-          test.streams(),
+          test.settings().streams(),
           output);
       if (data.vocabulary() != TextVocabulary.bytes()) {
         System.out.println(EvaluateCommand.perplexities(test));

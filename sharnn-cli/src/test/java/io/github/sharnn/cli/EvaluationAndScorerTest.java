@@ -94,7 +94,8 @@ class EvaluationAndScorerTest {
     TextVocabulary vocabulary = vocabulary(kind, bytes);
     Corpus corpus = bytes.withVocabulary(vocabulary);
     try (Model model = model(vocabulary, split == 0 ? new int[0] : new int[] {split})) {
-      Perplexity evaluated = Evaluation.of(model, corpus.test(), 1, 17).perplexity();
+      Perplexity evaluated =
+          Evaluation.of(model, corpus.test(), new Evaluation.Settings(1, 17)).perplexity();
       Perplexity scored =
           Scorer.builder(model).segmentLength(29).build().score(text).totals().perplexity();
 

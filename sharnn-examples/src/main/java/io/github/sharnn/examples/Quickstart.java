@@ -64,7 +64,7 @@ public final class Quickstart {
               .onStep(progress)
               .build()
               .fit(corpus, Budget.steps(steps));
-      Evaluation test = Evaluation.of(model, corpus.test(), 1, 256);
+      Evaluation test = Evaluation.of(model, corpus.test());
       model.save(folder, null);
 
       System.out.printf(
@@ -73,7 +73,7 @@ public final class Quickstart {
               + " gzip -9 needs %.2f on the whole%n%n",
           test.bitsPerCharacter(),
           result.last().step(),
-          test.streams(),
+          test.settings().streams(),
           gzipBitsPerCharacter(novel));
       String prompt = "The old man ";
       System.out.print(prompt);

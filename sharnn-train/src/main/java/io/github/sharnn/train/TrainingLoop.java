@@ -268,8 +268,7 @@ final class TrainingLoop {
           Evaluation.of(
                   trainer.getModel(),
                   corpus.validation(),
-                  options.evaluationStreams(),
-                  options.sequenceLength,
+                  new Evaluation.Settings(options.evaluationStreams(), options.sequenceLength),
                   step::notifyValidation)
               .bitsPerCharacter();
       if (!Double.isFinite(bpc)) {

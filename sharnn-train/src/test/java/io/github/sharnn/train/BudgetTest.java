@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import ai.djl.Model;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.evaluate.Evaluation;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
@@ -69,7 +68,7 @@ class BudgetTest {
       assertThat(result.last().evaluated()).isTrue();
       assertThat(result.last().step()).isLessThan(200L);
       assertThat(result.last().used()).isEqualTo(result.last().step() / 500.0);
-      assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+      assertThat(Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter())
           .isEqualTo(best);
     }
   }

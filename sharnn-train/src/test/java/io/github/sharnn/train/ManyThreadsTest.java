@@ -19,7 +19,6 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.GenerationTranslator;
 import io.github.sharnn.generate.SHARNNGenerator;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.evaluate.Evaluation;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -81,7 +80,7 @@ class ManyThreadsTest {
     }
 
     List<Object> once() throws Exception {
-      double bpc = Evaluation.of(model, corpus.test(), 2, 16).bitsPerCharacter();
+      double bpc = Tiny.evaluation(model, corpus.test(), 2, 16).bitsPerCharacter();
       SHARNNGenerator generator = SHARNNGenerator.builder(model).length(5).topP(0.9f).build();
       return List.of(bpc, generator.generate("stop "), predictor.predict("thinking "));
     }

@@ -20,7 +20,6 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
-import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
@@ -264,7 +263,7 @@ class MixedPrecisionTest {
                 .orElseThrow();
         assertThat(model.getBlock().getParameters().values())
             .allSatisfy(p -> assertThat(p.getArray().getDataType()).isEqualTo(DataType.FLOAT32));
-        assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+        assertThat(Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter())
             .isCloseTo(result.best().validationBpc(), within(0.01));
       }
     }

@@ -8,7 +8,6 @@ import ai.djl.training.optimizer.Adam;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -99,7 +98,7 @@ class RecipeTest {
       assertThat(second.last().step()).isLessThan(2000);
       assertThat(second.best().validationBpc()).isLessThan(first.best().validationBpc());
       assertThat(reports).hasSize(first.history().size() + second.history().size());
-      assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+      assertThat(Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter())
           .isEqualTo(second.best().validationBpc());
     }
   }
@@ -115,7 +114,7 @@ class RecipeTest {
               List.of(stage(5e-2f, Budget.steps(60)), stage(1, Budget.steps(200).patience(1))));
       double best = results.get(0).best().validationBpc();
       assertThat(results.get(1).best().validationBpc()).isGreaterThan(best);
-      assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+      assertThat(Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter())
           .isEqualTo(best);
     }
   }

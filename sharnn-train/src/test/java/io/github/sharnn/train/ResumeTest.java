@@ -13,7 +13,6 @@ import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -278,7 +277,7 @@ class ResumeTest {
     assertThat(newest.has(Checkpoint.EARLIER)).isTrue();
     try (Model model = sharnn().build().newModel("tiny")) { // without weights, as train --resume
       Recipe.fit(trainer(model).checkpoints(policy.resume()), corpus, stages);
-      assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+      assertThat(Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter())
           .isEqualTo(best);
     }
   }

@@ -17,7 +17,6 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
-import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -53,7 +52,7 @@ class SHARNNTrainerTest {
   }
 
   private static double validationBpc(Model model, Corpus corpus) {
-    return Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter();
+    return Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter();
   }
 
   @Test

@@ -11,6 +11,7 @@ import ai.djl.nn.Parameter;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.evaluate.Evaluation;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -89,6 +90,11 @@ public final class Tiny {
     byte[] padded = new byte[bytes.length + 4];
     System.arraycopy(bytes, 0, padded, 2, bytes.length);
     return Corpus.withSizes(file(folder, padded), 2, bytes.length, 2).validation();
+  }
+
+  public static Evaluation evaluation(
+      Model model, Corpus.Part part, int streams, int sequenceLength) {
+    return Evaluation.of(model, part, new Evaluation.Settings(streams, sequenceLength));
   }
 
   public static Map<String, float[]> weights(Block block) {

@@ -160,7 +160,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     Map<String, Number> values = new LinkedHashMap<>();
     values.put("bitsPerCharacter", evaluation.bitsPerCharacter());
     values.put("predictedBytes", evaluation.predictedBytes());
-    values.put("streams", evaluation.streams());
+    values.put("streams", evaluation.settings().streams());
     values.put("tokenPerplexity", perplexity.ofToken());
     values.put("wordPerplexity", perplexity.ofWord()); // infinite where a text hardly has words
     values.put("lostBytes", perplexity.units().lostBytes());

@@ -104,7 +104,7 @@ class RunLogTest {
     Files.createDirectories(folder.resolve("run"));
     try (Model model = model();
         RunLog log = log(model)) {
-      log.test(new Evaluation(perplexity, 1, 8, 16));
+      log.test(new Evaluation(perplexity, new Evaluation.Settings(1, 8), 16));
     }
     assertThat(folder.resolve("run/metrics.jsonl"))
         .content()

@@ -16,90 +16,125 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.vocabulary.Perplexity;
-import java.util.List;
 import java.util.function.BiConsumer;
 
 /**
- * How well a model predicts a part of a corpus: one forward pass, and from it all figures of {@link
- * Perplexity}. Training's validation figures are this function's too.
+ * The cross-entropy of a model on a part of a corpus, as bits per character and perplexity.
+ * Training computes its validation figures here too.
  *
- * <p>The part is cut into equal contiguous streams that are read side by side, each from a zero
- * state that is carried to its end; what does not fill all streams is predicted at the end of the
- * last one. So every token but the first is predicted exactly once. More streams are faster on a
- * GPU and a little worse, since each starts without context: state the number with the figure.
+ * <pre>{@code
+ * Evaluation.of(model, corpus.test()).bitsPerCharacter();
+ * Evaluation.of(model, corpus.test(), Evaluation.Settings.DEFAULT.streams(64)); // faster on a GPU
+ * }</pre>
  *
- * <p>The window does not slide: a segment is predicted once, from the state and the memory of up to
- * {@code memoryLength} positions that the segment before left. So a segment's first token sees that
- * many positions back, and its last up to {@code sequenceLength} more.
+ * <p>The part is cut into equal contiguous streams, which are read side by side. Each stream starts
+ * from a zero state and carries its state to its end. The last stream goes on with the tokens that
+ * do not fill all streams. Every token but the first is predicted exactly once. More streams are
+ * faster on a GPU and give a slightly worse figure, because each of them starts without context:
+ * report the number of streams with the figure.
  *
- * <p>Many threads may evaluate one model at once, also while another model is being trained, and
- * get what one thread gets. No gradients are recorded, on any thread. Not while the model itself is
- * being trained on another thread: the figure would be that of no one step.
+ * <p>The window does not slide. The first token of a segment sees up to {@code memoryLength}
+ * positions back, and the last one up to {@code sequenceLength} more.
  *
- * @param perplexity what the part cost, by each unit
- * @param streams number of streams
- * @param sequenceLength steps per segment; it changes the result only where the memory overflows
+ * <p>Many threads may evaluate one model at once, also while another model is trained. Do not
+ * evaluate a model while another thread trains it: its weights would change in between. Evaluation
+ * records no gradients.
+ *
+ * @param perplexity the figures, per byte, token and word
+ * @param settings how the part was read
  * @param memoryLength positions that the model's attention remembers
  */
-public record Evaluation(Perplexity perplexity, int streams, int sequenceLength, int memoryLength) {
+public record Evaluation(Perplexity perplexity, Settings settings, int memoryLength) {
 
   /**
-   * Returns {@link Perplexity#bitsPerByte()}.
+   * The way to read a part.
    *
-   * @return mean of -log2 p over the bytes of the predicted tokens
+   * @param streams number of streams, at least 1; 1 gives every token its whole context
+   * @param sequenceLength steps per segment, at least 1; changes the result only if the memory
+   *     overflows
    */
+  public record Settings(int streams, int sequenceLength) {
+
+    /** One stream, in segments of 256. */
+    public static final Settings DEFAULT = new Settings(1, 256);
+
+    /**
+     * {@return these settings with another number of streams}
+     *
+     * @param count at least 1
+     */
+    public Settings streams(int count) {
+      return new Settings(count, sequenceLength);
+    }
+
+    /**
+     * {@return these settings with another number of steps per segment}
+     *
+     * @param steps at least 1
+     */
+    public Settings sequenceLength(int steps) {
+      return new Settings(streams, steps);
+    }
+  }
+
+  /** {@return the mean of -log2 p over the bytes, {@link Perplexity#bitsPerByte()}} */
   public double bitsPerCharacter() {
     return perplexity.bitsPerByte();
   }
 
-  /**
-   * Returns how many bytes were predicted.
-   *
-   * @return of a model of bytes, the part's length less 1; of another, rounded
-   */
+  /** {@return the number of bytes predicted, rounded if tokens are longer than a byte} */
   public long predictedBytes() {
     return Math.round(perplexity.predictedBytes());
   }
 
   /**
-   * Evaluates without dropout, on the device of the model's manager.
+   * Evaluates a model with {@link Settings#DEFAULT}.
    *
    * @param model a DJL model with an initialized {@link SHARNN}
-   * @param part the tokens to predict, of the model's vocabulary
-   * @param streams number of streams, at least 1; 1 gives every token its whole context
-   * @param sequenceLength steps per segment, at least 1
-   * @return the figure and how it was got
-   * @throws IllegalArgumentException if a number is below 1, the part is too short, it holds bytes
-   *     outside the vocabulary, or it has another vocabulary than the model
+   * @param part the tokens to predict, in the model's vocabulary
+   * @return the figures
+   * @throws IllegalArgumentException if the part is too short, has bytes outside the vocabulary, or
+   *     has another vocabulary than the model
    * @throws IllegalStateException if the model has no weights
    */
-  public static Evaluation of(Model model, Corpus.Part part, int streams, int sequenceLength) {
-    return of(model, part, streams, sequenceLength, (batch, predictions) -> {});
+  public static Evaluation of(Model model, Corpus.Part part) {
+    return of(model, part, Settings.DEFAULT);
+  }
+
+  /**
+   * Evaluates a model without dropout, on the device of the model's manager.
+   *
+   * @param model a DJL model with an initialized {@link SHARNN}
+   * @param part the tokens to predict, in the model's vocabulary
+   * @param settings how to read the part
+   * @return the figures
+   * @throws IllegalArgumentException if a setting is below 1, or the part is too short, has bytes
+   *     outside the vocabulary, or has another vocabulary than the model
+   * @throws IllegalStateException if the model has no weights
+   */
+  public static Evaluation of(Model model, Corpus.Part part, Settings settings) {
+    return of(model, part, settings, (batch, predictions) -> {});
   }
 
   /** Also shows each batch and its predictions to a listener. */
   public static Evaluation of(
-      Model model,
-      Corpus.Part part,
-      int streams,
-      int sequenceLength,
-      BiConsumer<Batch, NDList> listener) {
+      Model model, Corpus.Part part, Settings settings, BiConsumer<Batch, NDList> listener) {
     SHARNN block = SHARNN.of(model);
     checkWeights(model);
     checkVocabulary(block, part);
-    List<Integer> splits = block.config().splits();
     StreamDataset dataset =
-        StreamDataset.fixed(part, streams, sequenceLength).withSplits(splits).withRest();
+        StreamDataset.fixed(part, settings.streams, settings.sequenceLength)
+            .withSplits(block.config().splits())
+            .withRest();
     try (NDManager manager = model.getNDManager().newSubManager()) {
-      Run run = new Run(block, manager, streams, listener);
+      Run run = new Run(block, manager, settings.streams, listener);
       for (Batch batch : dataset.getData(manager)) {
         run.predict(batch);
       }
       verify(run.predicted == part.length() - 1, "predicted %s of %s", run.predicted, part);
       return new Evaluation(
           new Perplexity(run.nats, run.predicted, part.units()),
-          streams,
-          sequenceLength,
+          settings,
           block.config().memoryLength());
     }
   }
@@ -111,7 +146,7 @@ public record Evaluation(Perplexity perplexity, int streams, int sequenceLength,
         model.getName());
   }
 
-  /** Checks that a part's tokens mean to a model what they mean to the part. */
+  /** Checks that a part and a model have the same vocabulary. */
   public static void checkVocabulary(SHARNN block, Corpus.Part part) {
     checkArgument(
         block.vocabulary().property().equals(part.vocabulary().property()),
@@ -124,7 +159,7 @@ public record Evaluation(Perplexity perplexity, int streams, int sequenceLength,
         block.vocabulary().property());
   }
 
-  /** The sums and the state while an evaluation runs. */
+  /** The recurrent state and the sums of a running evaluation. */
   private static final class Run {
 
     private final SequenceCrossEntropy loss = new SequenceCrossEntropy();
@@ -146,7 +181,7 @@ public record Evaluation(Perplexity perplexity, int streams, int sequenceLength,
 
     void predict(Batch batch) {
       try (batch) {
-        if (batch.getSize() < state.batchSize()) { // the rest, which the last stream goes on with
+        if (batch.getSize() < state.batchSize()) { // the rest: only the last stream goes on
           replaceState(state.streams(state.batchSize() - 1, state.batchSize()));
         }
         NDArray tokens = batch.getData().head();

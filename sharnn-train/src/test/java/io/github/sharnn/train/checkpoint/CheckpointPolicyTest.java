@@ -14,7 +14,6 @@ import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.Tiny;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -69,7 +68,7 @@ class CheckpointPolicyTest {
     Checkpoint newest = Checkpoint.open(run);
     try (Model best = SHARNN.of(newest.config()).newModel("best")) {
       newest.readBest(best);
-      assertThat(Evaluation.of(best, corpus.validation(), 4, 16).bitsPerCharacter())
+      assertThat(Tiny.evaluation(best, corpus.validation(), 4, 16).bitsPerCharacter())
           .isEqualTo(more.best().validationBpc());
     }
     assertThat(fit(policy.resume(), Budget.steps(12)).best()).isEqualTo(more.best());

@@ -18,7 +18,6 @@ import ai.djl.training.optimizer.Adam;
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.softmax.ClusterLabels;
 import io.github.sharnn.train.Tiny;
-import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -229,13 +228,13 @@ class StreamDatasetTest {
     try (Model model = Tiny.sharnn().build().newModel("easy");
         Trainer trainer = model.newTrainer(config)) {
       trainer.initialize(new Shape(4, 16));
-      double before = Evaluation.of(model, corpus.test(), 1, 16).bitsPerCharacter();
+      double before = Tiny.evaluation(model, corpus.test(), 1, 16).bitsPerCharacter();
       EasyTrain.fit(
           trainer,
           2,
           StreamDataset.random(corpus.train(), 4, 16, 1),
           StreamDataset.fixed(corpus.validation(), 4, 16));
-      double after = Evaluation.of(model, corpus.test(), 1, 16).bitsPerCharacter();
+      double after = Tiny.evaluation(model, corpus.test(), 1, 16).bitsPerCharacter();
       assertThat(before).isGreaterThan(6.5);
       assertThat(after).isLessThan(4);
     }

@@ -82,7 +82,7 @@ class TokenCorpusTest extends WikiText {
   void one_evaluation_gives_the_figures_of_every_unit() throws Exception {
     Corpus corpus = words();
     try (Model model = Tiny.model(model(corpus.vocabulary()), 3)) {
-      Evaluation evaluation = Evaluation.of(model, corpus.test(), 1, 3);
+      Evaluation evaluation = Tiny.evaluation(model, corpus.test(), 1, 3);
       Perplexity perplexity = evaluation.perplexity();
       double nats = naiveNats(model, tokens(corpus.test()));
       assertThat(perplexity.nats()).isCloseTo(nats, within(1e-4));
@@ -93,8 +93,8 @@ class TokenCorpusTest extends WikiText {
       assertThat(evaluation.bitsPerCharacter())
           .isEqualTo(perplexity.bitsPerByte())
           .isCloseTo(nats / Math.log(2) / bytes, within(1e-5));
-      assertThat(evaluation.streams()).isEqualTo(1);
-      assertThat(evaluation.sequenceLength()).isEqualTo(3);
+      assertThat(evaluation.settings().streams()).isEqualTo(1);
+      assertThat(evaluation.settings().sequenceLength()).isEqualTo(3);
       assertThat(evaluation.memoryLength()).isEqualTo(64);
       DynamicEvaluation.Settings still =
           DynamicEvaluation.Settings.DEFAULT.sequenceLength(4).learningRate(0);
@@ -135,7 +135,7 @@ class TokenCorpusTest extends WikiText {
     try (Model bytes = Tiny.model(Tiny.sharnn(), 3);
         Model words = Tiny.model(model(corpus.vocabulary()), 3)) {
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> Evaluation.of(bytes, corpus.test(), 1, 3))
+          .isThrownBy(() -> Tiny.evaluation(bytes, corpus.test(), 1, 3))
           .withMessageContaining("has the vocabulary 11 words (words ")
           .withMessageContaining("but the model has bytes (bytes ");
       Corpus plain = Corpus.folder(folder.resolve("data"));
@@ -183,7 +183,7 @@ class TokenCorpusTest extends WikiText {
       assertThat(result.last().bytes())
           .isEqualTo(2 * (Math.round(8 * mean) + Math.round(6 * mean)));
       assertThat(result.last().validationBpc())
-          .isEqualTo(Evaluation.of(model, corpus.validation(), 2, 4).bitsPerCharacter());
+          .isEqualTo(Tiny.evaluation(model, corpus.validation(), 2, 4).bitsPerCharacter());
     }
     assertThat(run.resolve("vocabulary.txt")).hasBinaryContent(corpus.vocabulary().content());
     Checkpoint checkpoint = Checkpoint.open(run);

@@ -68,7 +68,7 @@ class DynamicEvaluationTest {
               training(),
               part,
               SETTINGS.streams(streams).sequenceLength(steps).learningRate(0));
-      Evaluation expected = Evaluation.of(model, part, streams, steps);
+      Evaluation expected = Tiny.evaluation(model, part, streams, steps);
       assertThat(dynamic.bitsPerCharacter()).isCloseTo(expected.bitsPerCharacter(), within(1e-6));
       assertThat(dynamic.predictedBytes()).isEqualTo(300);
     }
@@ -81,7 +81,7 @@ class DynamicEvaluationTest {
     byte[] bytes = "abcdefgh".repeat(60 * streams).getBytes(StandardCharsets.US_ASCII);
     Corpus.Part part = Tiny.part(folder, bytes);
     try (Model model = Tiny.model(sharnn(), 3)) {
-      double still = Evaluation.of(model, part, streams, 16).bitsPerCharacter();
+      double still = Tiny.evaluation(model, part, streams, 16).bitsPerCharacter();
       DynamicEvaluation dynamic =
           DynamicEvaluation.of(
               model, training(), part, SETTINGS.streams(streams).precision(precision));
@@ -99,7 +99,7 @@ class DynamicEvaluationTest {
       List<Double> still = losses(model, bytes, SETTINGS.learningRate(0));
       assertThat(losses).hasSize(10);
       double first =
-          Evaluation.of(model, Tiny.part(folder, Arrays.copyOf(bytes, 17)), 1, 16)
+          Tiny.evaluation(model, Tiny.part(folder, Arrays.copyOf(bytes, 17)), 1, 16)
               .bitsPerCharacter();
       assertThat(losses.get(0) / SequenceCrossEntropy.NATS_PER_BIT).isCloseTo(first, within(1e-6));
       for (int segment = 1; segment < 10; segment++) {
@@ -134,7 +134,7 @@ class DynamicEvaluationTest {
     Corpus.Part part = Tiny.part(folder, Tiny.text(801));
     try (Model model = Tiny.model(sharnn(), 3)) {
       double expected = DynamicEvaluation.of(model, training(), part, SETTINGS).bitsPerCharacter();
-      double still = Evaluation.of(model, part, 1, 16).bitsPerCharacter();
+      double still = Tiny.evaluation(model, part, 1, 16).bitsPerCharacter();
       DynamicEvaluation.Settings half = SETTINGS.precision(DataType.FLOAT16);
       assertThat(DynamicEvaluation.of(model, training(), part, half).bitsPerCharacter())
           .isCloseTo(expected, within(0.1 * (still - expected)));
@@ -164,7 +164,7 @@ class DynamicEvaluationTest {
     String unseen = "ABCDEFGH".repeat(60);
     Corpus.Part part = Tiny.part(folder, unseen.getBytes(StandardCharsets.US_ASCII));
     try (Model model = Tiny.model(sharnn().tiedOutput(false), 3)) {
-      double still = Evaluation.of(model, part, 1, 16).bitsPerCharacter();
+      double still = Tiny.evaluation(model, part, 1, 16).bitsPerCharacter();
       assertThat(DynamicEvaluation.of(model, training(), part, SETTINGS).bitsPerCharacter())
           .isLessThan(still);
     }

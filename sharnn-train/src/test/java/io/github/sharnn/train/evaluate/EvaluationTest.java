@@ -62,7 +62,7 @@ class EvaluationTest {
     byte[] bytes = Tiny.text(150);
     int[] splits = split ? new int[] {100, 110} : new int[0];
     try (Model model = Tiny.model(withMemoryFor(1000).splits(splits), SEED)) {
-      Evaluation evaluation = Evaluation.of(model, Tiny.part(folder, bytes), 1, 32);
+      Evaluation evaluation = Tiny.evaluation(model, Tiny.part(folder, bytes), 1, 32);
       double expected = naiveBits(model, bytes, 0, 149) / 149;
       assertThat(evaluation.bitsPerCharacter()).isCloseTo(expected, within(1e-5));
       assertThat(evaluation.predictedBytes()).isEqualTo(149);
@@ -73,7 +73,7 @@ class EvaluationTest {
   void carries_on_the_last_stream_over_what_does_not_fill_all() throws Exception {
     byte[] bytes = Tiny.text(69);
     try (Model model = Tiny.model(withMemoryFor(1000), SEED)) {
-      Evaluation evaluation = Evaluation.of(model, Tiny.part(folder, bytes), 5, 4);
+      Evaluation evaluation = Tiny.evaluation(model, Tiny.part(folder, bytes), 5, 4);
       // 68 to predict = 5 * 13 + 3: the fifth stream begins at 52 and ends at 68
       double expected = naiveBits(model, bytes, 52, 68);
       for (int stream = 0; stream < 4; stream++) {
@@ -88,10 +88,10 @@ class EvaluationTest {
   void predicts_every_byte_but_the_first(int length, int streams) throws Exception {
     try (Model model = Tiny.model(Tiny.sharnn(), SEED)) {
       Evaluation evaluation =
-          Evaluation.of(model, Tiny.part(folder, Tiny.text(length)), streams, 8);
+          Tiny.evaluation(model, Tiny.part(folder, Tiny.text(length)), streams, 8);
       assertThat(evaluation.predictedBytes()).isEqualTo(length - 1);
-      assertThat(evaluation.streams()).isEqualTo(streams);
-      assertThat(evaluation.sequenceLength()).isEqualTo(8);
+      assertThat(evaluation.settings().streams()).isEqualTo(streams);
+      assertThat(evaluation.settings().sequenceLength()).isEqualTo(8);
     }
   }
 
@@ -101,8 +101,8 @@ class EvaluationTest {
       throws Exception {
     Corpus.Part part = Tiny.part(folder, Tiny.text(200));
     try (Model model = Tiny.model(withMemoryFor(1000), SEED)) {
-      double expected = Evaluation.of(model, part, streams, 20).bitsPerCharacter();
-      assertThat(Evaluation.of(model, part, streams, steps).bitsPerCharacter())
+      double expected = Tiny.evaluation(model, part, streams, 20).bitsPerCharacter();
+      assertThat(Tiny.evaluation(model, part, streams, steps).bitsPerCharacter())
           .isCloseTo(expected, within(2e-6));
     }
   }
@@ -113,10 +113,10 @@ class EvaluationTest {
     Corpus.Part part = Tiny.part(folder, Tiny.text(200));
     try (Model model = Tiny.model(withMemoryFor(1000), SEED);
         Model forgetful = Tiny.model(withMemoryFor(8), SEED)) {
-      double whole = Evaluation.of(model, part, 1, 8).bitsPerCharacter();
-      assertThat(Evaluation.of(forgetful, part, 1, 8).bitsPerCharacter())
+      double whole = Tiny.evaluation(model, part, 1, 8).bitsPerCharacter();
+      assertThat(Tiny.evaluation(forgetful, part, 1, 8).bitsPerCharacter())
           .isNotCloseTo(whole, within(1e-4));
-      assertThat(Evaluation.of(model, part, 20, 8).bitsPerCharacter())
+      assertThat(Tiny.evaluation(model, part, 20, 8).bitsPerCharacter())
           .isNotCloseTo(whole, within(1e-4));
     }
   }
@@ -128,9 +128,9 @@ class EvaluationTest {
       double mean = 0;
       for (int stream = 0; stream < 3; stream++) {
         byte[] alone = Arrays.copyOfRange(bytes, 40 * stream, 40 * stream + 41);
-        mean += Evaluation.of(model, Tiny.part(folder, alone), 1, 16).bitsPerCharacter() / 3;
+        mean += Tiny.evaluation(model, Tiny.part(folder, alone), 1, 16).bitsPerCharacter() / 3;
       }
-      Evaluation together = Evaluation.of(model, Tiny.part(folder, bytes), 3, 16);
+      Evaluation together = Tiny.evaluation(model, Tiny.part(folder, bytes), 3, 16);
       assertThat(together.bitsPerCharacter()).isCloseTo(mean, within(2e-6));
     }
   }
@@ -141,9 +141,20 @@ class EvaluationTest {
     SHARNNConfig.Builder dropped = Tiny.sharnn().dropouts(0.5f).weightDrop(0.5f);
     try (Model model = Tiny.model(Tiny.sharnn(), SEED);
         Model dropout = Tiny.model(dropped, SEED)) {
-      double first = Evaluation.of(dropout, part, 2, 16).bitsPerCharacter();
-      assertThat(Evaluation.of(dropout, part, 2, 16).bitsPerCharacter()).isEqualTo(first);
-      assertThat(Evaluation.of(model, part, 2, 16).bitsPerCharacter()).isEqualTo(first);
+      double first = Tiny.evaluation(dropout, part, 2, 16).bitsPerCharacter();
+      assertThat(Tiny.evaluation(dropout, part, 2, 16).bitsPerCharacter()).isEqualTo(first);
+      assertThat(Tiny.evaluation(model, part, 2, 16).bitsPerCharacter()).isEqualTo(first);
+    }
+  }
+
+  @Test
+  void reads_one_stream_in_segments_of_256_by_default() throws Exception {
+    Corpus.Part part = Tiny.part(folder, Tiny.text(600));
+    try (Model model = Tiny.model(Tiny.sharnn(), SEED)) {
+      Evaluation evaluation = Evaluation.of(model, part);
+      assertThat(evaluation).isEqualTo(Tiny.evaluation(model, part, 1, 256));
+      Evaluation.Settings other = Evaluation.Settings.DEFAULT.streams(3).sequenceLength(7);
+      assertThat(other).isEqualTo(new Evaluation.Settings(3, 7));
     }
   }
 
@@ -152,7 +163,7 @@ class EvaluationTest {
     Corpus.Part part = Tiny.part(folder, Tiny.text(203));
     try (Model model = Tiny.model(Tiny.sharnn(), SEED)) {
       int before = NativeMemory.arrays();
-      Evaluation.of(model, part, 4, 16);
+      Tiny.evaluation(model, part, 4, 16);
       assertThat(NativeMemory.arrays()).isEqualTo(before);
     }
   }
@@ -162,7 +173,7 @@ class EvaluationTest {
     Corpus.Part part = Tiny.part(folder, Tiny.text(203));
     try (Model model = Tiny.model(Tiny.sharnn().vocabularySize(100), SEED)) {
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> Evaluation.of(model, part, 1, 16))
+          .isThrownBy(() -> Tiny.evaluation(model, part, 1, 16))
           .withMessageContaining("tokens must lie between 0 and vocabularySize - 1 (99)")
           .withMessageContaining("256 for bytes");
     }
@@ -173,7 +184,7 @@ class EvaluationTest {
     Corpus.Part part = Tiny.part(folder, Tiny.text(10));
     try (Model model = Tiny.model(Tiny.sharnn(), SEED)) {
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> Evaluation.of(model, part, 10, 16))
+          .isThrownBy(() -> Tiny.evaluation(model, part, 10, 16))
           .withMessageContaining("too short for 10 streams");
     }
   }
@@ -183,7 +194,7 @@ class EvaluationTest {
     Corpus.Part part = Tiny.part(folder, Tiny.text(203));
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
       assertThatIllegalStateException()
-          .isThrownBy(() -> Evaluation.of(model, part, 1, 16))
+          .isThrownBy(() -> Tiny.evaluation(model, part, 1, 16))
           .withMessageStartingWith("model tiny must have weights before it is evaluated");
       assertThatIllegalStateException()
           .isThrownBy(

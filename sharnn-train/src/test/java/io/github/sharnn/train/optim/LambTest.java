@@ -21,7 +21,6 @@ import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.train.Tiny;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
-import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import java.nio.file.Path;
 import java.util.List;
@@ -360,9 +359,9 @@ class LambTest {
     try (Model model = Tiny.sharnn().build().newModel("easy");
         Trainer trainer = model.newTrainer(config)) {
       trainer.initialize(new Shape(4, 16));
-      double before = Evaluation.of(model, corpus.test(), 1, 16).bitsPerCharacter();
+      double before = Tiny.evaluation(model, corpus.test(), 1, 16).bitsPerCharacter();
       EasyTrain.fit(trainer, 2, StreamDataset.random(corpus.train(), 4, 16, 1), null);
-      double after = Evaluation.of(model, corpus.test(), 1, 16).bitsPerCharacter();
+      double after = Tiny.evaluation(model, corpus.test(), 1, 16).bitsPerCharacter();
       assertThat(before).isGreaterThan(6.5);
       assertThat(after).isLessThan(4);
       assertThat(GradientClipping.clip(model.getBlock(), 1)).as("gradients left").isZero();

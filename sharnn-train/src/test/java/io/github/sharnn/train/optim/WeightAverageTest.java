@@ -15,7 +15,6 @@ import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.Tiny;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.evaluate.Evaluation;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -98,7 +97,7 @@ class WeightAverageTest {
                       .isCloseTo(expected.get(name)[i], within(2e-6));
                 }
               });
-      assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+      assertThat(Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter())
           .isCloseTo(
               result.best().validationBpc(), within(precision == DataType.FLOAT16 ? 0.01 : 1e-9));
     }

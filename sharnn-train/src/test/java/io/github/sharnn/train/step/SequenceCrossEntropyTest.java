@@ -18,7 +18,6 @@ import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.Tiny;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -160,7 +159,7 @@ class SequenceCrossEntropyTest {
                 .learningRate(LearningRateSchedule.peak(1e-2f))
                 .build()
                 .fit(corpus, Budget.steps(2)));
-        assertThat(Evaluation.of(model, corpus.validation(), 4, 16).bitsPerCharacter())
+        assertThat(Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter())
             .isEqualTo(results.get(results.size() - 1).best().validationBpc());
       }
     }
