@@ -13,4 +13,7 @@
  * <p>Legend of every shape in this package: B batch (independent streams), T time steps of a
  * segment, C embedding size, H boom size, L layers, M remembered positions, V vocabulary size.
  */
+@NullMarked
 package io.github.sharnn;
+
+import org.jspecify.annotations.NullMarked;

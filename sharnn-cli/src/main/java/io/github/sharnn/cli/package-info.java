@@ -1,2 +1,5 @@
 /** The command line, built as {@code sharnn.jar}. */
+@NullMarked
 package io.github.sharnn.cli;
+
+import org.jspecify.annotations.NullMarked;

@@ -11,4 +11,7 @@
  * <p>Legend of every shape in this package: T time steps of a segment, V vocabulary size. Shapes
  * that begin with 1 are of one stream.
  */
+@NullMarked
 package io.github.sharnn.generate;
+
+import org.jspecify.annotations.NullMarked;

@@ -7,4 +7,7 @@
  * double bits = scorer.score("The history of the ").totals().bitsPerByte();
  * }</pre>
  */
+@NullMarked
 package io.github.sharnn.score;
+
+import org.jspecify.annotations.NullMarked;

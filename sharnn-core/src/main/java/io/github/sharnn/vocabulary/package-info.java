@@ -6,4 +6,7 @@
  * come with the artifact {@code sharnn-tokenizers}. {@link io.github.sharnn.vocabulary.Perplexity}
  * gives a text's bits per byte and perplexities by token and by word, whatever the vocabulary.
  */
+@NullMarked
 package io.github.sharnn.vocabulary;
+
+import org.jspecify.annotations.NullMarked;

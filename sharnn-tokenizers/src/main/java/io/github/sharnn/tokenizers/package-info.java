@@ -2,4 +2,7 @@
  * Subwords: {@link io.github.sharnn.tokenizers.SubwordVocabulary} reads any Hugging Face {@code
  * tokenizer.json}, {@link io.github.sharnn.tokenizers.BytePairTrainer} makes one from a text.
  */
+@NullMarked
 package io.github.sharnn.tokenizers;
+
+import org.jspecify.annotations.NullMarked;

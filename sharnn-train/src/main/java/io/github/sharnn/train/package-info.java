@@ -12,4 +12,7 @@
  *
  * <p>Legend of shapes: B batch (independent streams), T time steps of a segment, V vocabulary size.
  */
+@NullMarked
 package io.github.sharnn.train;
+
+import org.jspecify.annotations.NullMarked;

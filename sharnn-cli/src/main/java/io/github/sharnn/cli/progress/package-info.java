@@ -1,2 +1,5 @@
 /** Progress on a terminal. */
+@NullMarked
 package io.github.sharnn.cli.progress;
+
+import org.jspecify.annotations.NullMarked;
