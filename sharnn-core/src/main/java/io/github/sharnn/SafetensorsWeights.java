@@ -12,12 +12,11 @@ import ai.djl.nn.Parameter;
 import ai.djl.nn.ParameterList;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
+import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.Safetensors;
 import io.github.sharnn.softmax.OutputLayer;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -127,14 +126,7 @@ public final class SafetensorsWeights {
     checkState(model.isInitialized(), "a model must be initialized before its weights are written");
     Map<String, NDArray> tensors = new LinkedHashMap<>();
     names(model).forEach((name, parameter) -> tensors.put(name, parameter.getArray()));
-    try (FileChannel channel =
-        FileChannel.open(
-            file,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.WRITE,
-            StandardOpenOption.TRUNCATE_EXISTING)) {
-      Safetensors.write(tensors, Map.of(), channel);
-    }
+    AtomicFile.write(file, channel -> Safetensors.write(tensors, Map.of(), channel));
   }
 
   /**

@@ -1,11 +1,11 @@
 package io.github.sharnn.cli;
 
 import ai.djl.util.Utils;
+import io.github.sharnn.io.AtomicFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 
 /**
@@ -19,8 +19,8 @@ public final class Novel {
   private Novel() {}
 
   /**
-   * Copies the novel without its byte order mark into DJL's cache folder, since a corpus is mapped
-   * and a run that goes on looks for it where it was.
+   * Copies the novel without its byte order mark into DJL's cache folder. A corpus is a mapped
+   * file, and a resumed run looks for it in the same place.
    */
   public static Path extract() throws IOException {
     Path file = Utils.getCacheDir().resolve("sharnn").resolve("dickens.txt");
@@ -33,13 +33,7 @@ public final class Novel {
       byte[] novel = Arrays.copyOfRange(text, start, text.length);
       if (!Files.exists(file) || !Arrays.equals(Files.readAllBytes(file), novel)) {
         Files.createDirectories(file.getParent());
-        Path unfinished = Files.createTempFile(file.getParent(), "dickens", ".tmp");
-        try {
-          Files.write(unfinished, novel);
-          Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
-        } finally {
-          Files.deleteIfExists(unfinished);
-        }
+        AtomicFile.write(file, novel);
       }
     }
     return file;

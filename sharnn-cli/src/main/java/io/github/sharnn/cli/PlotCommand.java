@@ -5,6 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import io.github.sharnn.cli.report.Curve;
 import io.github.sharnn.cli.report.RunMetrics;
 import io.github.sharnn.cli.report.Svg;
+import io.github.sharnn.io.AtomicFile;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.io.IOException;
@@ -64,7 +65,7 @@ final class PlotCommand implements Callable<Integer> {
     for (Path file : files) {
       addRun(chart, file);
     }
-    Files.writeString(output, Svg.of(chart, "curves") + "\n");
+    AtomicFile.write(output, Svg.of(chart, "curves") + "\n");
     System.out.println("drawn in " + output);
     return 0;
   }

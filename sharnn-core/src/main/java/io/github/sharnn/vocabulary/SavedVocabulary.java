@@ -1,11 +1,11 @@
 package io.github.sharnn.vocabulary;
 
 import com.google.common.hash.Hashing;
+import io.github.sharnn.io.AtomicFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.ServiceLoader;
@@ -30,15 +30,7 @@ final class SavedVocabulary {
               .formatted(file));
     }
     Files.createDirectories(folder);
-    // not createTempFile, which lets nobody else read it
-    String name = ".%s.%d.tmp".formatted(file.getFileName(), ProcessHandle.current().pid());
-    Path unfinished = folder.resolve(name);
-    try {
-      Files.write(unfinished, content);
-      Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
-    } finally {
-      Files.deleteIfExists(unfinished);
-    }
+    AtomicFile.write(file, content);
   }
 
   static TextVocabulary load(Path folder, String property) throws IOException {

@@ -12,14 +12,15 @@ import ai.onnx.proto.OnnxMl.Version;
 import com.google.protobuf.ByteString;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.channels.Channels;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 
 /**
  * Writes a model as one ONNX file, for any runtime of opset 17: standard operators only, FLOAT32,
@@ -81,15 +82,13 @@ public final class OnnxExport {
           file.toString(), null, "is a folder: name the file to write, such as model.onnx in it");
     }
     ModelProto proto = build(block, model.getNDManager());
-    Path unfinished = file.resolveSibling(file.getFileName() + ".part");
-    try {
-      try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(unfinished))) {
-        proto.writeTo(out);
-      }
-      Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
-    } finally {
-      Files.deleteIfExists(unfinished);
-    }
+    AtomicFile.write(
+        file,
+        channel -> {
+          try (OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel))) {
+            proto.writeTo(out);
+          }
+        });
   }
 
   private static ModelProto build(SHARNN block, NDManager parent) {

@@ -95,8 +95,8 @@ class OnnxExportTest {
         assertThat(onnx.metadata()).isNotEmpty();
       }
     }
-    assertThat(folder).isDirectoryNotContaining("glob:**.part");
-    assertThat(taken.getParent()).isDirectoryNotContaining("glob:**.part");
+    assertThat(folder).isDirectoryNotContaining("glob:**.tmp");
+    assertThat(taken.getParent()).isDirectoryNotContaining("glob:**.tmp");
   }
 
   @Test

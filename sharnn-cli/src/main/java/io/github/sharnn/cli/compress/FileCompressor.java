@@ -14,6 +14,7 @@ import com.google.common.hash.HashingOutputStream;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.decode.SHARNNDecoder;
+import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenDecoder;
 import java.io.BufferedOutputStream;
@@ -24,6 +25,8 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UTFDataFormatException;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -127,23 +130,20 @@ public final class FileCompressor {
     byte[] original = read(file);
     check(original);
     byte[] code = encode(original, progress);
-    Path part = part(compressed);
-    try {
-      try (DataOutputStream out = new DataOutputStream(Files.newOutputStream(part))) {
-        out.write(MAGIC);
-        out.write(VERSION);
-        out.writeLong(modelHash);
-        out.writeLong(original.length);
-        out.write(Hashing.sha256().hashBytes(original).asBytes());
-        out.writeUTF(environment);
-        out.write(code);
-      }
-      long size = Files.size(part);
-      Files.move(part, compressed);
-      return new Sizes(original.length, size - code.length, code.length);
-    } finally {
-      Files.deleteIfExists(part);
-    }
+    AtomicFile.writeNew(
+        compressed,
+        channel -> {
+          try (DataOutputStream out = new DataOutputStream(outputStream(channel))) {
+            out.write(MAGIC);
+            out.write(VERSION);
+            out.writeLong(modelHash);
+            out.writeLong(original.length);
+            out.write(Hashing.sha256().hashBytes(original).asBytes());
+            out.writeUTF(environment);
+            out.write(code);
+          }
+        });
+    return new Sizes(original.length, Files.size(compressed) - code.length, code.length);
   }
 
   /**
@@ -160,17 +160,13 @@ public final class FileCompressor {
   public Sizes decompress(Path compressed, Path file, Progress progress) throws IOException {
     checkOutput(file);
     byte[] bytes = read(compressed);
-    Path part = part(file);
     try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
       Header header = readHeader(compressed, in);
       byte[] code = in.readAllBytes();
-      decode(compressed, header, code, part, progress);
-      Files.move(part, file);
+      AtomicFile.writeNew(file, out -> decode(compressed, header, code, out, progress));
       return new Sizes(header.length(), bytes.length - code.length, code.length);
     } catch (EOFException e) {
       throw new IOException(compressed + " is cut off: " + e.getMessage(), e);
-    } finally {
-      Files.deleteIfExists(part);
     }
   }
 
@@ -239,13 +235,14 @@ public final class FileCompressor {
     return predictor;
   }
 
-  private void decode(Path compressed, Header header, byte[] code, Path part, Progress progress)
+  private void decode(
+      Path compressed, Header header, byte[] code, FileChannel channel, Progress progress)
       throws IOException {
     ArithmeticDecoder decoder = new ArithmeticDecoder(code);
     progress.reset("decompress", header.length());
     HashCode checksum;
-    try (OutputStream file = new BufferedOutputStream(Files.newOutputStream(part));
-        HashingOutputStream out = new HashingOutputStream(Hashing.sha256(), file);
+    try (HashingOutputStream out =
+            new HashingOutputStream(Hashing.sha256(), outputStream(channel));
         SHARNNDecoder predictor = predictor()) {
       TokenDecoder text = vocabulary.decoder();
       int previous = context;
@@ -319,11 +316,7 @@ public final class FileCompressor {
     return Files.readAllBytes(file);
   }
 
-  /** What is written has another name until it is whole and right. */
-  private static Path part(Path file) {
-    String name = file.getFileName() + "." + ProcessHandle.current().pid() + ".part";
-    Path part = file.resolveSibling(name);
-    part.toFile().deleteOnExit(); // Ctrl-C runs no finally
-    return part;
+  private static OutputStream outputStream(FileChannel channel) {
+    return new BufferedOutputStream(Channels.newOutputStream(channel));
   }
 }

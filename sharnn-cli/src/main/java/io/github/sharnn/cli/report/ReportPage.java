@@ -9,13 +9,12 @@ import io.github.sharnn.RunHeader;
 import io.github.sharnn.cli.EvaluateCommand;
 import io.github.sharnn.cli.report.RunMetrics.Settings;
 import io.github.sharnn.cli.report.RunMetrics.Step;
+import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -80,15 +79,9 @@ public final class ReportPage {
     }
   }
 
-  /** Writes the page, all of it or nothing, over an older one. */
+  /** Writes the page, or replaces an older one. */
   public void write(Path file) throws IOException {
-    Path next = file.resolveSibling(file.getFileName() + ".part");
-    try {
-      Files.writeString(next, html());
-      Files.move(next, file, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(next);
-    }
+    AtomicFile.write(file, html());
   }
 
   String html() throws IOException {

@@ -188,6 +188,6 @@ class ReportPageTest {
 
   @Test
   void leaves_no_other_file() {
-    assertThat(folder).isDirectoryNotContaining("glob:**.part");
+    assertThat(folder).isDirectoryNotContaining("glob:**.tmp");
   }
 }

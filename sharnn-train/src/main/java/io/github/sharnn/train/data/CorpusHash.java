@@ -3,11 +3,11 @@ package io.github.sharnn.train.data;
 import ai.djl.util.Utils;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
+import io.github.sharnn.io.AtomicFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -51,13 +51,7 @@ final class CorpusHash {
   private static void keep(Path kept, String text) {
     try {
       Files.createDirectories(kept.getParent());
-      Path unfinished = Files.createTempFile(kept.getParent(), "new", ".tmp");
-      try {
-        Files.writeString(unfinished, text);
-        Files.move(unfinished, kept, StandardCopyOption.ATOMIC_MOVE);
-      } finally {
-        Files.deleteIfExists(unfinished);
-      }
+      AtomicFile.write(kept, text);
     } catch (IOException e) {
       LOGGER.warn("{} can't be written, the corpus will be hashed again: {}", kept, e.toString());
     }

@@ -5,6 +5,7 @@ import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.util.Utils;
 import com.google.common.hash.Hashing;
+import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenEncoder;
@@ -16,11 +17,8 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.HexFormat;
-import java.util.UUID;
 import java.util.function.IntConsumer;
 import java.util.zip.CRC32C;
 import org.slf4j.Logger;
@@ -101,37 +99,34 @@ final class TokenFile {
       throws IOException {
     LOGGER.info("encoding the {} as {}, into {}", text, vocabulary, path);
     Files.createDirectories(path.getParent());
-    // not createTempFile, which lets nobody else read it where users share the folder
-    Path unfinished = path.resolveSibling("new%s.tmp".formatted(UUID.randomUUID()));
-    try (FileChannel channel =
-        FileChannel.open(unfinished, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-      channel.position(HEADER_BYTES);
-      Writer writer = new Writer(channel, width(vocabulary), vocabulary);
-      TokenEncoder encoder = vocabulary.encoder(writer);
-      WordCount words = new WordCount();
-      byte[] chunk = new byte[CHUNK_BYTES];
-      for (long from = 0; from < text.bytes(); from += CHUNK_BYTES) {
-        int count = (int) Math.min(CHUNK_BYTES, text.bytes() - from);
-        text.read(from, chunk, 0, count);
-        encoder.write(chunk, 0, count);
-        words.write(chunk, 0, count);
-        writer.check();
-      }
-      encoder.end();
-      writer.flush();
-      ByteBuffer header = ByteBuffer.allocate(HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-      header.put(MAGIC).putInt(VERSION).putInt(width(vocabulary));
-      header.put(hash(vocabulary)).put(partHash);
-      header.putLong(text.bytes()).putLong(writer.tokens);
-      header.putLong(words.words()).putLong(encoder.lostBytes());
-      header.putInt((int) writer.sum.getValue());
-      header.putInt(headerSum(header.array())).rewind();
-      channel.write(header, 0);
-      channel.force(true);
-      Files.move(unfinished, path, StandardCopyOption.ATOMIC_MOVE);
-    } finally {
-      Files.deleteIfExists(unfinished);
+    AtomicFile.write(path, channel -> write(channel, text, partHash, vocabulary));
+  }
+
+  private static void write(
+      FileChannel channel, TextRange text, byte[] partHash, TextVocabulary vocabulary)
+      throws IOException {
+    channel.position(HEADER_BYTES);
+    Writer writer = new Writer(channel, width(vocabulary), vocabulary);
+    TokenEncoder encoder = vocabulary.encoder(writer);
+    WordCount words = new WordCount();
+    byte[] chunk = new byte[CHUNK_BYTES];
+    for (long from = 0; from < text.bytes(); from += CHUNK_BYTES) {
+      int count = (int) Math.min(CHUNK_BYTES, text.bytes() - from);
+      text.read(from, chunk, 0, count);
+      encoder.write(chunk, 0, count);
+      words.write(chunk, 0, count);
+      writer.check();
     }
+    encoder.end();
+    writer.flush();
+    ByteBuffer header = ByteBuffer.allocate(HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    header.put(MAGIC).putInt(VERSION).putInt(width(vocabulary));
+    header.put(hash(vocabulary)).put(partHash);
+    header.putLong(text.bytes()).putLong(writer.tokens);
+    header.putLong(words.words()).putLong(encoder.lostBytes());
+    header.putInt((int) writer.sum.getValue());
+    header.putInt(headerSum(header.array())).rewind();
+    channel.write(header, 0);
   }
 
   private static int headerSum(byte[] header) {
