@@ -83,7 +83,7 @@ public record AttentionWeights(int layer, float[][] weights) {
     }
     SingleHeadAttention attention = block.attention;
     NDArray h = state.hidden().expandDims(1); // (1, C) -> (1, 1, C)
-    NDArray normed = block.midNorm.forward(parameterStore, new NDList(h), false).head();
+    NDArray normed = block.norms.get("lnmid").forward(parameterStore, new NDList(h), false).head();
     NDArray q = attention.query(parameterStore, normed, false); // (1, 1, C)
     NDArray k = state.memory().positions(); // (1, M, C)
     if (attention.key != null) {

@@ -38,7 +38,7 @@ import java.util.Map;
 public final class Boom extends AbstractBlock {
 
   private static final byte VERSION = 1;
-  public static final float GELU_SLOPE = 1.702f;
+  private static final float SLOPE = (float) Equations.GELU_SLOPE;
 
   final Linear linear1;
   public final Linear linear2; // null with the shortcut
@@ -135,7 +135,7 @@ public final class Boom extends AbstractBlock {
       if (linear2 == null) {
         u = u.sum(new int[] {2}); // (B, T, H/C, C) -> (B, T, C)
       }
-      u = u.mul(Constants.of(1 / GELU_SLOPE, u));
+      u = u.mul(Constants.of(1 / SLOPE, u));
       NDScope.unregister(u);
       return u;
     }
@@ -143,7 +143,7 @@ public final class Boom extends AbstractBlock {
 
   /** {@code 1.702 (W1 x + b1)}. In training the weights are scaled: there are fewer of them. */
   private static NDArray sloped(NDArray x, NDArray weight, NDArray bias, boolean training) {
-    NDArray slope = Constants.of(GELU_SLOPE, x);
+    NDArray slope = Constants.of(SLOPE, x);
     return training
         ? Linear.linear(x, weight.mul(slope), bias.mul(slope)).singletonOrThrow()
         : Linear.linear(x, weight, bias).singletonOrThrow().mul(slope);

@@ -22,7 +22,9 @@ import io.github.sharnn.engine.Inputs;
 import io.github.sharnn.engine.WeightDrop;
 import java.io.DataInputStream;
 import java.io.IOException;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * One block of the model: LSTM, attention where the block has it, Boom.
@@ -53,31 +55,27 @@ import java.util.List;
  */
 public final class SHABlock extends AbstractBlock {
 
-  public static final float NORM_EPSILON = 1e-12f;
-
   private static final byte VERSION = 1;
 
   /** A GPU multiplies matrices fast where their rows begin at multiples of 16 bytes. */
   private static final int ALIGNMENT = 8;
 
-  final LayerNorm startNorm;
   final LSTM lstm;
-  final LayerNorm memoryNorm; // null without attention
-  final LayerNorm midNorm; // null without attention, unless that was dropped after training
+  final Map<String, LayerNorm> norms = new HashMap<>(); // by name, as in Weight
   public final SingleHeadAttention attention; // null without attention
-  final LayerNorm boomInputNorm;
-  final LayerNorm boomResidualNorm;
   public final Boom boom;
   private final SHARNNConfig config;
+  private final int layer;
 
   private SHABlock(SHARNNConfig config, int layer) {
     super(VERSION);
     this.config = config;
+    this.layer = layer;
     int size = config.embeddingSize();
-    startNorm = addChildBlock("startNorm", layerNorm());
+    addNorm("lnstart");
     lstm =
         addChildBlock(
-            "lstm",
+            "rnn",
             LSTM.builder()
                 .setStateSize(size)
                 .setNumLayers(1)
@@ -86,31 +84,36 @@ public final class SHABlock extends AbstractBlock {
                 .build());
     Initializers.lstm(lstm, size);
     if (config.hasAttention(layer)) {
-      memoryNorm = addChildBlock("memoryNorm", layerNorm());
-      midNorm = addChildBlock("midNorm", layerNorm());
-      attention =
-          addChildBlock(
-              "attention",
-              SingleHeadAttention.builder(size)
-                  .dropout(config.hiddenDropout())
-                  .keyProjection(config.keyProjection())
-                  .valueProjection(config.valueProjection())
-                  .collapsed(config.collapsed())
-                  .build());
+      addNorm("lnmem");
+      addNorm("lnmid");
+      attention = addChildBlock("attn", attention(config));
     } else {
-      memoryNorm = null;
-      midNorm =
-          config.droppedAttention().contains(layer) ? addChildBlock("midNorm", layerNorm()) : null;
+      if (config.droppedAttention().contains(layer)) {
+        addNorm("lnmid");
+      }
       attention = null;
     }
-    boomInputNorm = addChildBlock("boomInputNorm", layerNorm());
-    boomResidualNorm = addChildBlock("boomResidualNorm", layerNorm());
+    addNorm("lnxff");
+    addNorm("lnff");
     boom =
         addChildBlock(
-            "boom",
+            "ff",
             config.boomShortcut()
                 ? Boom.withShortcut(size, config.boomSize(), config.hiddenDropout())
                 : Boom.withSecondLinear(size, config.boomSize(), config.hiddenDropout()));
+  }
+
+  private void addNorm(String name) {
+    norms.put(name, addChildBlock(name, layerNorm()));
+  }
+
+  private static SingleHeadAttention attention(SHARNNConfig config) {
+    return SingleHeadAttention.builder(config.embeddingSize())
+        .dropout(config.hiddenDropout())
+        .keyProjection(config.keyProjection())
+        .valueProjection(config.valueProjection())
+        .collapsed(config.collapsed())
+        .build();
   }
 
   /**
@@ -131,63 +134,107 @@ public final class SHABlock extends AbstractBlock {
     return new SHABlock(config, layer);
   }
 
-  /** What a block returns: activations {@code (T, B, C)} and the state after them. */
+  /** A block's output: activations {@code (T, B, C)} and the state after them. */
   record Output(NDArray h, SHARNNState.Layer state) {}
 
-  /** One segment, time first, as cuDNN's LSTM wants it: h {@code (T, B, C)}. */
+  /** Runs one segment, time first as cuDNN's LSTM wants it: h {@code (T, B, C)}. */
   Output forward(
       ParameterStore parameterStore, NDArray h, SHARNNState.Layer state, boolean training) {
+    // PyTorch's LSTM does not check, and reads beyond a state of another size
+    state.check(h.size(1), config.embeddingSize(), h.getDataType());
     NDManager manager = h.getManager();
-    // what backward needs is kept by the graph; the handles on all else end here
+    // the graph keeps the arrays that backward needs; the handles on all others end here
     try (NDManager scratch = manager.newSubManager()) {
       h.tempAttach(scratch);
-      Output output = compute(parameterStore, h, state, training);
-      output.h().attach(manager);
-      output.state().attach(manager);
-      return output;
+      Segment segment = new Segment(parameterStore, state, training);
+      NDArray output = segment.block(h);
+      output.attach(manager);
+      SHARNNState.Layer next = new SHARNNState.Layer(segment.hidden, segment.cell, segment.memory);
+      next.attach(manager);
+      return new Output(output, next);
     }
   }
 
-  private Output compute(
-      ParameterStore parameterStore, NDArray h, SHARNNState.Layer state, boolean training) {
-    NDManager manager = h.getManager();
-    // PyTorch's LSTM does not look: with a state of another size it reads beyond it
-    state.check(h.size(1), config.embeddingSize(), h.getDataType());
-    NDArray h0 = state.hidden().expandDims(0); // (B, C) -> (1, B, C)
-    NDArray c0 = state.cell().expandDims(0); // (B, C) -> (1, B, C)
-    // a result belongs to its first operand's manager, and the state's outlives the batch
-    h0.attach(manager);
-    c0.attach(manager);
-    // DJL's LSTM appends missing states to the list it is given, so it always gets all three
-    NDList lstmOutputs =
-        lstm.forward(
-            WeightDrop.of(parameterStore, lstm, config.weightDrop(), training, manager),
-            new NDList(apply(startNorm, parameterStore, h, training), h0, c0),
-            training);
-    h = dropout(lstmOutputs.get(0), training);
-    NDArray hidden = lstmOutputs.get(1).squeeze(0); // (1, B, C) -> (B, C)
-    NDArray cell = lstmOutputs.get(2).squeeze(0); // (1, B, C) -> (B, C)
+  /** The equations of one segment over DJL arrays {@code (T, B, C)}. */
+  private final class Segment implements Equations.Block<NDArray> {
 
-    AttentionMemory memory = null;
-    if (attention != null) {
-      NDArray m = swap(apply(memoryNorm, parameterStore, h, training)); // (T, B, C) -> (B, T, C)
-      h = apply(midNorm, parameterStore, h, training);
-      int kept = config.memoryLength() - Math.toIntExact(m.size(1));
-      try (AttentionMemory recent = state.memory().last(kept)) {
-        NDArray q = swap(attention.query(parameterStore, h, training)); // (T, B, C) -> (B, T, C)
-        List<NDArray> k = keys(recent, m);
-        NDArray context = swap(attention.attend(parameterStore, q, k, k, training)); // (T, B, C)
-        h = h.add(dropout(context, training));
-        memory = recent.append(m).last(config.memoryLength()); // -> (B, M+T, C)
-      }
-    } else if (midNorm != null) {
-      h = apply(midNorm, parameterStore, h, training);
+    private final ParameterStore parameterStore;
+    private final SHARNNState.Layer state;
+    private final boolean training;
+    private NDArray hidden; // the next state
+    private NDArray cell;
+    private AttentionMemory memory;
+
+    Segment(ParameterStore parameterStore, SHARNNState.Layer state, boolean training) {
+      this.parameterStore = parameterStore;
+      this.state = state;
+      this.training = training;
     }
 
-    NDArray x = apply(boomInputNorm, parameterStore, h, training);
-    h = apply(boomResidualNorm, parameterStore, h, training);
-    h = dropout(apply(boom, parameterStore, x, training), training).add(h);
-    return new Output(h, new SHARNNState.Layer(hidden, cell, memory));
+    @Override
+    public SHARNNConfig config() {
+      return config;
+    }
+
+    @Override
+    public int layer() {
+      return layer;
+    }
+
+    @Override
+    public NDArray norm(String name, NDArray x) {
+      return apply(norms.get(name), parameterStore, x, training);
+    }
+
+    @Override
+    public NDArray lstm(NDArray x) {
+      NDManager manager = x.getManager();
+      NDArray h0 = state.hidden().expandDims(0); // (B, C) -> (1, B, C)
+      NDArray c0 = state.cell().expandDims(0); // (B, C) -> (1, B, C)
+      // a result belongs to its first operand's manager, and the state outlives the batch
+      h0.attach(manager);
+      c0.attach(manager);
+      ParameterStore weights =
+          WeightDrop.of(parameterStore, lstm, config.weightDrop(), training, manager);
+      // DJL's LSTM appends missing states to the list that it is given, so give it all three
+      NDList outputs = lstm.forward(weights, new NDList(x, h0, c0), training);
+      hidden = outputs.get(1).squeeze(0); // (1, B, C) -> (B, C)
+      cell = outputs.get(2).squeeze(0); // (1, B, C) -> (B, C)
+      return outputs.get(0);
+    }
+
+    @Override
+    public NDArray query(NDArray h) {
+      return attention.query(parameterStore, h, training);
+    }
+
+    @Override
+    public NDArray attend(NDArray query, NDArray m) {
+      NDArray newest = swap(m); // (T, B, C) -> (B, T, C)
+      int kept = config.memoryLength() - Math.toIntExact(newest.size(1));
+      try (AttentionMemory recent = state.memory().last(kept)) {
+        List<NDArray> keys = keys(recent, newest);
+        NDArray q = swap(query); // (T, B, C) -> (B, T, C)
+        NDArray context = attention.attend(parameterStore, q, keys, keys, training);
+        memory = recent.append(newest).last(config.memoryLength()); // -> (B, M+T, C)
+        return swap(context); // (B, T, C) -> (T, B, C)
+      }
+    }
+
+    @Override
+    public NDArray boom(NDArray x) {
+      return apply(boom, parameterStore, x, training);
+    }
+
+    @Override
+    public NDArray add(NDArray x, NDArray residual) {
+      return x.add(residual);
+    }
+
+    @Override
+    public NDArray dropout(NDArray x) {
+      return DropoutMask.apply(x, config.hiddenDropout(), training);
+    }
   }
 
   /** The remembered positions, which have no gradient, and the segment's, which do. */
@@ -257,10 +304,6 @@ public final class SHABlock extends AbstractBlock {
             : AttentionMemory.empty(manager, h.size(0), size, h.getDataType()));
   }
 
-  private NDArray dropout(NDArray array, boolean training) {
-    return DropoutMask.apply(array, config.hiddenDropout(), training);
-  }
-
   private static NDArray apply(
       Block block, ParameterStore parameterStore, NDArray input, boolean training) {
     return block.forward(parameterStore, new NDList(input), training).singletonOrThrow();
@@ -268,7 +311,7 @@ public final class SHABlock extends AbstractBlock {
 
   /** Over the last axis alone: without {@code axis(2)} DJL would normalize over (T, C). */
   static LayerNorm layerNorm() {
-    return LayerNorm.builder().axis(2).optEpsilon(NORM_EPSILON).build();
+    return LayerNorm.builder().axis(2).optEpsilon((float) Equations.NORM_EPSILON).build();
   }
 
   @Override

@@ -225,8 +225,9 @@ public final class SHARNN extends AbstractBlock {
     Inputs.checkTokens(tokens, config.vocabularySize());
     state.check(config);
     return training
-        ? compute(parameterStore, tokens, labels, state, true, false)
-        : InferenceMode.call(() -> compute(parameterStore, tokens, labels, state, false, false));
+        ? new Segment(parameterStore, labels, state, true, false).run(tokens)
+        : InferenceMode.call(
+            () -> new Segment(parameterStore, labels, state, false, false).run(tokens));
   }
 
   /**
@@ -243,37 +244,74 @@ public final class SHARNN extends AbstractBlock {
   public Output prefill(ParameterStore parameterStore, NDArray tokens, SHARNNState state) {
     Inputs.checkTokens(tokens, config.vocabularySize());
     state.check(config);
-    return InferenceMode.call(() -> compute(parameterStore, tokens, null, state, false, true));
+    return InferenceMode.call(
+        () -> new Segment(parameterStore, null, state, false, true).run(tokens));
   }
 
-  private Output compute(
-      ParameterStore parameterStore,
-      NDArray tokens,
-      NDList labels,
-      SHARNNState state,
-      boolean training,
-      boolean lastAlone) {
-    Device device = tokens.getDevice();
-    NDArray table = parameterStore.getValue(embedding, device, training);
-    // time first from here on, as cuDNN's LSTM wants it: transposing each layer's input costs more
-    NDArray h =
-        Embedding.embedding(tokens.transpose(), table, SparseFormat.DENSE)
-            .singletonOrThrow(); // (B, T) -> (T, B, C)
-    h = DropoutMask.apply(h, config.inputDropout(), training);
+  /** The equations of one segment over DJL arrays. */
+  private final class Segment implements Equations.Model<NDArray> {
 
-    List<SHARNNState.Layer> next = new ArrayList<>();
-    for (int layer = 0; layer < blocks.size(); layer++) {
-      SHABlock.Output output =
-          blocks.get(layer).forward(parameterStore, h, state.layers().get(layer), training);
-      h = output.h();
-      next.add(output.state());
+    private final ParameterStore parameterStore;
+    private final NDList labels; // null for none
+    private final SHARNNState state;
+    private final boolean training;
+    private final boolean lastAlone; // whether only the last token's logits are computed
+    private final List<SHARNNState.Layer> next = new ArrayList<>();
+    private NDArray table;
+    private NDArray output; // of the last block so far, (T, B, C)
+
+    Segment(
+        ParameterStore parameterStore,
+        NDList labels,
+        SHARNNState state,
+        boolean training,
+        boolean lastAlone) {
+      this.parameterStore = parameterStore;
+      this.labels = labels;
+      this.state = state;
+      this.training = training;
+      this.lastAlone = lastAlone;
     }
 
-    NDArray predicting = lastAlone ? h.get(new NDIndex("-1:")) : h; // (T, B, C) -> (1, B, C)
-    return new Output(
-        h.transpose(1, 0, 2), // (T, B, C) -> (B, T, C)
-        outputLayer.forward(parameterStore, predicting, table, labels, training),
-        new SHARNNState(next));
+    Output run(NDArray tokens) {
+      table = parameterStore.getValue(embedding, tokens.getDevice(), training);
+      NDArray logits = model(tokens);
+      NDArray batchFirst = output.transpose(1, 0, 2); // (T, B, C) -> (B, T, C)
+      return new Output(batchFirst, logits, new SHARNNState(next));
+    }
+
+    @Override
+    public SHARNNConfig config() {
+      return config;
+    }
+
+    @Override
+    public NDArray embed(NDArray tokens) {
+      // time first from here on, as cuDNN's LSTM wants it: transposing each layer's input costs
+      // more
+      return Embedding.embedding(tokens.transpose(), table, SparseFormat.DENSE)
+          .singletonOrThrow(); // (B, T) -> (T, B, C)
+    }
+
+    @Override
+    public NDArray block(int layer, NDArray h) {
+      SHABlock.Output result =
+          blocks.get(layer).forward(parameterStore, h, state.layers().get(layer), training);
+      next.add(result.state());
+      output = result.h();
+      return output;
+    }
+
+    @Override
+    public NDArray logits(NDArray h) {
+      NDArray predicting = lastAlone ? h.get(new NDIndex("-1:")) : h; // (T, B, C) -> (1, B, C)
+      return outputLayer.forward(parameterStore, predicting, table, labels, training);
+    }
+
+    @Override
+    public NDArray dropout(NDArray x, float rate) {
+      return DropoutMask.apply(x, rate, training);
+    }
   }
 
   @Override

@@ -1,8 +1,6 @@
 package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkArgument;
-import static com.google.common.math.LongMath.saturatedAdd;
-import static com.google.common.math.LongMath.saturatedMultiply;
 
 import ai.djl.util.JsonUtils;
 import com.google.common.base.Ascii;
@@ -171,26 +169,7 @@ public record SHARNNConfig(
    *     more
    */
   public long parameterCount() {
-    long size = embeddingSize;
-    long table = saturatedMultiply(vocabularySize, size);
-    long square = saturatedMultiply(size, size);
-    long linear = saturatedAdd(square, size);
-    long boom = saturatedMultiply(size, boomSize);
-    // three norms, 8 C * C + 8 C of the LSTM, one or two linear layers of the Boom
-    long block =
-        Stream.of(6 * size, saturatedMultiply(8, linear), boom, (long) boomSize)
-            .reduce(boomShortcut ? 0 : saturatedAdd(boom, size), LongMath::saturatedAdd);
-    // three norms, three scales, and linear layers: query, key, value, and two of Overparam
-    int linears = 1 + (keyProjection ? 1 : 0) + (valueProjection ? 1 : 0) + (collapsed ? 0 : 2);
-    long attention = saturatedAdd(9 * size, saturatedMultiply(linears, linear));
-    return Stream.of(
-            saturatedMultiply(tiedOutput ? 1 : 2, table),
-            (long) vocabularySize,
-            splits.size() * (size + 1), // a vector and a bias each
-            saturatedMultiply(layers, block),
-            saturatedMultiply(attentionLayers.size(), attention),
-            saturatedMultiply(droppedAttention.size(), 2 * size)) // a norm each
-        .reduce(0L, LongMath::saturatedAdd);
+    return Weight.of(this).stream().mapToLong(Weight::count).reduce(0, LongMath::saturatedAdd);
   }
 
   /**

@@ -9,12 +9,8 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
-import ai.djl.nn.ParameterList;
-import ai.djl.nn.core.Linear;
-import ai.djl.nn.norm.LayerNorm;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.Safetensors;
-import io.github.sharnn.softmax.OutputLayer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -49,69 +45,19 @@ public final class SafetensorsWeights {
    * @return name to parameter, in the model's order
    */
   public static Map<String, Parameter> names(SHARNN model) {
+    List<Parameter> parameters = model.getParameters().values();
+    List<Weight> weights = Weight.of(model.config());
+    checkState(
+        parameters.size() == weights.size(),
+        "Weight.of lists %s weights, but the blocks have %s parameters: list each in the order in"
+            + " which the blocks declare them",
+        weights.size(),
+        parameters.size());
     Map<String, Parameter> names = new LinkedHashMap<>();
-    names.put("encoder.weight", model.embedding);
-    OutputLayer output = model.outputLayer;
-    if (output.weight != null) {
-      names.put("decoder.weight", output.weight);
-    }
-    names.put("decoder.bias", output.bias);
-    if (output.tailVectors != null) {
-      names.put("criterion.tail_vectors", output.tailVectors);
-      names.put("criterion.tail_bias", output.tailBias);
-    }
-    for (int i = 0; i < model.blocks.size(); i++) {
-      SHABlock block = model.blocks.get(i);
-      String prefix = "blocks." + i + ".";
-      putNorm(names, prefix + "lnstart", block.startNorm);
-      ParameterList lstm = block.lstm.getDirectParameters();
-      names.put(prefix + "rnn.weight_ih_l0", lstm.get("l_0_i2h_WEIGHT"));
-      names.put(prefix + "rnn.weight_hh_l0", lstm.get("l_0_h2h_WEIGHT"));
-      names.put(prefix + "rnn.bias_ih_l0", lstm.get("l_0_i2h_BIAS"));
-      names.put(prefix + "rnn.bias_hh_l0", lstm.get("l_0_h2h_BIAS"));
-      if (block.attention != null) {
-        putNorm(names, prefix + "lnmem", block.memoryNorm);
-        putAttention(names, prefix + "attn.", block.attention);
-      }
-      if (block.midNorm != null) {
-        putNorm(names, prefix + "lnmid", block.midNorm);
-      }
-      putNorm(names, prefix + "lnxff", block.boomInputNorm);
-      putNorm(names, prefix + "lnff", block.boomResidualNorm);
-      putLinear(names, prefix + "ff.linear1", block.boom.linear1);
-      if (block.boom.linear2 != null) {
-        putLinear(names, prefix + "ff.linear2", block.boom.linear2);
-      }
+    for (int i = 0; i < weights.size(); i++) {
+      names.put(weights.get(i).name(), parameters.get(i));
     }
     return names;
-  }
-
-  private static void putAttention(
-      Map<String, Parameter> names, String prefix, SingleHeadAttention attention) {
-    names.put(prefix + "qs", attention.queryScale);
-    names.put(prefix + "ks", attention.keyScale);
-    names.put(prefix + "vs", attention.valueScale);
-    putLinear(names, prefix + "q", attention.query);
-    putNorm(names, prefix + "qln", attention.queryNorm);
-    if (attention.key != null) {
-      putLinear(names, prefix + "k", attention.key);
-    }
-    if (attention.value != null) {
-      putLinear(names, prefix + "v", attention.value);
-    }
-    if (attention.overparam != null) {
-      putLinear(names, prefix + "vq.l1", attention.overparam.linear);
-    }
-  }
-
-  private static void putLinear(Map<String, Parameter> names, String prefix, Linear linear) {
-    names.put(prefix + ".weight", linear.getDirectParameters().get("weight"));
-    names.put(prefix + ".bias", linear.getDirectParameters().get("bias"));
-  }
-
-  private static void putNorm(Map<String, Parameter> names, String prefix, LayerNorm norm) {
-    names.put(prefix + ".weight", norm.getDirectParameters().get("gamma"));
-    names.put(prefix + ".bias", norm.getDirectParameters().get("beta"));
   }
 
   /**

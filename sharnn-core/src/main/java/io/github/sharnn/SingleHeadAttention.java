@@ -132,7 +132,7 @@ public final class SingleHeadAttention extends AbstractBlock {
                 new Shape(embeddingSize),
                 scale.mul(gamma),
                 scale.mul(beta),
-                SHABlock.NORM_EPSILON)
+                (float) Equations.NORM_EPSILON)
             .singletonOrThrow();
     return dropout(normed, training).reshape(x.getShape()); // (B*T, C) -> (B, T, C)
   }

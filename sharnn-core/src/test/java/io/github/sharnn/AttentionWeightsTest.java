@@ -60,7 +60,8 @@ class AttentionWeightsTest {
       double[][] hidden = {states.get(layer).hidden()};
       double[][] memory = states.get(layer).memory();
       double[] row =
-          NaiveSharnn.weights(block.attention, NaiveSharnn.norm(block.midNorm, hidden), memory)[0];
+          NaiveSharnn.weights(
+              block.attention, NaiveSharnn.norm(block.norms.get("lnmid"), hidden), memory)[0];
       assertThat(row).hasSize(Math.min(t + 1, REMEMBERED));
       System.arraycopy(row, 0, weights[t], t + 1 - row.length, row.length);
     }

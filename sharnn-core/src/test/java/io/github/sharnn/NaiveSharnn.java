@@ -80,16 +80,16 @@ final class NaiveSharnn {
   static Output block(SHABlock block, int memoryLength, double[][] x, State state) {
     double[] hidden = state.hidden().clone();
     double[] cell = state.cell().clone();
-    double[][] h = lstm(block.lstm, norm(block.startNorm, x), hidden, cell);
+    double[][] h = lstm(block.lstm, norm(block.norms.get("lnstart"), x), hidden, cell);
     double[][] memory = state.memory();
     if (block.attention != null) {
       double[][] window = last(memory, memoryLength - x.length);
-      double[][] keys = concat(window, norm(block.memoryNorm, h));
-      double[][] queries = norm(block.midNorm, h);
+      double[][] keys = concat(window, norm(block.norms.get("lnmem"), h));
+      double[][] queries = norm(block.norms.get("lnmid"), h);
       h = add(attention(block.attention, queries, keys, keys), queries);
       memory = last(keys, memoryLength);
     }
-    h = add(boom(block.boom, norm(block.boomInputNorm, h)), norm(block.boomResidualNorm, h));
+    h = add(boom(block.boom, norm(block.norms.get("lnxff"), h)), norm(block.norms.get("lnff"), h));
     return new Output(h, new State(hidden, cell, memory));
   }
 

@@ -116,7 +116,7 @@ class SHABlockTest {
       SHABlock block = block(true);
       block.initialize(
           manager, DataType.FLOAT32, inputs(manager, DataType.FLOAT32, true, -1).getShapes());
-      NDArray gamma = block.startNorm.getDirectParameters().get("gamma").getArray();
+      NDArray gamma = block.norms.get("lnstart").getDirectParameters().get("gamma").getArray();
       NDArrayAssert.assertThat(gamma).hasShape(SIZE);
     }
   }

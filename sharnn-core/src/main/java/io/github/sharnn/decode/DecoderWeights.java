@@ -9,7 +9,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.training.ParameterStore;
-import io.github.sharnn.Boom;
+import io.github.sharnn.Equations;
 import io.github.sharnn.SHABlock;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
@@ -86,7 +86,7 @@ final class DecoderWeights {
                 new Shape(table.size(1)),
                 get("blocks.0.lnstart.weight", scratch),
                 get("blocks.0.lnstart.bias", scratch),
-                SHABlock.NORM_EPSILON)
+                (float) Equations.NORM_EPSILON)
             .singletonOrThrow();
     NDArray weight = get("blocks.0.rnn.weight_ih_l0", scratch);
     return Linear.linear(normed, weight, gateBias("blocks.0.", scratch)).singletonOrThrow();
@@ -121,7 +121,7 @@ final class DecoderWeights {
     NDArray shift = get(prefix + "lnff.bias", scratch);
     // the second linear layer's bias is added to the same sum
     add(block.boom.linear2 == null ? shift : shift.add(get(prefix + "ff.linear2.bias", scratch)));
-    NDArray slope = Constants.of(Boom.GELU_SLOPE, shift);
+    NDArray slope = Constants.of((float) Equations.GELU_SLOPE, shift);
     addScaled(prefix + "ff.linear1.weight", slope, scratch);
     addScaled(prefix + "ff.linear1.bias", slope, scratch);
     add(prefix + "ff.linear2.weight");

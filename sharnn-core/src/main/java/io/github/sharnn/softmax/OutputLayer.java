@@ -12,7 +12,6 @@ import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import io.github.sharnn.SHARNNConfig;
-import io.github.sharnn.engine.DropoutMask;
 import io.github.sharnn.engine.Initializers;
 import java.util.List;
 import java.util.Objects;
@@ -79,18 +78,17 @@ public final class OutputLayer {
     Device device = h.getDevice();
     NDArray matrix = weight == null ? table : parameterStore.getValue(weight, device, training);
     NDArray biases = parameterStore.getValue(bias, device, training);
-    NDArray dropped = DropoutMask.apply(h, config.outputDropout(), training);
     if (config.hasSplits()) {
       return new AdaptiveSoftmax(
               config.splits(),
-              dropped.getManager(),
+              h.getManager(),
               matrix,
               biases,
               parameterStore.getValue(tailVectors, device, training),
               parameterStore.getValue(tailBias, device, training))
-          .forward(dropped, labels == null ? null : ClusterLabels.from(labels, config.splits()));
+          .forward(h, labels == null ? null : ClusterLabels.from(labels, config.splits()));
     }
-    return logits(dropped.reshape(-1, config.embeddingSize()), matrix, biases) // -> (T*B, V)
+    return logits(h.reshape(-1, config.embeddingSize()), matrix, biases) // -> (T*B, V)
         .reshape(h.size(0), h.size(1), config.vocabularySize()) // -> (T, B, V)
         .transpose(1, 0, 2); // -> (B, T, V)
   }

@@ -45,6 +45,11 @@ final class OnnxGraph {
     graph.addNode(NodeProto.newBuilder().setOpType("Identity").addInput(value).addOutput(name));
   }
 
+  /** Returns whether a weight or constant has been added. */
+  boolean has(String name) {
+    return initializers.contains(name);
+  }
+
   /** Adds a weight of the given values, row by row. */
   String weight(String name, float[] values, long... shape) {
     long size = Arrays.stream(shape).reduce(1, (a, b) -> a * b);

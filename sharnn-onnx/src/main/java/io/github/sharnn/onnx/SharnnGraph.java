@@ -6,75 +6,206 @@ import static io.github.sharnn.onnx.OnnxGraph.NONE;
 import static io.github.sharnn.onnx.OnnxGraph.attribute;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
 import ai.onnx.proto.OnnxMl.GraphProto;
+import com.google.common.primitives.Floats;
 import com.google.common.primitives.Longs;
+import io.github.sharnn.Equations;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SafetensorsWeights;
+import io.github.sharnn.SingleHeadAttention;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
 /**
- * A collapsed model as an ONNX graph: what {@link SHARNN#forward} computes in evaluation.
+ * A collapsed model as an ONNX graph: the equations of {@link SHARNN#forward} in evaluation, over
+ * the names of ONNX values.
  *
- * <p>Activations are rows {@code (T*B, C)}, time first, as ONNX Runtime's LSTM wants them;
- * attention alone sees them as {@code (B, T, C)}.
+ * <p>Activations are rows {@code (T*B, C)}, time first, as ONNX Runtime's LSTM wants them. Only
+ * attention sees them as {@code (B, T, C)}.
  */
-final class SharnnGraph {
+final class SharnnGraph implements Equations.Model<String> {
 
   private static final String BATCH = "batch";
   private static final String TIME = "time";
-  private static final float NORM_EPSILON = 1e-12f;
-  private static final float GELU_SLOPE = 1.702f;
 
   /** ONNX's LSTM has its gates in the order i, o, f, c; PyTorch's has i, f, g (that c), o. */
   private static final int[] GATES = {0, 3, 1, 2};
 
+  private final SHARNN model;
   private final SHARNNConfig config;
   private final Map<String, Parameter> parameters;
   private final int size;
   private final OnnxGraph graph = new OnnxGraph();
+  private final String time; // [T]
+  private final String timeFirst; // [T, B, -1]
 
   private SharnnGraph(SHARNN collapsed) {
+    model = collapsed;
     config = collapsed.config();
     parameters = SafetensorsWeights.names(collapsed);
     size = config.embeddingSize();
+    String tokens = graph.input("tokens", INT64, BATCH, TIME);
+    graph.output("logits", BATCH, TIME, config.vocabularySize());
+    String shape = graph.node("Shape", List.of(tokens)); // [B, T]
+    time = graph.node("Gather", List.of(shape, graph.integers(1)));
+    String batch = graph.node("Gather", List.of(shape, graph.integers(0)));
+    timeFirst = concat(0, time, batch, graph.integers(-1));
   }
 
   static GraphProto of(SHARNN collapsed) {
     SharnnGraph builder = new SharnnGraph(collapsed);
-    builder.model();
+    String logits = builder.model("tokens"); // (T*B, V)
+    builder.graph.assign("logits", builder.batchFirst(logits)); // -> (B, T, V)
     return builder.graph.build();
   }
 
-  private void model() {
-    String tokens = graph.input("tokens", INT64, BATCH, TIME);
-    graph.output("logits", BATCH, TIME, config.vocabularySize());
-    String shape = graph.node("Shape", List.of(tokens)); // [B, T]
-    String time = graph.node("Gather", List.of(shape, graph.integers(1)));
-    String batch = graph.node("Gather", List.of(shape, graph.integers(0)));
-    String timeFirst = concat(0, time, batch, graph.integers(-1)); // [T, B, -1]
-
-    String table = weight("encoder.weight");
-    String embedded =
-        graph.node("Gather", List.of(table, transpose(tokens, 1, 0))); // (T, B) -> (T, B, C)
-    String h = rows(embedded);
-    for (int layer = 0; layer < config.layers(); layer++) {
-      h = block(layer, h, time, timeFirst);
-    }
-
-    String output = config.tiedOutput() ? table : weight("decoder.weight");
-    String logits = linear(h, output, weight("decoder.bias")); // (T*B, C) -> (T*B, V)
-    if (config.hasSplits()) {
-      logits = logProbabilities(h, logits);
-    }
-    graph.assign("logits", batchFirst(logits, timeFirst)); // -> (B, T, V)
+  @Override
+  public SHARNNConfig config() {
+    return config;
   }
 
-  /** Of all tokens, {@code (T*B, V)}: the softmax of head and tombstones, and that of each tail. */
+  @Override
+  public String embed(String tokens) {
+    String columns = transpose(tokens, 1, 0); // (B, T) -> (T, B)
+    return rows(graph.node("Gather", List.of(weight("encoder.weight"), columns))); // (T*B, C)
+  }
+
+  @Override
+  public String block(int layer, String h) {
+    return new BlockGraph(layer).block(h);
+  }
+
+  @Override
+  public String logits(String h) {
+    String matrix = weight(config.tiedOutput() ? "encoder.weight" : "decoder.weight");
+    String logits = linear(h, matrix, weight("decoder.bias")); // (T*B, C) -> (T*B, V)
+    return config.hasSplits() ? logProbabilities(h, logits) : logits;
+  }
+
+  /** One block's equations. */
+  private final class BlockGraph implements Equations.Block<String> {
+
+    private final int layer;
+    private final String prefix; // of the weights' names
+
+    BlockGraph(int layer) {
+      this.layer = layer;
+      prefix = "blocks." + layer + ".";
+    }
+
+    @Override
+    public SHARNNConfig config() {
+      return config;
+    }
+
+    @Override
+    public int layer() {
+      return layer;
+    }
+
+    @Override
+    public String norm(String name, String x) {
+      return normalize(x, weight(prefix + name + ".weight"), weight(prefix + name + ".bias"));
+    }
+
+    @Override
+    public String lstm(String x) {
+      String rnn = prefix + "rnn.";
+      float[] inputBias = gates(values(rnn + "bias_ih_l0"));
+      float[] hiddenBias = gates(values(rnn + "bias_hh_l0"));
+      String axis = graph.integers(0);
+      String hidden = state("hidden." + layer, BATCH, size);
+      String cell = state("cell." + layer, BATCH, size);
+      List<String> outputs =
+          graph.nodes(
+              "LSTM",
+              3,
+              List.of(
+                  reshape(x, timeFirst), // (T*B, C) -> (T, B, C)
+                  graph.weight(rnn + "W", gates(values(rnn + "weight_ih_l0")), 1, 4L * size, size),
+                  graph.weight(rnn + "R", gates(values(rnn + "weight_hh_l0")), 1, 4L * size, size),
+                  graph.weight(rnn + "B", Floats.concat(inputBias, hiddenBias), 1, 8L * size),
+                  NONE, // all streams have one length
+                  graph.node("Unsqueeze", List.of(hidden, axis)), // (B, C) -> (1, B, C)
+                  graph.node("Unsqueeze", List.of(cell, axis))), // (B, C) -> (1, B, C)
+              attribute("hidden_size", size));
+      graph.assign(next(hidden), graph.node("Squeeze", List.of(outputs.get(1), axis)));
+      graph.assign(next(cell), graph.node("Squeeze", List.of(outputs.get(2), axis)));
+      return rows(outputs.get(0)); // (T, 1, B, C) -> (T*B, C)
+    }
+
+    /** The gates and 1 / sqrt(C) are constants, so the norm's weights hold them. */
+    @Override
+    public String query(String h) {
+      String attn = prefix + "attn.";
+      float[] scale = queryScale();
+      String projected = linear(h, weight(attn + "q.weight"), weight(attn + "q.bias"));
+      return normalize(
+          projected,
+          graph.weight(attn + "qln.weight", product(values(attn + "qln.weight"), scale), size),
+          graph.weight(attn + "qln.bias", product(values(attn + "qln.bias"), scale), size));
+    }
+
+    private float[] queryScale() {
+      try (NDManager manager = model.embedding.getArray().getManager().newSubManager()) {
+        ParameterStore store = new ParameterStore(manager, false);
+        SingleHeadAttention attention = model.blocks.get(layer).attention;
+        return attention
+            .queryScale(store, manager, manager.getDevice(), false)
+            .toType(DataType.FLOAT32, true)
+            .toFloatArray();
+      }
+    }
+
+    @Override
+    public String attend(String query, String m) {
+      String attn = prefix + "attn.";
+      String memory = state("memory." + layer, BATCH, "memory", size);
+      String window = graph.integers(config.memoryLength());
+      String kept = graph.node("Sub", List.of(window, time)); // negative if T exceeds the window
+      String keys = concat(1, last(memory, kept), batchFirst(m)); // -> (B, K, C)
+      graph.assign(next(memory), last(keys, window));
+
+      String q = batchFirst(query); // (T*B, C) -> (B, T, C)
+      String k = config.keyProjection() ? projection(attn + "k", keys) : keys;
+      String v = config.valueProjection() ? projection(attn + "v", keys) : keys;
+      String scores = graph.node("MatMul", List.of(q, transpose(k, 0, 2, 1))); // -> (B, T, K)
+      String unseen = graph.scalar("unseen", Float.NEGATIVE_INFINITY);
+      String seen = graph.node("Where", List.of(visible(keys), scores, unseen));
+      String weights = graph.node("Softmax", List.of(seen), attribute("axis", -1));
+      String context = graph.node("MatMul", List.of(weights, v)); // -> (B, T, C)
+      String scaled = graph.node("Mul", List.of(context, weight(attn + "vs", size)));
+      return rows(transpose(scaled, 1, 0, 2)); // (B, T, C) -> (T*B, C)
+    }
+
+    @Override
+    public String boom(String x) {
+      String ff = prefix + "ff.";
+      String u = linear(x, weight(ff + "linear1.weight"), weight(ff + "linear1.bias")); // (T*B, H)
+      String slope = graph.scalar("gelu.slope", (float) Equations.GELU_SLOPE);
+      String gate = graph.node("Sigmoid", List.of(graph.node("Mul", List.of(u, slope))));
+      String gelu = graph.node("Mul", List.of(u, gate));
+      if (!config.boomShortcut()) {
+        return linear(gelu, weight(ff + "linear2.weight"), weight(ff + "linear2.bias"));
+      }
+      String chunks = reshape(gelu, graph.integers(0, -1, size)); // (T*B, H) -> (T*B, H/C, C)
+      return graph.node(
+          "ReduceSum", List.of(chunks, graph.integers(1)), attribute("keepdims", 0)); // (T*B, C)
+    }
+
+    @Override
+    public String add(String x, String residual) {
+      return SharnnGraph.this.add(x, residual);
+    }
+  }
+
+  /** Log-probabilities of all tokens {@code (T*B, V)}: the head's softmax and each tail's. */
   private String logProbabilities(String h, String logits) {
     List<Integer> splits = config.splits();
     int first = splits.get(0);
@@ -101,20 +232,6 @@ final class SharnnGraph {
     return graph.node("Slice", range);
   }
 
-  private String block(int layer, String h, String time, String timeFirst) {
-    String prefix = "blocks." + layer + ".";
-    h = lstm(layer, norm(prefix + "lnstart", h), timeFirst);
-    if (config.hasAttention(layer)) {
-      String m = batchFirst(norm(prefix + "lnmem", h), timeFirst); // (T*B, C) -> (B, T, C)
-      h = norm(prefix + "lnmid", h);
-      h = add(h, attention(layer, h, m, time, timeFirst));
-    } else if (config.droppedAttention().contains(layer)) {
-      h = norm(prefix + "lnmid", h);
-    }
-    String boom = boom(prefix + "ff.", norm(prefix + "lnxff", h));
-    return add(boom, norm(prefix + "lnff", h));
-  }
-
   /** A part of the state, which goes in and comes out. */
   private String state(String name, Object... dimensions) {
     Object[] out = dimensions.clone();
@@ -127,77 +244,8 @@ final class SharnnGraph {
     return "next." + name;
   }
 
-  private String lstm(int layer, String x, String timeFirst) {
-    String rnn = "blocks." + layer + ".rnn.";
-    float[] inputBias = gates(values(rnn + "bias_ih_l0"));
-    float[] hiddenBias = gates(values(rnn + "bias_hh_l0"));
-    float[] bias = new float[8 * size];
-    System.arraycopy(inputBias, 0, bias, 0, 4 * size);
-    System.arraycopy(hiddenBias, 0, bias, 4 * size, 4 * size);
-
-    String axis = graph.integers(0);
-    String hidden = state("hidden." + layer, BATCH, size);
-    String cell = state("cell." + layer, BATCH, size);
-    List<String> outputs =
-        graph.nodes(
-            "LSTM",
-            3,
-            List.of(
-                reshape(x, timeFirst), // (T*B, C) -> (T, B, C)
-                graph.weight(rnn + "W", gates(values(rnn + "weight_ih_l0")), 1, 4L * size, size),
-                graph.weight(rnn + "R", gates(values(rnn + "weight_hh_l0")), 1, 4L * size, size),
-                graph.weight(rnn + "B", bias, 1, 8L * size),
-                NONE, // all streams are of one length
-                graph.node("Unsqueeze", List.of(hidden, axis)), // (B, C) -> (1, B, C)
-                graph.node("Unsqueeze", List.of(cell, axis))), // (B, C) -> (1, B, C)
-            attribute("hidden_size", size));
-    graph.assign(next(hidden), graph.node("Squeeze", List.of(outputs.get(1), axis))); // -> (B, C)
-    graph.assign(next(cell), graph.node("Squeeze", List.of(outputs.get(2), axis))); // -> (B, C)
-    return rows(outputs.get(0)); // (T, 1, B, C) -> (T*B, C)
-  }
-
-  /** {@code (B, T, C)} of the layer's attention over its memory and the segment, as rows. */
-  private String attention(int layer, String h, String m, String time, String timeFirst) {
-    String attn = "blocks." + layer + ".attn.";
-    String memory = state("memory." + layer, BATCH, "memory", size);
-    String window = graph.integers(config.memoryLength());
-    String kept = graph.node("Sub", List.of(window, time)); // below 0 where T is beyond the window
-    String keys = concat(1, last(memory, kept), m); // -> (B, K, C)
-    graph.assign(next(memory), last(keys, window));
-
-    String q = batchFirst(query(attn, h), timeFirst); // (T*B, C) -> (B, T, C)
-    String k = config.keyProjection() ? projection(attn + "k", keys) : keys;
-    String v = config.valueProjection() ? projection(attn + "v", keys) : keys;
-    String scores = graph.node("MatMul", List.of(q, transpose(k, 0, 2, 1))); // -> (B, T, K)
-    String unseen = graph.scalar("unseen", Float.NEGATIVE_INFINITY);
-    String seen =
-        graph.node("Where", List.of(visible(keys, time), scores, unseen)); // (T, K) for all B
-    String weights = graph.node("Softmax", List.of(seen), attribute("axis", -1));
-    String context = graph.node("MatMul", List.of(weights, v)); // -> (B, T, C)
-    String scaled = graph.node("Mul", List.of(context, weight(attn + "vs", size)));
-    return rows(transpose(scaled, 1, 0, 2)); // (B, T, C) -> (T*B, C)
-  }
-
-  /** The gates of queries and keys and 1 / sqrt(C) are constants: the norm's weights hold them. */
-  private String query(String attn, String h) {
-    float[] qs = values(attn + "qs");
-    float[] ks = values(attn + "ks");
-    float[] gamma = values(attn + "qln.weight");
-    float[] beta = values(attn + "qln.bias");
-    for (int i = 0; i < size; i++) {
-      double scale = sigmoid(qs[i]) * sigmoid(ks[i]) / Math.sqrt(size);
-      gamma[i] *= (float) scale;
-      beta[i] *= (float) scale;
-    }
-    String projected = linear(h, weight(attn + "q.weight"), weight(attn + "q.bias"));
-    return normalize(
-        projected,
-        graph.weight(attn + "qln.weight", gamma, size),
-        graph.weight(attn + "qln.bias", beta, size));
-  }
-
   /** Query t, the {@code K - T + t}th position, sees the keys up to itself: {@code (T, K)}. */
-  private String visible(String keys, String time) {
+  private String visible(String keys) {
     String count = length(keys); // [K]
     String zero = graph.integers(0);
     String from = scalar(graph.node("Sub", List.of(count, time)));
@@ -206,19 +254,6 @@ final class SharnnGraph {
     String query = graph.node("Range", List.of(from, scalar(count), step)); // (T)
     String column = graph.node("Unsqueeze", List.of(query, graph.integers(1))); // (T) -> (T, 1)
     return graph.node("LessOrEqual", List.of(key, column)); // (T, K)
-  }
-
-  private String boom(String ff, String x) {
-    String u = linear(x, weight(ff + "linear1.weight"), weight(ff + "linear1.bias")); // (T*B, H)
-    String slope = graph.scalar("gelu.slope", GELU_SLOPE);
-    String gate = graph.node("Sigmoid", List.of(graph.node("Mul", List.of(u, slope))));
-    String gelu = graph.node("Mul", List.of(u, gate));
-    if (!config.boomShortcut()) {
-      return linear(gelu, weight(ff + "linear2.weight"), weight(ff + "linear2.bias"));
-    }
-    String chunks = reshape(gelu, graph.integers(0, -1, size)); // (T*B, H) -> (T*B, H/C, C)
-    return graph.node(
-        "ReduceSum", List.of(chunks, graph.integers(1)), attribute("keepdims", 0)); // -> (T*B, C)
   }
 
   /** {@code W x + b} of rows. */
@@ -232,16 +267,12 @@ final class SharnnGraph {
     return reshape(y, graph.node("Shape", List.of(x))); // (B*K, C) -> (B, K, C)
   }
 
-  private String norm(String name, String x) {
-    return normalize(x, weight(name + ".weight"), weight(name + ".bias"));
-  }
-
   private String normalize(String x, String gamma, String beta) {
     return graph.node(
         "LayerNormalization",
         List.of(x, gamma, beta),
         attribute("axis", -1),
-        attribute("epsilon", NORM_EPSILON));
+        attribute("epsilon", (float) Equations.NORM_EPSILON));
   }
 
   /** The last {@code count} positions of {@code (B, K, C)}; all if there are no more. */
@@ -261,7 +292,7 @@ final class SharnnGraph {
   }
 
   /** Rows {@code (T*B, N)} to {@code (B, T, N)}. */
-  private String batchFirst(String rows, String timeFirst) {
+  private String batchFirst(String rows) {
     return transpose(reshape(rows, timeFirst), 1, 0, 2); // -> (T, B, N) -> (B, T, N)
   }
 
@@ -288,7 +319,7 @@ final class SharnnGraph {
 
   /** A weight as the model has it. */
   private String weight(String name) {
-    return weight(name, parameters.get(name).getShape().getShape());
+    return graph.has(name) ? name : weight(name, parameters.get(name).getShape().getShape());
   }
 
   private String weight(String name, long... shape) {
@@ -311,7 +342,11 @@ final class SharnnGraph {
     return onnx;
   }
 
-  private static double sigmoid(double x) {
-    return 1 / (1 + Math.exp(-x));
+  private static float[] product(float[] a, float[] b) {
+    float[] product = new float[a.length];
+    for (int i = 0; i < a.length; i++) {
+      product[i] = a[i] * b[i];
+    }
+    return product;
   }
 }

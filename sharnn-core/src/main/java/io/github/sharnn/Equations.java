@@ -1,0 +1,105 @@
+package io.github.sharnn;
+
+/**
+ * The model's equations, written once for every backend: DJL arrays ({@link SHARNN}, {@link
+ * SHABlock}), ONNX nodes and the decoder's TorchScript. A backend implements the operations over
+ * its own kind of array {@code A}. How an operation is computed fast is the backend's business.
+ *
+ * <p>Names of norms are those of {@link Weight}.
+ */
+public final class Equations {
+
+  /** The epsilon of all layer norms. */
+  public static final double NORM_EPSILON = 1e-12;
+
+  /** The slope in the Boom's {@code gelu(x) = x * sigmoid(1.702 x)}. */
+  public static final double GELU_SLOPE = 1.702;
+
+  private Equations() {}
+
+  /**
+   * The whole model: embedding, blocks, logits.
+   *
+   * @param <A> the backend's array
+   */
+  public interface Model<A> {
+
+    /** Returns the options that shape the model. */
+    SHARNNConfig config();
+
+    /** Looks up the embeddings of tokens. */
+    A embed(A tokens);
+
+    /** Runs one block, usually by {@link Block#block}. */
+    A block(int layer, A h);
+
+    /** Computes logits, or log-probabilities with splits. */
+    A logits(A h);
+
+    /** Applies dropout in training. */
+    default A dropout(A x, float rate) {
+      return x;
+    }
+
+    /** The model. */
+    default A model(A tokens) {
+      A h = dropout(embed(tokens), config().inputDropout());
+      for (int layer = 0; layer < config().layers(); layer++) {
+        h = block(layer, h);
+      }
+      return logits(dropout(h, config().outputDropout()));
+    }
+  }
+
+  /**
+   * One block: LSTM, attention if the block has it, Boom.
+   *
+   * @param <A> the backend's array
+   */
+  public interface Block<A> {
+
+    /** Returns the options that shape the model. */
+    SHARNNConfig config();
+
+    /** Returns the block's 0-based layer. */
+    int layer();
+
+    /** Applies the layer norm of that name. */
+    A norm(String name, A x);
+
+    /** Runs the LSTM on from its state, and keeps the next state. */
+    A lstm(A x);
+
+    /** Computes attention's queries: {@code sigmoid(qs) * LN_q(W_q h + b_q)}. */
+    A query(A h);
+
+    /** Attends to the memory followed by {@code m}, and keeps the next memory. */
+    A attend(A query, A m);
+
+    /** Runs the Boom. */
+    A boom(A x);
+
+    /** Adds a residual. */
+    A add(A x, A residual);
+
+    /** Applies dropout in training. */
+    default A dropout(A x) {
+      return x;
+    }
+
+    /** The block. */
+    default A block(A h) {
+      h = dropout(lstm(norm("lnstart", h)));
+      if (config().hasAttention(layer())) {
+        A m = norm("lnmem", h);
+        h = norm("lnmid", h);
+        h = add(dropout(attend(query(h), m)), h);
+      } else if (config().droppedAttention().contains(layer())) {
+        h = norm("lnmid", h);
+      }
+      A x = norm("lnxff", h);
+      h = norm("lnff", h);
+      return add(dropout(boom(x)), h);
+    }
+  }
+}
