@@ -7,10 +7,10 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.cli.options.BackOffOptions;
 import io.github.sharnn.cli.options.CorpusOptions;
 import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.report.Figures;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.DynamicEvaluation;
 import io.github.sharnn.train.evaluate.Evaluation;
-import io.github.sharnn.vocabulary.Perplexity;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -27,7 +27,7 @@ import picocli.CommandLine.Parameters;
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
     sortOptions = false)
-public final class EvaluateCommand implements Callable<Integer> {
+final class EvaluateCommand implements Callable<Integer> {
 
   /** The parts of a corpus. */
   enum Part {
@@ -124,56 +124,12 @@ public final class EvaluateCommand implements Callable<Integer> {
           result.predictedBytes(),
           text,
           streams);
-      System.out.println(perplexities(result));
+      System.out.println(Figures.perplexities(result));
       if (adapting != null) {
         printDynamic(model, data.train(), text, adapting);
       }
     }
     return 0;
-  }
-
-  /** What else an evaluation says, and how it read the text. */
-  static String perplexities(Evaluation evaluation) {
-    return String.format(
-        Locale.ROOT,
-        "%s; segments of %d, memory of %d%s",
-        perplexities(evaluation.perplexity()),
-        evaluation.settings().sequenceLength(),
-        evaluation.memoryLength(),
-        lost(evaluation.perplexity()));
-  }
-
-  static String perplexities(Perplexity perplexity) {
-    return String.format(
-        Locale.ROOT,
-        "perplexity %.2f a token (%,d), %s a word (%,d, ends of lines included)",
-        perplexity.ofToken(),
-        perplexity.units().tokens(),
-        readable(perplexity.ofWord()),
-        perplexity.units().words());
-  }
-
-  /** What the figures leave out, where tokens lose text. */
-  public static String lost(Perplexity perplexity) {
-    return lost(perplexity.units().lostBytes(), perplexity.bitsPerByteSpelled());
-  }
-
-  public static String lost(long bytes, Double bitsPerByteSpelled) {
-    if (bytes == 0) {
-      return "";
-    }
-    return bytes < 0
-        ? "; what the tokens lose is unknown"
-        : String.format(
-            Locale.ROOT,
-            "; the tokens lose %,d bytes: %.4f BPC with those spelled out",
-            bytes,
-            bitsPerByteSpelled);
-  }
-
-  /** With digits that one can read, also where few words are many tokens. */
-  public static String readable(double perplexity) {
-    return String.format(Locale.ROOT, perplexity < 1e9 ? "%.2f" : "%.3e", perplexity);
   }
 
   private DynamicEvaluation.Settings dynamicSettings() {
@@ -193,8 +149,8 @@ public final class EvaluateCommand implements Callable<Integer> {
     DynamicEvaluation result = DynamicEvaluation.of(model, training, text, settings);
     System.out.printf(
         Locale.ROOT,
-        "%.4f BPC with dynamic evaluation (segments of %d, rate %s, decay %s, epsilon %s, %d segments"
-            + " of training text for RMS; %,.0f bytes/s)%n",
+        "%.4f BPC with dynamic evaluation (segments of %d, rate %s, decay %s, epsilon %s, %d"
+            + " segments of training text for RMS; %,.0f bytes/s)%n",
         result.bitsPerCharacter(),
         settings.sequenceLength(),
         settings.learningRate(),
@@ -202,6 +158,7 @@ public final class EvaluateCommand implements Callable<Integer> {
         settings.epsilon(),
         settings.statisticsSegments(),
         result.predictedBytes() / ((System.nanoTime() - begin) / 1e9));
-    System.out.println(perplexities(result.perplexity()) + lost(result.perplexity()));
+    System.out.println(
+        Figures.perplexities(result.perplexity()) + Figures.lost(result.perplexity()));
   }
 }

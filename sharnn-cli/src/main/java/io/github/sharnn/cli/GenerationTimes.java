@@ -7,24 +7,28 @@ import ai.djl.Model;
 import ai.djl.engine.EngineException;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.onnxruntime.OrtEnvironment;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.bench.GenerationBenchmark;
+import io.github.sharnn.bench.OnnxBenchmark;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
-/** What {@code sharnn.jar benchmark --generate} prints. */
+/** The table that {@code sharnn.jar benchmark --generate} prints. */
 final class GenerationTimes {
 
   private final SHARNNConfig config;
   private final Device device;
-  private final DataType precision; // null: the weights'
+  private final @Nullable DataType precision; // null: the weights' own
   private final int steps;
   private final boolean onnx;
 
-  GenerationTimes(SHARNNConfig config, Device device, DataType precision, int steps, boolean onnx) {
+  GenerationTimes(
+      SHARNNConfig config, Device device, @Nullable DataType precision, int steps, boolean onnx) {
     this.config = config;
     this.device = device;
     this.precision = precision;
@@ -33,7 +37,7 @@ final class GenerationTimes {
   }
 
   /** Prints a line for each batch size and position, and returns the exit code. */
-  int print(List<Integer> batchSizes, List<Integer> positions) throws Exception {
+  int print(List<Integer> batchSizes, @Nullable List<Integer> positions) throws Exception {
     checkArgument(
         !onnx || hasOnnxRuntime(),
         "--onnx needs ONNX Runtime on the class path: start with java -cp"
@@ -56,7 +60,9 @@ final class GenerationTimes {
       GenerationBenchmark benchmark = new GenerationBenchmark(model, precision, steps);
       for (int batchSize : batchSizes) {
         try {
-          benchmark.run(batchSize, measured).forEach(GenerationTimes::print);
+          benchmark
+              .run(batchSize, measured)
+              .forEach(result -> print(result, String.valueOf(result.position()), ""));
         } catch (EngineException e) {
           Optional<String> reason = BenchmarkCommand.outOfMemory(e);
           System.out.printf("%5d %s%n", batchSize, reason.orElseThrow(() -> e));
@@ -64,7 +70,8 @@ final class GenerationTimes {
         }
       }
       if (onnx) {
-        OnnxTimes.print(model, steps);
+        String version = OrtEnvironment.getEnvironment().getVersion();
+        print(OnnxBenchmark.run(model, steps), "full", "   ONNX Runtime " + version + ", CPU");
       }
     }
     return complete ? 0 : Sharnn.FAILED;
@@ -79,13 +86,14 @@ final class GenerationTimes {
     }
   }
 
-  private static void print(GenerationBenchmark.Result result) {
+  private static void print(GenerationBenchmark.Result result, String position, String note) {
     System.out.printf(
         Locale.ROOT,
-        "%5d %9d %13.3f %,10.0f%n",
+        "%5d %9s %13.3f %,10.0f%s%n",
         result.streams(),
-        result.position(),
+        position,
         result.milliseconds(),
-        result.tokensPerSecond());
+        result.tokensPerSecond(),
+        note);
   }
 }

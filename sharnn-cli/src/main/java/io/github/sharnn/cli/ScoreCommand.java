@@ -7,6 +7,7 @@ import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.cli.options.BackOffOptions;
 import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.report.Figures;
 import io.github.sharnn.score.Score;
 import io.github.sharnn.score.Scorer;
 import io.github.sharnn.score.TokenScore;
@@ -115,15 +116,15 @@ final class ScoreCommand implements Callable<Integer> {
           vocabulary);
       System.out.printf(
           Locale.ROOT,
-          "%,d bytes, %.4f bits per byte, %.1f nats, perplexity %.4f, expected %.4f bits per byte%n",
+          "%,d bytes, %.4f bits per byte, %.1f nats, perplexity %.4f, expected %.4f bits per"
+              + " byte%n",
           totals.bytes(),
           totals.bitsPerByte(),
           totals.nats(),
           perplexity.ofToken(),
           bits(totals.entropy()) / totals.bytes());
       if (vocabulary != TextVocabulary.bytes()) {
-        System.out.println(
-            EvaluateCommand.perplexities(perplexity) + EvaluateCommand.lost(perplexity));
+        System.out.println(Figures.perplexities(perplexity) + Figures.lost(perplexity));
       }
     }
   }

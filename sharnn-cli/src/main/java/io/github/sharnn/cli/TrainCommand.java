@@ -12,6 +12,7 @@ import io.github.sharnn.cli.options.CorpusOptions;
 import io.github.sharnn.cli.options.DeviceOption;
 import io.github.sharnn.cli.options.VocabularyOptions;
 import io.github.sharnn.cli.progress.ProgressLine;
+import io.github.sharnn.cli.report.Figures;
 import io.github.sharnn.cli.report.RunLog;
 import io.github.sharnn.cli.report.RunMetrics;
 import io.github.sharnn.train.FitResult;
@@ -205,7 +206,7 @@ final class TrainCommand implements Callable<Integer> {
           test.settings().streams(),
           output);
       if (data.vocabulary() != TextVocabulary.bytes()) {
-        System.out.println(EvaluateCommand.perplexities(test));
+        System.out.println(Figures.perplexities(test));
       }
     }
     return 0;

@@ -22,8 +22,8 @@ import io.github.sharnn.SingleHeadAttention;
 import java.util.Locale;
 
 /**
- * The parts of a SHA-RNN as layers of a network of one's own: each is a DJL block and trains in
- * DJL's own trainer. Here they learn to give back the running mean of a series.
+ * A network of your own with parts of a SHA-RNN as layers. Each part is a DJL block and trains in
+ * DJL's own trainer. This network learns the running mean of a series.
  */
 public final class BlocksInSequence {
 
@@ -81,7 +81,7 @@ public final class BlocksInSequence {
     }
   }
 
-  /** A memory is a value: what a block should remember is kept by the caller. */
+  /** Appends to an attention memory, which is a value: the caller keeps the one that it needs. */
   private static void remember(Trainer trainer) {
     try (var manager = trainer.getManager().newSubManager()) {
       AttentionMemory memory =

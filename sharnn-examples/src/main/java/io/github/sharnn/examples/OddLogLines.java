@@ -2,7 +2,6 @@ package io.github.sharnn.examples;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.cli.progress.ProgressLine;
 import io.github.sharnn.score.Score;
 import io.github.sharnn.score.Scorer;
 import io.github.sharnn.train.Budget;
@@ -21,8 +20,9 @@ import java.util.Random;
 import java.util.stream.IntStream;
 
 /**
- * Finds the odd lines in a log: a small model is trained on a log of normal days and scores each
- * line of another. What it did not expect costs it bits. The logs are made up here.
+ * Anomaly detection in a log: a small model learns the log of normal days and then scores each line
+ * of another day. Lines that the model did not expect have the most bits per byte. The program
+ * makes up both logs.
  */
 public final class OddLogLines {
 
@@ -64,7 +64,6 @@ public final class OddLogLines {
           .batchSize(16)
           .sequenceLength(64)
           .learningRate(LearningRateSchedule.peak(5e-3f).warmUp(20))
-          .onStep(new ProgressLine())
           .build()
           .fit(Corpus.open(normal), Budget.steps(steps));
 
@@ -91,7 +90,7 @@ public final class OddLogLines {
     }
   }
 
-  /** Each line with its newline, from the newline before it. */
+  /** Scores each line with its newline; a line is predicted from the newline before it. */
   private static List<Score> score(Model model, List<String> lines) {
     return Scorer.builder(model)
         .build()

@@ -17,14 +17,15 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 
 /**
- * Text from what {@code sharnn.jar export} wrote, with ONNX Runtime alone: neither this library nor
- * DJL nor PyTorch is on its class path. With the same seed and temperature it is the text of {@code
- * sharnn.jar generate}, for a prompt of at most the model's {@code memoryLength} tokens, unless the
- * runtimes' rounding turns a draw, as it may once in some thousand words.
+ * Text generation with ONNX Runtime alone, from a file that {@code sharnn.jar export} wrote.
+ * Neither this library nor DJL nor PyTorch is on the class path.
  *
- * <p>Tokens may be bytes or words, which are in the file's metadata. So is a {@code
- * tokenizer.json}; subwords want a library that knows it, such as DJL's {@code
- * HuggingFaceTokenizer}.
+ * <p>The same seed and temperature give the text of {@code sharnn.jar generate}, if the prompt has
+ * at most {@code memoryLength} tokens. The two runtimes round differently, which changes a sampled
+ * token about once in some thousand words.
+ *
+ * <p>Tokens may be bytes or words; the file's metadata holds the words. A model of subwords has its
+ * {@code tokenizer.json} there, which needs a library such as DJL's {@code HuggingFaceTokenizer}.
  *
  * <pre>{@code
  * java -cp onnxruntime.jar OnnxGenerate.java model.onnx "The old man " 400 42 0.8
@@ -37,24 +38,25 @@ public final class OnnxGenerate {
   private OnnxGenerate() {}
 
   /**
-   * Prints a prompt and the text that goes on from it.
+   * Prints a prompt and its continuation.
    *
-   * @param args the ONNX file and the prompt; then, each by option, how many tokens to generate
-   *     (400), the seed (42) and the temperature (0.8)
+   * @param args the ONNX file and the prompt; then, optionally, the number of tokens (default 400),
+   *     the seed (42) and the temperature (0.8)
    * @throws OrtException if ONNX Runtime can't load or run the file
    */
   public static void main(String[] args) throws OrtException {
-    String wrong = generate(args);
-    if (wrong != null) {
-      System.err.println(wrong);
+    try {
+      generate(args);
+    } catch (IllegalArgumentException e) {
+      System.err.println(e.getMessage());
       System.exit(2);
     }
   }
 
-  /** Returns null, or what is wrong with the arguments. */
-  static String generate(String... args) throws OrtException {
+  static void generate(String... args) throws OrtException {
     if (args.length < 2 || args.length > 5 || args[1].isEmpty()) {
-      return "usage: OnnxGenerate MODEL.onnx PROMPT [LENGTH [SEED [TEMPERATURE]]]";
+      throw new IllegalArgumentException(
+          "usage: OnnxGenerate MODEL.onnx PROMPT [LENGTH [SEED [TEMPERATURE]]]");
     }
     int length = args.length > 2 ? Integer.parseInt(args[2]) : 400;
     SplittableRandom random = new SplittableRandom(args.length > 3 ? Long.parseLong(args[3]) : 42);
@@ -65,14 +67,17 @@ public final class OnnxGenerate {
       Map<String, String> metadata = session.getMetadata().getCustomMetadata();
       String vocabulary = metadata.getOrDefault("sharnn.vocabulary", "bytes");
       if (!vocabulary.equals("bytes") && !vocabulary.startsWith("words ")) {
-        return "the model's vocabulary must be bytes or words, but is a "
-            + vocabulary.split(" ")[0]
-            + ": use a library for the tokenizer.json in the metadata sharnn.vocabulary.content";
+        throw new IllegalArgumentException(
+            "the model's vocabulary must be bytes or words, but is a "
+                + vocabulary.split(" ")[0]
+                + ": use a library for the tokenizer.json in the metadata"
+                + " sharnn.vocabulary.content");
       }
       TensorInfo logitsInfo = (TensorInfo) session.getOutputInfo().get("logits").getInfo();
       if (vocabulary.equals("bytes") && logitsInfo.getShape()[2] > BYTES) {
-        return "%s must be a model of bytes, but has %d tokens and does not say what they are"
-            .formatted(args[0], logitsInfo.getShape()[2]);
+        throw new IllegalArgumentException(
+            "%s must be a model of bytes, but has %d tokens and does not say what they are"
+                .formatted(args[0], logitsInfo.getShape()[2]));
       }
       Tokens text =
           vocabulary.equals("bytes")
@@ -80,7 +85,7 @@ public final class OnnxGenerate {
               : new Words(metadata.get("sharnn.vocabulary.content").split("\n"));
       long[] tokens = text.encode(args[1]);
       if (tokens.length == 0) {
-        return "the prompt must have at least one word";
+        throw new IllegalArgumentException("the prompt must have at least one word");
       }
       Map<String, OnnxTensor> state = zeroState(environment, session);
       System.out.writeBytes(args[1].getBytes(StandardCharsets.UTF_8));
@@ -103,19 +108,18 @@ public final class OnnxGenerate {
       state.values().forEach(OnnxTensor::close);
     }
     System.out.println();
-    return null;
   }
 
-  /** What the model's tokens stand for. */
+  /** A vocabulary: turns text into tokens and tokens into text. */
   private interface Tokens {
 
     long[] encode(String prompt);
 
-    /** The bytes that a token adds to the text so far. */
+    /** Returns the bytes that a token adds to the text so far. */
     byte[] decode(int token);
   }
 
-  /** Token n is the byte n. */
+  /** The vocabulary whose token n is the byte n. */
   private static final class Bytes implements Tokens {
 
     @Override
@@ -130,7 +134,7 @@ public final class OnnxGenerate {
     }
   }
 
-  /** Words between white space; the end of a line is one, and so is what is none of them. */
+  /** Words, separated by white space. The end of a line and an unknown word are tokens too. */
   private static final class Words implements Tokens {
 
     private final List<String> words;
@@ -163,7 +167,7 @@ public final class OnnxGenerate {
     }
   }
 
-  /** Zeros for one stream, and memories without a position. */
+  /** Returns zeros for one stream, with memories of no positions. */
   private static Map<String, OnnxTensor> zeroState(OrtEnvironment environment, OrtSession session)
       throws OrtException {
     Map<String, OnnxTensor> state = new HashMap<>();
@@ -180,7 +184,7 @@ public final class OnnxGenerate {
     return state;
   }
 
-  /** The logits after the last token. */
+  /** Returns the logits after the last token. */
   private static float[] lastRow(OnnxTensor logits) {
     float[] row = new float[(int) logits.getInfo().getShape()[2]];
     FloatBuffer all = logits.getFloatBuffer();

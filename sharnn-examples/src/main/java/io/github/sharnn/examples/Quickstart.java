@@ -2,27 +2,30 @@ package io.github.sharnn.examples;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.cli.Novel;
-import io.github.sharnn.cli.progress.ProgressLine;
 import io.github.sharnn.generate.SHARNNGenerator;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Locale;
 import java.util.zip.Deflater;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * Trains a small SHA-RNN on a novel, in minutes on a laptop's CPU, and writes a little more of it.
+ * A first model: trains a small SHA-RNN on a novel, in minutes on a laptop's CPU, and generates
+ * text in the novel's style.
  *
- * <p>Run: {@code mvn -q -B compile exec:java}
+ * <p>Run it with {@code mvn -q -B compile exec:java}. A copy of this program needs only the
+ * artifact {@code sharnn-train}; in place of the bundled novel it takes any text file.
  */
 public final class Quickstart {
 
@@ -39,29 +42,28 @@ public final class Quickstart {
   }
 
   static void run(int steps, Path folder) throws Exception {
-    Path novel = Novel.extract();
+    Path novel = novel();
     Corpus corpus = Corpus.open(novel);
     System.out.printf(
         Locale.ROOT,
         "Training a small SHA-RNN on The Old Curiosity Shop (Dickens, 1841), %,d bytes%n",
         Files.size(novel));
     try (Model model =
-            SHARNN
-                .builder()
-                .embeddingSize(192)
-                .boomSize(768)
-                .layers(2)
-                .memoryLength(256)
-                .dropouts(0)
-                .build()
-                .newModel("novel");
-        ProgressLine progress = new ProgressLine()) {
+        SHARNN
+            .builder()
+            .embeddingSize(192)
+            .boomSize(768)
+            .layers(2)
+            .memoryLength(256)
+            .dropouts(0)
+            .build()
+            .newModel("novel")) {
       FitResult result =
           SHARNNTrainer.builder(model)
               .batchSize(16)
               .sequenceLength(64)
               .learningRate(LearningRateSchedule.peak(3e-3f).warmUp(50))
-              .onStep(progress)
+              .onStep(Quickstart::print)
               .build()
               .fit(corpus, Budget.steps(steps));
       Evaluation test = Evaluation.of(model, corpus.test());
@@ -69,8 +71,8 @@ public final class Quickstart {
 
       System.out.printf(
           Locale.ROOT,
-          "%nTest: %.2f bits per character on the last 5%% of the novel (best of %,d steps; %d stream);"
-              + " gzip -9 needs %.2f on the whole%n%n",
+          "%nTest: %.2f bits per character on the last 5%% of the novel (best of %,d steps; %d"
+              + " stream); gzip -9 needs %.2f on the whole%n%n",
           test.bitsPerCharacter(),
           result.last().step(),
           test.settings().streams(),
@@ -84,6 +86,29 @@ public final class Quickstart {
               + "  java -jar sharnn-cli/target/sharnn.jar generate %s --prompt \"Nell \"%n",
           folder, folder);
     }
+  }
+
+  private static void print(StepReport report) {
+    if (report.step() % 50 == 0 || report.used() >= 1) {
+      System.out.printf(
+          Locale.ROOT,
+          "step %d  train %.3f BPC  %,.0f bytes/s  %.0f s left%n",
+          report.step(),
+          report.trainBpc(),
+          report.bytes() / report.seconds(),
+          report.seconds() * (1 / report.used() - 1));
+    }
+  }
+
+  /** Copies the bundled novel, without its byte order mark, to a temporary file. */
+  private static Path novel() throws IOException {
+    Path file = Files.createTempFile("novel", ".txt");
+    file.toFile().deleteOnExit();
+    try (InputStream in = Quickstart.class.getResourceAsStream("dickens.txt")) {
+      in.skipNBytes(3);
+      Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
+    }
+    return file;
   }
 
   private static Path freeFolder() {

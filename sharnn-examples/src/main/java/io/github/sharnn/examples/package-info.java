@@ -1,4 +1,4 @@
-/** The {@link io.github.sharnn.examples.Quickstart} and short programs to copy from. */
+/** The {@link io.github.sharnn.examples.Quickstart} and short programs to copy. */
 @NullMarked
 package io.github.sharnn.examples;
 

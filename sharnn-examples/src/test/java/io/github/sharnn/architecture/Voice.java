@@ -131,7 +131,8 @@ final class Voice {
     Matcher beginning = BEGINNING.matcher(text);
     int next = 0;
     while (beginning.find(next)) {
-      if (!beginning.group("end").equals("?")) {
+      boolean alone = beginning.group("rest").isBlank(); // a name, not a sentence
+      if (!alone && !beginning.group("end").equals("?")) {
         add(start + beginning.start("word"), beginning.group("word") + beginning.group("rest"));
       }
       next = beginning.end("rest");

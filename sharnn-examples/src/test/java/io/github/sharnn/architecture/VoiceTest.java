@@ -73,6 +73,7 @@ class VoiceTest {
         "String s = \"a.To b\"; // version 2.To",
         "String s = \"\"\"\n  What \"To\" Of\n  \"\"\";",
         "int x; // of the terminal",
+        "node(\"Where\", \"To\")",
         "// Why? What else could it be?",
       })
   void lets_other_java_pass(String source) {

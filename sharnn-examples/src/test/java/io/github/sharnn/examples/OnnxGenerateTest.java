@@ -1,6 +1,7 @@
 package io.github.sharnn.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,8 +39,9 @@ class OnnxGenerateTest {
     return file;
   }
 
-  private static String refusal(Path file, String prompt) throws Exception {
-    return OnnxGenerate.generate(file.toString(), prompt);
+  private static String rejection(String... args) {
+    return catchThrowableOfType(IllegalArgumentException.class, () -> OnnxGenerate.generate(args))
+        .getMessage();
   }
 
   @ParameterizedTest
@@ -53,20 +55,26 @@ class OnnxGenerateTest {
       Outcome ours = Outcome.run(args.toArray());
       assertThat(ours.code()).isZero();
       String[] same = {file.toString(), prompt, MORE.get(0), MORE.get(1), MORE.get(2)};
-      Outcome theirs = Outcome.capture(() -> OnnxGenerate.generate(same) == null ? 0 : 2);
+      Outcome theirs =
+          Outcome.capture(
+              () -> {
+                OnnxGenerate.generate(same);
+                return 0;
+              });
       assertThat(theirs.out())
           .isEqualTo(ours.out())
           .startsWith(prompt)
           .hasSizeGreaterThan(prompt.length() + 24);
       assertThat(theirs.code()).isZero();
     }
-    assertThat(refusal(file, "  ")).isEqualTo("the prompt must have at least one word");
-    assertThat(OnnxGenerate.generate(file.toString())).startsWith("usage: ");
+    assertThat(rejection(file.toString(), "  "))
+        .isEqualTo("the prompt must have at least one word");
+    assertThat(rejection(file.toString())).startsWith("usage: ");
   }
 
   @Test
-  void subwords_are_refused_with_the_way_out() throws Exception {
-    assertThat(refusal(export("bpe:260"), "abcd"))
+  void subwords_are_rejected_with_the_way_out() throws Exception {
+    assertThat(rejection(export("bpe:260").toString(), "abcd"))
         .contains("must be bytes or words, but is a tokenizer: use a library");
   }
 }

@@ -2,7 +2,6 @@ package io.github.sharnn.cli.options;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import io.github.sharnn.cli.Novel;
 import io.github.sharnn.train.data.Corpus;
 import java.io.IOException;
 import java.io.InputStream;
@@ -24,8 +23,8 @@ public final class CorpusOptions {
       names = "--corpus",
       paramLabel = "FILE",
       description =
-          "The text to model, any bytes; or a folder with a file for each part, as WikiText and Penn"
-              + " Treebank have. Default: the bundled novel, The Old Curiosity Shop.")
+          "The text to model, any bytes; or a folder with a file for each part, as WikiText and"
+              + " Penn Treebank have. Default: the bundled novel, The Old Curiosity Shop.")
   private Path file;
 
   @Option(
@@ -35,7 +34,8 @@ public final class CorpusOptions {
       arity = "1",
       hideParamSyntax = true,
       description =
-          "Of a file: fractions that add up to 1, or bytes from the start. Default: 0.90,0.05,0.05.")
+          "Of a file: fractions that add up to 1, or bytes from the start. Default:"
+              + " 0.90,0.05,0.05.")
   private List<Double> split;
 
   @Option(
@@ -86,7 +86,8 @@ public final class CorpusOptions {
         (signature, kind) -> {
           if (begin.startsWith(signature)) {
             System.err.printf(
-                "warning: %s begins as %s files do: unpack it, unless its packed bytes are the text%n",
+                "warning: %s begins as %s files do: unpack it, unless its packed bytes are the"
+                    + " text%n",
                 path, kind);
           }
         });

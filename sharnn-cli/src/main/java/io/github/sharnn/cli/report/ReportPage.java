@@ -6,7 +6,6 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.github.sharnn.AttentionWeights;
 import io.github.sharnn.RunHeader;
-import io.github.sharnn.cli.EvaluateCommand;
 import io.github.sharnn.cli.report.RunMetrics.Settings;
 import io.github.sharnn.cli.report.RunMetrics.Step;
 import io.github.sharnn.io.AtomicFile;
@@ -133,7 +132,7 @@ public final class ReportPage {
         run ->
             run.test() == null || run.test().wordPerplexity() == null
                 ? null
-                : EvaluateCommand.readable(run.test().wordPerplexity()));
+                : Figures.readable(run.test().wordPerplexity()));
     row(rows, "steps", run -> format("%,d", run.last().step()));
     row(rows, "bytes trained on", run -> format("%,d", run.last().bytes()));
     row(rows, "time, h:mm:ss", run -> time(Math.round(run.last().seconds())));
@@ -161,7 +160,7 @@ public final class ReportPage {
   private static String lost(RunMetrics.Test test) {
     return test.lostBytes() == null // as in files from before they had it
         ? ""
-        : EvaluateCommand.lost(test.lostBytes(), test.bitsPerCharacterSpelled());
+        : Figures.lost(test.lostBytes(), test.bitsPerCharacterSpelled());
   }
 
   private static String time(long seconds) {

@@ -1,4 +1,4 @@
-package io.github.sharnn.cli;
+package io.github.sharnn.cli.options;
 
 import ai.djl.util.Utils;
 import io.github.sharnn.io.AtomicFile;

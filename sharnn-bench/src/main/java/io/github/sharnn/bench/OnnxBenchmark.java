@@ -1,4 +1,4 @@
-package io.github.sharnn.cli;
+package io.github.sharnn.bench;
 
 import ai.djl.Model;
 import ai.onnxruntime.NodeInfo;
@@ -18,31 +18,37 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 
-/** The time of a token in ONNX Runtime, one stream with a full memory, on the CPU. */
-final class OnnxTimes {
+/** Times generated tokens of ONNX Runtime: one stream with a full memory, on the CPU. */
+public final class OnnxBenchmark {
 
   private static final int WARM_UP = 20; // tokens
 
-  private OnnxTimes() {}
+  private OnnxBenchmark() {}
 
-  /** Exports the model, generates with it and prints a line. */
-  static void print(Model model, int steps) throws IOException, OrtException {
+  /**
+   * Exports a model, generates with it and measures.
+   *
+   * @param model an initialized model; it stays the caller's to close
+   * @param steps the number of tokens to time
+   * @return the times, at the position where the memory is full
+   * @throws IOException if the exported model can't be written
+   * @throws OrtException if ONNX Runtime can't load or run it
+   */
+  public static GenerationBenchmark.Result run(Model model, int steps)
+      throws IOException, OrtException {
     Path file = Files.createTempFile("sharnn-benchmark", ".onnx");
     try {
       OnnxExport.write(model, file);
-      double[] times = times(file, SHARNN.of(model).config().memoryLength(), steps);
-      System.out.printf(
-          Locale.ROOT,
-          "%5d %9s %13.3f %,10.0f   ONNX Runtime %s, CPU%n",
+      int memoryLength = SHARNN.of(model).config().memoryLength();
+      double[] times = times(file, memoryLength, steps);
+      return new GenerationBenchmark.Result(
           1,
-          "full",
+          memoryLength,
           Quantiles.median().compute(times),
-          1000 * steps / Arrays.stream(times).sum(),
-          OrtEnvironment.getEnvironment().getVersion());
+          1000 * steps / Arrays.stream(times).sum());
     } finally {
       Files.delete(file);
     }
@@ -78,7 +84,7 @@ final class OnnxTimes {
     return times;
   }
 
-  /** Zeros for one stream, and memories as long as they get. */
+  /** Returns zeros for one stream, with memories of their full length. */
   private static Map<String, OnnxTensor> zeroState(
       OrtEnvironment environment, OrtSession session, int memoryLength) throws OrtException {
     Map<String, OnnxTensor> state = new HashMap<>();

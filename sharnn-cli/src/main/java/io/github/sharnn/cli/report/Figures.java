@@ -1,0 +1,57 @@
+package io.github.sharnn.cli.report;
+
+import io.github.sharnn.train.evaluate.Evaluation;
+import io.github.sharnn.vocabulary.Perplexity;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** The words in which commands and reports give an evaluation's figures. */
+public final class Figures {
+
+  private Figures() {}
+
+  /** Formats perplexities, and the settings that the text was read with. */
+  public static String perplexities(Evaluation evaluation) {
+    return String.format(
+        Locale.ROOT,
+        "%s; segments of %d, memory of %d%s",
+        perplexities(evaluation.perplexity()),
+        evaluation.settings().sequenceLength(),
+        evaluation.memoryLength(),
+        lost(evaluation.perplexity()));
+  }
+
+  /** Formats perplexities. */
+  public static String perplexities(Perplexity perplexity) {
+    return String.format(
+        Locale.ROOT,
+        "perplexity %.2f a token (%,d), %s a word (%,d, ends of lines included)",
+        perplexity.ofToken(),
+        perplexity.units().tokens(),
+        readable(perplexity.ofWord()),
+        perplexity.units().words());
+  }
+
+  /** Names the bytes that lossy tokens leave out of the figures; empty for lossless tokens. */
+  public static String lost(Perplexity perplexity) {
+    return lost(perplexity.units().lostBytes(), perplexity.bitsPerByteSpelled());
+  }
+
+  static String lost(long bytes, @Nullable Double bitsPerByteSpelled) {
+    if (bytes == 0) {
+      return "";
+    }
+    return bytes < 0
+        ? "; the tokens lose an unknown number of bytes"
+        : String.format(
+            Locale.ROOT,
+            "; the tokens lose %,d bytes: %.4f BPC with those spelled out",
+            bytes,
+            bitsPerByteSpelled);
+  }
+
+  /** Formats a perplexity with few digits, even the huge one of a text of few, long words. */
+  static String readable(double perplexity) {
+    return String.format(Locale.ROOT, perplexity < 1e9 ? "%.2f" : "%.3e", perplexity);
+  }
+}
