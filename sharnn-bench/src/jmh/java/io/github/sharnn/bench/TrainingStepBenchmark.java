@@ -139,7 +139,7 @@ public class TrainingStepBenchmark {
                   .optDevices(new Device[] {Device.cpu()})
                   .optOptimizer(lamb));
       trainer.initialize(tokens);
-      update = new WeightUpdate(SHARNNTrainer.builder(model), weights, trainer, lamb);
+      update = new WeightUpdate(weights, trainer, lamb, null, 0.25, 0);
       step = new TrainingStep(trainer);
       batches = dataset.getData(trainer.getManager()).iterator();
       stateManager = trainer.getManager().newSubManager();
@@ -159,7 +159,7 @@ public class TrainingStepBenchmark {
         state = result.state().attach(stateManager);
         try (NDArray norm = update.begin(new NDList(result.loss()), 1)) {
           double sum = norm.getFloat() + result.loss().getFloat();
-          update.finish();
+          update.apply();
           return sum;
         }
       }

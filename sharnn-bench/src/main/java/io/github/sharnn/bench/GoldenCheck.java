@@ -205,9 +205,8 @@ public final class GoldenCheck {
         Trainer trainer = weights.model().newTrainer(training)) {
       NDManager manager = trainer.getManager();
       trainer.initialize(tokens);
-      SHARNNTrainer.Builder options =
-          SHARNNTrainer.builder(model).clipNorm(config.optimizer().clipNorm());
-      WeightUpdate update = new WeightUpdate(options, weights, trainer, lamb);
+      double clipNorm = config.optimizer().clipNorm();
+      WeightUpdate update = new WeightUpdate(weights, trainer, lamb, null, clipNorm, 0);
       TrainingStep step = new TrainingStep(trainer);
       SHARNNState state = block.zeroState(manager, config.batchSize());
       for (int segment = 0; segment < config.segments(); segment++) {
@@ -223,7 +222,7 @@ public final class GoldenCheck {
             });
         NDArray norm = update.begin(new NDList(result.loss()), 1);
         compare("clipped norm", prefix + "grad_norm", norm, expected);
-        update.finish();
+        update.apply();
         names.forEach(
             (name, parameter) ->
                 compare("parameter", prefix + "param." + name, parameter.getArray(), expected));

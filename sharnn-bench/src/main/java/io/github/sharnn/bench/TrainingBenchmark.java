@@ -200,18 +200,16 @@ public final class TrainingBenchmark {
   private Training train(int batchSize) throws IOException {
     int total = warmUpSteps() + steps + 1;
     try (Model model = SHARNN.of(config).newModel("benchmark", device)) {
-      SHARNNTrainer.Builder builder =
+      SHARNNTrainer trainer =
           SHARNNTrainer.builder(model)
               .batchSize(batchSize)
               .sequenceLength(sequenceLength)
               .precision(precision)
               .zeroStateProbability(0) // the memory stays full
-              .evaluationStreams(1);
-      builder.toBeSaved = false;
-      if (config.vocabularySize() > BYTES) {
-        builder.drawnTokens = new ZipfTokens(config.vocabularySize());
-      }
-      SHARNNTrainer trainer = builder.build();
+              .evaluationStreams(1)
+              .benchmark(
+                  config.vocabularySize() > BYTES ? new ZipfTokens(config.vocabularySize()) : null)
+              .build();
       long trainBytes = (long) batchSize * sequenceLength * total + 1;
       checkArgument(
           trainBytes + 2 * LEAST_PART <= Integer.MAX_VALUE,

@@ -20,6 +20,7 @@ import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.TrainingOptions;
+import io.github.sharnn.train.TrainingStage;
 import io.github.sharnn.train.TrainingStoppedException;
 import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.data.Corpus;
@@ -119,7 +120,7 @@ final class TrainCommand implements Callable<Integer> {
     if (base.isPresent()) {
       refuse(resumed.isPresent() ? "--resume" : "--from", "--vocabulary", "--minimum-count");
     }
-    List<Recipe.Stage> stages = settings.stages(resumed);
+    List<TrainingStage> stages = settings.stages(resumed);
     settings.check(base.map(Checkpoint::config), resumed.map(Checkpoint::options));
     Corpus bytes =
         resumed.isPresent() && !given("--corpus", "--split", "--enwik8")
@@ -160,21 +161,23 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private int train(
-      Model model, Corpus data, List<Recipe.Stage> stages, Optional<Checkpoint> resumed)
+      Model model, Corpus data, List<TrainingStage> stages, Optional<Checkpoint> resumed)
       throws Exception {
-    SHARNNTrainer.Builder trainer = settings.trainer(model, resumed.map(Checkpoint::options));
-    TrainingOptions options = TrainingOptions.of(trainer);
+    SHARNNTrainer.Builder builder = settings.trainer(model, resumed.map(Checkpoint::options));
+    TrainingOptions options = builder.build().options();
     try (RunLog log = log(model, data, stages, options, resumed);
         ProgressLine progress = new ProgressLine()) {
       List<FitResult> results;
       try (StopSignals signals = new StopSignals()) {
-        trainer
-            .listeners(new PrintHeader(model, log))
-            .checkpoints(checkpoints.policy(output, resumed))
-            .stopWhen(signals)
-            .onStep(progress.andThen(log));
+        SHARNNTrainer trainer =
+            builder
+                .listeners(new PrintHeader(model, log))
+                .checkpoints(checkpoints.policy(output, resumed))
+                .stopWhen(signals)
+                .onStep(progress.andThen(log))
+                .build();
         try {
-          results = Recipe.fit(trainer, data, stages);
+          results = trainer.fit(data, stages);
         } catch (TrainingStoppedException e) {
           progress.end();
           System.out.printf(
@@ -215,7 +218,7 @@ final class TrainCommand implements Callable<Integer> {
   private RunLog log(
       Model model,
       Corpus data,
-      List<Recipe.Stage> stages,
+      List<TrainingStage> stages,
       TrainingOptions options,
       Optional<Checkpoint> resumed)
       throws IOException {
@@ -228,16 +231,7 @@ final class TrainCommand implements Callable<Integer> {
     Map<String, Object> training = new LinkedHashMap<>();
     training.put("recipe", settings.recipe().toString());
     training.put("stages", stages.toString());
-    training.put("batchSize", options.batchSize());
-    training.put("sequenceLength", options.sequenceLength());
-    training.put("clipNorm", options.clipNorm());
-    training.put("evaluationInterval", options.evaluationInterval());
-    training.put("labelSmoothing", options.labelSmoothing());
-    training.put("averageDecay", options.averageDecay());
-    training.put("zeroStateProbability", options.zeroStateProbability());
-    training.put("lookaheadSteps", options.lookaheadSteps());
-    training.put("lookaheadAlpha", options.lookaheadAlpha());
-    training.put("seed", options.seed());
+    training.putAll(options.values());
     Path file = metrics == null ? output.resolve(RunMetrics.FILE) : metrics;
     Device trained = model.getNDManager().getDevice();
     MetricsFile lines =

@@ -11,6 +11,7 @@ import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.TrainingOptions;
+import io.github.sharnn.train.TrainingStage;
 import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.vocabulary.TextVocabulary;
@@ -196,8 +197,8 @@ final class TrainSettings {
    * The stages of the recipe, or of the run that goes on; what is given is for the first, or for
    * the one that the run is in. A budget makes that one the last.
    */
-  List<Recipe.Stage> stages(Optional<Checkpoint> resumed) {
-    List<Recipe.Stage> stages =
+  List<TrainingStage> stages(Optional<Checkpoint> resumed) {
+    List<TrainingStage> stages =
         new ArrayList<>(resumed.map(Checkpoint::stages).orElse(recipe.stages()));
     int current = resumed.map(Checkpoint::stage).orElse(0);
     Budget old = stages.get(current).budget();
@@ -208,10 +209,10 @@ final class TrainSettings {
     Budget now = limit.map(b -> resumed.isPresent() ? b.patience(old.patience()) : b).orElse(old);
     Optional<LearningRateSchedule> schedule =
         Optional.ofNullable(stages.get(current).learningRate());
-    stages.set(current, new Recipe.Stage(rate.onto(schedule), now));
+    stages.set(current, new TrainingStage(rate.onto(schedule), now));
     if (patience.isPresent()) {
-      Recipe.Stage last = stages.remove(stages.size() - 1);
-      stages.add(new Recipe.Stage(last.learningRate(), last.budget().patience(patience.get())));
+      TrainingStage last = stages.remove(stages.size() - 1);
+      stages.add(new TrainingStage(last.learningRate(), last.budget().patience(patience.get())));
     }
     return stages;
   }

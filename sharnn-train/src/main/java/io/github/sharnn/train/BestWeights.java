@@ -27,7 +27,7 @@ public final class BestWeights implements AutoCloseable {
   }
 
   /** Copies the weights if {@code validationBpc} is the lowest so far; returns whether it is. */
-  boolean offer(double validationBpc) {
+  boolean saveIfBest(double validationBpc) {
     if (validationBpc >= bpc) {
       return false;
     }

@@ -1,15 +1,10 @@
 package io.github.sharnn.train;
 
-import static com.google.common.base.Preconditions.checkArgument;
-
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
-import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;
-import io.github.sharnn.train.step.SoleTraining;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Supplier;
@@ -22,7 +17,7 @@ import java.util.function.Supplier;
  * Recipe recipe = Recipe.PAPER;
  * try (Model model = recipe.model().build().newModel("enwik8")) {
  *   List<FitResult> results =
- *       Recipe.fit(recipe.trainer(model).evaluationStreams(64), corpus, recipe.stages());
+ *       recipe.trainer(model).evaluationStreams(64).build().fit(corpus, recipe.stages());
  *   model.save(Path.of("enwik8-model"), null);
  * }
  * }</pre>
@@ -40,8 +35,8 @@ public enum Recipe {
       () -> SHARNN.builder().embeddingSize(192).boomSize(768).layers(2).memoryLength(256),
       16,
       64,
-      SHARNNTrainer.Builder.ZERO_STATE,
-      List.of(new Stage(LearningRateSchedule.peak(3e-3f).warmUp(50), Budget.epochs(1)))),
+      TrainingOptions.ZERO_STATE,
+      List.of(new TrainingStage(LearningRateSchedule.peak(3e-3f).warmUp(50), Budget.epochs(1)))),
 
   /** The paper's model with one head, in the second-to-last layer; batch 16. */
   PAPER(
@@ -50,7 +45,7 @@ public enum Recipe {
       16,
       1024,
       0,
-      Stage.PAPER),
+      TrainingStage.PAPER),
 
   /** The paper's model with a head in each of its four layers; batch 8, which memory sets. */
   PAPER_FOUR_HEADS(
@@ -59,7 +54,7 @@ public enum Recipe {
       8,
       1024,
       0,
-      Stage.PAPER),
+      TrainingStage.PAPER),
 
   /** The paper's model without attention; batch 16. */
   PAPER_NO_ATTENTION(
@@ -68,7 +63,7 @@ public enum Recipe {
       16,
       1024,
       0,
-      Stage.PAPER),
+      TrainingStage.PAPER),
 
   /**
    * The paper's model with one head, trained for the lowest validation figure after 500 seconds on
@@ -80,9 +75,9 @@ public enum Recipe {
       () -> SHARNN.builder().memoryLength(2000).dropouts(0),
       32,
       256,
-      SHARNNTrainer.Builder.ZERO_STATE,
+      TrainingOptions.ZERO_STATE,
       List.of(
-          new Stage(
+          new TrainingStage(
               LearningRateSchedule.peak(1.2e-3f).warmUp(1000).cosine(),
               Budget.time(Duration.ofSeconds(500)))));
 
@@ -91,7 +86,7 @@ public enum Recipe {
   private final int batchSize;
   private final int sequenceLength;
   private final double zeroStateProbability;
-  private final List<Stage> stages;
+  private final List<TrainingStage> stages;
 
   Recipe(
       String description,
@@ -99,28 +94,13 @@ public enum Recipe {
       int batchSize,
       int sequenceLength,
       double zeroStateProbability,
-      List<Stage> stages) {
+      List<TrainingStage> stages) {
     this.description = description;
     this.model = model;
     this.batchSize = batchSize;
     this.sequenceLength = sequenceLength;
     this.zeroStateProbability = zeroStateProbability;
     this.stages = stages;
-  }
-
-  /**
-   * A learning rate for a budget. Each stage of a recipe begins with the best weights of the one
-   * before and with a new optimizer.
-   *
-   * @param learningRate the rate of each step, counted from 1 in each stage
-   * @param budget how long the stage trains
-   */
-  public record Stage(LearningRateSchedule learningRate, Budget budget) {
-
-    private static final List<Stage> PAPER =
-        List.of(
-            new Stage(LearningRateSchedule.peak(2e-3f).warmUp(800), Budget.epochs(32)),
-            new Stage(LearningRateSchedule.peak(1e-3f).warmUp(800), Budget.epochs(32).patience(3)));
   }
 
   /**
@@ -163,77 +143,8 @@ public enum Recipe {
    *
    * @return one stage or more
    */
-  public List<Stage> stages() {
+  public List<TrainingStage> stages() {
     return stages;
-  }
-
-  /**
-   * Trains in stages, each from the best weights of the one before. At the end the model has the
-   * best weights of all stages. With {@link SHARNNTrainer.Builder#checkpoints} a run goes on in the
-   * stage that it was in.
-   *
-   * @param trainer the settings; their learning rate becomes each stage's, in turn
-   * @param corpus what to train and validate on
-   * @param stages at least one
-   * @return the result of each stage
-   * @throws IllegalArgumentException if there is no stage, or one without a learning rate, or the
-   *     settings have an optimizer of their own, or {@link SHARNNTrainer#fit} refuses them
-   * @throws ai.djl.TrainingDivergedException if the loss or the gradients are no longer finite
-   * @throws IllegalStateException at once if another {@code fit} is running in this process
-   */
-  public static List<FitResult> fit(
-      SHARNNTrainer.Builder trainer, Corpus corpus, List<Stage> stages) {
-    checkArgument(!stages.isEmpty(), "stages must not be empty");
-    checkArgument(
-        stages.stream().allMatch(stage -> stage.learningRate() != null),
-        "each stage must have a learning rate, but one has none: where a run had a tracker of its own,"
-            + " go on with it in SHARNNTrainer.fit");
-    checkArgument(
-        trainer.optimizer == null,
-        "stages set the learning rate of Lamb, but the optimizer is %s: call fit of the trainer"
-            + " for each stage instead",
-        trainer.optimizerName());
-    trainer.build(); // checks the options before there is a folder
-    SoleTraining.begin(trainer.model.getName()); // for all stages, so that none finds it taken
-    try {
-      if (trainer.checkpoints == null) {
-        return fit(trainer, corpus, stages, null);
-      }
-      try (RunCheckpoints checkpoints = RunCheckpoints.open(trainer, corpus, stages.size())) {
-        return fit(trainer, corpus, stages, checkpoints);
-      }
-    } finally {
-      SoleTraining.end();
-    }
-  }
-
-  private static List<FitResult> fit(
-      SHARNNTrainer.Builder trainer,
-      Corpus corpus,
-      List<Stage> stages,
-      RunCheckpoints checkpoints) {
-    List<FitResult> results = new ArrayList<>();
-    List<List<StepReport>> evaluations = new ArrayList<>();
-    try (BestWeights best =
-        new BestWeights(SHARNN.of(trainer.model), trainer.model.getNDManager())) {
-      if (checkpoints != null) {
-        checkpoints.restoreEarlier(evaluations, best);
-        evaluations.forEach(stage -> results.add(new FitResult(stage)));
-      }
-      for (int i = results.size(); i < stages.size(); i++) {
-        trainer.learningRate(stages.get(i).learningRate());
-        FitResult result =
-            TrainingLoop.fit(
-                trainer,
-                corpus,
-                new StageContext(stages, i, evaluations, i == 0 ? null : best, checkpoints));
-        results.add(result);
-        evaluations.add(result.evaluations());
-        best.offer(result.best().validationBpc());
-      }
-      best.restore();
-    }
-    return results;
   }
 
   /** Returns the name on the command line, as {@code paper-four-heads}. */

@@ -2,9 +2,9 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.types.Shape;
-import io.github.sharnn.SHARNN;
 import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.checkpoint.CheckpointWriter;
@@ -12,6 +12,7 @@ import io.github.sharnn.train.checkpoint.DamagedCheckpointException;
 import io.github.sharnn.train.checkpoint.RunFolder;
 import io.github.sharnn.train.checkpoint.TrainingRecord;
 import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.data.CorpusRecord;
 import io.github.sharnn.train.data.StreamDataset;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -36,14 +37,13 @@ final class RunCheckpoints implements AutoCloseable {
 
   private final CheckpointPolicy policy;
   private final FileChannel lock;
-  private final TrainingRecord.CorpusRecord corpus;
+  private final CorpusRecord corpus;
   private final CheckpointWriter writer;
   private Checkpoint resumed; // null: the run begins anew
   private long lastSave = System.nanoTime();
   private int failures; // in a row
 
-  private RunCheckpoints(
-      CheckpointPolicy policy, FileChannel lock, TrainingRecord.CorpusRecord corpus) {
+  private RunCheckpoints(CheckpointPolicy policy, FileChannel lock, CorpusRecord corpus) {
     this.policy = policy;
     this.lock = lock;
     this.corpus = corpus;
@@ -57,9 +57,9 @@ final class RunCheckpoints implements AutoCloseable {
    *     one, or the options contradict it
    * @throws UncheckedIOException if the folder can't be used or the checkpoint is damaged
    */
-  static RunCheckpoints open(SHARNNTrainer.Builder options, Corpus corpus, int stages) {
-    CheckpointPolicy policy = options.checkpoints;
-    options.checkParts(corpus); // before there is a folder
+  static RunCheckpoints open(TrainerSetup setup, Corpus corpus, int stages) {
+    CheckpointPolicy policy = setup.checkpoints();
+    setup.checkParts(corpus); // before there is a folder
     try {
       if (Files.exists(policy.folder()) && !Files.isDirectory(policy.folder())) {
         throw new NotDirectoryException(
@@ -70,7 +70,7 @@ final class RunCheckpoints implements AutoCloseable {
       boolean opened = false;
       try {
         RunCheckpoints run = new RunCheckpoints(policy, lock, corpus.record());
-        run.resume(options, corpus.train(), stages);
+        run.resume(setup, corpus.train(), stages);
         corpus.vocabulary().save(policy.folder());
         opened = true;
         return run;
@@ -100,19 +100,18 @@ final class RunCheckpoints implements AutoCloseable {
             .formatted(folder));
   }
 
-  private void resume(SHARNNTrainer.Builder options, Corpus.Part training, int stages)
-      throws IOException {
+  private void resume(TrainerSetup setup, Corpus.Part training, int stages) throws IOException {
     RunFolder.deleteUnfinished(policy.folder());
     List<Path> all = RunFolder.checkpoints(policy.folder());
     if (policy.resumes() && (policy.resumeFrom() != null || !all.isEmpty())) {
       resumed =
           Checkpoint.open(policy.resumeFrom() == null ? policy.folder() : policy.resumeFrom());
-      checkFits(resumed.training(), options, stages);
-      checkPosition(resumed, StreamDataset.fixed(training, options.batchSize, 1).streamLength());
+      checkFits(resumed.training(), setup, stages);
+      checkPosition(
+          resumed, StreamDataset.fixed(training, setup.options().batchSize(), 1).streamLength());
       // no larger than what was just read
-      SHARNN
-          .of(options.model)
-          .initialize(options.model.getNDManager(), options.model.getDataType(), new Shape(1, 1));
+      Model model = setup.model();
+      setup.block().initialize(model.getNDManager(), model.getDataType(), new Shape(1, 1));
       setAsideAfter(resumed);
     }
     checkArgument(
@@ -122,10 +121,9 @@ final class RunCheckpoints implements AutoCloseable {
         policy.folder());
   }
 
-  private void checkFits(TrainingRecord saved, SHARNNTrainer.Builder options, int stages) {
+  private void checkFits(TrainingRecord saved, TrainerSetup setup, int stages) {
     List<String> differences =
-        saved.differences(
-            SHARNN.of(options.model).config(), TrainingOptions.of(options), corpus, stages);
+        saved.differences(setup.block().config(), setup.options(), corpus, stages);
     checkArgument(
         differences.isEmpty(),
         "the run can't go on from %s, since these differ: %s; leave them as they were, or begin"
@@ -174,7 +172,7 @@ final class RunCheckpoints implements AutoCloseable {
     }
   }
 
-  TrainingRecord.CorpusRecord corpus() {
+  CorpusRecord corpus() {
     return corpus;
   }
 

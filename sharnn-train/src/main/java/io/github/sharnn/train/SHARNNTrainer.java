@@ -12,15 +12,13 @@ import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.data.StreamDataset;
-import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.Lamb;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
-import io.github.sharnn.train.optim.WeightAverage;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.SoleTraining;
 import java.util.ArrayList;
@@ -28,11 +26,12 @@ import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongUnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Trains a {@link io.github.sharnn.SHARNN} on a {@link Corpus} with the recipe of the paper, around
- * DJL's {@link ai.djl.training.Trainer}: DJL's listeners, metrics, optimizers and trackers work in
- * it.
+ * A trainer of a {@link io.github.sharnn.SHARNN} on a {@link Corpus} with the recipe of the paper,
+ * around DJL's {@link ai.djl.training.Trainer}: DJL's listeners, metrics, optimizers and trackers
+ * work in it.
  *
  * <pre>{@code
  * Corpus corpus = Corpus.open(Path.of("book.txt"));
@@ -42,37 +41,37 @@ import java.util.function.LongUnaryOperator;
  * }
  * }</pre>
  *
- * <p>Each step: a segment of every stream goes forward with the state of the segment before, the
- * gradients are clipped by global norm, the optimizer steps. State starts from zero at each pass
- * over the data. After each pass, and every {@code evaluationInterval} steps, the validation part
- * is evaluated; at the end the model gets the weights back that did best there.
+ * <p>Each step runs a segment of every stream forward from the state that the segment before left,
+ * clips the gradients by global norm and lets the optimizer step. State starts from zero at each
+ * pass over the data. After each pass, and every {@code evaluationInterval} steps, the trainer
+ * evaluates the validation part. At the end the model gets back the weights that did best there.
  *
- * <p>With {@link Builder#checkpoints} a run that was killed goes on as if nothing had happened: on
+ * <p>With {@link Builder#checkpoints} a run that was killed resumes as if nothing had happened: on
  * a CPU every number is the same to the last bit.
  *
- * <p>Parameters that are frozen ({@code Block.freezeParameters}) stay as they are, also in a model
- * that was loaded.
+ * <p>Frozen parameters ({@code Block.freezeParameters}) stay as they are, also in a loaded model.
  *
- * <p>One device, the model's. The same seed on the same machine gives the same numbers; to that end
- * {@code fit} sets the seed of DJL's engine before each step, to a function of seed and step.
+ * <p>Training runs on one device, the model's. The same seed on the same machine gives the same
+ * numbers: {@code fit} sets the seed of DJL's engine before each step to a function of seed and
+ * step.
  *
- * <p>One {@code fit} at a time in a process, of whatever model and on whatever thread, since DJL
- * records the gradients of one at a time; a second one is refused and the first goes on. Meanwhile
- * other threads may evaluate and generate with other models; with the model in training only its
- * listeners and {@code onStep} should, since elsewhere its weights change amid a forward pass. A
- * model created or loaded meanwhile draws from the same random numbers as dropout: that run can't
- * be repeated to the bit.
+ * <p>A process runs one {@code fit} at a time, since DJL records the gradients of one training at a
+ * time. A second {@code fit} fails at once and the first continues. Meanwhile other threads may
+ * evaluate and generate with other models. Only listeners and {@code onStep} should use the model
+ * in training, whose weights change in the middle of a forward pass on another thread. A model that
+ * is created or loaded meanwhile draws from the same random numbers as dropout: the run can't be
+ * repeated to the bit.
  */
 public final class SHARNNTrainer {
 
-  private final Builder options;
+  private final TrainerSetup setup;
 
-  SHARNNTrainer(Builder options) {
-    this.options = options;
+  private SHARNNTrainer(TrainerSetup setup) {
+    this.setup = setup;
   }
 
   /**
-   * Starts a trainer with the recipe's settings.
+   * Starts a trainer with the paper's options.
    *
    * @param model a DJL model with a {@link io.github.sharnn.SHARNN}, initialized or not; it is
    *     trained in place
@@ -84,155 +83,125 @@ public final class SHARNNTrainer {
   }
 
   /**
+   * Returns the options.
+   *
+   * @return the options that this trainer was built with
+   */
+  public TrainingOptions options() {
+    return setup.options();
+  }
+
+  Tracker learningRate() {
+    return setup.learningRate();
+  }
+
+  /**
    * Trains. Logs the {@link io.github.sharnn.RunHeader} at INFO.
    *
-   * @param corpus the training part is trained on, the validation part chooses the best weights
+   * @param corpus a corpus whose training part is trained on and whose validation part chooses the
+   *     best weights
    * @param budget when to stop
-   * @return the history; {@link FitResult#best()} is what the model holds now. Where the run went
-   *     on from a checkpoint, only the evaluations of the steps before it are in it, at most 5,000:
-   *     the best and the newest
+   * @return the history; {@link FitResult#best()} is what the model holds now. If the run resumed
+   *     from a checkpoint, the history has only the evaluations of the steps before it, at most
+   *     5,000: the best and the newest
    * @throws IllegalArgumentException if a part is too short for the number of streams, the model's
-   *     weights are not FLOAT32, or the checkpoint to go on from has other options: the message
-   *     lists them
+   *     weights are not FLOAT32, or the checkpoint to resume has other options: the message lists
+   *     them
    * @throws TrainingDivergedException if the loss or the gradients are no longer finite; with
    *     checkpoints, if going back to one did not help
    * @throws IllegalStateException at once if another {@code fit} is running in this process
-   * @throws TrainingStoppedException if {@link Builder#stopWhen} stopped it
-   * @throws java.io.UncheckedIOException if the folder of the checkpoints can't be used, or the one
-   *     to go on from is damaged ({@link
+   * @throws TrainingStoppedException if {@link Builder#stopWhen} stopped the run
+   * @throws java.io.UncheckedIOException if the folder of the checkpoints can't be used, or the
+   *     checkpoint to resume is damaged ({@link
    *     io.github.sharnn.train.checkpoint.DamagedCheckpointException}, the cause)
    */
   public FitResult fit(Corpus corpus, Budget budget) {
     LearningRateSchedule schedule =
-        options.learningRate instanceof LearningRateSchedule rate ? rate : null;
-    List<Recipe.Stage> stages = List.of(new Recipe.Stage(schedule, budget));
-    SoleTraining.begin(options.model.getName());
-    try {
-      if (options.checkpoints == null) {
-        return TrainingLoop.fit(
-            options, corpus, new StageContext(stages, 0, List.of(), null, null));
+        setup.learningRate() instanceof LearningRateSchedule rate ? rate : null;
+    return run(corpus, List.of(new TrainingStage(schedule, budget))).get(0);
+  }
+
+  /**
+   * Trains in stages, each from the best weights of the stage before. At the end the model has the
+   * best weights of all stages. With {@link Builder#checkpoints} a run resumes in the stage that it
+   * was in. Each stage's learning rate takes the place of {@link Builder#learningRate}.
+   *
+   * @param corpus the corpus to train and validate on
+   * @param stages at least one
+   * @return the result of each stage
+   * @throws IllegalArgumentException if there is no stage, or one without a learning rate, or the
+   *     trainer has an optimizer of its own, or as in {@link #fit(Corpus, Budget)}
+   * @throws TrainingDivergedException as in {@link #fit(Corpus, Budget)}
+   * @throws IllegalStateException at once if another {@code fit} is running in this process
+   * @throws TrainingStoppedException if {@link Builder#stopWhen} stopped the run
+   * @throws java.io.UncheckedIOException as in {@link #fit(Corpus, Budget)}
+   */
+  public List<FitResult> fit(Corpus corpus, List<TrainingStage> stages) {
+    checkArgument(!stages.isEmpty(), "stages must not be empty");
+    checkArgument(
+        stages.stream().allMatch(stage -> stage.learningRate() != null),
+        "each stage must have a learning rate, but one has none: for a run with a tracker of its own,"
+            + " call fit(corpus, budget)");
+    checkArgument(
+        setup.optimizer() == null,
+        "stages set the learning rate of Lamb, but the optimizer is %s: call fit(corpus, budget) for"
+            + " each stage instead",
+        Builder.name(setup.optimizer()));
+    return run(corpus, List.copyOf(stages));
+  }
+
+  private List<FitResult> run(Corpus corpus, List<TrainingStage> stages) {
+    SoleTraining.begin(setup.model().getName()); // for all stages, so that none finds it taken
+    try (RunCheckpoints checkpoints =
+            setup.checkpoints() == null ? null : RunCheckpoints.open(setup, corpus, stages.size());
+        BestWeights best = new BestWeights(setup.block(), setup.model().getNDManager())) {
+      List<FitResult> results = new ArrayList<>();
+      List<List<StepReport>> evaluations = new ArrayList<>();
+      if (checkpoints != null) {
+        checkpoints.restoreEarlier(evaluations, best);
+        evaluations.forEach(stage -> results.add(new FitResult(stage)));
       }
-      try (RunCheckpoints checkpoints = RunCheckpoints.open(options, corpus, 1)) {
-        return TrainingLoop.fit(
-            options, corpus, new StageContext(stages, 0, List.of(), null, checkpoints));
+      for (int i = results.size(); i < stages.size(); i++) {
+        BestWeights earlier = i == 0 ? null : best;
+        FitResult result =
+            TrainingLoop.fit(
+                setup, corpus, new StageContext(stages, i, evaluations, earlier, checkpoints));
+        results.add(result);
+        evaluations.add(result.evaluations());
+        if (stages.size() > 1) {
+          best.saveIfBest(result.best().validationBpc());
+        }
       }
+      if (stages.size() > 1) {
+        best.restore();
+      }
+      return results;
     } finally {
       SoleTraining.end();
     }
   }
 
-  /** A trainer's options. Every default but {@link #zeroStateProbability} is the paper's. */
-  public static final class Builder {
+  /** A builder of a trainer: the options of {@link TrainingOptions.Builder} and what is no data. */
+  public static final class Builder extends TrainingOptions.Builder<Builder> {
 
-    static final double ZERO_STATE = 0.01;
-    public final Model model;
-    int batchSize = 16;
-    int sequenceLength = 1024;
-    int accumulation = 1;
-    public double clipNorm = 0.25;
-    int seed = 42;
-    int evaluationInterval;
-    int evaluationStreams; // 0: batchSize
-    Tracker learningRate = LearningRateSchedule.peak(2e-3f).warmUp(800);
-    public Optimizer optimizer; // null: Lamb
-    public int lookaheadSteps; // 0: no Lookahead
-    float lookaheadAlpha;
-    public double averageDecay; // 0: no average
-    float labelSmoothing;
-    double zeroStateProbability = ZERO_STATE;
-    final List<TrainingListener> listeners = new ArrayList<>();
-    Metrics metrics; // null: none kept
-    Consumer<StepReport> onStep = report -> {};
-    DataType precision; // null: by device
-    CheckpointPolicy checkpoints; // null: none
-    BooleanSupplier stopWhen = () -> false;
-    public LongUnaryOperator drawnTokens; // null: the corpus's; else for a benchmark
-    public boolean toBeSaved = true; // but for a benchmark
+    private final Model model;
+    private Tracker learningRate = LearningRateSchedule.peak(2e-3f).warmUp(800);
+    private @Nullable Optimizer optimizer; // null: Lamb
+    private final List<TrainingListener> listeners = new ArrayList<>();
+    private @Nullable Metrics metrics;
+    private Consumer<StepReport> onStep = report -> {};
+    private @Nullable CheckpointPolicy checkpoints;
+    private BooleanSupplier stopWhen = () -> false;
+    private @Nullable LongUnaryOperator drawnTokens;
+    private boolean savable = true;
 
-    Builder(Model model) {
+    private Builder(Model model) {
       SHARNN.of(model);
       this.model = model;
     }
 
-    /**
-     * Sets the number of streams B that are trained on side by side. Default 16. For FLOAT16 on a
-     * GPU take a multiple of 8 up to 128: for others cuDNN has slower LSTMs.
-     *
-     * @param streams at least 1
-     * @return this builder
-     */
-    public Builder batchSize(int streams) {
-      batchSize = streams;
-      return this;
-    }
-
-    /**
-     * Sets the longest segment T that gradients flow through (bptt). Default 1024.
-     *
-     * @param steps at least 1
-     * @return this builder
-     */
-    public Builder sequenceLength(int steps) {
-      sequenceLength = steps;
-      return this;
-    }
-
-    /**
-     * Runs each batch in slices of streams whose gradients add up before the step: the same step as
-     * the whole batch to rounding, dropout aside, in less memory. Default 1, the whole batch at
-     * once.
-     *
-     * @param slices a divisor of {@code batchSize}
-     * @return this builder
-     */
-    public Builder accumulation(int slices) {
-      accumulation = slices;
-      return this;
-    }
-
-    /**
-     * Sets the largest global L2 norm of the gradients. Default 0.25.
-     *
-     * @param norm above 0; {@code Double.POSITIVE_INFINITY} for no clipping
-     * @return this builder
-     */
-    public Builder clipNorm(double norm) {
-      clipNorm = norm;
-      return this;
-    }
-
-    /**
-     * Sets the seed of initial weights, segment lengths and dropout. Default 42.
-     *
-     * @param value any number
-     * @return this builder
-     */
-    public Builder seed(int value) {
-      seed = value;
-      return this;
-    }
-
-    /**
-     * Evaluates the validation part every so many steps too. Default 0: after each pass over the
-     * data and at the end alone.
-     *
-     * @param steps at least 0
-     * @return this builder
-     */
-    public Builder evaluationInterval(int steps) {
-      evaluationInterval = steps;
-      return this;
-    }
-
-    /**
-     * Sets the number of streams of the validation part. Default {@code batchSize}.
-     *
-     * @param streams at least 1
-     * @return this builder
-     */
-    public Builder evaluationStreams(int streams) {
-      checkArgument(streams >= 1, "evaluationStreams must be at least 1, but is %s", streams);
-      evaluationStreams = streams;
+    @Override
+    Builder self() {
       return this;
     }
 
@@ -248,69 +217,14 @@ public final class SHARNNTrainer {
     }
 
     /**
-     * Sets another optimizer in place of {@link Lamb}; {@code learningRate} then counts for
-     * nothing. DJL's Adam, AdamW and Sgd work. An optimizer keeps its moments: use a new one for a
-     * new run.
+     * Sets another optimizer in place of {@link Lamb}. {@code learningRate} is then ignored. DJL's
+     * Adam, AdamW and Sgd work. An optimizer keeps its moments: use a new one for a new run.
      *
      * @param other the optimizer
      * @return this builder
      */
     public Builder optimizer(Optimizer other) {
       optimizer = other;
-      return this;
-    }
-
-    /**
-     * Puts {@link Lookahead} around the optimizer, whatever it is. Default none.
-     *
-     * @param steps updates between two moves of the slow weights, at least 1; 5 to 6 are usual
-     * @param alpha how far the slow weights go, above 0 and at most 1; 0.5 to 0.8 are usual
-     * @return this builder
-     */
-    public Builder lookahead(int steps, float alpha) {
-      Lookahead.check(steps, alpha);
-      lookaheadSteps = steps;
-      lookaheadAlpha = alpha;
-      return this;
-    }
-
-    /**
-     * Evaluates an exponential moving average of the weights in their place, keeps the best average
-     * and ends with it; training goes on with the weights themselves. After t updates the weights
-     * after update s count {@code decay^(t - s)}, over the sum of these from 1 to t. It takes the
-     * memory of the FLOAT32 weights, and again at each evaluation. Default 0, no average.
-     *
-     * @param decay above 0 and below 1: 0.999 averages over about the last 1000 updates; 0 for none
-     * @return this builder
-     */
-    public Builder averageDecay(double decay) {
-      averageDecay = decay;
-      return this;
-    }
-
-    /**
-     * Trains on targets of which a share is spread evenly over the vocabulary (Szegedy et al.,
-     * arXiv:1512.00567, section 7). Figures are never smoothed, those of training neither. Default
-     * 0.
-     *
-     * @param share at least 0 and below 1; 0 for a model with splits
-     * @return this builder
-     */
-    public Builder labelSmoothing(float share) {
-      labelSmoothing = share;
-      return this;
-    }
-
-    /**
-     * Lets a step of all streams begin from the zero state, with nothing remembered, so often
-     * (Melis et al., arXiv:1707.05589, section 4). Without it a model knows nothing but a full
-     * memory, and does badly on short texts and at the beginning of long ones. Default 0.01.
-     *
-     * @param probability at least 0 and below 1; 0 for the paper's training
-     * @return this builder
-     */
-    public Builder zeroStateProbability(double probability) {
-      zeroStateProbability = probability;
       return this;
     }
 
@@ -330,23 +244,11 @@ public final class SHARNNTrainer {
      * Collects DJL's metrics and {@code trainBpc}, {@code validationBpc}, {@code gradientNorm} and
      * {@code bytesPerSecond} of each step. They stay in memory. Default none.
      *
-     * @param collector where they go
+     * @param collector gets the metrics
      * @return this builder
      */
     public Builder metrics(Metrics collector) {
       metrics = collector;
-      return this;
-    }
-
-    /**
-     * Sets what forward and backward compute in: FLOAT32, or FLOAT16 with weights and optimizer in
-     * FLOAT32 and a dynamic loss scale. Default FLOAT16 on a GPU with {@link Lamb}, else FLOAT32.
-     *
-     * @param type FLOAT32 or FLOAT16
-     * @return this builder
-     */
-    public Builder precision(DataType type) {
-      precision = type;
       return this;
     }
 
@@ -362,7 +264,7 @@ public final class SHARNNTrainer {
     }
 
     /**
-     * Saves checkpoints, and goes on from one. With {@link Lamb} alone. Default none.
+     * Saves checkpoints, and resumes from one. Works with {@link Lamb} alone. Default none.
      *
      * @param policy where and when
      * @return this builder
@@ -373,8 +275,9 @@ public final class SHARNNTrainer {
     }
 
     /**
-     * Asks after each step whether to stop: then a checkpoint is saved, if {@link #checkpoints} is
-     * set, and {@code fit} ends with a {@link TrainingStoppedException}. Default never.
+     * Asks after each step if the run is to stop. It then saves a checkpoint, if {@link
+     * #checkpoints} is set, and {@code fit} ends with a {@link TrainingStoppedException}. Default
+     * never.
      *
      * @param condition asked on the training thread; may change on any
      * @return this builder
@@ -384,80 +287,55 @@ public final class SHARNNTrainer {
       return this;
     }
 
-    int evaluationStreams() {
-      return evaluationStreams == 0 ? batchSize : evaluationStreams;
-    }
-
-    /** The optimizer, with Lookahead around it where that is set. */
-    Optimizer newOptimizer(Tracker learningRate) {
-      Optimizer inner =
-          optimizer == null
-              ? Lamb.builder().optLearningRateTracker(learningRate).build()
-              : optimizer;
-      return lookaheadSteps == 0 ? inner : Lookahead.around(inner, lookaheadSteps, lookaheadAlpha);
-    }
-
-    /** Checks that each part is long enough for its streams and has the model's vocabulary. */
-    void checkParts(Corpus corpus) {
-      Evaluation.checkVocabulary(SHARNN.of(model), corpus.train());
-      StreamDataset.fixed(corpus.train(), batchSize, sequenceLength);
-      StreamDataset.fixed(corpus.validation(), evaluationStreams(), sequenceLength);
-    }
-
-    DataType precision() {
-      Device device = usesLamb() ? model.getNDManager().getDevice() : Device.cpu();
-      return MixedPrecisionWeights.orDefault(
-          precision, device); // another optimizer has FLOAT32 anywhere
-    }
-
-    private boolean usesLamb() {
-      return optimizer == null || optimizer instanceof Lamb;
-    }
-
-    String optimizerName() {
-      String name = optimizer == null ? "Lamb" : optimizer.getClass().getSimpleName();
-      return optimizer instanceof Lookahead
-          ? name + " (set lookahead(steps, alpha) instead)"
-          : name;
+    /** Trains on tokens by position, or on the corpus', a model of any size; for benchmarks. */
+    public Builder benchmark(@Nullable LongUnaryOperator tokens) {
+      drawnTokens = tokens;
+      savable = false;
+      return this;
     }
 
     /**
-     * Builds the trainer.
+     * Builds the trainer. Changing this builder later does not change the trainer.
      *
      * @return the trainer
      * @throws IllegalArgumentException naming the option, its rule and its value
      */
     public SHARNNTrainer build() {
-      checkArgument(batchSize >= 1, "batchSize must be at least 1, but is %s", batchSize);
+      boolean lamb = optimizer == null || optimizer instanceof Lamb;
+      Device device = lamb ? model.getNDManager().getDevice() : Device.cpu();
+      TrainingOptions options = options(MixedPrecisionWeights.orDefault(null, device));
+      SHARNNConfig config = SHARNN.of(model).config();
+      SequenceCrossEntropy.check(options.labelSmoothing(), config.hasSplits());
+      if (savable) {
+        MixedPrecisionWeights.checkSize(config);
+      }
       checkArgument(
-          sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
-      checkArgument(
-          accumulation >= 1 && batchSize % accumulation == 0,
-          "accumulation must be at least 1 and divide batchSize (%s), but is %s",
-          batchSize,
-          accumulation);
-      checkArgument(clipNorm > 0, "clipNorm must be above 0, but is %s", clipNorm);
-      WeightAverage.check(averageDecay);
-      SequenceCrossEntropy.check(labelSmoothing, SHARNN.of(model).config().hasSplits());
-      checkArgument(
-          zeroStateProbability >= 0 && zeroStateProbability < 1,
-          "zeroStateProbability must be at least 0 and below 1, but is %s",
-          zeroStateProbability);
-      checkArgument(
-          evaluationInterval >= 0,
-          "evaluationInterval must be at least 0, but is %s",
-          evaluationInterval);
-      MixedPrecisionWeights.check(precision);
-      MixedPrecisionWeights.checkSize(this);
-      checkArgument(
-          precision != DataType.FLOAT16 || usesLamb(),
+          options.precision() != DataType.FLOAT16 || lamb,
           "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",
-          optimizerName());
+          name(optimizer));
       checkArgument(
-          checkpoints == null || usesLamb(),
+          checkpoints == null || lamb,
           "checkpoints work with Lamb alone, but the optimizer is %s: DJL hides its moments",
-          optimizerName());
-      return new SHARNNTrainer(this);
+          name(optimizer));
+      return new SHARNNTrainer(
+          new TrainerSetup(
+              model,
+              options,
+              learningRate,
+              optimizer,
+              listeners,
+              metrics,
+              onStep,
+              checkpoints,
+              stopWhen,
+              drawnTokens));
+    }
+
+    private static String name(@Nullable Optimizer optimizer) {
+      String name = optimizer == null ? "Lamb" : optimizer.getClass().getSimpleName();
+      return optimizer instanceof Lookahead
+          ? name + " (set lookahead(steps, alpha) instead)"
+          : name;
     }
   }
 }

@@ -13,7 +13,7 @@ import java.util.List;
  * @param checkpoints of the run, or null where it saves none
  */
 record StageContext(
-    List<Recipe.Stage> stages,
+    List<TrainingStage> stages,
     int index,
     List<List<StepReport>> earlier,
     BestWeights earlierBest,

@@ -18,6 +18,7 @@ import io.github.sharnn.train.checkpoint.DamagedCheckpointException;
 import io.github.sharnn.train.checkpoint.RecurrentTensors;
 import io.github.sharnn.train.checkpoint.TrainingRecord;
 import io.github.sharnn.train.optim.CurrentLearningRate;
+import io.github.sharnn.train.optim.Lamb;
 import io.github.sharnn.train.optim.LossScaler;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.WeightUpdate;
@@ -34,7 +35,7 @@ import java.util.Map;
  */
 final class TrainState {
 
-  private final SHARNNTrainer.Builder options;
+  private final TrainerSetup setup;
   private final MixedPrecisionWeights weights;
   private final WeightUpdate update;
   private final NDManager manager; // owns the recurrent states
@@ -55,14 +56,14 @@ final class TrainState {
   private long start = System.nanoTime();
 
   TrainState(
-      SHARNNTrainer.Builder options,
+      TrainerSetup setup,
       MixedPrecisionWeights weights,
       WeightUpdate update,
       NDManager manager,
       BestWeights best,
       CurrentLearningRate learningRate,
       StageContext stage) {
-    this.options = options;
+    this.setup = setup;
     this.weights = weights;
     this.update = update;
     this.manager = manager;
@@ -75,7 +76,7 @@ final class TrainState {
             : LossScaler.none();
     this.watch =
         new DivergenceDetector(
-            options.checkpoints == null ? 1 : options.checkpoints.skippedSteps());
+            setup.checkpoints() == null ? 1 : setup.checkpoints().skippedSteps());
     this.states = zeroStates();
   }
 
@@ -85,7 +86,7 @@ final class TrainState {
 
   /** Keeps the weights of the last step if none have validated better. */
   void evaluated(double bpc) {
-    boolean isBest = best.offer(bpc);
+    boolean isBest = best.saveIfBest(bpc);
     stale = isBest ? 0 : stale + 1;
     bestStep = isBest ? step : bestStep;
   }
@@ -99,11 +100,11 @@ final class TrainState {
   void nextEpoch() {
     epoch++;
     offset = 0;
-    forget();
+    reset();
   }
 
   /** Goes on from the zero state. */
-  void forget() {
+  void reset() {
     replaceStates(zeroStates());
   }
 
@@ -116,17 +117,17 @@ final class TrainState {
   }
 
   private SHARNNState[] zeroStates() {
-    SHARNNState[] zeros = new SHARNNState[options.accumulation];
+    SHARNNState[] zeros = new SHARNNState[setup.options().accumulation()];
     SHARNN block = SHARNN.of(weights.model());
     for (int i = 0; i < zeros.length; i++) {
-      zeros[i] = block.zeroState(manager, options.batchSize / options.accumulation);
+      zeros[i] = block.zeroState(manager, setup.options().batchSize() / zeros.length);
     }
     return zeros;
   }
 
   /** Copies everything to the host. */
   CheckpointWriter.Snapshot snapshot() {
-    Model model = options.model;
+    Model model = setup.model();
     NDManager host = model.getNDManager().newSubManager(Device.cpu());
     Map<String, Map<String, NDArray>> tensors = new LinkedHashMap<>();
     Map<String, NDArray> arrays = new LinkedHashMap<>();
@@ -163,8 +164,8 @@ final class TrainState {
     all.replaceAll(each -> TrainingRecord.bestAndNewest(each, stage.stages().size()));
     return new TrainingRecord(
         TrainingRecord.FORMAT,
-        SHARNN.of(options.model).config(),
-        TrainingOptions.of(options),
+        SHARNN.of(setup.model()).config(),
+        setup.options(),
         stage.stages(),
         new TrainingRecord.Position(stage.index(), step, epoch, offset, bytes, nanos()),
         update.updates(),
@@ -185,7 +186,7 @@ final class TrainState {
     Map<String, String> made = new LinkedHashMap<>();
     made.put("sharnn", RunHeader.version());
     made.put("djl", Engine.getDjlVersion());
-    made.put("pytorch", options.model.getNDManager().getEngine().getVersion());
+    made.put("pytorch", setup.model().getNDManager().getEngine().getVersion());
     made.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.version"));
     made.put(
         "system",
@@ -194,7 +195,7 @@ final class TrainState {
                 System.getProperty("os.name"),
                 System.getProperty("os.version"),
                 System.getProperty("os.arch")));
-    made.put("device", Devices.describe(options.model.getNDManager().getDevice()));
+    made.put("device", Devices.describe(setup.model().getNDManager().getDevice()));
     made.put("time", Instant.now().toString());
     return made;
   }
@@ -206,7 +207,7 @@ final class TrainState {
    */
   void restore(Checkpoint checkpoint) throws IOException {
     TrainingRecord saved = checkpoint.training();
-    Model model = options.model;
+    Model model = setup.model();
     try (NDManager scratch = manager.newSubManager()) {
       checkpoint.checkWeights(Checkpoint.WEIGHTS, SafetensorsWeights.names(SHARNN.of(model)));
       checkpoint.check(
@@ -217,7 +218,7 @@ final class TrainState {
       } catch (MalformedModelException e) {
         throw new DamagedCheckpointException(e.getMessage(), e);
       }
-      weights.follow();
+      weights.sync();
       update.restore(checkpoint.tensors(scratch, Checkpoint.MOMENTS), saved.updates());
       replaceStates(
           RecurrentTensors.read(checkpoint.tensors(scratch, Checkpoint.STATE), zeroStates()));
@@ -225,7 +226,7 @@ final class TrainState {
       if (checkpoint.has(Checkpoint.BEST)) {
         best.load(checkpoint, Checkpoint.BEST, saved.bestBpc());
       } else if (saved.bestIsCurrent()) {
-        best.offer(saved.bestBpc());
+        best.saveIfBest(saved.bestBpc());
       }
     }
     TrainingRecord.Position position = saved.position();
@@ -242,7 +243,9 @@ final class TrainState {
     }
     watch.restore(saved.watch());
     learningRate.rollbacks(watch.rollbacks());
-    update.rollbacks(watch.rollbacks());
+    if (setup.optimizer() instanceof Lamb given) {
+      given.rateFactor((float) Math.pow(0.5, watch.rollbacks()));
+    }
     learningRate.restore(saved.learningRate(), saved.plateaus());
     evaluations.clear();
     evaluations.addAll(saved.evaluations().get(position.stage()));

@@ -14,7 +14,6 @@ import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.RunHeader;
-import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.data.Corpus;
@@ -22,6 +21,9 @@ import io.github.sharnn.train.data.Seeds;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.CurrentLearningRate;
+import io.github.sharnn.train.optim.Lamb;
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.WeightUpdate;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
@@ -41,7 +43,8 @@ final class TrainingLoop {
 
   private static final long ZERO_STATE = 1; // tells its draws from others of a step
 
-  private final SHARNNTrainer.Builder options;
+  private final TrainerSetup setup;
+  private final TrainingOptions options;
   private final Trainer trainer;
   private final WeightUpdate update;
   private final StageContext stage;
@@ -57,14 +60,15 @@ final class TrainingLoop {
   private double used; // of the budget
 
   private TrainingLoop(
-      SHARNNTrainer.Builder options,
+      TrainerSetup setup,
       Trainer trainer,
       WeightUpdate update,
       StageContext stage,
       TrainState state,
       Corpus corpus,
       StreamDataset dataset) {
-    this.options = options;
+    this.setup = setup;
+    this.options = setup.options();
     this.trainer = trainer;
     this.update = update;
     this.stage = stage;
@@ -78,37 +82,51 @@ final class TrainingLoop {
   }
 
   /** Trains one stage; the model then holds its best weights. */
-  static FitResult fit(SHARNNTrainer.Builder options, Corpus corpus, StageContext stage) {
+  static FitResult fit(TrainerSetup setup, Corpus corpus, StageContext stage) {
+    TrainingOptions options = setup.options();
+    Model model = setup.model();
     StreamDataset dataset =
         StreamDataset.random(
-                corpus.train(), options.batchSize, options.sequenceLength, options.seed)
-            .withSplits(SHARNN.of(options.model).config().splits())
-            .drawing(options.drawnTokens);
-    options.checkParts(corpus);
-    Model model = options.model;
-    model.getNDManager().getEngine().setRandomSeed(options.seed);
-    CurrentLearningRate learningRate = new CurrentLearningRate(options.learningRate);
-    Optimizer optimizer = options.newOptimizer(learningRate);
+                corpus.train(), options.batchSize(), options.sequenceLength(), options.seed())
+            .withSplits(setup.block().config().splits())
+            .drawing(setup.drawnTokens());
+    setup.checkParts(corpus);
+    model.getNDManager().getEngine().setRandomSeed(options.seed());
+    LearningRateSchedule schedule = stage.stages().get(stage.index()).learningRate();
+    CurrentLearningRate learningRate =
+        new CurrentLearningRate(schedule == null ? setup.learningRate() : schedule);
+    Lamb lamb =
+        setup.optimizer() == null
+            ? Lamb.builder().optLearningRateTracker(learningRate).build()
+            : null;
+    Optimizer optimizer = lamb == null ? setup.optimizer() : lamb;
+    Lookahead lookahead =
+        options.lookaheadSteps() == 0
+            ? null
+            : Lookahead.around(optimizer, options.lookaheadSteps(), options.lookaheadAlpha());
     DefaultTrainingConfig config =
-        new DefaultTrainingConfig(new SequenceCrossEntropy(options.labelSmoothing))
+        new DefaultTrainingConfig(new SequenceCrossEntropy(options.labelSmoothing()))
             .optDevices(new Device[] {model.getNDManager().getDevice()})
-            .optOptimizer(optimizer)
-            .addTrainingListeners(options.listeners.toArray(TrainingListener[]::new));
-    Shape tokens = new Shape(options.batchSize, options.sequenceLength);
-    try (MixedPrecisionWeights weights =
+            .optOptimizer(lookahead == null ? optimizer : lookahead)
+            .addTrainingListeners(setup.listeners().toArray(TrainingListener[]::new));
+    Shape tokens = new Shape(options.batchSize(), options.sequenceLength());
+    try (lamb;
+        MixedPrecisionWeights weights =
             MixedPrecisionWeights.of(model, options.precision(), tokens);
         Trainer trainer = weights.model().newTrainer(config);
-        BestWeights best = new BestWeights(SHARNN.of(model), model.getNDManager())) {
-      trainer.setMetrics(options.metrics);
+        BestWeights best = new BestWeights(setup.block(), model.getNDManager())) {
+      trainer.setMetrics(setup.metrics());
       trainer.initialize(tokens);
       if (LOGGER.isInfoEnabled()) {
         RunHeader.of(model, trainer.getModel().getDataType()).forEach(LOGGER::info);
       }
       NDManager manager = trainer.getManager().newSubManager(); // closed with the trainer
-      try (WeightUpdate update = new WeightUpdate(options, weights, trainer, optimizer)) {
+      try (WeightUpdate update =
+          new WeightUpdate(
+              weights, trainer, optimizer, lookahead, options.clipNorm(), options.averageDecay())) {
         TrainState state =
-            new TrainState(options, weights, update, manager, best, learningRate, stage);
-        return new TrainingLoop(options, trainer, update, stage, state, corpus, dataset).train();
+            new TrainState(setup, weights, update, manager, best, learningRate, stage);
+        return new TrainingLoop(setup, trainer, update, stage, state, corpus, dataset).train();
       }
     }
   }
@@ -198,7 +216,8 @@ final class TrainingLoop {
     if (endOfPass) {
       state.nextEpoch();
     }
-    boolean due = options.evaluationInterval > 0 && state.step % options.evaluationInterval == 0;
+    boolean due =
+        options.evaluationInterval() > 0 && state.step % options.evaluationInterval() == 0;
     double validation = used >= 1 || endOfPass || due ? evaluate() : Double.NaN;
     report(
         new StepReport(
@@ -217,10 +236,11 @@ final class TrainingLoop {
 
   private TrainingStep.Slices forwardAndBackward(Batch batch, double lossScale) {
     // so that dropout needs no random state to be saved
-    int seed = (int) Seeds.mix(options.seed, state.step + 1);
+    int seed = (int) Seeds.mix(options.seed(), state.step + 1);
     trainer.getManager().getEngine().setRandomSeed(seed);
-    if (Seeds.uniform(options.seed, state.step + 1, ZERO_STATE) < options.zeroStateProbability) {
-      state.forget();
+    if (Seeds.uniform(options.seed(), state.step + 1, ZERO_STATE)
+        < options.zeroStateProbability()) {
+      state.reset();
     }
     try (batch) {
       return step.runSlices(batch, state.states, lossScale, stateManager);
@@ -233,7 +253,7 @@ final class TrainingLoop {
     String figures = "loss %s bits per character, gradient norm %s".formatted(bpc, norm);
     String diverged;
     if (Double.isFinite(bpc) && Double.isFinite(norm)) {
-      update.finish();
+      update.apply();
       state.lossScale.good();
       diverged = state.watch.stepped(bpc);
     } else {
@@ -262,13 +282,13 @@ final class TrainingLoop {
 
   /** Of the averages of the weights, where there are any; then the best weights are averages. */
   private double evaluate() {
-    update.exchange();
+    update.swap();
     try {
       double bpc =
           Evaluation.of(
                   trainer.getModel(),
                   corpus.validation(),
-                  new Evaluation.Settings(options.evaluationStreams(), options.sequenceLength),
+                  new Evaluation.Settings(options.evaluationStreams(), options.sequenceLength()),
                   step::notifyValidation)
               .bitsPerCharacter();
       if (!Double.isFinite(bpc)) {
@@ -277,7 +297,7 @@ final class TrainingLoop {
       state.evaluated(bpc);
       return bpc;
     } finally {
-      update.exchange();
+      update.swap();
     }
   }
 
@@ -313,7 +333,7 @@ final class TrainingLoop {
 
   private void saveOrStop() {
     RunCheckpoints checkpoints = stage.checkpoints();
-    boolean stop = !over() && options.stopWhen.getAsBoolean();
+    boolean stop = !over() && setup.stopWhen().getAsBoolean();
     Path saved = null;
     if (checkpoints != null) {
       checkpoints.settle(false);
@@ -347,14 +367,14 @@ final class TrainingLoop {
       state.evaluations.add(report);
       state.learningRate.evaluated(report.validationBpc());
     }
-    if (options.metrics != null) {
-      options.metrics.addMetric("trainBpc", report.trainBpc());
-      options.metrics.addMetric("gradientNorm", report.gradientNorm());
-      options.metrics.addMetric("bytesPerSecond", report.bytesPerSecond());
+    if (setup.metrics() != null) {
+      setup.metrics().addMetric("trainBpc", report.trainBpc());
+      setup.metrics().addMetric("gradientNorm", report.gradientNorm());
+      setup.metrics().addMetric("bytesPerSecond", report.bytesPerSecond());
       if (report.evaluated()) {
-        options.metrics.addMetric("validationBpc", report.validationBpc());
+        setup.metrics().addMetric("validationBpc", report.validationBpc());
       }
     }
-    options.onStep.accept(report);
+    setup.onStep().accept(report);
   }
 }

@@ -1,24 +1,39 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
+import com.google.common.base.CaseFormat;
+import com.google.common.base.VerifyException;
+import io.github.sharnn.train.optim.Lookahead;
+import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.optim.WeightAverage;
+import io.github.sharnn.train.step.SequenceCrossEntropy;
+import java.lang.reflect.RecordComponent;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
- * The options of a {@link SHARNNTrainer} that a checkpoint holds.
+ * The options of a {@link SHARNNTrainer}: a checkpoint stores them, the command line fills them, a
+ * run prints them. Checks, JSON, the comparison with a checkpoint and the printed text all derive
+ * from the components of this record.
  *
  * @param batchSize streams trained on side by side
  * @param sequenceLength longest segment that gradients flow through
  * @param accumulation slices that a batch is run in
  * @param clipNorm largest global norm of the gradients
- * @param seed decides initial weights, segment lengths and dropout
+ * @param seed seed of initial weights, segment lengths and dropout
  * @param evaluationInterval steps between evaluations, or 0 for after each pass alone
- * @param evaluationStreams streams of the validation part
+ * @param evaluationStreams streams of the validation part; 0 becomes {@code batchSize}
  * @param labelSmoothing share of the training target that is spread over all tokens
  * @param lookaheadSteps updates between two moves of Lookahead's slow weights, or 0 for none
- * @param lookaheadAlpha how far they move
- * @param averageDecay of the moving average of the weights, or 0 for none
- * @param zeroStateProbability of a step that begins from the zero state
- * @param precision what forward and backward computed in
+ * @param lookaheadAlpha part of the way that the slow weights move, or 0 without Lookahead
+ * @param averageDecay decay of the moving average of the weights, or 0 for none
+ * @param zeroStateProbability probability of a step that begins from the zero state
+ * @param precision type that forward and backward compute in
  */
 public record TrainingOptions(
     int batchSize,
@@ -35,50 +50,309 @@ public record TrainingOptions(
     double zeroStateProbability,
     DataType precision) {
 
+  static final double ZERO_STATE = 0.01;
+
+  /** The options that a resumed run may change. */
+  static final Set<String> MAY_CHANGE =
+      Set.of("evaluationInterval", "precision", "labelSmoothing", "zeroStateProbability");
+
   /**
-   * Reads the options of a trainer that is being built.
+   * Checks every option.
    *
-   * @param builder the trainer's builder
-   * @return its options
+   * @throws IllegalArgumentException naming the option, its rule and its value
    */
-  public static TrainingOptions of(SHARNNTrainer.Builder builder) {
-    return new TrainingOptions(
-        builder.batchSize,
-        builder.sequenceLength,
-        builder.accumulation,
-        builder.clipNorm,
-        builder.seed,
-        builder.evaluationInterval,
-        builder.evaluationStreams(),
-        builder.labelSmoothing,
-        builder.lookaheadSteps,
-        builder.lookaheadAlpha,
-        builder.averageDecay,
-        builder.zeroStateProbability,
-        builder.precision());
+  public TrainingOptions {
+    checkArgument(batchSize >= 1, "batchSize must be at least 1, but is %s", batchSize);
+    checkArgument(
+        sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
+    checkArgument(
+        accumulation >= 1 && batchSize % accumulation == 0,
+        "accumulation must be at least 1 and divide batchSize (%s), but is %s",
+        batchSize,
+        accumulation);
+    checkArgument(clipNorm > 0, "clipNorm must be above 0, but is %s", clipNorm);
+    checkArgument(
+        evaluationInterval >= 0,
+        "evaluationInterval must be at least 0, but is %s",
+        evaluationInterval);
+    checkArgument(
+        evaluationStreams >= 0,
+        "evaluationStreams must be at least 1, but is %s",
+        evaluationStreams);
+    evaluationStreams = evaluationStreams == 0 ? batchSize : evaluationStreams;
+    SequenceCrossEntropy.check(labelSmoothing, false);
+    if (lookaheadSteps != 0 || lookaheadAlpha != 0) {
+      Lookahead.check(lookaheadSteps, lookaheadAlpha);
+    }
+    WeightAverage.check(averageDecay);
+    checkArgument(
+        zeroStateProbability >= 0 && zeroStateProbability < 1,
+        "zeroStateProbability must be at least 0 and below 1, but is %s",
+        zeroStateProbability);
+    checkArgument(precision != null, "precision must be FLOAT32 or FLOAT16, but is null");
+    MixedPrecisionWeights.check(precision);
   }
 
   /**
-   * Starts a trainer with these options but for the precision, which is the model's device's
-   * default.
+   * Starts a trainer with these options, except that the precision is the default of the model's
+   * device.
    *
    * @param model a DJL model with a {@link io.github.sharnn.SHARNN}
    * @return a new builder
    * @throws IllegalArgumentException if the model holds another block
    */
   public SHARNNTrainer.Builder trainer(Model model) {
-    SHARNNTrainer.Builder builder =
-        SHARNNTrainer.builder(model)
-            .batchSize(batchSize)
-            .sequenceLength(sequenceLength)
-            .accumulation(accumulation)
-            .clipNorm(clipNorm)
-            .seed(seed)
-            .evaluationInterval(evaluationInterval)
-            .evaluationStreams(evaluationStreams)
-            .labelSmoothing(labelSmoothing)
-            .averageDecay(averageDecay)
-            .zeroStateProbability(zeroStateProbability);
-    return lookaheadSteps == 0 ? builder : builder.lookahead(lookaheadSteps, lookaheadAlpha);
+    return SHARNNTrainer.builder(model)
+        .batchSize(batchSize)
+        .sequenceLength(sequenceLength)
+        .accumulation(accumulation)
+        .clipNorm(clipNorm)
+        .seed(seed)
+        .evaluationInterval(evaluationInterval)
+        .evaluationStreams(evaluationStreams)
+        .labelSmoothing(labelSmoothing)
+        .lookahead(lookaheadSteps, lookaheadAlpha)
+        .averageDecay(averageDecay)
+        .zeroStateProbability(zeroStateProbability);
+  }
+
+  /**
+   * Returns the options by name, in order.
+   *
+   * @return a new map
+   */
+  public Map<String, Object> values() {
+    Map<String, Object> values = new LinkedHashMap<>();
+    for (RecordComponent option : TrainingOptions.class.getRecordComponents()) {
+      try {
+        values.put(option.getName(), option.getAccessor().invoke(this));
+      } catch (ReflectiveOperationException e) {
+        throw new VerifyException(e);
+      }
+    }
+    return values;
+  }
+
+  /**
+   * Returns the options that differ from the defaults, and the precision, as a person reads them.
+   */
+  @Override
+  public String toString() {
+    Map<String, Object> defaults = new Plain().options(precision).values();
+    defaults.put("evaluationStreams", batchSize);
+    defaults.remove("precision");
+    return values().entrySet().stream()
+        .filter(option -> !option.getValue().equals(defaults.get(option.getKey())))
+        .map(
+            option ->
+                CaseFormat.LOWER_CAMEL
+                        .to(CaseFormat.LOWER_UNDERSCORE, option.getKey())
+                        .replace('_', ' ')
+                    + " "
+                    + option.getValue())
+        .collect(Collectors.joining(", "));
+  }
+
+  /**
+   * The spelling of the options, for {@link SHARNNTrainer.Builder}. Every default but {@link
+   * #zeroStateProbability} is the paper's.
+   *
+   * @param <T> the builder itself
+   */
+  public abstract static class Builder<T extends Builder<T>> {
+
+    private int batchSize = 16;
+    private int sequenceLength = 1024;
+    private int accumulation = 1;
+    private double clipNorm = 0.25;
+    private int seed = 42;
+    private int evaluationInterval;
+    private int evaluationStreams; // 0: batchSize
+    private float labelSmoothing;
+    private int lookaheadSteps; // 0: no Lookahead
+    private float lookaheadAlpha;
+    private double averageDecay; // 0: no average
+    private double zeroStateProbability = ZERO_STATE;
+    private DataType precision; // null: by device
+
+    Builder() {}
+
+    abstract T self();
+
+    /**
+     * Sets the number of streams B that are trained on side by side. Default 16. For FLOAT16 on a
+     * GPU take a multiple of 8 up to 128: cuDNN runs the LSTMs of other sizes more slowly.
+     *
+     * @param streams at least 1
+     * @return this builder
+     */
+    public T batchSize(int streams) {
+      batchSize = streams;
+      return self();
+    }
+
+    /**
+     * Sets the longest segment T that gradients flow through (bptt). Default 1024.
+     *
+     * @param steps at least 1
+     * @return this builder
+     */
+    public T sequenceLength(int steps) {
+      sequenceLength = steps;
+      return self();
+    }
+
+    /**
+     * Turns on gradient accumulation: each batch runs in slices of streams whose gradients add up
+     * before the step. The step is the same as that of the whole batch, up to rounding and dropout,
+     * and takes less memory. Default 1, the whole batch at once.
+     *
+     * @param slices a divisor of {@code batchSize}
+     * @return this builder
+     */
+    public T accumulation(int slices) {
+      accumulation = slices;
+      return self();
+    }
+
+    /**
+     * Sets the largest global L2 norm of the gradients. Default 0.25.
+     *
+     * @param norm above 0; {@code Double.POSITIVE_INFINITY} for no clipping
+     * @return this builder
+     */
+    public T clipNorm(double norm) {
+      clipNorm = norm;
+      return self();
+    }
+
+    /**
+     * Sets the seed of initial weights, segment lengths and dropout. Default 42.
+     *
+     * @param value any number
+     * @return this builder
+     */
+    public T seed(int value) {
+      seed = value;
+      return self();
+    }
+
+    /**
+     * Sets how many steps lie between evaluations of the validation part. Default 0: the part is
+     * evaluated after each pass over the data and at the end alone.
+     *
+     * @param steps at least 0
+     * @return this builder
+     */
+    public T evaluationInterval(int steps) {
+      evaluationInterval = steps;
+      return self();
+    }
+
+    /**
+     * Sets the number of streams of the validation part. Default {@code batchSize}.
+     *
+     * @param streams at least 1
+     * @return this builder
+     */
+    public T evaluationStreams(int streams) {
+      checkArgument(streams >= 1, "evaluationStreams must be at least 1, but is %s", streams);
+      evaluationStreams = streams;
+      return self();
+    }
+
+    /**
+     * Puts {@link Lookahead} around the optimizer. Default none.
+     *
+     * @param steps updates between two moves of the slow weights, at least 1; 5 to 6 are usual
+     * @param alpha part of the way that the slow weights move, above 0 and at most 1; 0.5 to 0.8
+     *     are usual
+     * @return this builder
+     */
+    public T lookahead(int steps, float alpha) {
+      lookaheadSteps = steps;
+      lookaheadAlpha = alpha;
+      return self();
+    }
+
+    /**
+     * Evaluates an exponential moving average of the weights in their place, keeps the best average
+     * and ends with it. Training continues with the weights themselves. After t updates the weights
+     * after update s count {@code decay^(t - s)}, divided by the sum of these from 1 to t. The
+     * average takes the memory of the FLOAT32 weights, and again at each evaluation. Default 0, no
+     * average.
+     *
+     * @param decay above 0 and below 1: 0.999 averages over about the last 1000 updates; 0 for none
+     * @return this builder
+     */
+    public T averageDecay(double decay) {
+      averageDecay = decay;
+      return self();
+    }
+
+    /**
+     * Spreads a share of each training target evenly over the vocabulary (Szegedy et al.,
+     * arXiv:1512.00567, section 7). Reported figures are never smoothed. Default 0.
+     *
+     * @param share at least 0 and below 1; 0 for a model with splits
+     * @return this builder
+     */
+    public T labelSmoothing(float share) {
+      labelSmoothing = share;
+      return self();
+    }
+
+    /**
+     * Sets how often a step of all streams begins from the zero state, with nothing remembered
+     * (Melis et al., arXiv:1707.05589, section 4). A model that always trains with a full memory
+     * does badly on short texts and at the beginning of long ones. Default 0.01.
+     *
+     * @param probability at least 0 and below 1; 0 for the paper's training
+     * @return this builder
+     */
+    public T zeroStateProbability(double probability) {
+      zeroStateProbability = probability;
+      return self();
+    }
+
+    /**
+     * Sets the type that forward and backward compute in: FLOAT32, or FLOAT16 with weights and
+     * optimizer in FLOAT32 and a dynamic loss scale. Default FLOAT16 on a GPU with {@link
+     * io.github.sharnn.train.optim.Lamb}, else FLOAT32.
+     *
+     * @param type FLOAT32 or FLOAT16
+     * @return this builder
+     */
+    public T precision(DataType type) {
+      precision = type;
+      return self();
+    }
+
+    /** Returns the options as they are now; {@code byDevice} is the precision unless one is set. */
+    TrainingOptions options(DataType byDevice) {
+      return new TrainingOptions(
+          batchSize,
+          sequenceLength,
+          accumulation,
+          clipNorm,
+          seed,
+          evaluationInterval,
+          evaluationStreams,
+          labelSmoothing,
+          lookaheadSteps,
+          lookaheadAlpha,
+          averageDecay,
+          zeroStateProbability,
+          precision == null ? byDevice : precision);
+    }
+  }
+
+  /** A builder of options alone. */
+  private static final class Plain extends Builder<Plain> {
+
+    @Override
+    Plain self() {
+      return this;
+    }
   }
 }

@@ -164,7 +164,7 @@ class DamagedCheckpointTest {
     Map<String, String> messages =
         Map.of(
             "batchSize", "the recurrent state: it has no floating 0.0.hidden of shape (5, 8)",
-            "accumulation", "4 streams can't be run in 3 slices",
+            "accumulation", "divide batchSize (4), but is 3",
             "embeddingSize", "parameters",
             "layers", "parameters",
             "memoryLength", "the recurrent state: 0.0.memory has ",

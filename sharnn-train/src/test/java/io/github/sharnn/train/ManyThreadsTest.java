@@ -171,7 +171,7 @@ class ManyThreadsTest {
         .withMessageContaining("model second can't be trained on thread")
         .withMessageContaining("while fit trains model first on thread main");
     assertThatIllegalStateException()
-        .isThrownBy(() -> Recipe.fit(trainer(second), corpus, Recipe.SMALL.stages()))
+        .isThrownBy(() -> trainer(second).build().fit(corpus, Recipe.SMALL.stages()))
         .withMessageContaining("while fit trains model first on thread main");
     return null;
   }

@@ -33,17 +33,18 @@ class RecipeTest {
         .ignoringFields("attentionLayers")
         .isEqualTo(SHARNN.builder().config());
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      SHARNNTrainer.Builder trainer = recipe.trainer(model);
-      assertThat(trainer.batchSize).isEqualTo(batchSize);
-      assertThat(trainer.sequenceLength).isEqualTo(1024);
-      assertThat(trainer.zeroStateProbability).isZero();
-      assertThat(trainer.clipNorm).isEqualTo(0.25);
-      assertThat(trainer.learningRate).isEqualTo(LearningRateSchedule.peak(2e-3f).warmUp(800));
+      SHARNNTrainer trainer = recipe.trainer(model).build();
+      TrainingOptions options = trainer.options();
+      assertThat(options.batchSize()).isEqualTo(batchSize);
+      assertThat(options.sequenceLength()).isEqualTo(1024);
+      assertThat(options.zeroStateProbability()).isZero();
+      assertThat(options.clipNorm()).isEqualTo(0.25);
+      assertThat(trainer.learningRate()).isEqualTo(LearningRateSchedule.peak(2e-3f).warmUp(800));
     }
     assertThat(recipe.stages())
         .containsExactly(
-            new Recipe.Stage(LearningRateSchedule.peak(2e-3f).warmUp(800), Budget.epochs(32)),
-            new Recipe.Stage(
+            new TrainingStage(LearningRateSchedule.peak(2e-3f).warmUp(800), Budget.epochs(32)),
+            new TrainingStage(
                 LearningRateSchedule.peak(1e-3f).warmUp(800), Budget.epochs(32).patience(3)));
   }
 
@@ -53,8 +54,8 @@ class RecipeTest {
     recipe.model().layers(1).attentionLayers().dropouts(0.9f);
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
       recipe.trainer(model).batchSize(1).sequenceLength(1);
-      assertThat(recipe.trainer(model).batchSize).isGreaterThan(1);
-      assertThat(recipe.trainer(model).learningRate)
+      assertThat(recipe.trainer(model).build().options().batchSize()).isGreaterThan(1);
+      assertThat(recipe.trainer(model).build().learningRate())
           .isEqualTo(recipe.stages().get(0).learningRate());
     }
     assertThat(recipe.model().config().layers()).isGreaterThan(1);
@@ -71,8 +72,8 @@ class RecipeTest {
     return Tiny.trainer(model).evaluationInterval(5);
   }
 
-  private static Recipe.Stage stage(float rate, Budget budget) {
-    return new Recipe.Stage(LearningRateSchedule.peak(rate), budget);
+  private static TrainingStage stage(float rate, Budget budget) {
+    return new TrainingStage(LearningRateSchedule.peak(rate), budget);
   }
 
   @Test
@@ -81,11 +82,14 @@ class RecipeTest {
     List<StepReport> reports = new ArrayList<>();
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
       List<FitResult> results =
-          Recipe.fit(
-              trainer(model).onStep(reports::add),
-              corpus,
-              List.of(
-                  stage(5e-2f, Budget.steps(60)), stage(1e-2f, Budget.steps(2000).patience(1))));
+          trainer(model)
+              .onStep(reports::add)
+              .build()
+              .fit(
+                  corpus,
+                  List.of(
+                      stage(5e-2f, Budget.steps(60)),
+                      stage(1e-2f, Budget.steps(2000).patience(1))));
       assertThat(results).hasSize(2);
       FitResult first = results.get(0);
       FitResult second = results.get(1);
@@ -108,10 +112,11 @@ class RecipeTest {
     Corpus corpus = Tiny.corpus(folder, 3_000);
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
       List<FitResult> results =
-          Recipe.fit(
-              trainer(model),
-              corpus,
-              List.of(stage(5e-2f, Budget.steps(60)), stage(1, Budget.steps(200).patience(1))));
+          trainer(model)
+              .build()
+              .fit(
+                  corpus,
+                  List.of(stage(5e-2f, Budget.steps(60)), stage(1, Budget.steps(200).patience(1))));
       double best = results.get(0).best().validationBpc();
       assertThat(results.get(1).best().validationBpc()).isGreaterThan(best);
       assertThat(Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter())
@@ -124,15 +129,15 @@ class RecipeTest {
     Corpus corpus = Tiny.corpus(folder, 3_000);
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> Recipe.fit(trainer(model), corpus, List.of()))
+          .isThrownBy(() -> trainer(model).build().fit(corpus, List.of()))
           .withMessage("stages must not be empty");
-      List<Recipe.Stage> without = List.of(new Recipe.Stage(null, Budget.steps(1)));
+      List<TrainingStage> without = List.of(new TrainingStage(null, Budget.steps(1)));
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> Recipe.fit(trainer(model), corpus, without))
+          .isThrownBy(() -> trainer(model).build().fit(corpus, without))
           .withMessageContaining("each stage must have a learning rate, but one has none");
       SHARNNTrainer.Builder adam = trainer(model).optimizer(Adam.builder().build());
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> Recipe.fit(adam, corpus, Recipe.SMALL.stages()))
+          .isThrownBy(() -> adam.build().fit(corpus, Recipe.SMALL.stages()))
           .withMessageContaining("stages set the learning rate of Lamb, but the optimizer is Adam");
     }
   }

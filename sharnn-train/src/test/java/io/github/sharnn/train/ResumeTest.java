@@ -32,10 +32,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** A run that goes on from a checkpoint does what it would have done. */
 class ResumeTest {
 
-  private static final List<Recipe.Stage> STAGES =
+  private static final List<TrainingStage> STAGES =
       List.of(
-          new Recipe.Stage(LearningRateSchedule.peak(2e-2f).warmUp(8).cosine(), Budget.epochs(2)),
-          new Recipe.Stage(
+          new TrainingStage(LearningRateSchedule.peak(2e-2f).warmUp(8).cosine(), Budget.epochs(2)),
+          new TrainingStage(
               LearningRateSchedule.peak(1e-2f).warmUp(3), Budget.epochs(9).patience(4)));
 
   @TempDir Path folder;
@@ -127,23 +127,22 @@ class ResumeTest {
   @ParameterizedTest
   @EnumSource(names = {"FLOAT32", "FLOAT16"})
   void goes_on_with_every_option_to_the_last_bit(DataType precision) {
-    List<Recipe.Stage> stages =
+    List<TrainingStage> stages =
         List.of(
-            new Recipe.Stage(
+            new TrainingStage(
                 LearningRateSchedule.peak(0.1f).linear().plateau(0.7f, 2), Budget.steps(17)),
-            new Recipe.Stage(
+            new TrainingStage(
                 LearningRateSchedule.peak(5e-2f).plateau(0.5f, 1), Budget.steps(10).patience(9)));
     Run training =
         builder ->
-            Recipe.fit(
-                builder
-                    .evaluationInterval(2)
-                    .lookahead(5, 0.5f)
-                    .averageDecay(0.8)
-                    .labelSmoothing(0.1f)
-                    .zeroStateProbability(0.3),
-                corpus,
-                stages);
+            builder
+                .evaluationInterval(2)
+                .lookahead(5, 0.5f)
+                .averageDecay(0.8)
+                .labelSmoothing(0.1f)
+                .zeroStateProbability(0.3)
+                .build()
+                .fit(corpus, stages);
     Numbers expected = straight(precision, training);
     Numbers actual = interrupted(precision, 7, training);
     assertThat(expected.figures()).hasSize(27);
@@ -241,7 +240,7 @@ class ResumeTest {
   @Test
   void goes_on_in_the_stage_that_it_was_in() {
     List<List<FitResult>> results = new ArrayList<>();
-    Run training = builder -> results.add(Recipe.fit(builder, corpus, STAGES));
+    Run training = builder -> results.add(builder.build().fit(corpus, STAGES));
     Numbers expected = straight(DataType.FLOAT32, training);
     Numbers actual = interrupted(DataType.FLOAT32, 13, training);
     assertThat(actual.figures()).isEqualTo(expected.figures());
@@ -257,10 +256,10 @@ class ResumeTest {
 
   @Test
   void goes_on_in_a_second_stage_that_is_worse_than_the_first() throws Exception {
-    List<Recipe.Stage> stages =
+    List<TrainingStage> stages =
         List.of(
-            new Recipe.Stage(LearningRateSchedule.peak(2e-2f), Budget.steps(20)),
-            new Recipe.Stage(LearningRateSchedule.peak(1f), Budget.steps(10)));
+            new TrainingStage(LearningRateSchedule.peak(2e-2f), Budget.steps(20)),
+            new TrainingStage(LearningRateSchedule.peak(1f), Budget.steps(10)));
     CheckpointPolicy policy = CheckpointPolicy.in(run).every(Duration.ZERO);
     int[] steps = {0};
     double best;
@@ -268,7 +267,7 @@ class ResumeTest {
       List<StepReport> reports = new ArrayList<>();
       SHARNNTrainer.Builder stopped =
           trainer(model).checkpoints(policy).onStep(reports::add).stopWhen(() -> ++steps[0] == 26);
-      assertThatThrownBy(() -> Recipe.fit(stopped, corpus, stages))
+      assertThatThrownBy(() -> stopped.build().fit(corpus, stages))
           .isInstanceOf(TrainingStoppedException.class);
       best = new FitResult(reports).best().validationBpc();
     }
@@ -276,7 +275,7 @@ class ResumeTest {
     assertThat(newest.stage()).isEqualTo(1);
     assertThat(newest.has(Checkpoint.EARLIER)).isTrue();
     try (Model model = sharnn().build().newModel("tiny")) { // without weights, as train --resume
-      Recipe.fit(trainer(model).checkpoints(policy.resume()), corpus, stages);
+      trainer(model).checkpoints(policy.resume()).build().fit(corpus, stages);
       assertThat(Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter())
           .isEqualTo(best);
     }

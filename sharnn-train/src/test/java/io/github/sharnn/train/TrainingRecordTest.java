@@ -9,6 +9,7 @@ import com.google.common.base.Strings;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.sharnn.train.checkpoint.TrainingRecord;
+import io.github.sharnn.train.data.CorpusRecord;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.LossScaler;
 import java.io.IOException;
@@ -36,7 +37,7 @@ class TrainingRecordTest {
         Tiny.sharnn().config(),
         new TrainingOptions(4, 16, 2, 0.25, 42, 10, 4, 0.1f, 5, 0.5f, 0.9, 0.01, DataType.FLOAT32),
         Collections.nCopies(
-            stages, new Recipe.Stage(LearningRateSchedule.peak(2e-3f).cosine(), Budget.steps(9))),
+            stages, new TrainingStage(LearningRateSchedule.peak(2e-3f).cosine(), Budget.steps(9))),
         new TrainingRecord.Position(stages - 1, 9, 1, 10, 4000, 1_000_000),
         9,
         Float.NaN,
@@ -48,7 +49,7 @@ class TrainingRecordTest {
         Double.POSITIVE_INFINITY,
         0,
         evaluations,
-        new TrainingRecord.CorpusRecord("corpus", 1000, 100, 100, "0".repeat(64), "words"),
+        new CorpusRecord("corpus", 1000, 100, 100, "0".repeat(64), "words"),
         Map.of("java", "17"));
   }
 
@@ -66,7 +67,7 @@ class TrainingRecordTest {
         "format | 2 | the format is 2, but this version reads 1",
         "config | null | a field is missing",
         "options | null | a field is missing",
-        "options.precision | null | a field is missing",
+        "options.precision | null | precision must be FLOAT32 or FLOAT16, but is null",
         "stages | null | a field is missing",
         "position | null | a field is missing",
         "lossScale | null | a field is missing",
@@ -85,10 +86,10 @@ class TrainingRecordTest {
         "evaluations | [[]] | the best of the evaluations is not there",
         "bestBpc | \"Infinity\" | the best of the evaluations is not there",
         "earlierBestBpc | \"NaN\" | the best of earlier stages is no number",
-        "options.batchSize | 5 | 5 streams can't be run in 2 slices",
-        "options.batchSize | 0 | 0 streams can't be run in 2 slices",
-        "options.accumulation | 0 | 4 streams can't be run in 0 slices",
-        "options.accumulation | -2 | 4 streams can't be run in -2 slices",
+        "options.batchSize | 5 | divide batchSize (5), but is 2",
+        "options.batchSize | 0 | batchSize must be at least 1, but is 0",
+        "options.accumulation | 0 | divide batchSize (4), but is 0",
+        "options.accumulation | -2 | divide batchSize (4), but is -2",
         "position.offset | 249 | the position 249 is past the end of the streams", // 999 / 4
         "updates | -1 | a count is negative",
         "stale | -1 | a count is negative",
@@ -199,9 +200,9 @@ class TrainingRecordTest {
   @Test
   void a_vocabulary_that_came_or_went_is_a_difference() {
     TrainingRecord record = record(1, List.of(List.of(evaluation(77))));
-    TrainingRecord.CorpusRecord words = record.corpus();
-    TrainingRecord.CorpusRecord bytes =
-        new TrainingRecord.CorpusRecord(
+    CorpusRecord words = record.corpus();
+    CorpusRecord bytes =
+        new CorpusRecord(
             words.file(), words.train(), words.validation(), words.test(), words.sha256(), null);
     assertThat(record.differences(record.config(), record.options(), words, 1)).isEmpty();
     assertThat(record.differences(record.config(), record.options(), words, 0))

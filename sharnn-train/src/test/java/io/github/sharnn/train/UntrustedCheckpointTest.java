@@ -77,12 +77,13 @@ class UntrustedCheckpointTest {
               .precision(precision)
               .checkpoints(CheckpointPolicy.in(run).every(Duration.ZERO))
               .stopWhen(() -> ++steps[0] == 14);
-      Recipe.fit(
-          trainer,
-          corpus,
-          List.of(
-              new Recipe.Stage(LearningRateSchedule.peak(0.02f).warmUp(2), Budget.steps(8)),
-              new Recipe.Stage(LearningRateSchedule.peak(rate).cosine(), Budget.steps(20))));
+      trainer
+          .build()
+          .fit(
+              corpus,
+              List.of(
+                  new TrainingStage(LearningRateSchedule.peak(0.02f).warmUp(2), Budget.steps(8)),
+                  new TrainingStage(LearningRateSchedule.peak(rate).cosine(), Budget.steps(20))));
       throw new AssertionError("it did not stop");
     } catch (TrainingStoppedException e) {
       Path place = e.checkpoint().orElseThrow();
@@ -176,9 +177,9 @@ class UntrustedCheckpointTest {
   /** All of the checkpoint is brought back; the budget is then used up. */
   private static long resume(Checkpoint checkpoint) throws IOException {
     try (Model model = SHARNN.of(checkpoint.config()).newModel("resumed")) {
-      List<Recipe.Stage> stages = checkpoint.stages().subList(0, checkpoint.stage() + 1);
-      List<Recipe.Stage> over =
-          stages.stream().map(s -> new Recipe.Stage(s.learningRate(), Budget.steps(1))).toList();
+      List<TrainingStage> stages = checkpoint.stages().subList(0, checkpoint.stage() + 1);
+      List<TrainingStage> over =
+          stages.stream().map(s -> new TrainingStage(s.learningRate(), Budget.steps(1))).toList();
       SHARNNTrainer.Builder trainer =
           checkpoint
               .options()
@@ -187,7 +188,7 @@ class UntrustedCheckpointTest {
               .checkpoints(
                   CheckpointPolicy.in(checkpoint.folder().getParent())
                       .resumeFrom(checkpoint.folder()));
-      Recipe.fit(trainer, corpus, over);
+      trainer.build().fit(corpus, over);
       return Fuzzing.bytes(model.getNDManager());
     } catch (IllegalArgumentException e) { // an option breaks its rule, or contradicts the corpus
       return 0;

@@ -13,9 +13,10 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SafetensorsWeights;
 import io.github.sharnn.io.Safetensors;
-import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.TrainingOptions;
+import io.github.sharnn.train.TrainingStage;
 import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.data.CorpusRecord;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -205,7 +206,7 @@ public final class Checkpoint {
    *
    * @return one stage or more
    */
-  public List<Recipe.Stage> stages() {
+  public List<TrainingStage> stages() {
     return training.stages();
   }
 
@@ -257,7 +258,7 @@ public final class Checkpoint {
    * @throws IllegalArgumentException if it is too short now, or this system has no such paths
    */
   public Corpus corpus() throws IOException {
-    TrainingRecord.CorpusRecord corpus = training.corpus();
+    CorpusRecord corpus = training.corpus();
     Path origin = Path.of(corpus.file());
     Corpus bytes =
         Files.isDirectory(origin)

@@ -17,9 +17,10 @@ import com.google.gson.stream.JsonWriter;
 import com.google.gson.stream.MalformedJsonException;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.DivergenceDetector;
-import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.TrainingOptions;
+import io.github.sharnn.train.TrainingStage;
+import io.github.sharnn.train.data.CorpusRecord;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.LossScaler;
 import java.io.ByteArrayInputStream;
@@ -65,7 +66,7 @@ public record TrainingRecord(
     int format,
     SHARNNConfig config,
     TrainingOptions options,
-    List<Recipe.Stage> stages,
+    List<TrainingStage> stages,
     Position position,
     int updates,
     float learningRate,
@@ -126,7 +127,7 @@ public record TrainingRecord(
     checkArgument(
         position.stage < stages.size() && evaluations.size() == position.stage + 1,
         "the stages don't fit each other");
-    for (Recipe.Stage stage : stages) {
+    for (TrainingStage stage : stages) {
       checkArgument(stage != null && stage.budget() != null, "a stage has no budget");
     }
     boolean evaluated = true;
@@ -144,14 +145,7 @@ public record TrainingRecord(
         "the best of the evaluations is not there");
     checkArgument(!Double.isNaN(earlierBestBpc), "the best of earlier stages is no number");
     checkArgument(
-        options.batchSize() >= 1
-            && options.accumulation() >= 1
-            && options.batchSize() % options.accumulation() == 0,
-        "%s streams can't be run in %s slices",
-        options.batchSize(),
-        options.accumulation());
-    checkArgument(
-        position.offset < (corpus.train - 1) / options.batchSize(),
+        position.offset < (corpus.train() - 1) / options.batchSize(),
         "the position %s is past the end of the streams",
         position.offset);
     checkArgument(updates >= 0 && stale >= 0, "a count is negative");
@@ -173,26 +167,6 @@ public record TrainingRecord(
       checkArgument(
           stage >= 0 && step >= 1 && epoch >= 0 && offset >= 0 && bytes >= 0 && nanos >= 0,
           "a position is negative");
-    }
-  }
-
-  /**
-   * What is trained on.
-   *
-   * @param file where it was
-   * @param train bytes of the training part
-   * @param validation of the validation part
-   * @param test of the test part
-   * @param sha256 of the whole file
-   * @param vocabulary its {@link io.github.sharnn.vocabulary.TextVocabulary#property}, or null for
-   *     bytes
-   */
-  public record CorpusRecord(
-      String file, long train, long validation, long test, String sha256, String vocabulary) {
-
-    public CorpusRecord {
-      checkArgument(file != null && sha256 != null, "the corpus is missing");
-      checkArgument(train >= 2 && validation >= 2 && test >= 2, "a part of the corpus is empty");
     }
   }
 

@@ -3,7 +3,6 @@ package io.github.sharnn.train.data;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.hash.Hashing;
-import io.github.sharnn.train.checkpoint.TrainingRecord;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
@@ -188,9 +187,9 @@ public final class Corpus {
     return Hashing.sha256().hashString(all, StandardCharsets.US_ASCII).toString();
   }
 
-  /** Describes this corpus for a checkpoint. */
-  public TrainingRecord.CorpusRecord record() throws IOException {
-    return new TrainingRecord.CorpusRecord(
+  /** Returns the identity of this corpus, for a checkpoint. */
+  public CorpusRecord record() throws IOException {
+    return new CorpusRecord(
         origin.toAbsolutePath().toString(),
         train.bytes(),
         validation.bytes(),

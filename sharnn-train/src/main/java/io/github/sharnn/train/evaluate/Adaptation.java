@@ -54,7 +54,7 @@ final class Adaptation {
             ? LossScaler.dynamic()
             : LossScaler.none();
     Operators.get().call("copy", adapting, trained).close();
-    weights.follow();
+    weights.sync();
   }
 
   /** What the next loss is to be multiplied by before backward. */
@@ -99,7 +99,7 @@ final class Adaptation {
         (float) (settings.epsilon() * meanRms)
       };
       Operators.get().call("adapt", options, adapting, gradients, trained, rms).close();
-      weights.follow();
+      weights.sync();
       lossScale.good();
     }
   }

@@ -148,13 +148,13 @@ public final class Lamb extends Optimizer implements AutoCloseable {
   }
 
   /** Multiplies the learning rate from now on, whatever the tracker says. */
-  void rateFactor(float factor) {
+  public void rateFactor(float factor) {
     rateFactor = factor;
   }
 
   private static NDArray moment(Map<String, NDArray> moments, String id, NDArray weight) {
     return moments.computeIfAbsent(
-        id, k -> WeightUpdate.kept(weight.getManager().zeros(weight.getShape(), DataType.FLOAT32)));
+        id, k -> Detached.of(weight.getManager().zeros(weight.getShape(), DataType.FLOAT32)));
   }
 
   /** The moments, under {@code mean.ID} and {@code variance.ID}: what a checkpoint saves. */
@@ -181,9 +181,9 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     moments.forEach(
         (name, array) -> {
           if (name.startsWith(MEAN)) {
-            means.put(name.substring(MEAN.length()), WeightUpdate.kept(array.duplicate()));
+            means.put(name.substring(MEAN.length()), Detached.of(array.duplicate()));
           } else if (name.startsWith(VARIANCE)) {
-            variances.put(name.substring(VARIANCE.length()), WeightUpdate.kept(array.duplicate()));
+            variances.put(name.substring(VARIANCE.length()), Detached.of(array.duplicate()));
           }
         });
     ahead = updates - counted;

@@ -102,7 +102,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
   void begin(List<String> ids, NDList weights) {
     for (int i = 0; i < ids.size(); i++) {
       NDArray weight = weights.get(i);
-      slow.computeIfAbsent(ids.get(i), id -> WeightUpdate.kept(weight.duplicate()));
+      slow.computeIfAbsent(ids.get(i), id -> Detached.of(weight.duplicate()));
     }
   }
 
@@ -135,7 +135,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
     tensors.forEach(
         (name, array) -> {
           if (name.startsWith(SLOW)) {
-            slow.put(name.substring(SLOW.length()), WeightUpdate.kept(array.duplicate()));
+            slow.put(name.substring(SLOW.length()), Detached.of(array.duplicate()));
           }
         });
   }

@@ -15,11 +15,11 @@ import com.google.common.primitives.Longs;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.engine.Operators;
-import io.github.sharnn.train.SHARNNTrainer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The weights that forward and backward compute with: the model's own, or a FLOAT16 copy of them.
- * The optimizer changes the model's own, in FLOAT32, and the copy follows.
+ * The optimizer changes the model's own weights in FLOAT32; {@link #sync} then updates the copy.
  */
 public final class MixedPrecisionWeights implements AutoCloseable {
 
@@ -37,8 +37,8 @@ public final class MixedPrecisionWeights implements AutoCloseable {
     to = aliases(working);
   }
 
-  /** Checks the option; null is for the device's default. */
-  public static void check(DataType precision) {
+  /** Checks the option; null stands for the default of the device. */
+  public static void check(@Nullable DataType precision) {
     checkArgument(
         precision == null || precision == DataType.FLOAT32 || precision == DataType.FLOAT16,
         "precision must be FLOAT32 or FLOAT16, but is %s%s",
@@ -49,16 +49,15 @@ public final class MixedPrecisionWeights implements AutoCloseable {
   }
 
   /**
-   * Refuses a model that can't be saved, before it is trained: DJL counts an array's bytes as int.
+   * Rejects a model that can't be saved, before it is trained: DJL counts an array's bytes as int.
    */
-  public static void checkSize(SHARNNTrainer.Builder options) {
-    SHARNNConfig config = SHARNN.of(options.model).config();
+  public static void checkSize(SHARNNConfig config) {
     long size = config.embeddingSize();
     // of the embedding, the Boom and the LSTM
     long rows = Longs.max(config.vocabularySize(), config.boomSize(), 4 * size);
     long bytes = LongMath.saturatedMultiply(rows * Float.BYTES, size);
     checkArgument(
-        bytes <= MOST_BYTES || !options.toBeSaved,
+        bytes <= MOST_BYTES,
         "a model to train must have less than 2 GiB in each array, the most that DJL saves, but one of"
             + " %s x %s numbers has %s bytes: choose a smaller embeddingSize, vocabularySize or"
             + " boomSize",
@@ -67,15 +66,15 @@ public final class MixedPrecisionWeights implements AutoCloseable {
         bytes);
   }
 
-  /** The option, or the default: FLOAT16 on a GPU, FLOAT32 on a CPU. */
-  public static DataType orDefault(DataType precision, Device device) {
+  /** Returns the option, or the default: FLOAT16 on a GPU, FLOAT32 on a CPU. */
+  public static DataType orDefault(@Nullable DataType precision, Device device) {
     if (precision != null) {
       return precision;
     }
     return device.isGpu() ? DataType.FLOAT16 : DataType.FLOAT32;
   }
 
-  /** Initializes the model where needed, and copies it for FLOAT16. */
+  /** Initializes the model if it has no weights, and copies it for FLOAT16. */
   public static MixedPrecisionWeights of(Model model, DataType precision, Shape tokens) {
     SHARNN block = SHARNN.of(model);
     block.initialize(model.getNDManager(), model.getDataType(), tokens);
@@ -102,7 +101,7 @@ public final class MixedPrecisionWeights implements AutoCloseable {
         pair.getValue().freeze(!parameters.get(pair.getKey()).requiresGradient());
       }
       MixedPrecisionWeights weights = new MixedPrecisionWeights(model, copy);
-      weights.follow();
+      weights.sync();
       complete = true;
       return weights;
     } finally {
@@ -112,25 +111,29 @@ public final class MixedPrecisionWeights implements AutoCloseable {
     }
   }
 
-  /** The model for forward and backward. */
+  /** Returns the model that the optimizer changes. */
+  public Model trained() {
+    return masters;
+  }
+
+  /** Returns the model for forward and backward. */
   public Model model() {
     return working;
   }
 
-  /** Brings the copy up to date. */
-  public void follow() {
-    if (working == masters) {
-      return;
+  /** Copies the model's own weights into the FLOAT16 copy, if there is one. */
+  public void sync() {
+    if (working != masters) {
+      Operators.get().call("copy", to, from).close();
     }
-    Operators.get().call("copy", to, from).close();
   }
 
-  /** The weights that an optimizer changes, outside any graph. */
+  /** Returns the weights that an optimizer changes, outside any graph. */
   public NDList masters() {
     return from;
   }
 
-  /** A model's weights, outside any graph, in the order of its parameters. */
+  /** Returns a model's weights, outside any graph, in the order of its parameters. */
   public static NDList aliases(Model model) {
     NDList aliases = new NDList();
     for (Parameter parameter : model.getBlock().getParameters().values()) {

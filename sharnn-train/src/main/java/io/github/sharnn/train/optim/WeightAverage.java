@@ -48,7 +48,7 @@ public final class WeightAverage implements AutoCloseable {
   void updated() {
     updates++;
     if (averages.isEmpty()) {
-      weights.forEach(weight -> averages.add(WeightUpdate.kept(weight.duplicate())));
+      weights.forEach(weight -> averages.add(Detached.of(weight.duplicate())));
       return;
     }
     float step = (float) ((1 - decay) / (1 - Math.pow(decay, updates)));
@@ -78,7 +78,7 @@ public final class WeightAverage implements AutoCloseable {
     List<NDArray> saved = new ArrayList<>();
     ids.forEach(id -> saved.add(tensors.get(AVERAGE + id)));
     if (count > 0) {
-      saved.forEach(array -> averages.add(WeightUpdate.kept(array.duplicate())));
+      saved.forEach(array -> averages.add(Detached.of(array.duplicate())));
     }
   }
 

@@ -4,56 +4,56 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.Trainer;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.engine.Operators;
-import io.github.sharnn.train.SHARNNTrainer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
- * From gradients to new weights: norm, clipping, optimizer, Lookahead, the moving average of the
- * weights; in a few launches with {@link Lamb}. While this runs the device waits, so that the lists
- * of arrays are made once: weights and gradients stay where they are in memory.
+ * The way from gradients to new weights: norm, clipping, optimizer, {@link Lookahead}, {@link
+ * WeightAverage}. With {@link Lamb} it takes a few launches. The device waits meanwhile, so the
+ * lists of arrays are made once: weights and gradients stay where they are in memory.
  */
 public final class WeightUpdate implements AutoCloseable {
 
   private final Trainer trainer;
   private final MixedPrecisionWeights weights;
-  private final boolean ownsLamb;
-  private final Lamb lamb; // null: another optimizer, which the trainer drives
-  private final Lookahead lookahead; // null: none
-  private final WeightAverage average; // null: none
+  private final @Nullable Lamb lamb; // null: another optimizer, which the trainer drives
+  private final @Nullable Lookahead lookahead;
+  private final @Nullable WeightAverage average;
   private final double clipNorm;
   private final List<String> ids = new ArrayList<>();
   private final NDList masters = new NDList();
-  private NDList gradients; // null before the first backward, which makes them
+  private @Nullable NDList gradients; // null before the first backward, which makes them
 
   /**
-   * Takes the trainer's options; the optimizer may be {@link Lookahead} around one.
+   * Lists the parameters that are not frozen.
    *
-   * @param options with the model, whose weights are FLOAT32
-   * @param optimizer the trainer's
+   * @param optimizer the trainer's, or the one inside of {@code lookahead}
+   * @param lookahead the trainer's, or null for none
+   * @param clipNorm largest global norm of the gradients
+   * @param averageDecay decay of the weights' moving average, or 0 for none
    */
   public WeightUpdate(
-      SHARNNTrainer.Builder options,
       MixedPrecisionWeights weights,
       Trainer trainer,
-      Optimizer optimizer) {
+      Optimizer optimizer,
+      @Nullable Lookahead lookahead,
+      double clipNorm,
+      double averageDecay) {
     this.trainer = trainer;
     this.weights = weights;
-    this.clipNorm = options.clipNorm;
-    lookahead = options.lookaheadSteps > 0 ? (Lookahead) optimizer : null;
-    Optimizer inner = lookahead == null ? optimizer : lookahead.optimizer();
-    lamb = inner instanceof Lamb one ? one : null;
-    ownsLamb = options.optimizer == null;
-    for (var pair : options.model.getBlock().getParameters()) {
+    this.clipNorm = clipNorm;
+    this.lookahead = lookahead;
+    lamb = optimizer instanceof Lamb one ? one : null;
+    for (var pair : weights.trained().getBlock().getParameters()) {
       Parameter parameter = pair.getValue();
       if (parameter.requiresGradient()) {
         ids.add(pair.getKey());
@@ -62,34 +62,26 @@ public final class WeightUpdate implements AutoCloseable {
       }
     }
     masters.attach(trainer.getManager()); // closed with the trainer
-    average =
-        options.averageDecay > 0 ? new WeightAverage(options.averageDecay, ids, masters) : null;
+    average = averageDecay > 0 ? new WeightAverage(averageDecay, ids, masters) : null;
     checkArgument(
         !ids.isEmpty(), "a model to train must have a parameter that is not frozen, but has none");
     zeroGradients();
   }
 
-  /** What ended in an exception, a run or a step, may have left gradients: others would add up. */
+  /** Clears gradients left behind by a failed step; the next step would add to them. */
   private void zeroGradients() {
     try (NDList left = GradientClipping.gradients(weights.model().getBlock())) {
       Operators.get().call("zero", left).close();
     }
   }
 
-  /** Until it is closed, whatever becomes of the manager and scope that it was made in. */
-  static NDArray kept(NDArray array) {
-    array.detach();
-    NDScope.unregister(array);
-    return array;
-  }
-
   /**
-   * Measures the gradients. {@link Lamb} clips and steps at once, so that the device need not wait
-   * until the host has seen what they are; where the norm or a loss is not finite, it leaves the
-   * weights as they are. Then {@link #finish} or {@link #skip}, by the same condition.
+   * Measures the gradients. {@link Lamb} also clips and steps, so that the device need not wait for
+   * the host. It leaves the weights as they are if the norm or a loss is not finite. Call {@link
+   * #skip} after that, else {@link #apply}.
    *
-   * @param losses of the batch's slices, on the device
-   * @param lossScale what they were multiplied by before backward
+   * @param losses losses of the batch's slices, on the device
+   * @param lossScale factor of the losses before backward
    * @return the global L2 norm of the gradients, with that scale, not yet read back: one FLOAT32
    */
   public NDArray begin(NDList losses, double lossScale) {
@@ -104,26 +96,26 @@ public final class WeightUpdate implements AutoCloseable {
       }
       NDList measured = new NDList(norm).addAll(losses);
       lamb.updateAll(ids, masters, gradients, 1 / lossScale, measured, clipNorm);
-      weights.follow();
+      weights.sync();
     }
     return norm;
   }
 
-  /** What is left to do where norm and losses are finite. */
-  public void finish() {
+  /** Completes the step that {@link #begin} began. */
+  public void apply() {
     if (lamb == null) {
       GradientClipping.clip(weights.model().getBlock(), clipNorm); // FLOAT32, so no loss scale
       trainer.step();
     } else if (lookahead != null) {
       lookahead.updated(ids, masters, lamb.updates());
-      weights.follow();
+      weights.sync();
     }
     if (average != null) {
       average.updated();
     }
   }
 
-  /** Leaves the weights as they are, and the gradients 0. */
+  /** Clears the gradients and leaves the weights as they are. */
   public void skip() {
     if (lamb == null) {
       Operators.get().call("zero", gradients).close();
@@ -132,27 +124,20 @@ public final class WeightUpdate implements AutoCloseable {
     }
   }
 
-  /** Whether evaluation is of averages. */
+  /** Returns whether evaluation uses averages of the weights. */
   public boolean averages() {
     return average != null;
   }
 
-  /** Lets the weights and their averages change places, if there are any: before and after. */
-  public void exchange() {
+  /** Swaps weights and averages before and after an evaluation. Does nothing without averages. */
+  public void swap() {
     if (average != null) {
       average.exchange();
-      weights.follow();
+      weights.sync();
     }
   }
 
-  /** Halves the rate so often, of a {@link Lamb} given; else {@link CurrentLearningRate} does. */
-  public void rollbacks(int count) {
-    if (!ownsLamb) {
-      lamb.rateFactor((float) Math.pow(0.5, count));
-    }
-  }
-
-  /** How often {@link Lamb} updated the weights. */
+  /** Returns how often {@link Lamb} updated the weights. */
   public int updates() {
     return lamb.updates();
   }
@@ -202,12 +187,9 @@ public final class WeightUpdate implements AutoCloseable {
     }
   }
 
-  /** Frees all that it keeps beside the weights, but for what an optimizer given keeps. */
+  /** Frees slow weights and averages; the optimizer belongs to the caller. */
   @Override
   public void close() {
-    if (ownsLamb) {
-      lamb.close();
-    }
     if (lookahead != null) {
       lookahead.close();
     }

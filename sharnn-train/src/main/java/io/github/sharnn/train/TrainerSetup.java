@@ -1,0 +1,60 @@
+package io.github.sharnn.train;
+
+import ai.djl.Model;
+import ai.djl.metric.Metrics;
+import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.Tracker;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.train.checkpoint.CheckpointPolicy;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.data.StreamDataset;
+import io.github.sharnn.train.evaluate.Evaluation;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.LongUnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A trainer's options, and beside them the objects that are no data.
+ *
+ * @param model the model in training
+ * @param options the options
+ * @param learningRate the rate of a run without stages
+ * @param optimizer the caller's optimizer, or null for a new {@link
+ *     io.github.sharnn.train.optim.Lamb}
+ * @param listeners DJL's listeners
+ * @param metrics DJL's metrics, or null for none
+ * @param onStep the callback after each step
+ * @param checkpoints the policy, or null for no checkpoints
+ * @param stopWhen the condition to stop
+ * @param drawnTokens tokens by position in place of the corpus', for a benchmark; else null
+ */
+record TrainerSetup(
+    Model model,
+    TrainingOptions options,
+    Tracker learningRate,
+    @Nullable Optimizer optimizer,
+    List<TrainingListener> listeners,
+    @Nullable Metrics metrics,
+    Consumer<StepReport> onStep,
+    @Nullable CheckpointPolicy checkpoints,
+    BooleanSupplier stopWhen,
+    @Nullable LongUnaryOperator drawnTokens) {
+
+  TrainerSetup {
+    listeners = List.copyOf(listeners);
+  }
+
+  SHARNN block() {
+    return SHARNN.of(model);
+  }
+
+  /** Checks that each part is long enough for its streams and has the model's vocabulary. */
+  void checkParts(Corpus corpus) {
+    Evaluation.checkVocabulary(block(), corpus.train());
+    StreamDataset.fixed(corpus.train(), options.batchSize(), options.sequenceLength());
+    StreamDataset.fixed(corpus.validation(), options.evaluationStreams(), options.sequenceLength());
+  }
+}

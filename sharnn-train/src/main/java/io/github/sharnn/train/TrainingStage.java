@@ -1,0 +1,22 @@
+package io.github.sharnn.train;
+
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A learning rate for a budget. Each stage of a run begins with the best weights of the stage
+ * before and with a new optimizer.
+ *
+ * @param learningRate the rate of each step, counted from 1 in each stage; null in a checkpoint of
+ *     a run with a tracker that is no {@link LearningRateSchedule}
+ * @param budget how long the stage trains
+ */
+public record TrainingStage(@Nullable LearningRateSchedule learningRate, Budget budget) {
+
+  static final List<TrainingStage> PAPER =
+      List.of(
+          new TrainingStage(LearningRateSchedule.peak(2e-3f).warmUp(800), Budget.epochs(32)),
+          new TrainingStage(
+              LearningRateSchedule.peak(1e-3f).warmUp(800), Budget.epochs(32).patience(3)));
+}
