@@ -1,8 +1,5 @@
 package io.github.sharnn;
 
-import static com.google.common.base.Preconditions.checkArgument;
-import static com.google.common.base.Preconditions.checkState;
-
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -39,12 +36,8 @@ public record AttentionWeights(int layer, float[][] weights) {
    * @throws IllegalStateException if the model has no weights
    */
   public static List<AttentionWeights> of(Model model, byte[] text) {
-    SHARNN block = SHARNN.of(model);
-    checkState(
-        block.isInitialized(), "a model must be trained or loaded before its attention is read");
-    checkArgument(text.length > 0, "text must have at least one byte to attend to, but has none");
-    int[] tokens = block.vocabulary().encode(text);
-    checkTokens(tokens, block);
+    SHARNN block = SHARNN.initialized(model);
+    int[] tokens = new TextModel(model).encode("text", text);
     List<AttentionWeights> layers = new ArrayList<>();
     for (int layer : block.config().attentionLayers()) {
       layers.add(new AttentionWeights(layer, new float[tokens.length][tokens.length]));
@@ -91,22 +84,5 @@ public record AttentionWeights(int layer, float[][] weights) {
     }
     NDArray scores = q.batchMatMul(k.transpose(0, 2, 1)); // -> (1, 1, M)
     return scores.softmax(-1).toType(DataType.FLOAT32, false).toFloatArray();
-  }
-
-  private static void checkTokens(int[] tokens, SHARNN block) {
-    checkArgument(
-        tokens.length > 0,
-        "text must have at least one of the model's %s to attend to, but has none",
-        block.vocabulary());
-    int size = block.config().vocabularySize();
-    for (int i = 0; i < tokens.length; i++) { // of another vocabulary than bytes all are below
-      checkArgument(
-          tokens[i] < size,
-          "text's bytes must lie between 0 and vocabularySize - 1 (%s), but byte %s is %s: leave out"
-              + " what the model's vocabulary lacks",
-          size - 1,
-          i,
-          tokens[i]);
-    }
   }
 }

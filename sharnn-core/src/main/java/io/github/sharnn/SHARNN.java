@@ -1,6 +1,7 @@
 package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
@@ -81,7 +82,6 @@ public final class SHARNN extends AbstractBlock {
   public static final String CONFIG_PROPERTY = "sharnn.config";
 
   private static final byte VERSION = 1;
-  public static final String ENGINE = "PyTorch";
 
   public final Parameter embedding;
   public final List<SHABlock> blocks;
@@ -485,6 +485,23 @@ public final class SHARNN extends AbstractBlock {
         model.getName(),
         model.getBlock() == null ? "none" : model.getBlock().getClass().getName());
     return (SHARNN) model.getBlock();
+  }
+
+  /**
+   * Returns the SHARNN in a DJL model that has weights.
+   *
+   * @param model the model
+   * @return its block
+   * @throws IllegalArgumentException if the model's block is another
+   * @throws IllegalStateException if the block has no weights
+   */
+  public static SHARNN initialized(Model model) {
+    SHARNN block = of(model);
+    checkState(
+        block.isInitialized(),
+        "model %s must have weights: train it, or load one with SHARNN.load",
+        model.getName());
+    return block;
   }
 
   /**

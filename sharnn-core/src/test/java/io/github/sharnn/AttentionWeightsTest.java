@@ -94,11 +94,12 @@ class AttentionWeightsTest {
     try (Model model = block.newModel("tiny")) {
       assertThatThrownBy(() -> AttentionWeights.of(model, TEXT))
           .isInstanceOf(IllegalStateException.class)
-          .hasMessageContaining("trained or loaded");
+          .hasMessageContaining(
+              "model tiny must have weights: train it, or load one with SHARNN.load");
       block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
       assertThatThrownBy(() -> AttentionWeights.of(model, new byte[0]))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("at least one byte");
+          .hasMessageContaining("text must have at least one of the model's bytes");
       assertThatThrownBy(() -> AttentionWeights.of(model, new byte[] {3, -1}))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("(28), but byte 1 is 255");

@@ -12,7 +12,6 @@ import ai.djl.util.Platform;
 import ai.djl.util.Utils;
 import com.google.common.base.Strings;
 import com.google.common.base.Throwables;
-import io.github.sharnn.SHARNN;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -24,25 +23,25 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** DJL's devices by name, with a check that they are there. */
+/** The devices that DJL computes on, by name, with the check that a device exists. */
 public final class Devices {
 
   private static final Pattern NAME = Pattern.compile("auto|cpu|gpu(\\d{0,4})");
-  private static final int SECONDS_FOR_A_NAME = 5;
+  private static final int SECONDS_FOR_NVIDIA_SMI = 10;
 
   private Devices() {}
 
   /**
-   * Returns the device of a name.
+   * Returns the device with a name.
    *
-   * @param name {@code auto}, DJL's default: a GPU where DJL finds one, else the CPU; {@code cpu};
-   *     {@code gpu}, the first GPU; or {@code gpu0}, {@code gpu1} and so on
+   * @param name {@code auto} (a GPU if DJL finds one, else the CPU), {@code cpu}, {@code gpu} (the
+   *     first one), {@code gpu0}, {@code gpu1} and so on
    * @return the device
-   * @throws IllegalArgumentException if the name is another, or the GPU is not there
+   * @throws IllegalArgumentException if there is no such name or GPU
    * @throws EngineException if PyTorch can't be loaded, unless the name is {@code cpu}
    */
   public static Device of(String name) {
-    checkArgument(name != null, "device must not be null: auto is DJL's default");
+    checkArgument(name != null, "device must not be null: use auto for DJL's default");
     Matcher matcher = NAME.matcher(name);
     checkArgument(
         matcher.matches(), "device must be auto, cpu, gpu, gpu0, gpu1 and so on, but is %s", name);
@@ -59,9 +58,9 @@ public final class Devices {
    *
    * @param device the device, or null for DJL's default
    * @return the device
-   * @throws IllegalArgumentException if it is a GPU that is not there: says what DJL found and what
-   *     to do about it
-   * @throws EngineException if PyTorch can't be loaded: says why, and what to do about it
+   * @throws IllegalArgumentException if it is a missing GPU; the message says what DJL found and
+   *     how to get a GPU
+   * @throws EngineException if PyTorch can't be loaded; the message says why, and the remedy
    */
   public static Device require(Device device) {
     Engine engine = engine();
@@ -73,7 +72,7 @@ public final class Devices {
     }
     // DJL's own parser leaves "gpu" without a number
     Device gpu = device.getDeviceId() < 0 ? Device.gpu() : device;
-    // PyTorch's word, not DJL's count, which is 0 where the loader does not find the CUDA runtime
+    // asks PyTorch, since DJL counts no GPUs if it does not find the CUDA runtime
     try (NDManager manager = engine.newBaseManager(gpu)) {
       manager.zeros(new Shape(1));
       return gpu;
@@ -82,16 +81,16 @@ public final class Devices {
     }
   }
 
-  /** DJL's PyTorch, loaded where needed. */
+  /** Loads DJL's PyTorch, unless it is loaded. */
   public static Engine engine() {
     try {
-      return Engine.getEngine(SHARNN.ENGINE);
+      return Engine.getEngine("PyTorch");
     } catch (IllegalArgumentException e) { // DJL has no such engine
       throw new EngineException(
-          "DJL finds no engine PyTorch: ai.djl.pytorch:pytorch-engine must be on the class path, and a"
-              + " jar made of several must join their META-INF/services files",
+          "DJL finds no engine PyTorch: put ai.djl.pytorch:pytorch-engine on the class path; a jar made of"
+              + " several jars must join their META-INF/services files",
           e);
-    } catch (EngineException e) { // its message alone may say nothing
+    } catch (EngineException e) { // the reason is often in a cause
       String reasons =
           Throwables.getCausalChain(e).stream()
               .map(Throwable::toString)
@@ -106,8 +105,7 @@ public final class Devices {
   }
 
   /**
-   * Describes a device for people, a GPU with the name that {@code nvidia-smi} has for it where
-   * there is no doubt which it means.
+   * Describes a device, with the model of a GPU if all GPUs are of one model.
    *
    * @param device the device
    * @return {@code cpu}, {@code gpu0} or {@code gpu0 (NVIDIA H100 80GB HBM3)}
@@ -126,15 +124,15 @@ public final class Devices {
   }
 
   /**
-   * What a program prints, if that is the same line however often: numbers of GPUs are not the same
-   * in nvidia-smi and CUDA. Empty where it is not, or the program is missing or fails: the name of
-   * a GPU is no reason to stop.
+   * Returns the line that a program prints, if it prints no other. nvidia-smi prints one for each
+   * GPU, in another order than CUDA. Returns empty if lines differ or the program is missing, fails
+   * or hangs: no caller needs the line.
    */
   static Optional<String> onlyLine(String... command) {
     try {
       Process process =
           new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
-      if (!process.waitFor(SECONDS_FOR_A_NAME, TimeUnit.SECONDS)) {
+      if (!process.waitFor(SECONDS_FOR_NVIDIA_SMI, TimeUnit.SECONDS)) {
         process.destroyForcibly();
         return Optional.empty();
       }
@@ -157,7 +155,7 @@ public final class Devices {
     }
   }
 
-  /** Where DJL took PyTorch's libraries from. */
+  /** The source of PyTorch's libraries. */
   enum Source {
     PYTORCH_LIBRARY_PATH,
     JAR,
@@ -165,14 +163,14 @@ public final class Devices {
   }
 
   /**
-   * What DJL found: the facts of an error about a missing GPU.
+   * The facts that explain a missing GPU.
    *
    * @param version of PyTorch
-   * @param library the folder of its libraries
-   * @param source where they come from
-   * @param cudaBuild whether they are built for CUDA
-   * @param cudaWorks whether PyTorch can use a GPU
-   * @param gpus how many GPUs DJL counts
+   * @param library the folder of PyTorch's libraries
+   * @param source the source of the libraries
+   * @param cudaBuild true if the libraries are built for CUDA
+   * @param cudaWorks true if PyTorch can use a GPU
+   * @param gpus the number of GPUs that DJL counts
    */
   record Found(
       String version,
@@ -185,7 +183,7 @@ public final class Devices {
     private static final String LIBRARY = "PyTorch Library: ";
 
     static Found by(Engine engine) {
-      // DJL has no other public word on the folder
+      // the only public way to learn the folder
       String text = engine.toString();
       int at = text.indexOf(LIBRARY);
       String library = at < 0 ? "" : text.substring(at + LIBRARY.length()).strip();

@@ -1,14 +1,15 @@
 package io.github.sharnn.generate;
 
+import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenDecoder;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 
-/** The tokens that follow one prompt, drawn from logits that somebody else computes. */
+/** The tokens drawn after one prompt, from logits that the caller computes. */
 final class DrawnTokens {
 
   private final GenerationOptions options;
-  private final int[] prompt; // its tokens
+  private final int[] prompt;
   private final TokenDecoder decoder;
   private final RandomGenerator random;
   private final StopText stop;
@@ -19,28 +20,29 @@ final class DrawnTokens {
   private int count;
   private boolean ended;
 
-  /** Starts after a prompt, which is checked. */
+  /** Encodes a prompt and checks it. */
   DrawnTokens(SHARNNGenerator generator, byte[] prompt) {
     options = generator.options();
-    this.prompt = generator.tokens(prompt);
+    this.prompt = generator.model().encode("prompt", prompt);
     random = new SplittableRandom(options.seed());
     stop = new StopText(options.stop());
     recent = new RecentTokens(options.penalizedTokens());
-    decoder = generator.vocabulary().decoder();
+    TextVocabulary vocabulary = generator.model().vocabulary();
+    decoder = vocabulary.decoder();
     for (int token : this.prompt) {
       recent.add(token);
-      decoder.decode(token); // whether a space comes next depends on what was before
+      decoder.decode(token); // the decoder needs the text before a word to decide on a space
     }
-    // to words a prompt ends alike with its last space and without it
-    dropSpace = !generator.vocabulary().lossless() && prompt[prompt.length - 1] == ' ';
+    // a vocabulary of words encodes a prompt alike with a last space and without
+    dropSpace = !vocabulary.lossless() && prompt[prompt.length - 1] == ' ';
   }
 
-  /** The prompt's tokens. */
+  /** Returns the prompt's tokens. */
   int[] prompt() {
     return prompt;
   }
 
-  /** Draws the next token from its logits and hands out its bytes, which may be none. */
+  /** Draws the next token from its logits and hands out its bytes, possibly none. */
   void draw(float[] logits, SHARNNGenerator.ByteConsumer consumer) {
     last = options.sampler().sample(logits, random, recent.toArray());
     recent.add(last);
@@ -55,24 +57,24 @@ final class DrawnTokens {
       count++;
       boolean stopped = stop.endsWith(each);
       consumer.accept(each);
-      if (stopped) { // what the token goes on with comes after the stop
+      if (stopped) { // the rest of the token comes after the stop text
         ended = true;
         break;
       }
     }
   }
 
-  /** The newest token. */
+  /** Returns the newest token. */
   long last() {
     return last;
   }
 
-  /** Whether that was the last one. */
+  /** Tells whether the newest token was the last one. */
   boolean ended() {
     return ended;
   }
 
-  /** How many bytes there have been. */
+  /** Returns the number of bytes so far. */
   int count() {
     return count;
   }

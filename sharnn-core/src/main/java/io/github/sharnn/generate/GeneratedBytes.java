@@ -2,40 +2,37 @@ package io.github.sharnn.generate;
 
 import ai.djl.ndarray.NDList;
 
-/**
- * The bytes that follow one prompt, those of a token computed when they are asked for. Its arrays
- * live until the last token is out or, before that, until it is closed.
- */
+/** The bytes after one prompt, computed when asked for. Frees its arrays after the last token. */
 final class GeneratedBytes implements AutoCloseable {
 
   private final TokenLoop loop;
   private final DrawnTokens tokens;
-  private float[] logits; // of the first token; null: to be computed, from the last
+  private float[] logits; // after the prompt; null once its first token is drawn
   private boolean closed;
 
-  /** Starts after a prompt that has not been fed; closes the loop. */
+  /** Takes a loop that has read nothing, and closes it in the end. */
   GeneratedBytes(TokenLoop loop, DrawnTokens tokens) {
     this.loop = loop;
     this.tokens = tokens;
   }
 
-  /** Feeds the prompt but for its last segment, and returns that segment's inputs. */
+  /** Reads the prompt except for its last segment, and returns that segment's inputs. */
   NDList inputs() {
     return loop.prefill(tokens.prompt());
   }
 
-  /** Takes what the model made of {@link #inputs()}. */
+  /** Takes the model's outputs for {@link #inputs()}. */
   GeneratedBytes begin(NDList lastOutputs) {
     logits = loop.accept(lastOutputs);
     return this;
   }
 
-  /** Feeds the whole prompt. */
+  /** Reads the whole prompt. */
   GeneratedBytes begin() {
     return begin(loop.forward(inputs()));
   }
 
-  /** Hands out the next token's bytes, which may be none, or returns false if there is none. */
+  /** Hands out the next token's bytes, possibly none, or returns false at the end. */
   boolean tryAdvance(SHARNNGenerator.ByteConsumer consumer) {
     if (closed) {
       return false;
@@ -49,12 +46,11 @@ final class GeneratedBytes implements AutoCloseable {
     return true;
   }
 
-  /** How many bytes there have been. */
+  /** Returns the number of bytes so far. */
   int count() {
     return tokens.count();
   }
 
-  /** Ends the bytes and frees the arrays; for the second time it does nothing. */
   @Override
   public void close() {
     if (!closed) {

@@ -8,14 +8,13 @@ import java.util.Iterator;
 import java.util.NoSuchElementException;
 
 /**
- * The text that follows a prompt, in pieces of whole characters, each computed when it is asked
- * for. {@link SHARNNGenerator#iterate} makes it.
+ * A streaming text: the pieces of whole characters that follow a prompt, each computed when asked
+ * for. {@link SHARNNGenerator#iterate} creates it.
  *
- * <p>Close it: that frees what the model remembers of the text, wherever it is broken off. Nothing
- * comes after that. After the last piece there is nothing left to free. One that is abandoned keeps
- * it until the garbage collector finds it, which knows nothing of native memory and may take its
- * time. For one thread at a time, but for {@link #close}, which any thread may call: it waits for
- * the token that is being computed, and there the text ends.
+ * <p>Close it to free the model's state, wherever the text breaks off. After the last piece nothing
+ * is left to free. The garbage collector frees an abandoned text, but late, since it does not see
+ * native memory. Any thread may call {@link #close}, which waits for the token being computed and
+ * ends the text. The other methods are for one thread at a time.
  */
 public final class GeneratedText implements Iterator<String>, AutoCloseable {
 
@@ -33,9 +32,9 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
   }
 
   /**
-   * Computes the next piece, unless it is there already.
+   * Computes the next piece if it is not there yet.
    *
-   * @return whether there is one
+   * @return true if there is a piece
    */
   @Override
   public synchronized boolean hasNext() {
@@ -48,15 +47,15 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
       }
       return !pieces.isEmpty();
     } finally {
-      Reference.reachabilityFence(this); // no array is freed under a token
+      Reference.reachabilityFence(this); // keeps the cleaner from freeing arrays in use
     }
   }
 
   /**
    * Returns the next piece.
    *
-   * @return one character or more
-   * @throws NoSuchElementException if there is none
+   * @return at least one character
+   * @throws NoSuchElementException if the text has ended
    */
   @Override
   public synchronized String next() {
@@ -66,7 +65,7 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
     return pieces.remove();
   }
 
-  /** Breaks the text off, if it has not ended, and frees the model's arrays. */
+  /** Ends the text and frees the model's arrays. */
   @Override
   public synchronized void close() {
     ended = true;

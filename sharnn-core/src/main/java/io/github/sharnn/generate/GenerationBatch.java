@@ -19,8 +19,8 @@ import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
 
 /**
- * Generates the texts after many prompts side by side, of any lengths, each with the options of its
- * own generator: length, sampling, seed and stop.
+ * A batch of prompts of any lengths whose texts are generated side by side, each with the options
+ * of its own {@link SHARNNGenerator}: length, sampling, seed and stop.
  *
  * <pre>{@code
  * GenerationBatch batch = GenerationBatch.of(model);
@@ -29,19 +29,20 @@ import java.util.function.Consumer;
  * batch.run();
  * }</pre>
  *
- * <p>All texts take each step of the model together, which on a GPU takes hardly longer than a step
- * of one alone. Prompts that are no longer than the model's {@code memoryLength} are read together
- * too. When a text ends, a prompt that waits takes its place. Each text is the one that its
- * generator gives alone, but for rounding: a product of more rows may sum in another order, so
- * logits may differ in their last bits, and a rare draw with them.
+ * <p>All texts take each step of the model together. On a GPU that takes hardly longer than a step
+ * of one text. Prompts no longer than the model's {@code memoryLength} are read together too. When
+ * a text ends, a waiting prompt takes its place. Each text is the one that its generator gives
+ * alone, unless rounding changes which token is sampled: a larger matrix product may sum in another
+ * order.
  *
- * <p>For one thread; callbacks run on it. A callback that throws a {@link CancellationException}
- * ends its own text; any other exception ends them all and comes out of {@link #run}. A prompt that
- * a callback adds starts when one of those that were there at first has ended.
+ * <p>For one thread; callbacks run on it. A callback ends its own text by throwing a {@link
+ * CancellationException}. Any other exception ends all texts, and {@link #run} throws it. A
+ * callback may add a prompt, which starts once an earlier text has ended.
  */
 public final class GenerationBatch {
 
-  private static final int MOST_POSITIONS = 1 << 14; // of prompts side by side; bounds their memory
+  private static final int MOST_POSITIONS =
+      1 << 14; // of prompts read together; bounds their memory
 
   private final Model model;
   private int streams = 64;
@@ -53,14 +54,14 @@ public final class GenerationBatch {
     this.model = model;
   }
 
-  /** What follows a prompt, and what becomes of it. */
+  /** The text after one prompt, and its receiver. */
   private record Stream(DrawnTokens tokens, SHARNNGenerator.ByteConsumer callback, Runnable end) {
 
     int promptLength() {
       return tokens.prompt().length;
     }
 
-    /** Hands out the next token and returns whether another follows. */
+    /** Hands out the next token and tells whether another follows. */
     boolean draw(float[] logits) {
       try {
         tokens.draw(logits, callback);
@@ -77,7 +78,7 @@ public final class GenerationBatch {
   /**
    * Starts a batch without prompts.
    *
-   * @param model a model with a {@link SHARNN}; it stays the caller's to close
+   * @param model a model with a {@link SHARNN}; the caller closes it
    * @return the batch
    */
   public static GenerationBatch of(Model model) {
@@ -85,7 +86,7 @@ public final class GenerationBatch {
   }
 
   /**
-   * Sets how many texts are generated at once, at most. Default 64.
+   * Sets the maximum number of texts to generate at once. Default 64.
    *
    * @param count at least 1; each takes {@code memoryLength * C} numbers for each layer with
    *     attention
@@ -99,10 +100,10 @@ public final class GenerationBatch {
   }
 
   /**
-   * Sets what tokens after the prompts are computed in, as {@link
-   * SHARNNGenerator.Builder#precision} does; the generators' own settings of it do not count here.
+   * Sets the type to compute in after the prompts, as {@link SHARNNGenerator.Builder#precision}
+   * does. The generators' own precisions are ignored.
    *
-   * @param type FLOAT16, FLOAT32, FLOAT64, or null, the default, for the weights' own
+   * @param type FLOAT16, FLOAT32, FLOAT64, or null, the default, for the weights' own type
    * @return this batch
    * @throws IllegalArgumentException if it is another type
    */
@@ -113,48 +114,47 @@ public final class GenerationBatch {
   }
 
   /**
-   * Adds a prompt.
+   * Adds a prompt whose text is handed out in bytes.
    *
-   * @param options a generator of the same model: its length, sampling, seed and stop
-   * @param prompt the bytes to go on from, at least one token; not repeated in the output
-   * @param callback receives each token's bytes as soon as it is drawn
+   * @param generator a generator of the same model, for its options
+   * @param prompt at least one token; not repeated in the output
+   * @param callback receives each token's bytes as soon as the token is drawn
    * @return this batch
-   * @throws IllegalArgumentException if the generator has another model, or the prompt is empty,
-   *     has no token or has a byte outside the vocabulary
+   * @throws IllegalArgumentException if the generator has another model, or the prompt has no token
+   *     or a byte that the model lacks
    */
   public GenerationBatch add(
-      SHARNNGenerator options, byte[] prompt, SHARNNGenerator.ByteConsumer callback) {
-    return add(options, prompt, callback, () -> {});
+      SHARNNGenerator generator, byte[] prompt, SHARNNGenerator.ByteConsumer callback) {
+    return add(generator, prompt, callback, () -> {});
   }
 
   /**
-   * Adds a prompt.
+   * Adds a prompt whose text is handed out in pieces of whole characters.
    *
-   * @param options a generator of the same model: its length, sampling, seed and stop
-   * @param prompt the text to go on from, as UTF-8; not repeated in the output
-   * @param text receives the text in pieces of whole characters, never empty
+   * @param generator a generator of the same model, for its options
+   * @param prompt at least one token; not repeated in the output
+   * @param text receives each piece, never empty
    * @return this batch
-   * @throws IllegalArgumentException if the generator has another model, or the prompt is empty,
-   *     has no token or has a byte outside the vocabulary
+   * @throws IllegalArgumentException if the generator has another model, or the prompt has no token
+   *     or a byte that the model lacks
    */
-  public GenerationBatch add(SHARNNGenerator options, String prompt, Consumer<String> text) {
+  public GenerationBatch add(SHARNNGenerator generator, String prompt, Consumer<String> text) {
     Utf8Decoder decoder = new Utf8Decoder(text);
-    return add(options, prompt.getBytes(StandardCharsets.UTF_8), decoder, decoder::end);
+    return add(generator, prompt.getBytes(StandardCharsets.UTF_8), decoder, decoder::end);
   }
 
   private GenerationBatch add(
-      SHARNNGenerator options, byte[] prompt, SHARNNGenerator.ByteConsumer callback, Runnable end) {
-    checkArgument(
-        SHARNN.of(options.model()) == SHARNN.of(model),
-        "the generator's model (%s) must hold the same SHARNN as the batch's (%s): one step serves all streams",
-        options.model().getName(),
-        model.getName());
-    waiting.add(new Stream(new DrawnTokens(options, prompt), callback, end));
+      SHARNNGenerator generator,
+      byte[] prompt,
+      SHARNNGenerator.ByteConsumer callback,
+      Runnable end) {
+    generator.model().checkSame("generator", model, "batch");
+    waiting.add(new Stream(new DrawnTokens(generator, prompt), callback, end));
     return this;
   }
 
   /**
-   * Generates all texts; the batch is empty afterwards.
+   * Generates all texts and empties the batch.
    *
    * @throws IllegalStateException if the model has no weights
    */
@@ -177,7 +177,7 @@ public final class GenerationBatch {
     }
   }
 
-  /** The longest prompt that waits, and those that are read beside it. */
+  /** Removes the longest waiting prompt and those to read beside it. */
   private List<Stream> nextPrompts(SHARNN block, int room) {
     Stream longest = waiting.remove();
     List<Stream> next = new ArrayList<>(List.of(longest));
@@ -189,7 +189,7 @@ public final class GenerationBatch {
     return next;
   }
 
-  /** Feeds prompts, draws their first tokens and lets those join the others that go on. */
+  /** Reads prompts, draws their first tokens and adds the unfinished texts to the running ones. */
   private void start(SHARNN block, List<Stream> next, SHARNNDecoder decoder, List<Stream> running) {
     NDManager manager = model.getNDManager();
     if (next.size() == 1) {
@@ -228,7 +228,7 @@ public final class GenerationBatch {
     }
     long[] tokens = running.stream().mapToLong(stream -> stream.tokens.last()).toArray();
     float[][] logits = decoder.next(tokens);
-    // backwards, since the last takes the place of one that ends
+    // backwards, since the last stream takes the place of one that ends
     for (int i = running.size() - 1; i >= 0; i--) {
       if (!running.get(i).draw(logits[i])) {
         decoder.remove(i);

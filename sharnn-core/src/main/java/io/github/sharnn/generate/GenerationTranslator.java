@@ -1,17 +1,15 @@
 package io.github.sharnn.generate;
 
-import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkNotNull;
 
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.NoBatchifyTranslator;
 import ai.djl.translate.TranslatorContext;
-import io.github.sharnn.SHARNN;
 import java.nio.charset.StandardCharsets;
 
 /**
- * Puts a {@link SHARNNGenerator} behind DJL's {@link ai.djl.inference.Predictor}, for one-shot use:
- * prompt in, generated text out, the very text of {@link SHARNNGenerator#generate(String)}.
+ * A DJL translator from a prompt to the text that {@link SHARNNGenerator#generate(String)} gives,
+ * for a {@link ai.djl.inference.Predictor}:
  *
  * <pre>{@code
  * SHARNNGenerator generator = SHARNNGenerator.builder(model).length(100).build();
@@ -20,13 +18,13 @@ import java.nio.charset.StandardCharsets;
  * }
  * }</pre>
  *
- * <p>The Predictor runs the prompt's last segment, at most 1024 tokens; the generator's loop runs
- * the segments before it and the tokens after it. For text as it comes use the generator itself.
- * Many threads may share the translator, and the Predictor.
+ * <p>The Predictor runs the prompt's last segment, at most 1024 tokens. The generator runs the
+ * segments before it and the tokens after it. For streaming, use the generator itself. Many threads
+ * may share the translator and the Predictor.
  *
  * <ul>
- *   <li>The block's inputs: tokens {@code (1, T)} of type INT64, then the state; zero unless the
- *       prompt has more than one segment
+ *   <li>The block's inputs: tokens {@code (1, T)} of type INT64, then the state, which is zero
+ *       unless the prompt has several segments
  *   <li>The block's outputs: logits {@code (1, T, V)}, then the state
  * </ul>
  */
@@ -39,28 +37,24 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
   /**
    * Creates a translator with a generator's options.
    *
-   * @param generator the generator; its model must be the Predictor's, or hold the same SHARNN
+   * @param generator its model must hold the Predictor's SHARNN
    */
   public GenerationTranslator(SHARNNGenerator generator) {
     this.generator = checkNotNull(generator, "generator must not be null");
   }
 
   /**
-   * Feeds the prompt but for its last segment.
+   * Reads the prompt except for its last segment.
    *
    * @param ctx the Predictor's context
-   * @param prompt the text to go on from, not empty
+   * @param prompt at least one token
    * @return the last segment's inputs
-   * @throws IllegalArgumentException if the Predictor has another model than the generator, or the
-   *     prompt is empty, has no token or has a byte outside the vocabulary
+   * @throws IllegalArgumentException if the generator has another model, or the prompt has no token
+   *     or a byte that the model lacks
    */
   @Override
   public NDList processInput(TranslatorContext ctx, String prompt) {
-    checkArgument(
-        SHARNN.of(ctx.getModel()) == SHARNN.of(generator.model()), // a ZooModel wraps its model
-        "the Predictor's model (%s) must hold the same SHARNN as the generator's (%s): build the generator from it",
-        ctx.getModel().getName(),
-        generator.model().getName());
+    generator.model().checkSame("generator", ctx.getModel(), "Predictor");
     GeneratedBytes bytes =
         generator.start(ctx.getNDManager(), prompt.getBytes(StandardCharsets.UTF_8));
     ctx.setAttachment(BYTES, bytes);

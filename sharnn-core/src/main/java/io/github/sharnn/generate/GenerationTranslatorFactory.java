@@ -15,33 +15,34 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * What DJL's {@code Criteria} and DJL Serving make a saved model's translator with: {@code
- * translatorFactory} in the {@code serving.properties} of its folder names this class. A prompt
- * goes in and the text that follows it comes out, of the types {@code String} and {@code String},
- * or {@link Input} and {@link Output}, whose content is then UTF-8.
+ * The translator factory of a saved model: the {@code serving.properties} of its folder names it as
+ * {@code translatorFactory}, for DJL's {@code Criteria} and DJL Serving. Its translators turn a
+ * prompt into the text that follows, as {@code String} to {@code String}, or as UTF-8 in {@link
+ * Input} to {@link Output}.
  *
- * <p>Arguments, each with {@link SHARNNGenerator.Builder}'s default: {@code length}, {@code
- * temperature}, {@code topK}, {@code topP}, {@code minP}, {@code repetitionPenalty}, {@code
- * repetitionWindow}, {@code seed} and {@code stop}. They come from {@code serving.properties} or,
- * before that, from {@code Criteria.builder().optArgument("temperature", "0.7")}. Two more, {@code
- * memoryLength} and {@code attention}, are {@link io.github.sharnn.zoo.SHARNNBlockFactory}'s.
+ * <p>The arguments are options of {@link SHARNNGenerator.Builder}, with its defaults: {@code
+ * length}, {@code temperature}, {@code topK}, {@code topP}, {@code minP}, {@code
+ * repetitionPenalty}, {@code repetitionWindow}, {@code seed} and {@code stop}. An argument of
+ * {@code Criteria.builder().optArgument("temperature", "0.7")} overrides {@code
+ * serving.properties}. {@link io.github.sharnn.zoo.SHARNNBlockFactory} reads two more, {@code
+ * memoryLength} and {@code attention}.
  */
 public final class GenerationTranslatorFactory implements TranslatorFactory {
 
   private static final Pair<Type, Type> TEXT = new Pair<>(String.class, String.class);
   private static final Pair<Type, Type> SERVING = new Pair<>(Input.class, Output.class);
 
-  // numbers from JSON are 20.0 where 20 is meant
+  // JSON has 20.0 for 20
   private static final Function<String, Integer> WHOLE =
       text -> new BigDecimal(text).intValueExact();
 
-  /** Creates the factory, as DJL does. */
+  /** Creates the factory. DJL calls this. */
   public GenerationTranslatorFactory() {}
 
   /**
-   * Returns the types of prompt and text.
+   * Returns the supported types of prompt and text.
    *
-   * @return {@code String} and {@code String}, {@code Input} and {@code Output}
+   * @return {@code String} to {@code String}, {@code Input} to {@code Output}
    */
   @Override
   public Set<Pair<Type, Type>> getSupportedTypes() {
@@ -49,23 +50,23 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
   }
 
   /**
-   * Creates a translator with the options that the arguments name.
+   * Creates a translator.
    *
    * @param input the type of prompts
    * @param output the type of texts
-   * @param model the model, with an initialized {@link io.github.sharnn.SHARNN}
-   * @param arguments the options, as texts or numbers; others are left alone
+   * @param model a model with a {@link io.github.sharnn.SHARNN}
+   * @param arguments the options, as strings or numbers; unknown ones are ignored
    * @return the translator
-   * @throws IllegalArgumentException if the types are others, the model is no such, or an argument
-   *     breaks its option's rule
+   * @throws IllegalArgumentException if the types are not supported, the model holds no SHARNN, or
+   *     an argument breaks its option's rule
    */
   @Override
-  @SuppressWarnings("unchecked") // the types are what isSupported says
+  @SuppressWarnings("unchecked") // isSupported checks the types
   public <I, O> Translator<I, O> newInstance(
       Class<I> input, Class<O> output, Model model, Map<String, ?> arguments) {
     if (!isSupported(input, output)) {
       throw new IllegalArgumentException(
-          "a SHARNN takes String and gives String, or Input and Output, but was asked for %s and %s"
+          "the types must be String and String, or Input and Output, but are %s and %s"
               .formatted(input.getName(), output.getName()));
     }
     GenerationTranslator text = new GenerationTranslator(generator(model, arguments));
@@ -100,7 +101,7 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
           "the argument %s must be a number, but is %s".formatted(name, value), e);
     } catch (ArithmeticException e) {
       throw new IllegalArgumentException(
-          "the argument %s must be a whole number, and no larger than Java's, but is %s"
+          "the argument %s must be a whole number within the range of its Java type, but is %s"
               .formatted(name, value),
           e);
     }

@@ -15,9 +15,8 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Prompts of different lengths read side by side, in segments that end where one of them ends. Each
- * fits into the memory: nothing of it is forgotten, however it is cut. A longer one is for {@link
- * TokenLoop}.
+ * Prompts of different lengths read side by side, in segments that end with a prompt. Each prompt
+ * fits into the model's memory, so the cuts change nothing. {@link TokenLoop} reads longer prompts.
  */
 final class PromptBatch implements AutoCloseable {
 
@@ -26,7 +25,7 @@ final class PromptBatch implements AutoCloseable {
   private final NDManager manager;
   private final ParameterStore parameterStore;
 
-  /** Takes the tokens of prompts, the longest first. */
+  /** Takes the prompts' tokens, the longest first. */
   PromptBatch(SHARNN model, NDManager parent, List<int[]> prompts) {
     this.model = model;
     this.prompts = prompts;
@@ -35,14 +34,14 @@ final class PromptBatch implements AutoCloseable {
   }
 
   /**
-   * What a prompt gave.
+   * The result of one prompt.
    *
-   * @param logits V of them, after its last token
-   * @param state after its last token, of one stream; the batch closes it
+   * @param logits the V logits after its last token
+   * @param state the state after its last token, of one stream; the batch closes it
    */
   record Result(float[] logits, SHARNNState state) {}
 
-  /** Reads all prompts, and returns what each gave. */
+  /** Reads all prompts and returns their results in order. */
   List<Result> read() {
     List<Result> shortestFirst = new ArrayList<>();
     SHARNNState state = model.zeroState(manager, prompts.size());
@@ -61,12 +60,11 @@ final class PromptBatch implements AutoCloseable {
     return (int) prompts.stream().takeWhile(prompt -> prompt.length > length).count();
   }
 
-  /** Reads a segment of the first rows, and returns the state of those that go on. */
+  /** Reads a segment of the first rows and returns the state of the longer prompts. */
   private SHARNNState read(
       SHARNNState state, int rows, int from, int to, List<Result> shortestFirst) {
     try (NDManager segment = manager.newSubManager()) {
-      // results belong to their first operand's manager, so the old state must end with the segment
-      state.attach(segment);
+      state.attach(segment); // results belong to their first operand's manager
       long[] tokens =
           prompts.subList(0, rows).stream()
               .flatMapToInt(prompt -> IntStream.range(from, to).map(i -> prompt[i]))
@@ -87,7 +85,7 @@ final class PromptBatch implements AutoCloseable {
     }
   }
 
-  /** Its own arrays, so that the other streams' can go. */
+  /** Copies one stream's arrays, so that the others' can be freed. */
   private SHARNNState copy(SHARNNState stream) {
     NDList arrays = new NDList();
     stream.toNDList().forEach(array -> arrays.add(array.duplicate()));

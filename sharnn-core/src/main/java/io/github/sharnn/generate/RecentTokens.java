@@ -8,10 +8,10 @@ final class RecentTokens {
   private static final int SMALLEST = 64;
 
   private final int window;
-  private int[] ring; // grows up to the window, which may be all that an endless text has
+  private int[] ring; // grows up to the window, which may be huge
   private long added;
 
-  /** Remembers as many tokens as the window, which may be 0. */
+  /** Creates a window of at most {@code window} tokens, possibly 0. */
   RecentTokens(int window) {
     this.window = window;
     ring = new int[Math.min(window, SMALLEST)];
@@ -26,7 +26,7 @@ final class RecentTokens {
     }
   }
 
-  /** Returns the tokens, in no order. */
+  /** Returns the tokens, in no particular order. */
   int[] toArray() {
     return Arrays.copyOf(ring, (int) Math.min(added, ring.length));
   }

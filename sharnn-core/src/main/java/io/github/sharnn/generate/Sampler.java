@@ -7,36 +7,36 @@ import java.util.Arrays;
 import java.util.random.RandomGenerator;
 
 /**
- * Draws a token from logits:
+ * A sampler that draws a token from logits, with temperature, top-k, top-p (nucleus sampling),
+ * min-p and a repetition penalty, in this order:
  *
  * <pre>{@code
- * logits of recent tokens: x / repetitionPenalty where x > 0, else x * repetitionPenalty
+ * logits of recent tokens: x / repetitionPenalty if x > 0, else x * repetitionPenalty
  * p = softmax(logits / temperature)
- * keep the topK most probable;  keep the nucleus of them;  keep what has p >= minP * max p;  renormalize
+ * keep the topK most probable; keep their nucleus; keep p >= minP * max p; renormalize
  * }</pre>
  *
- * <p>The nucleus is the smallest set of most probable tokens whose share of what top-k left reaches
- * {@code topP}; it always holds the first. Between equal logits the lower token ranks higher, so
- * exactly {@code topK} tokens are left and top-k 1 is argmax. Computed in double precision, in time
- * that grows with the number of tokens, not with its logarithm too.
+ * <p>The nucleus is the smallest set of most probable tokens whose share of the probability left by
+ * top-k reaches {@code topP}, at least one token. The lower of two tokens with equal logits ranks
+ * higher, so exactly {@code topK} tokens are left, and top-k 1 is argmax. Sums are in double
+ * precision. The time is linear in the number of tokens.
  *
  * <p>Papers: Holtzman et al., arXiv:1904.09751 (nucleus sampling); Nguyen et al., arXiv:2407.01082
- * (min-p); Keskar et al., arXiv:1909.05858 (repetition penalty, here with the usual product for
- * logits below 0, which a quotient would raise).
+ * (min-p); Keskar et al., arXiv:1909.05858 (repetition penalty; negative logits are multiplied, as
+ * usual, since division would raise them).
  *
- * @param temperature what logits are divided by, above 0 and finite; below 1 sharpens, 1 changes
- *     nothing
+ * @param temperature divides the logits; above 0 and finite; below 1 sharpens
  * @param topK how many tokens to keep, at least 0; 0 keeps all
- * @param topP the probability that the kept tokens must reach, in (0, 1]; 1 keeps all
- * @param minP the least probability of a kept token, as a share of the most probable one's, in [0,
- *     1]; 0 keeps all
- * @param repetitionPenalty what lowers the logits of recent tokens, above 0 and finite; 1 changes
+ * @param topP the total probability that the kept tokens reach, in (0, 1]; 1 keeps all
+ * @param minP the least probability of a kept token, as a share of the most probable token's, in
+ *     [0, 1]; 0 keeps all
+ * @param repetitionPenalty lowers the logits of recent tokens, above 0 and finite; 1 changes
  *     nothing, below 1 raises them
  */
 public record Sampler(
     float temperature, int topK, float topP, float minP, float repetitionPenalty) {
 
-  private static final int SORTED = 64; // of the likeliest tokens at first; most nuclei end here
+  private static final int SORTED = 64; // tokens to sort at first; most nuclei are smaller
   private static final int GROWTH = 8;
 
   /**
@@ -47,54 +47,53 @@ public record Sampler(
    * @param topP in (0, 1]
    * @param minP in [0, 1]
    * @param repetitionPenalty above 0 and finite
-   * @throws IllegalArgumentException naming the option, its rule and its value
+   * @throws IllegalArgumentException if an option breaks its rule
    */
   public Sampler {
     checkArgument(
         temperature > 0 && Float.isFinite(temperature),
-        "temperature must be above 0 and finite, but is %s: for the most probable token set topK to"
-            + " 1",
+        "temperature must be above 0 and finite, but is %s: set topK to 1 for the most probable"
+            + " token",
         temperature);
     checkArgument(
-        topK >= 0, "topK must be at least 0, but is %s: to keep every token set it to 0", topK);
+        topK >= 0, "topK must be at least 0, but is %s: set it to 0 to keep every token", topK);
     checkArgument(
         topP > 0 && topP <= 1,
-        "topP must be above 0 and at most 1, but is %s: to keep every token set it to 1",
+        "topP must be above 0 and at most 1, but is %s: set it to 1 to keep every token",
         topP);
     checkArgument(
         minP >= 0 && minP <= 1,
-        "minP must be between 0 and 1, but is %s: to keep every token set it to 0",
+        "minP must be between 0 and 1, but is %s: set it to 0 to keep every token",
         minP);
     checkArgument(
         repetitionPenalty > 0 && Float.isFinite(repetitionPenalty),
-        "repetitionPenalty must be above 0 and finite, but is %s: for no penalty set it to 1",
+        "repetitionPenalty must be above 0 and finite, but is %s: set it to 1 for no penalty",
         repetitionPenalty);
   }
 
   /**
-   * Samples without min-p and without a repetition penalty.
+   * Creates a sampler without min-p and repetition penalty.
    *
    * @param temperature above 0 and finite
    * @param topK at least 0
    * @param topP in (0, 1]
-   * @throws IllegalArgumentException naming the option, its rule and its value
+   * @throws IllegalArgumentException if an option breaks its rule
    */
   public Sampler(float temperature, int topK, float topP) {
     this(temperature, topK, topP, 0, 1);
   }
 
-  /** Samples from the model's own distribution: temperature 1, all tokens, no penalty. */
+  /** Creates a sampler of the model's own distribution. */
   public Sampler() {
     this(1, 0, 1);
   }
 
   /**
-   * Computes the distribution that tokens are drawn from.
+   * Computes the distribution to draw from.
    *
-   * @param logits V logits; minus infinity rules a token out
-   * @param recent the tokens to penalize, each in [0, V), in any order; one that is named twice
-   *     counts once
-   * @return V probabilities that sum to 1, 0 for every token that was filtered out
+   * @param logits V logits; minus infinity excludes a token
+   * @param recent the tokens to penalize, each in [0, V), in any order; repeats are ignored
+   * @return V probabilities that sum to 1, 0 for each excluded token
    * @throws IllegalArgumentException if there are no logits, one is NaN or plus infinity, all are
    *     minus infinity, or a recent token lies outside the vocabulary
    */
@@ -136,7 +135,7 @@ public record Sampler(
     int drawn = 0;
     for (int token = 0; token < probabilities.length; token++) {
       if (probabilities[token] > 0) {
-        drawn = token; // rounding may leave a rest after the last: that token takes it
+        drawn = token; // takes the rest that rounding may leave
         left -= probabilities[token];
         if (left < 0) {
           break;
@@ -158,7 +157,7 @@ public record Sampler(
           logits.length - 1,
           token);
       float logit = logits[token];
-      if (Float.isFinite(logit)) { // and stays so, however large the penalty
+      if (Float.isFinite(logit)) { // and must stay finite under any penalty
         float scaled = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
         penalized[token] = Floats.constrainToRange(scaled, -Float.MAX_VALUE, Float.MAX_VALUE);
       }
@@ -182,7 +181,7 @@ public record Sampler(
     }
   }
 
-  /** Brings the nucleus of the first tokens to the front, in order, and returns its size. */
+  /** Moves the nucleus of the first tokens to the front, in order, and returns its size. */
   private int nucleus(long[] ranked, int kept, double[] weights) {
     double reach = 0;
     for (int rank = 0; rank < kept; rank++) {
@@ -205,8 +204,8 @@ public record Sampler(
   }
 
   /**
-   * A number that is the lower the more probable a token is, and ends with the token. By logit,
-   * since far below the maximum different logits share the weight 0.
+   * Returns a sort key: lower for a more probable token, with the token in its low bits. It holds
+   * the logit, since logits far below the maximum share the weight 0.
    */
   private static long rank(float logit, int token) {
     int bits = Float.floatToIntBits(logit);
@@ -214,11 +213,11 @@ public record Sampler(
     return (long) ~ascending << Integer.SIZE | token;
   }
 
-  /** Brings the lowest of the numbers in [from, end) to the places before {@code to}. */
+  /** Moves the lowest numbers of [from, end) to the places before {@code to}, by quickselect. */
   private static void select(long[] numbers, int from, int to, int end) {
     int low = from;
-    int high = to == end ? from : end - 1; // all of them: nothing to do
-    while (low < high) { // quickselect
+    int high = to == end ? from : end - 1; // all of them need no selection
+    while (low < high) {
       long pivot = numbers[(low + high) >>> 1];
       int left = low;
       int right = high;

@@ -9,7 +9,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.translate.NoBatchifyTranslator;
 import ai.djl.translate.TranslatorContext;
 
-/** The generation of text as DJL Serving calls it: a request's body in, an answer's body out. */
+/** A translator for DJL Serving, from the body of a request to the body of the answer. */
 final class ServingText implements NoBatchifyTranslator<Input, Output> {
 
   private static final int OK = 200;
@@ -23,7 +23,7 @@ final class ServingText implements NoBatchifyTranslator<Input, Output> {
   @Override
   public NDList processInput(TranslatorContext ctx, Input input) {
     BytesSupplier prompt = input.getData();
-    checkArgument(prompt != null, "the request must have a prompt, as its body, but has none");
+    checkArgument(prompt != null, "the request must have a prompt as its body, but has none");
     return text.processInput(ctx, prompt.getAsString());
   }
 

@@ -10,27 +10,26 @@ import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.TextModel;
 import io.github.sharnn.decode.SHARNNDecoder;
 import java.util.Arrays;
 
 /**
- * One stream of tokens through a model: the prompt a segment at a time, {@link #prefill} and {@link
- * #accept} around any forward pass, {@link #forward} or a DJL Predictor's; then {@link #next} for
- * each token.
+ * One stream of tokens through a model. {@link #prefill} and {@link #accept} read the prompt in
+ * segments, around a forward pass by {@link #forward} or a DJL Predictor. Then {@link #next} reads
+ * token by token.
  *
- * <p>Memory stays flat: each segment has a manager of its own that is closed after it, and only the
- * state outlives it.
+ * <p>Memory stays flat: each segment's manager is closed after it, and only the state is kept.
  */
 final class TokenLoop implements AutoCloseable {
 
-  static final int SEGMENT_LENGTH = 1024; // tokens; bounds the prompt's activations
-  private static final int MOST_LOGITS = 1 << 26; // 256 MiB at once, and as much for each use
+  static final int SEGMENT_LENGTH = 1024; // bounds the prompt's activations
 
   private final SHARNN model;
   private final NDManager manager;
   private final ParameterStore parameterStore;
   private final DataType precision; // of the tokens after the prompt
-  private SHARNNState state; // until there is a decoder
+  private SHARNNState state; // until the decoder takes over
   private NDManager segment;
   private SHARNNDecoder decoder; // null until the prompt has been read
 
@@ -44,23 +43,23 @@ final class TokenLoop implements AutoCloseable {
   }
 
   /**
-   * How many tokens of a prompt are read at once: fewer where the vocabulary is large, since a
-   * Predictor computes logits after all tokens of the last segment.
+   * Returns how many tokens of a prompt to read at once. A large vocabulary allows fewer, since a
+   * Predictor computes logits after every token of the last segment.
    */
   static int segmentLength(SHARNNConfig config) {
-    return Math.max(Math.min(SEGMENT_LENGTH, MOST_LOGITS / config.vocabularySize()), 1);
+    return Math.max(Math.min(SEGMENT_LENGTH, TextModel.MAX_LOGITS / config.vocabularySize()), 1);
   }
 
   /**
-   * Feeds the prompt's last {@code memoryLength} tokens, or last 1024 with a shorter memory, but
-   * for the last segment: the LSTMs go back further than a memory that was shortened.
+   * Reads the prompt's last {@code memoryLength} tokens, or 1024 if that is more, except for the
+   * last segment. The LSTMs remember more than a short attention memory.
    *
    * @return the last segment's inputs
    */
   NDList prefill(int[] prompt) {
     int memoryLength = model.config().memoryLength();
     int from = Math.max(prompt.length - Math.max(memoryLength, SEGMENT_LENGTH), 0);
-    // no longer than attention's own window
+    // a longer segment would let attention see more than its memory
     int length = Math.min(Math.max(memoryLength, 1), segmentLength(model.config()));
     for (; prompt.length - from > length; from += length) {
       keepState(forward(inputs(prompt, from, from + length)));
@@ -72,8 +71,7 @@ final class TokenLoop implements AutoCloseable {
   private NDList inputs(int[] prompt, int from, int to) {
     long[] tokens = Arrays.stream(prompt, from, to).asLongStream().toArray();
     segment = manager.newSubManager();
-    // results belong to their first operand's manager, so the old state must end with the segment
-    state.attach(segment);
+    state.attach(segment); // results belong to their first operand's manager
     return new NDList(segment.create(tokens, new Shape(1, tokens.length))).addAll(state.toNDList());
   }
 
@@ -85,10 +83,9 @@ final class TokenLoop implements AutoCloseable {
   }
 
   /**
-   * Keeps the state, frees the rest and returns the V logits after the last token.
+   * Keeps the state, frees all else and returns the V logits after the last token.
    *
-   * @param outputs {@link #forward}'s, or those of the block itself, {@code [logits (1, T, V),
-   *     state...]}
+   * @param outputs of {@link #forward}, or of the block: {@code [logits (1, T, V), state...]}
    */
   float[] accept(NDList outputs) {
     NDArray last = outputs.head().get(new NDIndex(":, -1, :")); // (1, T, V) -> (1, V)
@@ -97,12 +94,12 @@ final class TokenLoop implements AutoCloseable {
     return logits;
   }
 
-  /** The state after the last segment, until there has been a token after it. */
+  /** Returns the state after the prompt, until {@link #next} is called. */
   SHARNNState state() {
     return state;
   }
 
-  /** Reads one token after the prompt and returns the V logits after it. */
+  /** Reads one token and returns the V logits after it. */
   float[] next(long token) {
     if (decoder == null) {
       decoder = SHARNNDecoder.of(model, manager, 1, precision);

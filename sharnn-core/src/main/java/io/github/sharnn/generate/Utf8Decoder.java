@@ -8,8 +8,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
 
 /**
- * Turns bytes that arrive one by one into text, each character as soon as its last byte is there.
- * Malformed bytes become U+FFFD, exactly as in {@code new String(bytes, UTF_8)}.
+ * A decoder of UTF-8 that hands out each character with its last byte. Malformed bytes become
+ * U+FFFD, exactly as in {@code new String(bytes, UTF_8)}.
  */
 final class Utf8Decoder implements SHARNNGenerator.ByteConsumer {
 
@@ -25,7 +25,7 @@ final class Utf8Decoder implements SHARNNGenerator.ByteConsumer {
 
   private final Consumer<String> text;
 
-  /** Hands out whole characters: pieces are never empty and never end in half a surrogate pair. */
+  /** Sends pieces to {@code text}: never empty, and never ending in half a surrogate pair. */
   Utf8Decoder(Consumer<String> text) {
     this.text = text;
   }
@@ -36,7 +36,7 @@ final class Utf8Decoder implements SHARNNGenerator.ByteConsumer {
     decode(false);
   }
 
-  /** Hands out what an incomplete tail becomes, if there is one. */
+  /** Replaces an incomplete last character. */
   void end() {
     decode(true);
   }

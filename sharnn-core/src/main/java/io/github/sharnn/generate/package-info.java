@@ -1,15 +1,17 @@
 /**
- * Text from a trained {@link io.github.sharnn.SHARNN} over bytes, words or subwords.
+ * Text generation with a trained {@link io.github.sharnn.SHARNN}, over bytes, words or subwords.
+ * Start with {@link io.github.sharnn.generate.SHARNNGenerator}.
  *
- * <p>Data flow: {@link io.github.sharnn.generate.SHARNNGenerator} feeds the prompt, then one token
- * at a time, with state carried in a {@link io.github.sharnn.SHARNNState}; {@link
- * io.github.sharnn.generate.Sampler} draws each token from the logits; its bytes become text at
- * UTF-8 boundaries. {@link io.github.sharnn.generate.GenerationTranslator} puts the same loop
- * behind a DJL {@link ai.djl.inference.Predictor}; {@link
- * io.github.sharnn.generate.GenerationBatch} generates after many prompts at once.
+ * <p>The generator reads a prompt, then one token at a time. A {@link
+ * io.github.sharnn.decode.SHARNNDecoder} gives the logits, a {@link
+ * io.github.sharnn.generate.Sampler} draws the next token (temperature, top-k, nucleus sampling),
+ * and the token's bytes become text at the borders of UTF-8 characters. {@link
+ * io.github.sharnn.generate.GeneratedText} streams the text, {@link
+ * io.github.sharnn.generate.GenerationBatch} generates after many prompts at once, and {@link
+ * io.github.sharnn.generate.GenerationTranslator} serves a DJL {@link ai.djl.inference.Predictor}.
  *
- * <p>Legend of every shape in this package: T time steps of a segment, V vocabulary size. Shapes
- * that begin with 1 are of one stream.
+ * <p>In the shapes of this package, T is the time steps of a segment and V the vocabulary size.
+ * Shapes that begin with 1 are of one stream.
  */
 @NullMarked
 package io.github.sharnn.generate;

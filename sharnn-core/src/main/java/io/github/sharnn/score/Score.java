@@ -4,31 +4,20 @@ import io.github.sharnn.vocabulary.Perplexity;
 import java.util.List;
 
 /**
- * How a model predicted a text.
+ * The score of a text by a model.
  *
- * @param tokens one for each token of the text, in order
+ * @param tokens the scores of the text's tokens, in order
  * @param totals their sums
  */
 public record Score(List<TokenScore> tokens, Totals totals) {
 
-  /**
-   * Copies the list.
-   *
-   * @param tokens one for each token of the text, in order
-   * @param totals their sums
-   */
-  public Score {
-    tokens = List.copyOf(tokens);
-  }
-
-  /** Adds up. */
   static Score of(List<TokenScore> tokens, Perplexity.Units units) {
     Sums sums = new Sums();
     tokens.forEach(sums::add);
-    return new Score(tokens, sums.totals(units));
+    return new Score(List.copyOf(tokens), sums.totals(units));
   }
 
-  /** Totals of the tokens so far. */
+  /** The sums of the tokens so far. */
   static final class Sums {
 
     private long tokens;
@@ -41,19 +30,17 @@ public record Score(List<TokenScore> tokens, Totals totals) {
       entropy += next.entropy();
     }
 
-    /** Returns the totals of a text, all of whose tokens were predicted. */
     Totals totals(Perplexity.Units units) {
       return new Totals(new Perplexity(nats, tokens, units), entropy);
     }
   }
 
   /**
-   * What a text costs in all. The means of a text without tokens are NaN.
+   * The sums over a text. The means of a text without tokens are NaN.
    *
-   * @param perplexity of the text by byte, token and word, as training and evaluation have it;
-   *     every token is predicted
-   * @param entropy sum of the predictions' entropies in nats: what the model expected {@link #nats}
-   *     to be
+   * @param perplexity of the text by byte, token and word, as in training and evaluation, with
+   *     every token predicted
+   * @param entropy the sum of the predictions' entropies, which is the expected {@link #nats}
    */
   public record Totals(Perplexity perplexity, double entropy) {
 
@@ -67,7 +54,7 @@ public record Score(List<TokenScore> tokens, Totals totals) {
     }
 
     /**
-     * Returns the sum of the tokens' -ln p.
+     * Returns the sum of -ln p over the tokens.
      *
      * @return nats
      */
@@ -76,8 +63,7 @@ public record Score(List<TokenScore> tokens, Totals totals) {
     }
 
     /**
-     * Returns the sum of the tokens' -log2 p: the size to which an ideal coder compresses the text,
-     * or what the tokens keep of it.
+     * Returns the sum of -log2 p over the tokens, the size that an ideal coder compresses them to.
      *
      * @return bits
      */
@@ -86,7 +72,8 @@ public record Score(List<TokenScore> tokens, Totals totals) {
     }
 
     /**
-     * Returns the bits that the tokens cost for each byte of the text.
+     * Returns the bits that the tokens cost for each byte of the text. A text with a high value is
+     * an anomaly to the model.
      *
      * @return bits per byte
      */

@@ -2,7 +2,6 @@ package io.github.sharnn.score;
 
 import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkNotNull;
-import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDList;
@@ -12,6 +11,7 @@ import com.google.common.primitives.ImmutableIntArray;
 import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.TextModel;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenEncoder;
@@ -24,88 +24,60 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Scores text: for each token its log-probability, its rank and the entropy of the prediction. On
- * the device of the model's manager, without dropout and with state carried over a text's segments.
+ * A scorer of text: it gives each token's log-probability, its rank and the entropy of the
+ * prediction. Runs on the device of the model, without dropout, with the state carried through a
+ * text's segments.
  *
- * <p>A text's tokens are those of the model's {@link TextVocabulary}, as in a corpus: to words, a
- * last line ends with {@code <eos>} also where its newline is missing. Every token is scored. The
- * model knows no beginning of a text, so the first token is predicted from a zero state and the
- * byte given as {@code context}, a newline unless set: a text's score is that of a first line.
- * {@code io.github.sharnn.train.evaluate.Evaluation} leaves a first token out.
+ * <p>The model's {@link TextVocabulary} cuts a text into tokens as it does in a corpus. A
+ * vocabulary of words ends a last line with {@code <eos>} even if its newline is missing. Every
+ * token is scored. The model predicts the first one from a zero state and the byte given as {@code
+ * context}, by default a newline, so a text's score is that of a first line. {@code
+ * io.github.sharnn.train.evaluate.Evaluation} skips a first token.
  *
  * <p>A segment starts with at most {@code memoryLength - segmentLength} remembered positions,
- * whatever its own length. So a text's score depends neither on the other texts of its batch (but
- * for rounding, below 1e-5 a token) nor on how it is read, and on the segment length only in a text
- * of more than {@code memoryLength - segmentLength} tokens; a generator's view is that of segment
- * length 1.
+ * whatever its own length. So the other texts of a batch change a score by rounding only, below
+ * 1e-5 a token. The segment length changes only scores of texts longer than {@code memoryLength -
+ * segmentLength} tokens. Segment length 1 sees what a generator sees.
  *
- * <p>Many threads may share a scorer. Not while its model is being trained.
+ * <p>Many threads may share a scorer. Do not score while another thread trains the same model.
  */
 public final class Scorer {
 
-  private static final int BYTES = 256;
   private static final int LONGEST_DEFAULT_SEGMENT = 256; // bounds the activations
-  private static final int MOST_LOGITS = 1 << 26; // 256 MiB at once, and as much for each use
 
-  private final Model model;
-  private final TextVocabulary vocabulary;
+  private final TextModel model;
   private final int context;
   private final int segmentLength;
   private final int batchSize;
 
   private Scorer(Builder builder) {
-    model = builder.model;
-    SHARNNConfig config = SHARNN.of(model).config();
-    vocabulary = SHARNN.of(model).vocabulary();
-    int size = config.vocabularySize();
-    checkArgument(
-        size <= BYTES || vocabulary != TextVocabulary.bytes(),
-        "model %s must have a vocabularySize of at most %s, since its tokens are bytes, but has %s:"
-            + " build it with SHARNN.builder().vocabulary(...), or score tokens from its logits",
-        model.getName(),
-        BYTES,
-        size);
-    byte last = builder.context == null ? defaultContext(vocabulary) : builder.context;
-    int[] before = vocabulary.encode(new byte[] {last});
-    checkArgument(
-        before.length > 0,
-        "context must be a byte that the model's %s have a token for, but %s has none: give another,"
-            + " such as a letter",
-        vocabulary,
-        Byte.toUnsignedInt(last));
-    context = before[before.length - 1];
-    checkArgument(
-        context < size,
-        "context must lie between 0 and vocabularySize - 1 (%s), but is %s: give a byte that the"
-            + " model knows, the likeliest before a text",
-        size - 1,
-        context);
+    model = new TextModel(builder.model);
+    byte[] before = {builder.context == null ? defaultContext() : builder.context};
+    int[] tokens = model.encode("context", before);
+    context = tokens[tokens.length - 1];
     batchSize = builder.batchSize;
     checkArgument(batchSize >= 1, "batchSize must be at least 1 text, but is %s", batchSize);
-    segmentLength =
-        builder.segmentLength == null
-            ? defaultSegmentLength(config, batchSize)
-            : builder.segmentLength;
+    segmentLength = builder.segmentLength == null ? defaultSegmentLength() : builder.segmentLength;
     checkArgument(
         segmentLength >= 1, "segmentLength must be at least 1 token, but is %s", segmentLength);
   }
 
-  private static byte defaultContext(TextVocabulary vocabulary) {
-    return (byte) (vocabulary.encode("\n").length > 0 ? '\n' : '.');
+  private byte defaultContext() {
+    return (byte) (model.vocabulary().encode("\n").length > 0 ? '\n' : '.');
   }
 
-  private static int defaultSegmentLength(SHARNNConfig config, int batchSize) {
-    // within half of the window every token sees at least the other half
+  private int defaultSegmentLength() {
+    SHARNNConfig config = SHARNN.of(model.model()).config();
+    // half of the memory, so that each token sees at least the other half
     int half = config.hasAttention() ? config.memoryLength() / 2 : LONGEST_DEFAULT_SEGMENT;
-    long fitting = MOST_LOGITS / ((long) batchSize * config.vocabularySize());
+    long fitting = TextModel.MAX_LOGITS / ((long) batchSize * config.vocabularySize());
     return (int) Math.max(Math.min(Math.min(half, LONGEST_DEFAULT_SEGMENT), fitting), 1);
   }
 
   /**
-   * Starts a scorer: context newline, segments of 256 tokens or half of a shorter memory, fewer
-   * where the vocabulary is large, batches of 16 texts.
+   * Starts a scorer.
    *
-   * @param model a model with a {@link SHARNN}; it stays the caller's to close
+   * @param model a model with a {@link SHARNN}; the caller closes it
    * @return the builder
    */
   public static Builder builder(Model model) {
@@ -115,9 +87,9 @@ public final class Scorer {
   /**
    * Scores a text.
    *
-   * @param text the text, as UTF-8; may be empty
-   * @return the score, of its UTF-8 bytes' tokens
-   * @throws IllegalArgumentException if a byte is outside the vocabulary
+   * @param text the text, possibly empty
+   * @return the score
+   * @throws IllegalArgumentException if the model lacks a byte of its UTF-8
    * @throws IllegalStateException if the model has no weights
    */
   public Score score(String text) {
@@ -127,9 +99,9 @@ public final class Scorer {
   /**
    * Scores bytes.
    *
-   * @param text the bytes, of a model of bytes each in [0, V); may be empty
+   * @param text the bytes, possibly none
    * @return the score
-   * @throws IllegalArgumentException if a byte is outside the vocabulary
+   * @throws IllegalArgumentException if the model lacks a byte
    * @throws IllegalStateException if the model has no weights
    */
   public Score score(byte[] text) {
@@ -139,15 +111,15 @@ public final class Scorer {
   /**
    * Scores texts of any lengths, {@code batchSize} side by side.
    *
-   * @param texts the bytes of each, of a model of bytes in [0, V)
-   * @return a score for each, as a call of its own would give it
-   * @throws IllegalArgumentException if a byte is outside the vocabulary
+   * @param texts the bytes of each
+   * @return a score for each, as a separate call gives it
+   * @throws IllegalArgumentException if the model lacks a byte
    * @throws IllegalStateException if the model has no weights
    */
   public List<Score> scoreAll(List<byte[]> texts) {
     List<Score> scores = new ArrayList<>();
     for (List<byte[]> some : Lists.partition(texts, batchSize)) {
-      try (ScoringBatch batch = start(model.getNDManager(), some)) {
+      try (ScoringBatch batch = start(model.model().getNDManager(), some)) {
         while (batch.hasNext()) {
           batch.accept(batch.forward(batch.next()));
         }
@@ -158,18 +130,18 @@ public final class Scorer {
   }
 
   /**
-   * Scores a text of any length as it is read; memory does not grow with it.
+   * Scores a text of any length while reading it (streaming). Memory does not grow with the text.
    *
-   * @param text the bytes, of a model of bytes each in [0, V); read to the end and left open
+   * @param text the bytes, read to the end and left open
    * @param callback receives each token's score in order, a segment at a time
    * @return the totals
    * @throws IOException if the text can't be read
-   * @throws IllegalArgumentException if a byte is outside the vocabulary
+   * @throws IllegalArgumentException if the model lacks a byte
    * @throws IllegalStateException if the model has no weights
    */
   public Score.Totals score(InputStream text, Consumer<TokenScore> callback) throws IOException {
     Score.Sums sums = new Score.Sums();
-    try (ScoringLoop loop = loop(model.getNDManager(), 1)) {
+    try (ScoringLoop loop = loop(model.model().getNDManager(), 1)) {
       Segments segments =
           new Segments(
               segment -> {
@@ -188,7 +160,7 @@ public final class Scorer {
     }
   }
 
-  /** A text's tokens and its length. */
+  /** The tokens of a text and its length. */
   record Text(int[] tokens, Perplexity.Units units) {}
 
   private Text text(byte[] bytes) {
@@ -199,11 +171,11 @@ public final class Scorer {
     return new Text(Ints.concat(tokens.toArray(int[][]::new)), units);
   }
 
-  /** A text's tokens, a segment at a time. */
+  /** A cutter of a text's tokens into segments. */
   private final class Segments {
 
     private final Consumer<int[]> consumer;
-    private final TokenEncoder encoder = vocabulary.encoder(this::add);
+    private final TokenEncoder encoder = model.vocabulary().encoder(this::add);
     private final WordCount words = new WordCount();
     private ImmutableIntArray.Builder segment = ImmutableIntArray.builder();
     private int filled;
@@ -215,15 +187,15 @@ public final class Scorer {
     }
 
     private void add(int token) {
+      model.check("text", token, tokens++);
       segment.add(token);
       filled++;
-      tokens++;
       if (filled == segmentLength) {
-        hand();
+        flush();
       }
     }
 
-    private void hand() {
+    private void flush() {
       int[] full = segment.build().toArray();
       segment = ImmutableIntArray.builder();
       filled = 0;
@@ -236,17 +208,17 @@ public final class Scorer {
       bytes += text.length;
     }
 
-    /** Hands on the last segment and returns the length of the text. */
+    /** Hands out the last segment and returns the length of the text. */
     Perplexity.Units end() {
       encoder.end();
       if (filled > 0) {
-        hand();
+        flush();
       }
       return new Perplexity.Units(bytes, tokens, words.words(), encoder.lostBytes());
     }
   }
 
-  Model model() {
+  TextModel model() {
     return model;
   }
 
@@ -257,20 +229,16 @@ public final class Scorer {
   }
 
   private ScoringLoop loop(NDManager manager, int streams) {
-    SHARNN block = SHARNN.of(model);
-    checkState(
-        block.isInitialized(),
-        "model %s must have weights before it scores: train it or get it from SHARNN.load",
-        model.getName());
+    SHARNN block = SHARNN.initialized(model.model());
     return new ScoringLoop(block, manager, streams, context, segmentLength);
   }
 
-  /** Options of a {@link Scorer}. */
+  /** A builder of a {@link Scorer}. */
   public static final class Builder {
 
     private final Model model;
-    private Byte context; // null: by the vocabulary
-    private Integer segmentLength; // null: by the memory
+    private Byte context; // null for the default
+    private Integer segmentLength; // null for the default
     private int batchSize = 16;
 
     private Builder(Model model) {
@@ -278,10 +246,10 @@ public final class Scorer {
     }
 
     /**
-     * Sets the byte whose token a text's first token is predicted from. Default newline, or a full
-     * stop where the vocabulary drops white space.
+     * Sets the byte before a text, which predicts the first token. Default newline, or a full stop
+     * if the vocabulary drops white space.
      *
-     * @param before of a model of bytes in [0, V); it is not scored
+     * @param before a byte that the model has a token for; it is not scored
      * @return this builder
      */
     public Builder context(byte before) {
@@ -290,10 +258,9 @@ public final class Scorer {
     }
 
     /**
-     * Sets how many tokens go through the model at once. Default 256, or half of a shorter memory,
-     * and no more than make 2^26 logits with the batch: more is faster and takes more memory,
-     * {@code batchSize * segmentLength * (memoryLength + segmentLength)} numbers for each attention
-     * layer.
+     * Sets how many tokens go through the model at once. Default 256 or half of a shorter memory,
+     * with at most 2^26 logits in a batch. Longer segments are faster and take more memory: {@code
+     * batchSize * segmentLength * (memoryLength + segmentLength)} numbers for each attention layer.
      *
      * @param tokens at least 1
      * @return this builder
@@ -318,8 +285,8 @@ public final class Scorer {
      * Builds the scorer.
      *
      * @return the scorer
-     * @throws IllegalArgumentException naming the option, its rule and its value, or if the model
-     *     holds no SHARNN, or one of bytes and more than 256 tokens
+     * @throws IllegalArgumentException if an option breaks its rule, or the model holds no SHARNN
+     *     or one over more than 256 bytes
      */
     public Scorer build() {
       return new Scorer(this);

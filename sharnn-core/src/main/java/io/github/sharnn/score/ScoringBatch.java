@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Texts of different lengths side by side, the longest first: those that have ended are the last
- * streams, and leave. A segment is as long as its longest text needs; the model is causal, so what
- * stands after the end of a shorter one changes nothing before it.
+ * Texts of different lengths scored side by side, the longest first, so that ended texts leave from
+ * the end. A segment is as long as its longest text needs. The model is causal, so the padding
+ * after a shorter text changes nothing before it.
  */
 final class ScoringBatch implements AutoCloseable {
 
@@ -18,7 +18,7 @@ final class ScoringBatch implements AutoCloseable {
   private final int segmentLength;
   private final List<Scorer.Text> texts;
   private final List<Integer> longestFirst;
-  private final List<List<TokenScore>> scores = new ArrayList<>(); // in the texts' order
+  private final List<List<TokenScore>> scores = new ArrayList<>(); // in the order of texts
   private int start; // of the next segment
 
   ScoringBatch(ScoringLoop loop, int segmentLength, List<Scorer.Text> texts) {
@@ -33,7 +33,7 @@ final class ScoringBatch implements AutoCloseable {
     texts.forEach(text -> scores.add(new ArrayList<>(text.tokens().length)));
   }
 
-  /** Whether a text has tokens left. */
+  /** Tells whether a text has tokens left. */
   boolean hasNext() {
     return !texts.isEmpty() && start < texts.get(longestFirst.get(0)).tokens().length;
   }
@@ -57,7 +57,7 @@ final class ScoringBatch implements AutoCloseable {
     return loop.forward(inputs);
   }
 
-  /** Takes the model's outputs for the segment. */
+  /** Takes the model's outputs for the newest segment. */
   void accept(NDList outputs) {
     int stream = 0;
     for (List<TokenScore> segment : loop.accept(outputs)) {
@@ -65,7 +65,7 @@ final class ScoringBatch implements AutoCloseable {
     }
   }
 
-  /** Returns the scores of the texts in their order. */
+  /** Returns the scores in the order of the texts. */
   List<Score> scores() {
     return IntStream.range(0, texts.size())
         .mapToObj(i -> Score.of(scores.get(i), texts.get(i).units()))

@@ -1,7 +1,5 @@
 package io.github.sharnn.score;
 
-import static com.google.common.base.Preconditions.checkArgument;
-
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -17,9 +15,9 @@ import java.util.List;
 
 /**
  * Streams of tokens side by side through a model, a segment at a time: {@link #inputs} and {@link
- * #accept} around any forward pass, {@link #forward} or a DJL Predictor's.
+ * #accept} around a forward pass by {@link #forward} or a DJL Predictor.
  *
- * <p>Each segment has a manager of its own that is closed after it; only the state outlives it.
+ * <p>Memory stays flat: each segment's manager is closed after it, and only the state is kept.
  */
 final class ScoringLoop implements AutoCloseable {
 
@@ -30,7 +28,7 @@ final class ScoringLoop implements AutoCloseable {
   private final int[] previous; // of each stream
   private SHARNNState state;
   private NDManager segment;
-  private List<int[]> targets; // the segment's
+  private List<int[]> targets; // of the segment
   private NDArray labels;
 
   /** Starts from a zero state on the parent's device. */
@@ -46,19 +44,16 @@ final class ScoringLoop implements AutoCloseable {
   }
 
   /**
-   * Prepares the next segment of the first streams; the others have ended.
+   * Prepares the next segment of the first streams. The other streams have ended.
    *
    * @param next each stream's next tokens, the longest first and none empty
    * @return {@code [tokens (B, T), state...]}
    */
   NDList inputs(List<int[]> next) {
     int longest = next.get(0).length;
-    long[] tokens = new long[next.size() * longest]; // what follows a stream's end has no effect
+    long[] tokens = new long[next.size() * longest]; // zeros pad shorter streams
     long[] own = new long[tokens.length];
     for (int stream = 0; stream < next.size(); stream++) {
-      for (int token : next.get(stream)) {
-        check(token);
-      }
       int at = stream * longest;
       for (int token : next.get(stream)) {
         tokens[at] = previous[stream];
@@ -68,8 +63,7 @@ final class ScoringLoop implements AutoCloseable {
     }
     targets = next;
     segment = manager.newSubManager();
-    // results belong to their first operand's manager, so the old state must end with the segment
-    state.attach(segment);
+    state.attach(segment); // results belong to their first operand's manager
     SHARNNState active = state.backOff(beforeSegment);
     if (next.size() < active.batchSize()) {
       active = active.streams(0, next.size());
@@ -84,7 +78,7 @@ final class ScoringLoop implements AutoCloseable {
     return model.forward(parameterStore, inputs, false);
   }
 
-  /** Keeps the state, frees the rest and returns the scores of each stream's tokens. */
+  /** Keeps the state, frees all else and returns the scores of each stream's tokens. */
   List<List<TokenScore>> accept(NDList outputs) {
     NDArray logits = outputs.head();
     NDArray all = logits.toType(DataType.FLOAT32, false).logSoftmax(-1); // (B, T, V)
@@ -107,16 +101,6 @@ final class ScoringLoop implements AutoCloseable {
     state = SHARNNState.fromNDList(model.config(), outputs.subNDList(1)).attach(manager);
     segment.close();
     return scores;
-  }
-
-  private void check(int token) {
-    int size = model.config().vocabularySize();
-    checkArgument(
-        token < size, // of another vocabulary than bytes all are
-        "the bytes of a text must lie between 0 and vocabularySize - 1 (%s), but one is %s: leave"
-            + " out what the model's vocabulary lacks",
-        size - 1,
-        token);
   }
 
   @Override

@@ -5,7 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import com.google.common.hash.Hashing;
 import java.util.function.IntConsumer;
 
-/** Token n is the byte n; its text is the character of ISO 8859-1. */
+/** The vocabulary of bytes: token n is the byte n, named by its character of ISO 8859-1. */
 final class ByteVocabulary implements TextVocabulary {
 
   static final String KIND = "bytes";
@@ -37,7 +37,7 @@ final class ByteVocabulary implements TextVocabulary {
 
       @Override
       public void flush() {
-        // nothing is held back
+        // holds nothing back
       }
 
       @Override
@@ -79,7 +79,8 @@ final class ByteVocabulary implements TextVocabulary {
 
   @Override
   public long getIndex(String token) {
-    checkArgument(contains(token), "bytes are the characters U+0000 to U+00FF, not '%s'", token);
+    checkArgument(
+        contains(token), "a byte must be a character from U+0000 to U+00FF, but is '%s'", token);
     return token.charAt(0);
   }
 
@@ -89,7 +90,8 @@ final class ByteVocabulary implements TextVocabulary {
   }
 
   private static long check(long token) {
-    checkArgument(token >= 0 && token < SIZE, "bytes are tokens from 0 to 255, not %s", token);
+    checkArgument(
+        token >= 0 && token < SIZE, "a token must be a byte from 0 to 255, but is %s", token);
     return token;
   }
 

@@ -1,21 +1,22 @@
 package io.github.sharnn.vocabulary;
 
 /**
- * What a model needed for a text, by each unit of the original text. One forward pass gives all
- * figures, so they are comparable whatever the vocabulary: bits per byte between any two models,
- * the perplexity of a word with figures published for WikiText and Penn Treebank.
+ * The cost of a text to a model, in the units of the original text: perplexity by token and by
+ * word, and bits per byte. One forward pass gives all figures. Bits per byte compare any two models
+ * whatever their vocabularies; perplexity by word compares with published figures for WikiText and
+ * Penn Treebank.
  *
- * <p>In an evaluation a text's first token is not predicted; {@link io.github.sharnn.score.Scorer}
- * predicts all. So each count of units is the text's, less the first token's average share of it:
- * {@code units * predicted / tokens}. For bytes that is the number of predicted bytes.
+ * <p>An evaluation does not predict a text's first token, although {@link
+ * io.github.sharnn.score.Scorer} does. So each count of units is reduced by the first token's
+ * average share: {@code units * predicted / tokens}. For bytes that is the number of predicted
+ * bytes.
  *
- * <p>The perplexity of a token depends on how the vocabulary cuts the text, and says nothing
- * between two vocabularies. Subwords also let a model see where the next word has begun, within the
- * word; the perplexity of a word is right for that, since it adds up all of a word's tokens.
+ * <p>Perplexity by token depends on how the vocabulary cuts the text, so it does not compare two
+ * vocabularies. Perplexity by word does: it adds up all tokens of a word.
  *
- * @param nats sum of -ln p over the predicted tokens
- * @param predicted number of predicted tokens
- * @param units of the whole text
+ * @param nats the sum of -ln p over the predicted tokens
+ * @param predicted the number of predicted tokens
+ * @param units the length of the whole text
  */
 public record Perplexity(double nats, long predicted, Units units) {
 
@@ -27,10 +28,9 @@ public record Perplexity(double nats, long predicted, Units units) {
    *
    * @param bytes of the original text
    * @param tokens of the vocabulary, {@code <eos>} included
-   * @param words between white space, and one for each line, as {@link WordCount} counts
-   * @param lostBytes what the tokens don't bring back, -1 where unknown: with {@link
-   *     WordVocabulary}, words that are not in the vocabulary and white space other than a single
-   *     space
+   * @param words between white space, plus one for each line, as {@link WordCount} counts
+   * @param lostBytes the bytes that decoding does not restore, -1 if unknown; for a {@link
+   *     WordVocabulary}, unknown words and white space other than a single space
    */
   public record Units(long bytes, long tokens, long words, long lostBytes) {}
 
@@ -39,17 +39,17 @@ public record Perplexity(double nats, long predicted, Units units) {
   }
 
   /**
-   * Returns the number of bytes that the predicted tokens stand for.
+   * Returns the number of bytes of the predicted tokens.
    *
-   * @return the text's bytes, less the first token's share
+   * @return the text's bytes without the first token's share
    */
   public double predictedBytes() {
     return share(units.bytes());
   }
 
   /**
-   * Returns the bits that the tokens cost for each byte of the original text. Where the tokens lose
-   * some of it this is too low: see {@link #bitsPerByteSpelled()}.
+   * Returns the bits that the tokens cost for each byte of the original text. This is too low if
+   * the tokens lose bytes: see {@link #bitsPerByteSpelled()}.
    *
    * @return bits per byte
    */
@@ -58,10 +58,10 @@ public record Perplexity(double nats, long predicted, Units units) {
   }
 
   /**
-   * Returns {@link #bitsPerByte()} with all that the tokens lose spelled out beside them, at 8 bits
-   * a byte: what a lossy vocabulary's model needs at most for the text itself.
+   * Returns {@link #bitsPerByte()} plus 8 bits for each byte that the tokens lose: an upper bound
+   * for a lossy vocabulary.
    *
-   * @return bits per byte, or NaN where what is lost is unknown
+   * @return bits per byte, or NaN if the lost bytes are unknown
    */
   public double bitsPerByteSpelled() {
     if (units.lostBytes() < 0) {
@@ -71,7 +71,7 @@ public record Perplexity(double nats, long predicted, Units units) {
   }
 
   /**
-   * Returns the perplexity of a token.
+   * Returns the perplexity by token.
    *
    * @return {@code exp(nats / predicted)}
    */
@@ -80,7 +80,7 @@ public record Perplexity(double nats, long predicted, Units units) {
   }
 
   /**
-   * Returns the perplexity of a word, {@code <eos>} included.
+   * Returns the perplexity by word, {@code <eos>} included.
    *
    * @return {@code exp(nats / words)}
    */

@@ -10,7 +10,7 @@ import java.util.Arrays;
 import java.util.Optional;
 import java.util.ServiceLoader;
 
-/** A vocabulary's file in a model's folder. */
+/** The file of a vocabulary in a model's folder. */
 final class SavedVocabulary {
 
   private SavedVocabulary() {}
@@ -26,7 +26,7 @@ final class SavedVocabulary {
         return;
       }
       throw new IOException(
-          "%s is there and is another vocabulary: save to another folder, or delete it"
+          "%s exists and holds another vocabulary: save to another folder, or delete it"
               .formatted(file));
     }
     Files.createDirectories(folder);
@@ -40,7 +40,7 @@ final class SavedVocabulary {
     String[] parts = property.split(" ", 2);
     if (parts.length != 2) {
       throw new IOException(
-          "the model in %s names its vocabulary as '%s', which is no kind and SHA-256"
+          "the model in %s must name its vocabulary by kind and SHA-256, but names it '%s'"
               .formatted(folder, property));
     }
     VocabularyFormat format = format(parts[0]);
@@ -49,7 +49,7 @@ final class SavedVocabulary {
       throw new NoSuchFileException(
           file.toString(),
           null,
-          "the model's vocabulary is missing: copy it from where the model was saved");
+          "the model's vocabulary is missing: copy it from the folder that the model was saved to");
     }
     byte[] content = Files.readAllBytes(file);
     String actual = Hashing.sha256().hashBytes(content).toString();
@@ -57,7 +57,7 @@ final class SavedVocabulary {
       throw new IOException(
           "%s is not the model's vocabulary: it has the SHA-256 %s, but the model was trained with %s;"
                   .formatted(file, actual, parts[1])
-              + " copy the file from where the model was saved");
+              + " copy the file from the folder that the model was saved to");
     }
     return format.read(content);
   }
@@ -72,8 +72,8 @@ final class SavedVocabulary {
       throw new IOException(
           "nothing on the class path reads a vocabulary of the kind '%s': add the artifact"
                   .formatted(kind)
-              + " io.github.sharnn:sharnn-tokenizers for 'tokenizer', for one of your own a"
-              + " VocabularyFormat that ServiceLoader finds");
+              + " io.github.sharnn:sharnn-tokenizers for 'tokenizer', or a VocabularyFormat that"
+              + " ServiceLoader finds for a kind of your own");
     }
     return found.get();
   }

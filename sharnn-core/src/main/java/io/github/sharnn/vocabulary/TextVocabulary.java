@@ -9,70 +9,71 @@ import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
- * DJL's {@link Vocabulary} of a language model, with the way from a text to its tokens and back.
+ * A {@link Vocabulary} that encodes a text into tokens and decodes tokens into text.
  *
- * <p>There are {@link #bytes()}, the default of every model, {@link WordVocabulary}, and subwords
- * in the artifact {@code sharnn-tokenizers}. A vocabulary is part of its model: its file lies in
- * the model's folder, and the model's properties name its kind and SHA-256, which loading checks.
+ * <p>The implementations are {@link #bytes()}, the default of every model, {@link WordVocabulary},
+ * and subwords in the artifact {@code sharnn-tokenizers}. A vocabulary is part of its model: the
+ * model's folder holds its file, and the model's properties hold its kind and SHA-256, which
+ * loading checks.
  *
- * <p>Safe for use by many threads; its encoders and decoders are for one.
+ * <p>Many threads may share a vocabulary. An encoder or decoder is for one thread.
  */
 public interface TextVocabulary extends Vocabulary {
 
-  /** The model property that holds {@link #property()}; a model without it has bytes. */
+  /** The model property that holds {@link #property()}. A model without it is over bytes. */
   String MODEL_PROPERTY = "sharnn.vocabulary";
 
   /**
-   * Returns the vocabulary of bytes: token n is the byte n. It promises the same bytes back.
+   * Returns the vocabulary of bytes: token n is the byte n.
    *
-   * @return the one of 256 tokens
+   * @return the lossless vocabulary of 256 tokens
    */
   static TextVocabulary bytes() {
     return ByteVocabulary.INSTANCE;
   }
 
   /**
-   * Returns what kind of vocabulary this is.
+   * Returns the kind of this vocabulary. A model can be saved only if a {@link VocabularyFormat}
+   * reads its kind.
    *
-   * @return {@code bytes}, {@code words}, {@code tokenizer} or that of a {@link VocabularyFormat},
-   *     without which no model of the vocabulary can be saved
+   * @return {@code bytes}, {@code words}, {@code tokenizer} or another
    */
   String kind();
 
   /**
-   * Tells whether every text comes back the same, whatever its bytes.
+   * Tells whether decoding restores every text.
    *
-   * @return whether {@code decode(encode(text))} is always {@code text}
+   * @return true if {@code decode(encode(text))} is always {@code text}
    */
   boolean lossless();
 
   /**
-   * Starts a text.
+   * Starts to encode a text.
    *
    * @param tokens receives each token in order
-   * @return its encoder
+   * @return the encoder
    */
   TokenEncoder encoder(IntConsumer tokens);
 
   /**
-   * Starts a text.
+   * Starts to decode a text.
    *
-   * @return its decoder
+   * @return the decoder
    */
   TokenDecoder decoder();
 
   /**
-   * Returns what {@link #save} writes.
+   * Returns the content of the file that {@link #save} writes.
    *
-   * @return the file's bytes, empty where there is none to write
+   * @return the file's bytes, empty for a vocabulary without a file
    */
   byte[] content();
 
   /**
-   * Encodes the beginning of a text, which may go on.
+   * Encodes the beginning of a text that may go on.
    *
    * @param text any bytes
-   * @return its tokens
+   * @return the tokens
    */
   default int[] encode(byte[] text) {
     IntStream.Builder tokens = IntStream.builder();
@@ -83,10 +84,10 @@ public interface TextVocabulary extends Vocabulary {
   }
 
   /**
-   * Encodes the beginning of a text, which may go on.
+   * Encodes the UTF-8 of the beginning of a text that may go on.
    *
-   * @param text the text, as UTF-8; half a surrogate pair is {@code ?}
-   * @return its tokens
+   * @param text the text; half a surrogate pair becomes {@code ?}
+   * @return the tokens
    */
   default int[] encode(String text) {
     return encode(text.getBytes(StandardCharsets.UTF_8));
@@ -96,7 +97,7 @@ public interface TextVocabulary extends Vocabulary {
    * Decodes a text.
    *
    * @param tokens each in [0, size)
-   * @return its bytes
+   * @return the bytes
    * @throws IllegalArgumentException if there is no such token
    */
   default byte[] decode(int... tokens) {
@@ -116,7 +117,7 @@ public interface TextVocabulary extends Vocabulary {
   String sha256();
 
   /**
-   * Returns what a model's property says of its vocabulary.
+   * Returns the value of {@link #MODEL_PROPERTY}.
    *
    * @return the kind, a space and the SHA-256
    */
@@ -125,10 +126,11 @@ public interface TextVocabulary extends Vocabulary {
   }
 
   /**
-   * Writes this vocabulary's file into a model's folder, whole or not at all; bytes have none.
+   * Writes this vocabulary's file into a model's folder, whole or not at all. The vocabulary of
+   * bytes has no file.
    *
-   * @param folder the folder, made where needed
-   * @throws IOException if it can't be written, or there is another vocabulary of this name
+   * @param folder the folder, created if missing
+   * @throws IOException if the file can't be written, or another vocabulary has its name
    */
   default void save(Path folder) throws IOException {
     SavedVocabulary.save(this, folder);
@@ -140,8 +142,7 @@ public interface TextVocabulary extends Vocabulary {
    * @param folder the folder
    * @param property the model's property, or null for bytes
    * @return the vocabulary
-   * @throws IOException if the file is missing, can't be read, or is not the one that the property
-   *     names
+   * @throws IOException if the file is missing, can't be read, or differs from the property
    */
   static TextVocabulary load(Path folder, String property) throws IOException {
     return SavedVocabulary.load(folder, property);

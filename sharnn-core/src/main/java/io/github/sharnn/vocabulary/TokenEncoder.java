@@ -1,33 +1,33 @@
 package io.github.sharnn.vocabulary;
 
 /**
- * One text on its way into tokens, in pieces of any size. A token is handed on as soon as what
- * follows can't change it. For one thread.
+ * An encoder of one text, in pieces of any size, for one thread. It emits a token as soon as the
+ * bytes that follow can't change it.
  */
 public interface TokenEncoder {
 
   /**
-   * Takes the next bytes of the text.
+   * Encodes the next bytes of the text.
    *
-   * @param text holds them
-   * @param offset of the first
-   * @param length how many
+   * @param text holds the bytes
+   * @param offset the index of the first byte
+   * @param length the number of bytes
    */
   void write(byte[] text, int offset, int length);
 
   /**
-   * Hands on the tokens of all that was written, as if a border of tokens were here. The text may
-   * go on: this is how a prompt ends.
+   * Emits the tokens of all bytes written, as if a token ended here. The text may go on. A prompt
+   * ends like this.
    */
   void flush();
 
-  /** Ends the text: {@link #flush}, and the end of a last line that has no newline. */
+  /** Ends the text: flushes, and ends a last line that has no newline. */
   void end();
 
   /**
-   * Returns how many bytes so far {@link TextVocabulary#decode} doesn't bring back.
+   * Returns how many bytes so far {@link TextVocabulary#decode} does not restore.
    *
-   * @return bytes of the text, or -1 where the vocabulary can't tell
+   * @return bytes of the text, or -1 if the vocabulary can't tell
    */
   long lostBytes();
 }

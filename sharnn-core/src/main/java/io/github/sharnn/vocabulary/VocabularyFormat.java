@@ -2,29 +2,29 @@ package io.github.sharnn.vocabulary;
 
 import java.io.IOException;
 
-/** Reads one kind of vocabulary from a model's folder; found by Java's {@code ServiceLoader}. */
+/** A reader of one kind of {@link TextVocabulary}, which Java's {@code ServiceLoader} finds. */
 public interface VocabularyFormat {
 
   /**
-   * Returns the kind that this reads.
+   * Returns the kind that this format reads.
    *
-   * @return {@link TextVocabulary#kind()} of what it reads
+   * @return the {@link TextVocabulary#kind()}
    */
   String kind();
 
   /**
-   * Returns where it is in the model's folder.
+   * Returns the name of the file in a model's folder.
    *
-   * @return the file's name
+   * @return the name
    */
   String fileName();
 
   /**
    * Reads a vocabulary.
    *
-   * @param content the whole file, {@link TextVocabulary#content()}
+   * @param content the whole file, as in {@link TextVocabulary#content()}
    * @return the vocabulary
-   * @throws IOException if the file holds no such vocabulary
+   * @throws IOException if the file holds no vocabulary of this kind
    */
   TextVocabulary read(byte[] content) throws IOException;
 }

@@ -1,8 +1,8 @@
 package io.github.sharnn.vocabulary;
 
 /**
- * Counts the words of a text as WikiText and Penn Treebank do: what stands between ASCII white
- * space, and one {@code <eos>} for each line. A last line without a newline counts as one.
+ * A count of words as in WikiText and Penn Treebank: everything between ASCII white space, plus one
+ * {@code <eos>} for each line, even for a last line without a newline.
  */
 public final class WordCount {
 
@@ -10,17 +10,15 @@ public final class WordCount {
   private boolean inWord;
   private boolean inLine;
 
-  /** Starts a text. */
-  public WordCount() {
-    // counts from 0
-  }
+  /** Creates a count of 0. */
+  public WordCount() {}
 
   /**
-   * Takes the next bytes of the text.
+   * Counts the next bytes of the text.
    *
-   * @param text holds them
-   * @param offset of the first
-   * @param length how many
+   * @param text holds the bytes
+   * @param offset the index of the first byte
+   * @param length the number of bytes
    */
   public void write(byte[] text, int offset, int length) {
     for (int i = offset; i < offset + length; i++) {
@@ -39,9 +37,9 @@ public final class WordCount {
   }
 
   /**
-   * Returns the number of words and lines, as if the text ended here.
+   * Returns the count, as if the text ended here.
    *
-   * @return how many
+   * @return the number of words and lines
    */
   public long words() {
     return inLine ? words + 1 : words;

@@ -5,15 +5,15 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.function.Consumer;
 
-/** Splits a text into words and ends of lines. */
+/** A splitter of text into words and ends of lines. */
 class WordScanner implements TokenEncoder {
 
   private static final char REPLACEMENT = '\uFFFD';
 
   private final Consumer<String> words;
   private final Runnable endsOfLines;
-  private final ByteArrayOutputStream begun = new ByteArrayOutputStream(); // of a word, earlier
-  private int gap; // white space bytes before the word
+  private final ByteArrayOutputStream begun = new ByteArrayOutputStream(); // a word's first bytes
+  private int gap; // bytes of white space before the word
   private boolean gapIsSpaces = true;
   private boolean firstInLine = true;
   private boolean inLine;
@@ -24,14 +24,14 @@ class WordScanner implements TokenEncoder {
     this.endsOfLines = endsOfLines;
   }
 
-  /** Tells whether decoding a word's token gives the word. */
-  boolean comesBack(String word) {
+  /** Tells whether decoding restores a word. */
+  boolean isRestored(String word) {
     return true;
   }
 
   @Override
   public void write(byte[] text, int offset, int length) {
-    int from = offset; // of the word
+    int from = offset; // start of the word
     for (int i = offset; i < offset + length; i++) {
       if (WordCount.isSpace(text[i])) {
         endWord(text, from, i);
@@ -71,7 +71,7 @@ class WordScanner implements TokenEncoder {
             && !Arrays.equals(
                 word.getBytes(StandardCharsets.UTF_8),
                 Arrays.copyOfRange(bytes, start, start + length));
-    if (malformed || !comesBack(word)) {
+    if (malformed || !isRestored(word)) {
       lost += length;
     }
     if (!gapIsSpaces || gap != (firstInLine ? 0 : 1)) {

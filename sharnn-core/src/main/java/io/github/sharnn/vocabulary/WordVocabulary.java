@@ -20,25 +20,25 @@ import java.util.Map;
 import java.util.function.IntConsumer;
 
 /**
- * Words between ASCII white space, and {@code <eos>} for each newline, as WikiText and Penn
- * Treebank count them. A word that the vocabulary lacks is {@code <unk>}.
+ * A vocabulary of the words between ASCII white space, and {@code <eos>} for each newline, as in
+ * WikiText and Penn Treebank. An unknown word becomes {@code <unk>}.
  *
  * <pre>{@code
  * Corpus corpus = Corpus.folder(Path.of("wikitext-103"));
  * WordVocabulary words = WordVocabulary.train(corpus.train().open(), 1, Integer.MAX_VALUE);
  * }</pre>
  *
- * <p>Tokens are sorted by falling frequency, then by text; {@code <eos>} and {@code <unk>} have the
- * place that their frequencies give them. Decoding joins words by one space: it does not promise
- * the same text. A last line gets its {@code <eos>} also without a newline, where a text ends. The
- * file is {@code vocabulary.txt}, UTF-8, a token a line; bytes that are not UTF-8 are U+FFFD.
+ * <p>Tokens are sorted by falling frequency, then by text, {@code <eos>} and {@code <unk>}
+ * included. Decoding joins words with one space, so it does not restore every text. The end of a
+ * text ends its last line with {@code <eos>}, even without a newline. The file is {@code
+ * vocabulary.txt}, one token a line in UTF-8; malformed bytes become U+FFFD.
  */
 public final class WordVocabulary implements TextVocabulary {
 
-  /** The word in place of one that the vocabulary lacks. */
+  /** The token of an unknown word. */
   public static final String UNKNOWN = "<unk>";
 
-  /** The end of a line. */
+  /** The token of a newline. */
   public static final String END_OF_LINE = "<eos>";
 
   static final String KIND = "words";
@@ -62,12 +62,12 @@ public final class WordVocabulary implements TextVocabulary {
       }
       checkArgument(
           bytes.length > 0 && !spaced,
-          "a word must not be empty or have white space in it, but word %s is '%s'",
+          "a word must not be empty or contain white space, but word %s is '%s'",
           i,
           word);
       checkArgument(
           word.equals(new String(bytes, StandardCharsets.UTF_8)),
-          "a word must not have half a surrogate pair, which is no text, but word %s has one",
+          "a word must not have half a surrogate pair, but word %s has one",
           i);
       Integer before = indices.put(word, i);
       checkArgument(
@@ -88,12 +88,12 @@ public final class WordVocabulary implements TextVocabulary {
   }
 
   /**
-   * Creates a vocabulary of given words.
+   * Creates a vocabulary of the given words.
    *
-   * @param words token n is the n-th, counted from 0; with {@code <unk>} and {@code <eos>}
+   * @param words token n is the n-th word, counted from 0; with {@code <unk>} and {@code <eos>}
    * @return the vocabulary
-   * @throws IllegalArgumentException if a word is empty, has white space or is there twice, or one
-   *     of the two is missing
+   * @throws IllegalArgumentException if a word is empty, contains white space or occurs twice, or
+   *     {@code <unk>} or {@code <eos>} is missing
    */
   public static WordVocabulary of(List<String> words) {
     return new WordVocabulary(words);
@@ -102,21 +102,21 @@ public final class WordVocabulary implements TextVocabulary {
   /**
    * Reads a vocabulary.
    *
-   * @param file a word a line in UTF-8, as the {@code vocabulary.txt} of a model's folder; the
-   *     lines may end with CR LF; no byte order mark
+   * @param file one word a line in UTF-8 without a byte order mark, such as the {@code
+   *     vocabulary.txt} of a model's folder; lines may end with CR LF
    * @return the vocabulary
-   * @throws IOException if the file can't be read or holds none
+   * @throws IOException if the file can't be read or holds no vocabulary
    */
   public static WordVocabulary open(Path file) throws IOException {
     try {
       byte[] content = Files.readAllBytes(file);
       if (Arrays.equals(Arrays.copyOf(content, 3), BYTE_ORDER_MARK)) {
         throw new IOException(
-            "it begins with a byte order mark, which would be a part of the first word: save it as"
+            "it begins with a byte order mark, which would be part of the first word: save it as"
                 + " UTF-8 without one");
       }
       return read(content);
-    } catch (FileSystemException e) { // it names the file
+    } catch (FileSystemException e) { // names the file itself
       throw e;
     } catch (IOException e) {
       throw new IOException("can't read the words in %s: %s".formatted(file, e.getMessage()), e);
@@ -128,22 +128,23 @@ public final class WordVocabulary implements TextVocabulary {
       String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(content)).toString();
       return new WordVocabulary(Arrays.asList(text.split("\r?\n")));
     } catch (CharacterCodingException e) {
-      throw new IOException("this is no vocabulary of words, a word a line: it is not UTF-8", e);
+      throw new IOException(
+          "a vocabulary must be one word a line in UTF-8, but this is not UTF-8", e);
     } catch (IllegalArgumentException e) {
-      throw new IOException("this is no vocabulary of words, a word a line: " + e.getMessage(), e);
+      throw new IOException("not a vocabulary of one word a line: " + e.getMessage(), e);
     }
   }
 
   /**
-   * Counts the words of a text, which should be the training part alone.
+   * Builds a vocabulary from the words of a text, which should be the training part alone.
    *
    * @param text read to the end and closed
-   * @param minimumCount occurrences that a word needs, at least 1
-   * @param maximumSize the most tokens, at least 2: {@code <unk>}, {@code <eos>} and the most
-   *     frequent words
+   * @param minimumCount the minimum number of occurrences of a word, at least 1
+   * @param maximumSize the maximum number of tokens, at least 2: {@code <unk>}, {@code <eos>} and
+   *     the most frequent words
    * @return the vocabulary
    * @throws IOException if the text can't be read
-   * @throws IllegalArgumentException if a number is below its least, or the text has no words
+   * @throws IllegalArgumentException if a number is below its minimum, or the text has no words
    */
   public static WordVocabulary train(InputStream text, int minimumCount, int maximumSize)
       throws IOException {
@@ -166,7 +167,7 @@ public final class WordVocabulary implements TextVocabulary {
       }
     }
     scanner.end();
-    checkArgument(!counts.isEmpty(), "the text to take words from has none");
+    checkArgument(!counts.isEmpty(), "the text must have at least one word, but has none");
     long[] endOfLine = counts.getOrDefault(END_OF_LINE, new long[1]);
     long[] unknown = counts.getOrDefault(UNKNOWN, new long[1]);
     counts.remove(END_OF_LINE);
@@ -203,7 +204,7 @@ public final class WordVocabulary implements TextVocabulary {
         word -> tokens.accept(indices.getOrDefault(word, unknown)),
         () -> tokens.accept(endOfLine)) {
       @Override
-      boolean comesBack(String word) {
+      boolean isRestored(String word) {
         return indices.containsKey(word) && !word.equals(END_OF_LINE);
       }
     };
@@ -242,7 +243,7 @@ public final class WordVocabulary implements TextVocabulary {
   public String getToken(long index) {
     checkArgument(
         index >= 0 && index < words.size(),
-        "tokens are from 0 to %s, not %s",
+        "a token must be from 0 to %s, but is %s",
         words.size() - 1,
         index);
     return words.get((int) index);
@@ -253,7 +254,7 @@ public final class WordVocabulary implements TextVocabulary {
     return indices.containsKey(token);
   }
 
-  /** Returns the word's token, that of {@code <unk>} where it has none. */
+  /** Returns the token of a word, or of {@code <unk>} for an unknown word. */
   @Override
   public long getIndex(String token) {
     return indices.getOrDefault(token, unknown);
@@ -269,13 +270,11 @@ public final class WordVocabulary implements TextVocabulary {
     return "%,d words".formatted(words.size());
   }
 
-  /** Reads {@code vocabulary.txt}. */
+  /** The format of {@code vocabulary.txt}. */
   public static final class Format implements VocabularyFormat {
 
-    /** Creates the format. */
-    public Format() {
-      // for ServiceLoader
-    }
+    /** Creates the format, for {@code ServiceLoader}. */
+    public Format() {}
 
     @Override
     public String kind() {

@@ -1,10 +1,13 @@
 /**
- * What a model's tokens stand for: bytes, words or subwords of a text, and what a model needed for
- * each.
+ * Vocabularies of language models: the tokens are bytes, words or subwords of a text. Start with
+ * {@link io.github.sharnn.vocabulary.TextVocabulary}, which turns text into tokens and back.
  *
- * <p>{@link io.github.sharnn.vocabulary.TextVocabulary} turns text into tokens and back; subwords
- * come with the artifact {@code sharnn-tokenizers}. {@link io.github.sharnn.vocabulary.Perplexity}
- * gives a text's bits per byte and perplexities by token and by word, whatever the vocabulary.
+ * <p>A {@link io.github.sharnn.vocabulary.TokenEncoder} takes a text in pieces and emits tokens for
+ * the model; a {@link io.github.sharnn.vocabulary.TokenDecoder} turns the model's tokens into
+ * bytes. {@link io.github.sharnn.vocabulary.WordVocabulary} holds words; the artifact {@code
+ * sharnn-tokenizers} holds subwords. A {@link io.github.sharnn.vocabulary.VocabularyFormat} reads a
+ * kind of vocabulary from a model's folder. {@link io.github.sharnn.vocabulary.Perplexity} gives
+ * the perplexity and bits per byte of a text, which compare models of different vocabularies.
  */
 @NullMarked
 package io.github.sharnn.vocabulary;

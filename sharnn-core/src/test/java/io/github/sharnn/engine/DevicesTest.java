@@ -107,7 +107,7 @@ class DevicesTest {
   void refuses_null() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Devices.of(null))
-        .withMessage("device must not be null: auto is DJL's default");
+        .withMessage("device must not be null: use auto for DJL's default");
   }
 
   /** A program without PyTorch. */
@@ -130,7 +130,7 @@ class DevicesTest {
       textBlock =
           """
           pytorch-native-cpu | Offline mode is enabled.): put pytorch-native-cpu for this system and
-          pytorch-engine     | DJL finds no engine PyTorch: ai.djl.pytorch:pytorch-engine must be on
+          pytorch-engine     | DJL finds no engine PyTorch: put ai.djl.pytorch:pytorch-engine on the
           """)
   void says_what_to_do_where_a_part_of_pytorch_is_missing(
       String missing, String message, @TempDir Path cache) throws Exception {

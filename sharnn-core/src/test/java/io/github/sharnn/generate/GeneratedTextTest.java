@@ -120,7 +120,8 @@ class GeneratedTextTest {
   void rejects_a_bad_prompt_at_once_and_leaves_nothing_behind() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> generator.stream(""))
-        .withMessageContaining("prompt must not be empty");
+        .withMessageContaining(
+            "prompt must have at least one of the model's bytes, but '' has none: add a letter");
     assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
   }
 

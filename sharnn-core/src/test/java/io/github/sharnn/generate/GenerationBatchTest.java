@@ -190,7 +190,8 @@ class GenerationBatchTest {
         .hasMessageContaining("streams must be at least 1, but is 0");
     assertThatThrownBy(() -> batch.add(generator, "", piece -> {}))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("prompt must not be empty");
+        .hasMessageContaining(
+            "prompt must have at least one of the model's bytes, but '' has none: add a letter");
     try (Model other = SHARNN.of(model).withMemoryLength(3).newModel("other")) {
       GenerationBatch others = GenerationBatch.of(other);
       assertThatThrownBy(() -> others.add(generator, "a", piece -> {}))

@@ -46,7 +46,10 @@ class GenerationTranslatorTest {
     try (Model model = TinyModel.of(TinyModel.builder())) {
       SHARNNGenerator generator = SHARNNGenerator.builder(model).build();
       try (var predictor = model.newPredictor(new GenerationTranslator(generator))) {
-        assertRejected(predictor, "", "prompt must not be empty");
+        assertRejected(
+            predictor,
+            "",
+            "prompt must have at least one of the model's bytes, but '' has none: add a letter");
       }
     }
   }
@@ -57,7 +60,7 @@ class GenerationTranslatorTest {
         Model other = TinyModel.of(TinyModel.builder())) {
       SHARNNGenerator generator = SHARNNGenerator.builder(model).build();
       try (var predictor = other.newPredictor(new GenerationTranslator(generator))) {
-        assertRejected(predictor, "a", "must hold the same SHARNN as the generator's");
+        assertRejected(predictor, "a", "must hold the same SHARNN as the Predictor's");
       }
     }
   }

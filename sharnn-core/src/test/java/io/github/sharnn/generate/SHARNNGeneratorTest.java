@@ -194,7 +194,8 @@ class SHARNNGeneratorTest {
       SHARNNGenerator generator = SHARNNGenerator.builder(ascii).build();
       assertThatThrownBy(() -> generator.generate(""))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("prompt must not be empty");
+          .hasMessageContaining(
+              "prompt must have at least one of the model's bytes, but '' has none: add a letter");
       assertThatThrownBy(() -> generator.generate("fuß"))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("vocabularySize - 1 (127), but byte 2 is 195");

@@ -115,7 +115,10 @@ class WordGenerationTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"'', prompt must not be empty", "'  ', 'the model''s 7 words, but ''  '' has none'"})
+  @CsvSource({
+    "'', 'the model''s 7 words, but '''' has none'",
+    "'  ', 'the model''s 7 words, but ''  '' has none'"
+  })
   void refuses_a_prompt_without_tokens(String prompt, String message) {
     try (Model model = TinyModel.of(words())) {
       SHARNNGenerator generator = SHARNNGenerator.builder(model).build();

@@ -246,7 +246,8 @@ class ScorerTest {
       }
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Scorer.builder(model).context((byte) ' ').build())
-          .withMessageContaining("a byte that the model's 7 words have a token for, but 32");
+          .withMessageContaining(
+              "context must have at least one of the model's 7 words, but ' ' has none");
     }
   }
 
@@ -282,7 +283,7 @@ class ScorerTest {
           Predictor<String, Score> predictor = other.newPredictor(new ScoringTranslator(scorer))) {
         assertThatThrownBy(() -> predictor.predict("one"))
             .isInstanceOf(TranslateException.class)
-            .hasMessageContaining("build the scorer from it");
+            .hasMessageContaining("build the scorer from that model");
       }
     }
   }
@@ -326,10 +327,12 @@ class ScorerTest {
       Scorer scorer = Scorer.builder(model).build();
       assertThatIllegalArgumentException()
           .isThrownBy(() -> scorer.score("see"))
-          .withMessageContaining("between 0 and vocabularySize - 1 (99), but one is 115");
+          .withMessageContaining(
+              "text must have bytes between 0 and vocabularySize - 1 (99), but byte 0 is 115");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Scorer.builder(model).context((byte) 100).build())
-          .withMessageContaining("context must lie between 0 and vocabularySize - 1 (99)");
+          .withMessageContaining(
+              "context must have bytes between 0 and vocabularySize - 1 (99), but byte 0 is 100");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Scorer.builder(model).segmentLength(0).build())
           .withMessage("segmentLength must be at least 1 token, but is 0");
@@ -341,7 +344,7 @@ class ScorerTest {
           .withMessageContaining("must have a vocabularySize of at most 256");
       assertThatIllegalStateException()
           .isThrownBy(() -> Scorer.builder(raw).build().score("a"))
-          .withMessageContaining("must have weights before it scores");
+          .withMessageContaining("model raw must have weights: train it");
     }
   }
 }

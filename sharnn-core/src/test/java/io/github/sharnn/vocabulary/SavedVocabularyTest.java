@@ -66,7 +66,7 @@ class SavedVocabularyTest {
     assertThatThrownBy(() -> SHARNN.load(folder))
         .isInstanceOf(NoSuchFileException.class)
         .hasMessageContaining("vocabulary.txt")
-        .hasMessageContaining("the model's vocabulary is missing: copy it from where");
+        .hasMessageContaining("the model's vocabulary is missing: copy it from the folder");
   }
 
   @Test
@@ -86,10 +86,11 @@ class SavedVocabularyTest {
         .isInstanceOf(IOException.class)
         .hasMessageContaining("kind 'tokenizer'")
         .hasMessageContaining("io.github.sharnn:sharnn-tokenizers")
-        .hasMessageEndingWith("for one of your own a VocabularyFormat that ServiceLoader finds");
+        .hasMessageEndingWith(
+            "or a VocabularyFormat that ServiceLoader finds for a kind of your own");
     assertThatThrownBy(() -> TextVocabulary.load(folder, "words"))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("names its vocabulary as 'words'");
+        .hasMessageContaining("but names it 'words'");
   }
 
   @Test
@@ -100,7 +101,7 @@ class SavedVocabularyTest {
     WordVocabulary other = WordVocabulary.of(List.of("<unk>", "<eos>"));
     assertThatThrownBy(() -> other.save(folder))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("vocabulary.txt is there and is another vocabulary");
+        .hasMessageContaining("vocabulary.txt exists and holds another vocabulary");
     assertThat(folder.resolve("vocabulary.txt")).hasBinaryContent(WORDS.content());
   }
 
@@ -126,7 +127,7 @@ class SavedVocabularyTest {
     assertThat(bytes.getIndex(bytes.getToken(0xE9))).isEqualTo(0xE9);
     assertThatIllegalArgumentException()
         .isThrownBy(() -> bytes.decode(256))
-        .withMessageContaining("from 0 to 255, not 256");
+        .withMessageContaining("a token must be a byte from 0 to 255, but is 256");
   }
 
   @Test
@@ -138,7 +139,7 @@ class SavedVocabularyTest {
       assertThat(bytes.contains(none)).isFalse();
       assertThatIllegalArgumentException()
           .isThrownBy(() -> bytes.getIndex(none))
-          .withMessageContaining("not '%s'", none);
+          .withMessageContaining("but is '%s'", none);
     }
     assertThat(bytes).hasToString("bytes");
     // of no content

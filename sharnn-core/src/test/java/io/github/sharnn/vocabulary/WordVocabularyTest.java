@@ -197,7 +197,7 @@ class WordVocabularyTest {
     assertThatThrownBy(() -> WordVocabulary.open(file))
         .isInstanceOf(IOException.class)
         .hasMessage(
-            "can't read the words in %s: this is no vocabulary of words, a word a line: words must"
+            "can't read the words in %s: not a vocabulary of one word a line: words must"
                 + " differ, but words 1 and 3 are 'a'",
             file);
     Files.writeString(file, "\uFEFFthe\n<unk>\n<eos>\n");
@@ -230,7 +230,7 @@ class WordVocabularyTest {
   void refuses_what_is_no_vocabulary() {
     assertThatThrownBy(() -> new WordVocabulary.Format().read(new byte[] {(byte) 0xFF, '\n'}))
         .isInstanceOf(IOException.class)
-        .hasMessage("this is no vocabulary of words, a word a line: it is not UTF-8");
+        .hasMessage("a vocabulary must be one word a line in UTF-8, but this is not UTF-8");
     assertThatThrownBy(() -> new WordVocabulary.Format().read(bytes("a\nb\n")))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("must have <unk> and <eos>, but these 2 lack <unk>: add it");
@@ -239,16 +239,16 @@ class WordVocabularyTest {
         .withMessageContaining("must have <unk> and <eos>, but these 2 lack <eos>: add it");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> WordVocabulary.of(List.of("<unk>", "<eos>", "a\ud800")))
-        .withMessageContaining("half a surrogate pair, which is no text, but word 2 has one");
+        .withMessageContaining("half a surrogate pair, but word 2 has one");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> WordVocabulary.of(List.of("<unk>", "<eos>", "a", "a")))
         .withMessageContaining("words 2 and 3 are 'a'");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> WordVocabulary.of(List.of("<unk>", "<eos>", "a b")))
-        .withMessageContaining("white space in it, but word 2 is 'a b'");
+        .withMessageContaining("white space, but word 2 is 'a b'");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> WordVocabulary.of(List.of("<unk>", "", "<eos>")))
-        .withMessageContaining("must not be empty or have white space in it, but word 1 is ''");
+        .withMessageContaining("must not be empty or contain white space, but word 1 is ''");
   }
 
   @Test
@@ -261,9 +261,9 @@ class WordVocabularyTest {
         .withMessageContaining("maximumSize must be at least 2");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> train("", 1, 10))
-        .withMessageContaining("the text to take words from has none");
+        .withMessageContaining("the text must have at least one word, but has none");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> WordVocabulary.of(List.of("<unk>", "<eos>")).decode(2))
-        .withMessageContaining("tokens are from 0 to 1, not 2");
+        .withMessageContaining("a token must be from 0 to 1, but is 2");
   }
 }

@@ -177,7 +177,7 @@ class CriteriaTest {
       assertThat(answer.getData().getAsString()).isEqualTo(generated("The old man "));
       assertThatThrownBy(() -> predictor.predict(new Input()))
           .isInstanceOf(TranslateException.class)
-          .hasMessageContaining("the request must have a prompt, as its body");
+          .hasMessageContaining("the request must have a prompt as its body");
     }
   }
 

@@ -1,7 +1,6 @@
 package io.github.sharnn.onnx;
 
 import static com.google.common.base.Preconditions.checkArgument;
-import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
@@ -71,11 +70,7 @@ public final class OnnxExport {
    * @throws IllegalStateException if the model has no weights
    */
   public static void write(Model model, Path file) throws IOException {
-    SHARNN block = SHARNN.of(model);
-    checkState(
-        block.isInitialized(),
-        "model %s must have weights before it is exported: train it or get it from SHARNN.load",
-        model.getName());
+    SHARNN block = SHARNN.initialized(model);
     checkSize(block.parameterCount(), block.vocabulary().content().length);
     if (Files.isDirectory(file)) {
       throw new FileAlreadyExistsException(

@@ -152,7 +152,7 @@ class OnnxExportTest {
     try (Model model = TestModels.tiny().build().newModel("raw", Device.cpu())) {
       assertThatIllegalStateException()
           .isThrownBy(() -> OnnxExport.write(model, file))
-          .withMessageContaining("model raw must have weights before it is exported");
+          .withMessageContaining("model raw must have weights: train it");
       model.setBlock(Blocks.identityBlock());
       assertThatIllegalArgumentException()
           .isThrownBy(() -> OnnxExport.write(model, file))

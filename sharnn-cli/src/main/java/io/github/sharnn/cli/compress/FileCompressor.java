@@ -13,6 +13,7 @@ import com.google.common.hash.Hashing;
 import com.google.common.hash.HashingOutputStream;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.TextModel;
 import io.github.sharnn.decode.SHARNNDecoder;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.vocabulary.TextVocabulary;
@@ -128,7 +129,6 @@ public final class FileCompressor {
   public Sizes compress(Path file, Path compressed, Progress progress) throws IOException {
     checkOutput(compressed);
     byte[] original = read(file);
-    check(original);
     byte[] code = encode(original, progress);
     AtomicFile.writeNew(
         compressed,
@@ -206,16 +206,21 @@ public final class FileCompressor {
   }
 
   private byte[] encode(byte[] original, Progress progress) {
+    int[] tokens = vocabulary.encode(original);
+    TextModel text = new TextModel(model);
+    for (int i = 0; i < tokens.length; i++) {
+      text.check("file", tokens[i], i);
+    }
     ArithmeticEncoder encoder = new ArithmeticEncoder();
     progress.reset("compress", original.length);
-    TokenDecoder text = vocabulary.decoder();
+    TokenDecoder decoder = vocabulary.decoder();
     try (SHARNNDecoder predictor = predictor()) {
       int previous = context;
-      for (int next : vocabulary.encode(original)) {
+      for (int next : tokens) {
         long[] cumulative = TokenFrequencies.cumulative(predictor.next(previous)[0]);
         encoder.encode(cumulative[next], cumulative[next + 1], cumulative[vocabularySize]);
         previous = next;
-        progress.increment(text.decode(next).length);
+        progress.increment(decoder.decode(next).length);
       }
     } finally {
       progress.end();
@@ -264,21 +269,6 @@ public final class FileCompressor {
                   .formatted(compressed)
               + " rounds otherwise than the one that compressed it (there: %s; here: %s)"
                   .formatted(header.environment(), environment));
-    }
-  }
-
-  private void check(byte[] original) {
-    if (vocabulary != TextVocabulary.bytes()) {
-      return; // which has tokens for all of them
-    }
-    for (int i = 0; i < original.length; i++) {
-      checkArgument(
-          Byte.toUnsignedInt(original[i]) < vocabularySize,
-          "bytes must lie between 0 and vocabularySize - 1 (%s), but byte %s is %s: use a model of"
-              + " all 256 bytes",
-          vocabularySize - 1,
-          i,
-          Byte.toUnsignedInt(original[i]));
     }
   }
 

@@ -54,7 +54,7 @@ class VocabularyOptionsTest extends TrainedModelTest {
     Files.delete(tokens.resolve(file));
     Outcome missing = run("evaluate", tokens, "--corpus", corpus);
     assertThat(missing.err())
-        .contains(file + "; the model's vocabulary is missing: copy it from where")
+        .contains(file + "; the model's vocabulary is missing: copy it from the folder")
         .hasLineCount(1);
   }
 
@@ -132,7 +132,7 @@ class VocabularyOptionsTest extends TrainedModelTest {
     "no.json, 'bpe:SIZE or a file, but is ''no.json'', and there is no such file'",
     "pom.xml, 'tokenizer pom.xml: this is no tokenizer.json: it is not JSON, or not all of it'",
     "src, 'or a file, but is ''src'', a folder: name the tokenizer.json or vocabulary.txt in it'",
-    "CORPUS, 'corpus.txt: this is no vocabulary of words, a word a line: a word must not be empty'"
+    "CORPUS, 'corpus.txt: not a vocabulary of one word a line: a word must not be empty'"
   })
   void refuses_what_is_no_vocabulary(String kind, String message, @TempDir Path folder) {
     String given = kind.equals("CORPUS") ? corpus.toString() : kind;

@@ -263,8 +263,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
       Corpus.Part part,
       Settings settings,
       DoubleConsumer segments) {
-    SHARNN block = SHARNN.of(model);
-    Evaluation.checkWeights(model);
+    SHARNN block = SHARNN.initialized(model);
     Evaluation.checkVocabulary(block, training);
     Evaluation.checkVocabulary(block, part);
     StreamDataset statistics = dataset(block, training, settings);

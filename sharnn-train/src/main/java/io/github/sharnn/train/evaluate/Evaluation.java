@@ -1,7 +1,6 @@
 package io.github.sharnn.train.evaluate;
 
 import static com.google.common.base.Preconditions.checkArgument;
-import static com.google.common.base.Preconditions.checkState;
 import static com.google.common.base.Verify.verify;
 
 import ai.djl.Model;
@@ -119,8 +118,7 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
   /** Also shows each batch and its predictions to a listener. */
   public static Evaluation of(
       Model model, Corpus.Part part, Settings settings, BiConsumer<Batch, NDList> listener) {
-    SHARNN block = SHARNN.of(model);
-    checkWeights(model);
+    SHARNN block = SHARNN.initialized(model);
     checkVocabulary(block, part);
     StreamDataset dataset =
         StreamDataset.fixed(part, settings.streams, settings.sequenceLength)
@@ -137,13 +135,6 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
           settings,
           block.config().memoryLength());
     }
-  }
-
-  static void checkWeights(Model model) {
-    checkState(
-        SHARNN.of(model).isInitialized(),
-        "model %s must have weights before it is evaluated: train it or get it from SHARNN.load",
-        model.getName());
   }
 
   /** Checks that a part and a model have the same vocabulary. */

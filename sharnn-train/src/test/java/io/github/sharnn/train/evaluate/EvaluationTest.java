@@ -195,11 +195,11 @@ class EvaluationTest {
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
       assertThatIllegalStateException()
           .isThrownBy(() -> Tiny.evaluation(model, part, 1, 16))
-          .withMessageStartingWith("model tiny must have weights before it is evaluated");
+          .withMessageStartingWith("model tiny must have weights: train it");
       assertThatIllegalStateException()
           .isThrownBy(
               () -> DynamicEvaluation.of(model, part, part, DynamicEvaluation.Settings.DEFAULT))
-          .withMessageStartingWith("model tiny must have weights before it is evaluated");
+          .withMessageStartingWith("model tiny must have weights: train it");
     }
   }
 }

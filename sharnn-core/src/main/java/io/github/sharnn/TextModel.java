@@ -1,0 +1,80 @@
+package io.github.sharnn;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.Model;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * A DJL model that reads text: a {@link SHARNN} and the vocabulary of its tokens. It makes the
+ * checks that {@link io.github.sharnn.generate.SHARNNGenerator}, {@link
+ * io.github.sharnn.score.Scorer} and {@link AttentionWeights} share.
+ *
+ * @param model holds a SHARNN; the caller closes it
+ */
+public record TextModel(Model model) {
+
+  /** The maximum number of logits to compute at once: 256 MiB, and as much again for each copy. */
+  public static final int MAX_LOGITS = 1 << 26;
+
+  private static final int BYTES = 256;
+
+  /** Checks that the model holds a SHARNN and that each token is text. */
+  public TextModel {
+    SHARNN block = SHARNN.of(model);
+    int size = block.config().vocabularySize();
+    checkArgument(
+        size <= BYTES || block.vocabulary() != TextVocabulary.bytes(),
+        "model %s must have a vocabularySize of at most %s, since its tokens are bytes, but has %s:"
+            + " build it with SHARNN.builder().vocabulary(...), or use its logits",
+        model.getName(),
+        BYTES,
+        size);
+  }
+
+  /** Returns the vocabulary of the model's tokens. */
+  public TextVocabulary vocabulary() {
+    return SHARNN.of(model).vocabulary();
+  }
+
+  /** Encodes the beginning of a text of at least one token. */
+  public int[] encode(String name, byte[] text) {
+    int[] tokens = vocabulary().encode(text);
+    checkArgument(
+        tokens.length > 0,
+        "%s must have at least one of the model's %s, but '%s' has none: add a letter",
+        name,
+        vocabulary(),
+        new String(text, StandardCharsets.UTF_8));
+    for (int i = 0; i < tokens.length; i++) {
+      check(name, tokens[i], i);
+    }
+    return tokens;
+  }
+
+  /** Checks that the model knows the token at an index of a text: it may know few bytes. */
+  public void check(String name, int token, long index) {
+    int size = SHARNN.of(model).config().vocabularySize();
+    checkArgument(
+        token < size,
+        "%s must have bytes between 0 and vocabularySize - 1 (%s), but byte %s is %s: use"
+            + " other bytes, or a model over all 256",
+        name,
+        size - 1,
+        index,
+        token);
+  }
+
+  /** Checks that the user of another model holds this model's SHARNN. */
+  public void checkSame(String name, Model other, String user) {
+    checkArgument(
+        SHARNN.of(other) == SHARNN.of(model), // a ZooModel wraps its model
+        "the %s's model (%s) must hold the same SHARNN as the %s's (%s): build the %s from that model",
+        name,
+        model.getName(),
+        user,
+        other.getName(),
+        name);
+  }
+}
