@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What docs/reliability.md reports: reliability.sh kills | full-disk | read-only | sparse | soak. From anywhere, for Linux.
+# Measurements of docs/reliability.md: reliability.sh kills | full-disk | read-only | sparse | soak. From any folder, on Linux.
 # full-disk mounts a small tmpfs in a namespace of its own; read-only must not be run as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
