@@ -3,9 +3,8 @@ package io.github.sharnn.train.optim;
 import ai.djl.training.tracker.Tracker;
 
 /**
- * The learning rate of one run: a tracker that is told how much of the budget is used, what the
- * evaluations gave, and how often the run went back to a checkpoint, which halves the rate each
- * time.
+ * The learning rate of a run: a tracker, told of the budget used and the validation figures, and
+ * halved each time the run goes back to a checkpoint after a divergence.
  */
 public final class CurrentLearningRate implements Tracker {
 
@@ -19,12 +18,12 @@ public final class CurrentLearningRate implements Tracker {
     this.tracker = tracker;
   }
 
-  /** Notes how much of the budget is used, from 0 to 1. */
+  /** Sets the share of the budget used so far, from 0 to 1. */
   public void used(double part) {
     used = part;
   }
 
-  /** Notes a validation figure, which may make a plateau. */
+  /** Takes a validation figure, which may make a plateau. */
   public void evaluated(double figure) {
     if (tracker instanceof LearningRateSchedule schedule) {
       plateaus = schedule.after(plateaus, figure);
@@ -35,12 +34,11 @@ public final class CurrentLearningRate implements Tracker {
     return plateaus;
   }
 
-  /** Notes how often the run went back. */
+  /** Halves the tracker's rate {@code count} times. */
   public void rollbacks(int count) {
     factor = (float) Math.pow(0.5, count);
   }
 
-  /** Brings back the rate of the last update, and what the evaluations came to. */
   public void restore(float rate, LearningRateSchedule.Plateaus before) {
     latest = rate;
     plateaus = before;
@@ -56,7 +54,7 @@ public final class CurrentLearningRate implements Tracker {
     return latest;
   }
 
-  /** The rate of the last update, or NaN before the first. */
+  /** Returns the rate of the last update, or NaN before the first. */
   public float latest() {
     return latest;
   }

@@ -10,12 +10,12 @@ import ai.djl.nn.Parameter;
 import io.github.sharnn.engine.Operators;
 
 /**
- * Clipping of all gradients by their common L2 norm: each is multiplied by {@code min(1, maxNorm /
- * (norm + 1e-6))}, which keeps their direction (Pascanu et al., <a
+ * Gradient clipping by global norm: every gradient is multiplied by {@code min(1, maxNorm / (norm +
+ * 1e-6))}, with the L2 norm of all of them (Pascanu et al., <a
  * href="https://arxiv.org/abs/1211.5063">arXiv:1211.5063</a>, section 3.2).
  *
- * <p>Between {@code backward} and {@code Trainer.step()}. DJL's {@code optClipGrad} is no
- * substitute: it cuts single entries, and only from above.
+ * <p>Call it between {@code backward} and {@code Trainer.step()}. DJL's {@code optClipGrad} does
+ * something else: it clips single entries, and only from above.
  */
 public final class GradientClipping {
 
@@ -24,12 +24,12 @@ public final class GradientClipping {
   private GradientClipping() {}
 
   /**
-   * Measures the gradients of a block's parameters and clips them in place.
+   * Clips the gradients of a block's parameters in place.
    *
-   * @param block an initialized block whose gradients have been computed
-   * @param maxNorm the largest norm that is left, above 0; {@code Double.POSITIVE_INFINITY} to
-   *     measure only
-   * @return the norm before clipping; not finite if a gradient is not, and then nothing is changed
+   * @param block an initialized block, after backward
+   * @param maxNorm the largest norm to keep, above 0; {@code Double.POSITIVE_INFINITY} to measure
+   *     only
+   * @return the norm before clipping; if it is not finite, the gradients are unchanged
    * @throws IllegalArgumentException if {@code maxNorm} is not above 0
    */
   public static double clip(Block block, double maxNorm) {
@@ -46,7 +46,7 @@ public final class GradientClipping {
     }
   }
 
-  /** The gradients of a block's parameters, in its order. */
+  /** Returns the gradients of a block's parameters that are not frozen. */
   public static NDList gradients(Block block) {
     NDList gradients = new NDList();
     for (Parameter parameter : block.getParameters().values()) {
@@ -57,14 +57,13 @@ public final class GradientClipping {
     return gradients;
   }
 
-  /** Their common L2 norm, computed in FLOAT32: the one value read back. */
+  /** Reads back the global L2 norm, computed in FLOAT32. */
   public static double norm(NDList gradients) {
     try (NDArray norm = Operators.get().call("norm", gradients)) {
       return norm.getFloat();
     }
   }
 
-  /** What gradients of a norm are multiplied by. */
   static double scale(double norm, double maxNorm) {
     return Math.min(1, maxNorm / (norm + EPSILON));
   }

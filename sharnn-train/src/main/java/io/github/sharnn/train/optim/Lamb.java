@@ -13,14 +13,13 @@ import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.ParameterTracker;
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.engine.Operators;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * LAMB with a minimum trust: Adam's step for each parameter, scaled by the ratio of the parameter's
- * norm to the step's.
+ * LAMB with a minimum trust ratio: Adam's step, scaled for each parameter by the ratio of the
+ * parameter's norm to the step's norm, with weight decay.
  *
  * <pre>{@code
  * m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
@@ -29,14 +28,14 @@ import java.util.TreeMap;
  * p = p - learningRate * trust * step
  * }</pre>
  *
- * <p>There is no bias correction. Moments and step are FLOAT32 whatever the parameter's type.
- * Nothing is read back to the host. A gradient is zeroed once it is used, as DJL's Adam does, since
- * DJL zeroes none for an optimizer written in Java.
+ * <p>There is no bias correction. Moments and step are FLOAT32 for every type of parameter. An
+ * update reads nothing back to the host. It sets the gradient to 0, because DJL does so only for
+ * its own optimizers. {@code setRescaleGrad} works; {@code optClipGrad} is rejected, because DJL
+ * clips from above only: use {@link GradientClipping}.
  *
  * <p>Paper: You et al., "Large Batch Optimization for Deep Learning", <a
- * href="https://arxiv.org/abs/1904.00962">arXiv:1904.00962</a>, algorithm 2; the minimum trust is
- * Merity's, arXiv:1911.11423. {@code setRescaleGrad} is honoured; {@code optClipGrad} is refused:
- * clip by {@link GradientClipping}.
+ * href="https://arxiv.org/abs/1904.00962">arXiv:1904.00962</a>, algorithm 2. The minimum trust
+ * comes from Merity, <a href="https://arxiv.org/abs/1911.11423">arXiv:1911.11423</a>.
  */
 public final class Lamb extends Optimizer implements AutoCloseable {
 
@@ -49,10 +48,10 @@ public final class Lamb extends Optimizer implements AutoCloseable {
   private final float beta2;
   private final float epsilon;
   private final float minTrust;
-  private final Map<String, NDArray> means = new HashMap<>();
-  private final Map<String, NDArray> variances = new HashMap<>();
-  private int counted; // by DJL
-  private int ahead; // of what DJL counted, once restored
+  private final OptimizerArrays means = new OptimizerArrays(MEAN);
+  private final OptimizerArrays variances = new OptimizerArrays(VARIANCE);
+  private int counted; // updates by DJL's count, which includes skipped ones
+  private int offset; // from DJL's count to updates()
   private float rateFactor = 1;
 
   private Lamb(Builder builder) {
@@ -74,11 +73,7 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     checkArgument(minTrust >= 0, "minTrust must be at least 0, but is %s", minTrust);
   }
 
-  /**
-   * Starts an optimizer with the recipe's settings.
-   *
-   * @return the builder
-   */
+  /** {@return a builder with the settings of the SHA-RNN paper} */
   public static Builder builder() {
     return new Builder();
   }
@@ -96,17 +91,17 @@ public final class Lamb extends Optimizer implements AutoCloseable {
   }
 
   /**
-   * Updates many parameters in a few launches, for whose result nothing waits here. Where the norm
-   * or a loss is not finite, the gradients are zeroed and all else stays as it is: call {@link
-   * #skipped} then.
+   * Updates all parameters in a few launches and does not wait for the device. If the norm or a
+   * loss is not finite, the gradients become 0 and all else stays as it is; call {@link #skipped}
+   * then.
    *
-   * @param ids what the moments are kept under, one for each parameter
+   * @param ids keys of the moments, one for each parameter
    * @param weights the parameters, outside any graph, FLOAT32
-   * @param gradients their gradients, FLOAT32 or FLOAT16; zeroed
-   * @param scale what the gradients are multiplied by first
-   * @param measured the norm of the gradients before that, then losses, 0-dimensional FLOAT32 on
-   *     the device
-   * @param clipNorm what the gradients are clipped to after that
+   * @param gradients their gradients, FLOAT32 or FLOAT16; set to 0
+   * @param scale factor of the gradients before clipping
+   * @param measured the norm of the gradients before scaling, then the losses; each a FLOAT32
+   *     without axes on the device
+   * @param clipNorm largest norm of the scaled gradients
    */
   void updateAll(
       List<String> ids,
@@ -115,16 +110,17 @@ public final class Lamb extends Optimizer implements AutoCloseable {
       double scale,
       NDList measured,
       double clipNorm) {
-    float learningRate = 0;
     NDList means = new NDList();
     NDList variances = new NDList();
     for (int i = 0; i < ids.size(); i++) {
+      String id = ids.get(i);
       NDArray weight = weights.get(i);
-      counted = updateCount(ids.get(i));
-      learningRate = rateFactor * learningRateTracker.getNewValue(ids.get(i), ahead + counted);
-      means.add(moment(this.means, ids.get(i), weight));
-      variances.add(moment(this.variances, ids.get(i), weight));
+      counted = updateCount(id);
+      means.add(this.means.get(id, () -> zerosLike(weight)));
+      variances.add(this.variances.get(id, () -> zerosLike(weight)));
     }
+    String last = ids.get(ids.size() - 1); // for a tracker that looks at ids
+    float learningRate = rateFactor * learningRateTracker.getNewValue(last, updates());
     if (!Float.isFinite(learningRate)) {
       throw new TrainingDivergedException("the learning rate is " + learningRate);
     }
@@ -142,63 +138,49 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     Operators.get().call("lamb", options, weights, gradients, means, variances, measured).close();
   }
 
-  /** Takes back the count of the last update of all, which found no finite gradients. */
+  /** Takes the last update, which was skipped, out of the count. */
   void skipped() {
-    ahead--;
+    offset--;
   }
 
-  /** Multiplies the learning rate from now on, whatever the tracker says. */
+  /** Sets a factor of the tracker's learning rate. */
   public void rateFactor(float factor) {
     rateFactor = factor;
   }
 
-  private static NDArray moment(Map<String, NDArray> moments, String id, NDArray weight) {
-    return moments.computeIfAbsent(
-        id, k -> Detached.of(weight.getManager().zeros(weight.getShape(), DataType.FLOAT32)));
-  }
-
-  /** The moments, under {@code mean.ID} and {@code variance.ID}: what a checkpoint saves. */
-  Map<String, NDArray> moments() {
-    Map<String, NDArray> moments = new TreeMap<>();
-    means.forEach((id, mean) -> moments.put(MEAN + id, mean));
-    variances.forEach((id, variance) -> moments.put(VARIANCE + id, variance));
-    return moments;
-  }
-
-  /** How often the parameters were updated. */
-  int updates() {
-    return ahead + counted;
+  private static NDArray zerosLike(NDArray weight) {
+    return weight.getManager().zeros(weight.getShape(), DataType.FLOAT32);
   }
 
   /**
-   * Goes back to what {@link #moments()} and {@link #updates()} were.
-   *
-   * @param moments copied; other names are passed over
-   * @param updates the count
+   * Returns the moments as a checkpoint saves them, under {@code mean.ID} and {@code variance.ID}.
    */
+  Map<String, NDArray> moments() {
+    Map<String, NDArray> moments = new TreeMap<>(means.named());
+    moments.putAll(variances.named());
+    return moments;
+  }
+
+  /** Returns how often the parameters were updated. */
+  int updates() {
+    return offset + counted;
+  }
+
+  /** Restores {@link #moments()}, which are copied, and {@link #updates()}. Ignores other names. */
   void restore(Map<String, NDArray> moments, int updates) {
-    close();
-    moments.forEach(
-        (name, array) -> {
-          if (name.startsWith(MEAN)) {
-            means.put(name.substring(MEAN.length()), Detached.of(array.duplicate()));
-          } else if (name.startsWith(VARIANCE)) {
-            variances.put(name.substring(VARIANCE.length()), Detached.of(array.duplicate()));
-          }
-        });
-    ahead = updates - counted;
+    means.restore(moments);
+    variances.restore(moments);
+    offset = updates - counted;
   }
 
   /** Frees the moments. */
   @Override
   public void close() {
-    means.values().forEach(NDArray::close);
-    variances.values().forEach(NDArray::close);
-    means.clear();
-    variances.clear();
+    means.close();
+    variances.close();
   }
 
-  /** Options of {@link Lamb}, named as those of DJL's {@code AdamW.Builder}. */
+  /** The options of {@link Lamb}, with the names of DJL's {@code AdamW.Builder}. */
   public static final class Builder extends OptimizerBuilder<Builder> {
 
     private ParameterTracker learningRateTracker = Tracker.fixed(2e-3f);
@@ -214,7 +196,7 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     /**
      * Sets the learning rate. Default 2e-3 at every step.
      *
-     * @param tracker gives the rate of a step, counted from 1
+     * @param tracker gives the rate of a step, from 1; the trainer asks it once a step
      * @return this builder
      */
     public Builder optLearningRateTracker(ParameterTracker tracker) {
@@ -245,7 +227,7 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     }
 
     /**
-     * Sets what is added to the root of the second moment. Default 1e-6.
+     * Sets the number added to the root of the second moment. Default 1e-6.
      *
      * @param value above 0
      * @return this builder
@@ -256,7 +238,7 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     }
 
     /**
-     * Sets the least trust ratio. Default 0.25.
+     * Sets the minimum trust ratio. Default 0.25.
      *
      * @param ratio at least 0; 0 gives plain LAMB
      * @return this builder
@@ -272,10 +254,9 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     }
 
     /**
-     * Builds the optimizer.
+     * {@return the optimizer}
      *
-     * @return the optimizer
-     * @throws IllegalArgumentException naming the option, its rule and its value
+     * @throws IllegalArgumentException if an option breaks its rule
      */
     public Lamb build() {
       return new Lamb(this);

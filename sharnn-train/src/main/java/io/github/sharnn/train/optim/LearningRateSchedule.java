@@ -5,11 +5,21 @@ import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.training.tracker.Tracker;
 import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The recipe's learning rate at step s, counted from 1: warm-up, cooldown, step decays, a fall
- * along half a cosine or a straight line to the end of the budget, whatever the budget counts, and
- * one at each plateau of the validation figure.
+ * A learning rate schedule: linear warm-up, linear cooldown, step decays, a fall along a cosine or
+ * a straight line to the end of the budget, and a cut at each plateau of the validation figure. All
+ * of them combine.
+ *
+ * <pre>{@code
+ * LearningRateSchedule.peak(2e-3f).warmUp(800).cooldown(30_000)
+ * LearningRateSchedule.peak(2e-3f).warmUp(200).cosine()
+ * LearningRateSchedule.peak(2e-3f).warmUp(200).plateau(0.5f, 3)
+ * }</pre>
+ *
+ * <p>The rate at step s, counted from 1, is
  *
  * <pre>{@code
  * rate(s) = level * max(min(s, warmUp) / warmUp - cool(s), 0) / 10 ^ (number of decays before s)
@@ -19,28 +29,21 @@ import java.util.List;
  * left    = (1 + cos(pi * fallen)) / 2, or 1 - fallen on a straight line
  * }</pre>
  *
- * <p>So with a cooldown the rate falls from that step on and reaches 0 at twice that step. {@code
- * fallen} is 0 to the end of the warm-up and 1 at the end of the budget; between them it grows as
- * the budget is used. A plateau is {@code plateauPatience} evaluations in a row without a new
- * lowest figure; the next one counts from there.
+ * <p>The cooldown ends at rate 0, at twice the step where it begins. {@code fallen} is 0 until the
+ * end of the warm-up and 1 at the end of the budget; in between it grows as the budget is used. A
+ * plateau is a row of {@code plateauPatience} evaluations without a new best figure.
  *
- * <pre>{@code
- * LearningRateSchedule.peak(2e-3f).warmUp(800).cooldown(30_000)
- * LearningRateSchedule.peak(2e-3f).warmUp(200).cosine()
- * LearningRateSchedule.peak(2e-3f).warmUp(200).plateau(0.5f, 3)
- * }</pre>
- *
- * <p>Any other DJL tracker can stand in this one's place.
+ * <p>Every other DJL tracker can replace this one.
  *
  * @param peak the highest rate, above 0
  * @param warmUpSteps steps of linear rise from 0, or 0 for none
  * @param cooldownSteps the step at which the fall to 0 begins, or 0 for never
  * @param decaySteps the steps after which the rate is divided by 10 each time
- * @param finalRate where the cosine or line ends, from 0 to {@code peak}, which means no fall
+ * @param finalRate the end of the cosine or line, from 0 to {@code peak}; {@code peak} for no fall
  * @param fall the way from {@code peak} to {@code finalRate}; null for a cosine
- * @param plateauFactor what the rate is multiplied by at each plateau, above 0 and below 1
- * @param plateauPatience evaluations in a row without a new lowest figure that make a plateau, or 0
- *     for no notice of them
+ * @param plateauFactor factor of the rate at each plateau, above 0 and below 1
+ * @param plateauPatience evaluations in a row without a new best figure that make a plateau, or 0
+ *     to ignore plateaus
  */
 public record LearningRateSchedule(
     float peak,
@@ -48,7 +51,7 @@ public record LearningRateSchedule(
     int cooldownSteps,
     List<Integer> decaySteps,
     float finalRate,
-    Fall fall,
+    @Nullable Fall fall,
     float plateauFactor,
     int plateauPatience)
     implements Tracker {
@@ -63,19 +66,7 @@ public record LearningRateSchedule(
     LINEAR
   }
 
-  /**
-   * Checks every number.
-   *
-   * @param peak above 0 and finite
-   * @param warmUpSteps at least 0
-   * @param cooldownSteps at least 0
-   * @param decaySteps each at least 1
-   * @param finalRate from 0 to {@code peak}
-   * @param fall null for a cosine, as in checkpoints from before there were lines
-   * @param plateauFactor above 0 and below 1, where plateaus count
-   * @param plateauPatience at least 0
-   * @throws IllegalArgumentException naming the option, its rule and its value
-   */
+  /** Checks every number. Old checkpoints have a null {@code fall}. */
   public LearningRateSchedule {
     checkArgument(
         peak > 0 && Float.isFinite(peak),
@@ -104,135 +95,159 @@ public record LearningRateSchedule(
   }
 
   /**
-   * Creates a constant rate, to be shaped by the other methods.
+   * {@return a constant rate, to which the other methods add shapes}
    *
    * @param rate the highest rate, above 0
-   * @return the schedule
    */
   public static LearningRateSchedule peak(float rate) {
     return new LearningRateSchedule(rate, 0, 0, List.of(), rate, Fall.COSINE, 1, 0);
   }
 
   /**
-   * Changes the highest rate. The end of a cosine stays where it is.
+   * {@return this schedule with another highest rate, and the same end of a fall}
    *
-   * @param rate above 0, and not below the end of a cosine
-   * @return the new schedule
+   * @param rate above 0, and not below the end of a fall
    */
   public LearningRateSchedule withPeak(float rate) {
-    float end = finalRate == peak ? rate : finalRate;
-    return new LearningRateSchedule(
-        rate, warmUpSteps, cooldownSteps, decaySteps, end, fall, plateauFactor, plateauPatience);
+    return with(
+        copy -> {
+          copy.finalRate = finalRate == peak ? rate : finalRate;
+          copy.peak = rate;
+        });
   }
 
   /**
-   * Adds a linear rise from 0.
+   * {@return this schedule with a linear rise from 0}
    *
    * @param steps steps until the peak; 0 for none
-   * @return the new schedule
    */
   public LearningRateSchedule warmUp(int steps) {
-    return new LearningRateSchedule(
-        peak, steps, cooldownSteps, decaySteps, finalRate, fall, plateauFactor, plateauPatience);
+    return with(copy -> copy.warmUpSteps = steps);
   }
 
   /**
-   * Adds a linear fall to 0.
+   * {@return this schedule with a linear fall to 0}
    *
-   * @param step where the fall begins; it ends at twice that step; 0 for never
-   * @return the new schedule
+   * @param step the step where the fall begins; it ends at twice that step; 0 for never
    */
   public LearningRateSchedule cooldown(int step) {
-    return new LearningRateSchedule(
-        peak, warmUpSteps, step, decaySteps, finalRate, fall, plateauFactor, plateauPatience);
+    return with(copy -> copy.cooldownSteps = step);
   }
 
   /**
-   * Divides the rate by 10 after each of these steps.
+   * {@return this schedule with the rate divided by 10 after each of these steps}
    *
    * @param steps the last steps before each division
-   * @return the new schedule
    */
   public LearningRateSchedule decayAfter(Integer... steps) {
-    return new LearningRateSchedule(
-        peak,
-        warmUpSteps,
-        cooldownSteps,
-        List.of(steps),
-        finalRate,
-        fall,
-        plateauFactor,
-        plateauPatience);
+    return with(copy -> copy.decaySteps = List.of(steps));
   }
 
-  /**
-   * Falls to 0 along half a cosine, from the end of the warm-up to the end of the budget.
-   *
-   * @return the new schedule
-   */
+  /** {@return this schedule with a fall to 0 along half a cosine, to the end of the budget} */
   public LearningRateSchedule cosine() {
     return cosine(0);
   }
 
   /**
-   * Falls along half a cosine, from the end of the warm-up to the end of the budget.
+   * {@return this schedule with a fall along half a cosine, from the end of the warm-up to the end
+   * of the budget}
    *
-   * @param end the rate at the end, from 0 to {@code peak}, which takes the fall away
-   * @return the new schedule
+   * @param end the rate at the end, from 0 to {@code peak}; {@code peak} removes the fall
    */
   public LearningRateSchedule cosine(float end) {
-    return withFall(Fall.COSINE, end);
+    return fall(Fall.COSINE, end);
   }
 
-  /**
-   * Falls to 0 along a straight line, from the end of the warm-up to the end of the budget.
-   *
-   * @return the new schedule
-   */
+  /** {@return this schedule with a fall to 0 along a straight line, to the end of the budget} */
   public LearningRateSchedule linear() {
     return linear(0);
   }
 
   /**
-   * Falls along a straight line, from the end of the warm-up to the end of the budget.
+   * {@return this schedule with a fall along a straight line, from the end of the warm-up to the
+   * end of the budget}
    *
-   * @param end the rate at the end, from 0 to {@code peak}, which takes the fall away
-   * @return the new schedule
+   * @param end the rate at the end, from 0 to {@code peak}; {@code peak} removes the fall
    */
   public LearningRateSchedule linear(float end) {
-    return withFall(Fall.LINEAR, end);
+    return fall(Fall.LINEAR, end);
   }
 
-  private LearningRateSchedule withFall(Fall way, float end) {
-    return new LearningRateSchedule(
-        peak, warmUpSteps, cooldownSteps, decaySteps, end, way, plateauFactor, plateauPatience);
+  private LearningRateSchedule fall(Fall way, float end) {
+    return with(
+        copy -> {
+          copy.fall = way;
+          copy.finalRate = end;
+        });
   }
 
   /**
-   * Multiplies the rate by a factor at each plateau: after so many evaluations in a row without a
-   * new lowest validation figure, counted from the last plateau or the start of the stage.
+   * {@return this schedule with a cut at each plateau} Counting begins anew at each plateau and at
+   * the start of each stage.
    *
-   * @param factor above 0 and below 1
-   * @param evaluations at least 1; 0 for never
-   * @return the new schedule
+   * @param factor factor of the rate, above 0 and below 1
+   * @param evaluations evaluations in a row without a new best figure, at least 1; 0 for never
    */
   public LearningRateSchedule plateau(float factor, int evaluations) {
-    return new LearningRateSchedule(
-        peak, warmUpSteps, cooldownSteps, decaySteps, finalRate, fall, factor, evaluations);
+    return with(
+        copy -> {
+          copy.plateauFactor = factor;
+          copy.plateauPatience = evaluations;
+        });
+  }
+
+  private LearningRateSchedule with(Consumer<Copy> change) {
+    Copy copy = new Copy(this);
+    change.accept(copy);
+    return copy.freeze();
+  }
+
+  /** The components of a schedule while one of them changes. */
+  private static final class Copy {
+
+    float peak;
+    int warmUpSteps;
+    int cooldownSteps;
+    List<Integer> decaySteps;
+    float finalRate;
+    @Nullable Fall fall;
+    float plateauFactor;
+    int plateauPatience;
+
+    Copy(LearningRateSchedule from) {
+      peak = from.peak;
+      warmUpSteps = from.warmUpSteps;
+      cooldownSteps = from.cooldownSteps;
+      decaySteps = from.decaySteps;
+      finalRate = from.finalRate;
+      fall = from.fall;
+      plateauFactor = from.plateauFactor;
+      plateauPatience = from.plateauPatience;
+    }
+
+    LearningRateSchedule freeze() {
+      return new LearningRateSchedule(
+          peak,
+          warmUpSteps,
+          cooldownSteps,
+          decaySteps,
+          finalRate,
+          fall,
+          plateauFactor,
+          plateauPatience);
+    }
   }
 
   /**
-   * Returns the rate of a step where the budget is known, before the first plateau.
+   * {@return the rate of a step before the first plateau}
    *
    * @param step the step, from 1
-   * @param used how much of the budget was used before the step, from 0 to 1
-   * @return the rate
+   * @param used share of the budget used before the step, from 0 to 1
    */
   public float rate(int step, double used) {
     return rate(step, used, 0);
   }
 
-  /** The rate after so many plateaus. */
   float rate(int step, double used, int plateaus) {
     double warm = warmUpSteps == 0 ? 1 : Math.min(step, warmUpSteps) / (double) warmUpSteps;
     double cool =
@@ -250,23 +265,34 @@ public record LearningRateSchedule(
             * Math.pow(plateauFactor, plateaus));
   }
 
+  private double fallen(int step, double used) {
+    int done = step - 1;
+    if (done <= warmUpSteps) {
+      return 0;
+    }
+    double warmUp = used * warmUpSteps / done; // share of the budget, at a steady pace
+    return Math.min((used - warmUp) / (1 - warmUp), 1);
+  }
+
   /**
-   * What the validation figures of a stage have come to.
+   * The plateaus of a stage so far.
    *
-   * @param count of plateaus
-   * @param stale figures since the best or the last plateau
-   * @param best the lowest figure, infinite before the first
+   * @param count number of plateaus
+   * @param stale evaluations since the best figure or the last plateau
+   * @param best the lowest figure; infinite before the first
    */
   public record Plateaus(int count, int stale, double best) {
 
+    /** The start of a stage. */
     public static final Plateaus NONE = new Plateaus(0, 0, Double.POSITIVE_INFINITY);
 
+    /** Checks the counts, which may come from a file. */
     public Plateaus {
       checkArgument(count >= 0 && stale >= 0, "a count is negative");
     }
   }
 
-  /** One more figure. */
+  /** Returns the plateaus after one more figure. */
   Plateaus after(Plateaus before, double figure) {
     if (figure < before.best) {
       return new Plateaus(before.count, 0, figure);
@@ -276,22 +302,11 @@ public record LearningRateSchedule(
         : new Plateaus(before.count, before.stale + 1, before.best);
   }
 
-  /** How much of the way from the end of the warm-up to the end of the budget is gone. */
-  private double fallen(int step, double used) {
-    int done = step - 1;
-    if (done <= warmUpSteps) {
-      return 0;
-    }
-    double warmUp = used * warmUpSteps / done; // the budget that warming up took, at a steady pace
-    return Math.min((used - warmUp) / (1 - warmUp), 1);
-  }
-
   /**
-   * Returns the rate of a step where neither budget nor validation figures are known.
+   * {@return the rate of a step, for a schedule that depends on the step alone}
    *
    * @param step the step, from 1
-   * @return the rate
-   * @throws IllegalStateException if there is a fall that ends with the budget, or at plateaus
+   * @throws IllegalStateException if the schedule depends on the budget or on plateaus
    */
   @Override
   public float getNewValue(int step) {

@@ -7,25 +7,25 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.engine.Operators;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * Lookahead around another optimizer: that one moves the weights, the fast ones; after every k
- * updates slow weights go a part of the way to them, and the fast ones go on from there.
+ * Lookahead around another optimizer. The other optimizer moves the fast weights, which are the
+ * model's. After every k updates, slow weights go part of the way to the fast ones, and the fast
+ * ones continue from there.
  *
  * <pre>{@code
  * slow = slow + alpha * (fast - slow);   fast = slow
  * }</pre>
  *
- * <p>The slow weights begin as the first weights and are of the same type. The other optimizer
- * keeps its moments.
+ * <p>The slow weights start as a copy of the weights before the first update.
+ *
+ * <p>This class is for DJL's own training loops. In a {@link io.github.sharnn.train.SHARNNTrainer},
+ * set {@code lookahead} in its builder.
  *
  * <p>Paper: Zhang et al., "Lookahead Optimizer: k steps forward, 1 step back", <a
- * href="https://arxiv.org/abs/1907.08610">arXiv:1907.08610</a>, algorithm 1. In {@link
- * io.github.sharnn.train.SHARNNTrainer} set {@link
- * io.github.sharnn.train.SHARNNTrainer.Builder#lookahead}; this is for DJL's own training loops.
+ * href="https://arxiv.org/abs/1907.08610">arXiv:1907.08610</a>, algorithm 1.
  */
 public final class Lookahead extends Optimizer implements AutoCloseable {
 
@@ -34,7 +34,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
   private final Optimizer optimizer;
   private final int steps;
   private final float alpha;
-  private final Map<String, NDArray> slow = new HashMap<>();
+  private final OptimizerArrays slow = new OptimizerArrays(SLOW);
 
   private Lookahead(Optimizer optimizer, int steps, float alpha) {
     super(new NoOptions());
@@ -43,7 +43,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
     this.alpha = alpha;
   }
 
-  /** The options of a DJL optimizer, which the other optimizer has already. */
+  /** The options of every DJL optimizer; the inner optimizer has its own. */
   private static final class NoOptions extends OptimizerBuilder<NoOptions> {
 
     @Override
@@ -53,15 +53,13 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
   }
 
   /**
-   * Puts Lookahead around an optimizer.
+   * {@return Lookahead around an optimizer}
    *
-   * @param optimizer any other; it is closed by whoever made it
-   * @param steps k, updates from one move of the slow weights to the next, at least 1; the paper
-   *     has 5 to 6 here
-   * @param alpha how far the slow weights go, above 0 and at most 1, which leaves the other
-   *     optimizer as it is; the paper has 0.5 to 0.8
-   * @return the optimizer
-   * @throws IllegalArgumentException naming the option, its rule and its value
+   * @param optimizer the inner optimizer; its maker closes it
+   * @param steps k, updates between two moves of the slow weights, at least 1; 5 to 6 in the paper
+   * @param alpha share of the way that the slow weights go, above 0 and at most 1; 0.5 to 0.8 in
+   *     the paper, 1 for no effect
+   * @throws IllegalArgumentException if an option breaks its rule or the optimizer is a Lookahead
    */
   public static Lookahead around(Optimizer optimizer, int steps, float alpha) {
     check(steps, alpha);
@@ -70,7 +68,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
     return new Lookahead(optimizer, steps, alpha);
   }
 
-  /** The one that this is around. */
+  /** Returns the inner optimizer. */
   Optimizer optimizer() {
     return optimizer;
   }
@@ -85,7 +83,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
 
   @Override
   public void update(String parameterId, NDArray weight, NDArray grad) {
-    // may change in place on any thread; no NDScope, which would close the optimizer's moments
+    // an alias may change in place on any thread; an NDScope would close the optimizer's moments
     try (NDList alias = new NDList(weight.stopGradient())) {
       begin(List.of(parameterId), alias);
       optimizer.update(parameterId, weight, grad);
@@ -93,57 +91,41 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
     }
   }
 
-  /**
-   * Notes the weights before an update; the first time they are the slow ones.
-   *
-   * @param ids what the slow weights are kept under
-   * @param weights outside any graph
-   */
+  /** Copies the weights before the first update; the copies become the slow weights. */
   void begin(List<String> ids, NDList weights) {
     for (int i = 0; i < ids.size(); i++) {
-      NDArray weight = weights.get(i);
-      slow.computeIfAbsent(ids.get(i), id -> Detached.of(weight.duplicate()));
+      slow.get(ids.get(i), weights.get(i)::duplicate);
     }
   }
 
   /**
-   * Moves slow and fast weights, where it is time, in a few launches.
+   * Moves slow and fast weights after every k updates, in a few launches.
    *
-   * @param ids as in {@link #begin}
-   * @param weights as in {@link #begin}, after the update
-   * @param updates how many there have been
+   * @param ids keys of the slow weights
+   * @param weights the fast weights after the update, outside any graph
+   * @param updates number of updates so far
    */
   void updated(List<String> ids, NDList weights, int updates) {
     if (updates % steps == 0) {
-      NDList slowWeights = new NDList();
-      ids.forEach(id -> slowWeights.add(slow.get(id)));
+      NDList slowWeights = slow.get(ids);
       Operators.get().call("lerp", new float[] {alpha}, slowWeights, weights).close();
       Operators.get().call("copy", weights, slowWeights).close();
     }
   }
 
-  /** The slow weights, under {@code slow.ID}: what a checkpoint saves. */
+  /** Returns the slow weights as a checkpoint saves them, under {@code slow.ID}. */
   Map<String, NDArray> slowWeights() {
-    Map<String, NDArray> named = new HashMap<>();
-    slow.forEach((id, weight) -> named.put(SLOW + id, weight));
-    return named;
+    return slow.named();
   }
 
-  /** Goes back to what {@link #slowWeights} was; takes no notice of other names. */
+  /** Restores {@link #slowWeights}, which are copied. Ignores other names. */
   void restore(Map<String, NDArray> tensors) {
-    close();
-    tensors.forEach(
-        (name, array) -> {
-          if (name.startsWith(SLOW)) {
-            slow.put(name.substring(SLOW.length()), Detached.of(array.duplicate()));
-          }
-        });
+    slow.restore(tensors);
   }
 
   /** Frees the slow weights. */
   @Override
   public void close() {
-    slow.values().forEach(NDArray::close);
-    slow.clear();
+    slow.close();
   }
 }

@@ -3,10 +3,10 @@ package io.github.sharnn.train.optim;
 import static com.google.common.base.Preconditions.checkArgument;
 
 /**
- * The dynamic loss scale of FLOAT16 training: gradients are computed of a multiple of the loss,
- * since small ones would be 0 in FLOAT16. It starts at 2^16, halves at each step whose gradients
- * overflow, which is then skipped, and doubles after 2,000 good steps in a row (Micikevicius et
- * al., "Mixed Precision Training", arXiv:1710.03740, section 3.2).
+ * The dynamic loss scale of FLOAT16 training. The loss is multiplied by it before backward, because
+ * small gradients would be 0 in FLOAT16. The scale starts at 2^16, halves at each step whose
+ * gradients overflow, which is then skipped, and doubles after 2,000 good steps in a row
+ * (Micikevicius et al., "Mixed Precision Training", arXiv:1710.03740, section 3.2).
  */
 public final class LossScaler {
 
@@ -22,22 +22,22 @@ public final class LossScaler {
     this.value = value;
   }
 
-  /** For FLOAT32: 1, for ever. */
+  /** Returns a scale that stays 1, for FLOAT32. */
   public static LossScaler none() {
     return new LossScaler(false, 1);
   }
 
-  /** For FLOAT16. */
+  /** Returns a dynamic scale, for FLOAT16. */
   public static LossScaler dynamic() {
     return new LossScaler(true, START);
   }
 
-  /** What the next loss is multiplied by. */
+  /** Returns the factor of the next loss. */
   public double value() {
     return value;
   }
 
-  /** What a checkpoint holds of it. */
+  /** The part of a checkpoint. */
   public record Saved(double value, int goodSteps) {
 
     public Saved {
@@ -52,7 +52,7 @@ public final class LossScaler {
     return new Saved(value, goodSteps);
   }
 
-  /** Goes back to what a FLOAT16 run saved; in FLOAT32 there is nothing to go back to. */
+  /** Restores a dynamic scale; a scale of FLOAT32 stays 1. */
   public void restore(Saved saved) {
     if (dynamic) {
       value = saved.value;
@@ -64,7 +64,7 @@ public final class LossScaler {
     return dynamic;
   }
 
-  /** Notes a step with finite gradients. */
+  /** Counts a step with finite gradients. */
   public void good() {
     if (dynamic && ++goodSteps == GROWTH_INTERVAL) {
       goodSteps = 0;
@@ -73,9 +73,9 @@ public final class LossScaler {
   }
 
   /**
-   * Notes a step whose gradients overflowed.
+   * Halves the scale after a step whose gradients overflowed.
    *
-   * @return whether the scale could fall; if not, the scale is not the cause
+   * @return false if the scale can't fall, so that it is not the cause
    */
   public boolean overflow() {
     if (!dynamic || value == 1) {
@@ -86,7 +86,7 @@ public final class LossScaler {
     return true;
   }
 
-  /** What is wrong where {@link #overflow} returns false. */
+  /** Returns the problem to report if {@link #overflow} returns false. */
   public String cause() {
     return "gradient norm not finite" + (dynamic ? " even at a loss scale of 1" : "");
   }

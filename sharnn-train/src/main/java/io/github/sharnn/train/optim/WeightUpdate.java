@@ -132,7 +132,7 @@ public final class WeightUpdate implements AutoCloseable {
   /** Swaps weights and averages before and after an evaluation. Does nothing without averages. */
   public void swap() {
     if (average != null) {
-      average.exchange();
+      average.swap();
       weights.sync();
     }
   }

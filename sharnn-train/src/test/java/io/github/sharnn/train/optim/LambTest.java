@@ -327,6 +327,42 @@ class LambTest {
   }
 
   @Test
+  void asks_the_tracker_once_for_all_parameters_of_a_step() {
+    StringBuilder asked = new StringBuilder();
+    Lamb.Builder tracked =
+        Lamb.builder()
+            .optLearningRateTracker(
+                (id, step) -> {
+                  asked.append(id).append(step).append(' ');
+                  return id.equals("b") ? RATE : 1;
+                });
+    double[] start = values(i -> 0.1 * i);
+    double[] gradient = values(i -> Math.sin(i));
+    try (NDManager manager = NDManager.newBaseManager();
+        Lamb lamb = tracked.build();
+        Lamb other = lamb().build()) {
+      NDArray one = parameter(manager, start, DataType.FLOAT32);
+      NDArray two = parameter(manager, start, DataType.FLOAT32);
+      NDArray expected = parameter(manager, start, DataType.FLOAT32);
+      for (int step = 0; step < 3; step++) {
+        backward(one, gradient);
+        backward(two, gradient);
+        lamb.updateAll(
+            List.of("a", "b"),
+            new NDList(one.stopGradient(), two.stopGradient()),
+            new NDList(one.getGradient(), two.getGradient()),
+            1,
+            new NDList(manager.zeros(new Shape())),
+            Double.POSITIVE_INFINITY);
+        update(other, "p", expected, gradient);
+      }
+      assertThat(asked).hasToString("b1 b2 b3 ");
+      assertThat(one.toFloatArray()).isEqualTo(expected.toFloatArray());
+      assertThat(two.toFloatArray()).isEqualTo(expected.toFloatArray());
+    }
+  }
+
+  @Test
   void works_on_a_thread_that_did_not_load_the_engine() throws Exception {
     double[] start = values(i -> 0.1 * i);
     try (NDManager manager = NDManager.newBaseManager()) {

@@ -1,0 +1,68 @@
+package io.github.sharnn.train.optim;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDScope;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/**
+ * Arrays that an optimizer keeps for each parameter between updates. They outlive the manager and
+ * scope that made them. A checkpoint saves each under a prefix and the parameter's id.
+ */
+final class OptimizerArrays implements AutoCloseable {
+
+  private final String prefix;
+  private final Map<String, NDArray> arrays = new HashMap<>();
+
+  OptimizerArrays(String prefix) {
+    this.prefix = prefix;
+  }
+
+  /** Returns a parameter's array, and makes it at the first call. */
+  NDArray get(String id, Supplier<NDArray> first) {
+    return arrays.computeIfAbsent(id, k -> detached(first.get()));
+  }
+
+  NDList get(List<String> ids) {
+    NDList list = new NDList(ids.size());
+    ids.forEach(id -> list.add(arrays.get(id)));
+    return list;
+  }
+
+  boolean isEmpty() {
+    return arrays.isEmpty();
+  }
+
+  /** Returns the arrays under the names that a checkpoint saves them by. */
+  Map<String, NDArray> named() {
+    Map<String, NDArray> named = new HashMap<>();
+    arrays.forEach((id, array) -> named.put(prefix + id, array));
+    return named;
+  }
+
+  /** Replaces the arrays by copies of those with the prefix. */
+  void restore(Map<String, NDArray> named) {
+    close();
+    named.forEach(
+        (name, array) -> {
+          if (name.startsWith(prefix)) {
+            arrays.put(name.substring(prefix.length()), detached(array.duplicate()));
+          }
+        });
+  }
+
+  private static NDArray detached(NDArray array) {
+    array.detach();
+    NDScope.unregister(array);
+    return array;
+  }
+
+  @Override
+  public void close() {
+    arrays.values().forEach(NDArray::close);
+    arrays.clear();
+  }
+}
