@@ -13,11 +13,12 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.GradientClipping;
 import io.github.sharnn.train.optim.LossScaler;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The weights that adapt in {@link DynamicEvaluation} and its rule. First {@link #measure} after
- * the backward of each segment of the training part and one {@link #begin}; then {@link #adapt}
- * after the backward of each segment that was predicted.
+ * The adapting weights of a {@link DynamicEvaluation} and the rule they follow. Call {@link
+ * #measure} after the backward of each segment of the training part, then {@link #begin} once, then
+ * {@link #adapt} after the backward of each predicted segment.
  */
 final class Adaptation {
 
@@ -28,13 +29,13 @@ final class Adaptation {
   private final NDList trained;
   private final NDList rms; // sums of squares before begin
   private final LossScaler lossScale;
-  private NDList gradients; // null before the first backward, which makes them
+  private @Nullable NDList gradients; // null before the first backward, which makes them
   private int measured;
   private double meanRms; // 0 before begin
   private double rate; // eta
   private long segments; // of the training part before begin, then of the part
 
-  /** Copies the trained weights; the manager gets what the rule needs beside. */
+  /** Copies the trained weights into those that adapt. The manager owns the arrays of the rule. */
   Adaptation(
       DynamicEvaluation.Settings settings,
       MixedPrecisionWeights weights,
@@ -57,12 +58,12 @@ final class Adaptation {
     weights.sync();
   }
 
-  /** What the next loss is to be multiplied by before backward. */
+  /** Returns the factor of the next loss. */
   double lossScale() {
     return lossScale.value();
   }
 
-  /** Takes the gradients into the mean squares. */
+  /** Adds the squares of the gradients to those so far. */
   void measure() {
     if (finite()) {
       float scale = (float) lossScale.value();
@@ -72,7 +73,7 @@ final class Adaptation {
     }
   }
 
-  /** Ends the measuring. */
+  /** Computes the rms from the squares, and the step size from the rms. */
   void begin(Corpus.Part training) {
     if (measured == 0) {
       throw new TrainingDivergedException(
@@ -90,7 +91,7 @@ final class Adaptation {
     }
   }
 
-  /** Changes the weights by the gradients. */
+  /** Changes the weights by the rule. */
   void adapt() {
     if (finite()) {
       float[] options = {
@@ -104,7 +105,7 @@ final class Adaptation {
     }
   }
 
-  /** Whether the gradients are; those that overflowed are set to 0 and the loss scale falls. */
+  /** Tells whether the gradients are finite; otherwise zeroes them and lowers the loss scale. */
   private boolean finite() {
     if (gradients == null) {
       gradients = GradientClipping.gradients(SHARNN.of(weights.model()));

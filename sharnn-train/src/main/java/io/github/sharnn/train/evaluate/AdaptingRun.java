@@ -13,7 +13,7 @@ import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.step.TrainingStep;
 import java.util.function.DoubleConsumer;
 
-/** Reads the segments of a {@link DynamicEvaluation}: the state and the sums. */
+/** The recurrent state and the sums of a running {@link DynamicEvaluation}. */
 final class AdaptingRun {
 
   private final DynamicEvaluation.Settings settings;
@@ -26,7 +26,7 @@ final class AdaptingRun {
   private double nats;
   private long predicted;
 
-  /** Tells the mean loss of each segment that is predicted. */
+  /** Reports the mean loss of each predicted segment to {@code segments}. */
   AdaptingRun(
       DynamicEvaluation.Settings settings,
       MixedPrecisionWeights weights,
@@ -42,17 +42,17 @@ final class AdaptingRun {
     this.state = block.zeroState(manager, settings.streams());
   }
 
-  /** What the tokens so far cost. */
+  /** Returns the total loss of the tokens so far. */
   double nats() {
     return nats;
   }
 
-  /** Tokens so far. */
+  /** Returns the number of tokens so far. */
   long predicted() {
     return predicted;
   }
 
-  /** Reads whole segments of the training part alone, and leaves a zero state. */
+  /** Takes the statistics from whole segments of the training part. Resets the state. */
   void measure(StreamDataset dataset, Corpus.Part training) {
     long whole = dataset.streamLength() / settings.sequenceLength();
     int count = (int) Math.min(whole, settings.statisticsSegments());
@@ -64,9 +64,9 @@ final class AdaptingRun {
     replaceState(block.zeroState(manager, settings.streams()));
   }
 
-  /** Predicts a segment and then adapts. */
+  /** Predicts a segment, then adapts the weights. */
   void predict(Batch batch) {
-    if (batch.getSize() < state.batchSize()) { // the rest, which the last stream goes on with
+    if (batch.getSize() < state.batchSize()) { // the rest: only the last stream goes on
       replaceState(state.streams(state.batchSize() - 1, state.batchSize()));
     }
     long tokens = batch.getData().head().size();
@@ -77,7 +77,7 @@ final class AdaptingRun {
     adaptation.adapt();
   }
 
-  /** Forward and backward; returns the mean loss. */
+  /** Runs forward and backward and returns the mean loss. */
   private double run(Batch batch) {
     try (batch) {
       TrainingStep.Slices slices =

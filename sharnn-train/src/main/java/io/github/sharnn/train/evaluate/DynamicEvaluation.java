@@ -18,94 +18,82 @@ import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.SoleTraining;
 import io.github.sharnn.vocabulary.Perplexity;
+import java.util.function.Consumer;
 import java.util.function.DoubleConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * How well a model predicts a part of a corpus if it goes on learning from what it has just
- * predicted. This is another figure than {@link Evaluation}'s, of a model and a way to adapt it
- * together: state both side by side, with the settings.
+ * Dynamic evaluation: the figures of a model that keeps learning from the text it has just
+ * predicted. They rate a model together with a way to adapt it, so report them beside those of
+ * {@link Evaluation}, with the settings.
  *
- * <p>The part is cut into streams and segments as in {@link Evaluation}. Each segment is predicted
- * by the weights that the segments before it have left; only then does it change them, each weight
- * w by itself:
+ * <pre>{@code
+ * DynamicEvaluation.of(
+ *     model, corpus.train(), corpus.test(), DynamicEvaluation.Settings.DEFAULT.streams(16));
+ * }</pre>
+ *
+ * <p>The part is cut into streams and segments as in {@link Evaluation}. The weights change only
+ * after a segment is predicted. Each weight w changes by
  *
  * <pre>{@code
  * w = w + min(1, decay * rms / mean) * (trained w - w) - eta * g / (rms + epsilon * mean)
- * }</pre>
- *
- * <p>where g is the gradient of the segment's mean loss in nats per token, rms the root of the mean
- * of the squares of such gradients over segments of the training part, at the trained weights, and
- * mean that of all weights' rms. A weight whose gradient is always large takes no larger steps than
- * others, and is held closer to its trained value. The segments for rms are read from the beginning
- * of the training part's streams, as many and as long as the part's.
- *
- * <p>The {@code learningRate} is what the segment's own loss would fall by, to first order, if its
- * gradients had just their rms:
- *
- * <pre>{@code
  * eta = learningRate / (sum over all weights of rms * rms / (rms + epsilon * mean))
  * }</pre>
  *
- * <p>All streams adapt the same weights. So no byte is predicted by weights that have seen it or
- * one after it in its own stream; with several streams, though, a byte of the first is predicted
- * after some from later in the part, in the others, were adapted to. Only with one stream, the
- * default, is the part read from its beginning to its end: quote that figure, or the number of
- * streams with it.
+ * <ul>
+ *   <li>g is the gradient of the segment's mean loss, in nats per token.
+ *   <li>rms is the root mean square of the weight's gradients over segments of the training part,
+ *       at the trained weights. Those segments come from the beginning of the training part's
+ *       streams, in the same number of streams and with the same length.
+ *   <li>mean is the mean rms of all weights. A weight with large gradients takes no larger steps
+ *       than others, and stays closer to its trained value.
+ *   <li>learningRate is the fall of the segment's own loss, to first order, if every gradient
+ *       equals its rms.
+ * </ul>
+ *
+ * <p>All streams adapt the same weights. In its own stream, no byte is predicted by weights that
+ * have seen it or a later byte. With several streams, though, the first stream profits from text
+ * that stands later in the part. Only one stream, the default, reads the part from its beginning to
+ * its end: report that figure, or the number of streams with it.
+ *
+ * <p>The model does not change. Dynamic evaluation needs five times the memory of the FLOAT32
+ * weights in addition, and the memory of a training step. It counts as a training: it can't run
+ * while {@link io.github.sharnn.train.SHARNNTrainer#fit} runs in the same process.
  *
  * <p>Paper: Krause et al., "Dynamic Evaluation of Neural Sequence Models", <a
- * href="https://arxiv.org/abs/1709.07432">arXiv:1709.07432</a>, section 5: steps divided by the RMS
- * of training gradients, and decay to the trained weights in proportion to it, at most all the way.
- * Ours are that epsilon is a multiple of the mean RMS and eta follows from a rate in nats, which
- * depends less on the model's size and the number of streams.
+ * href="https://arxiv.org/abs/1709.07432">arXiv:1709.07432</a>, section 5. Two things differ here:
+ * epsilon is a multiple of the mean rms, and eta follows from a rate in nats. Both depend less on
+ * the model's size and the number of streams.
  *
- * <p>The model given stays as it is. Beside it this takes five times the memory of its FLOAT32
- * weights, in either precision, and what a segment takes: the copy that adapts, gradients, rms, and
- * two arrays more of each weight while they change. It counts as a training: not while {@link
- * io.github.sharnn.train.SHARNNTrainer#fit} runs in this process.
- *
- * @param perplexity what the part cost, by each unit
- * @param settings how
+ * @param perplexity the figures, per byte, token and word
+ * @param settings the way the weights adapted
  */
 public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
 
-  /**
-   * Returns {@link Perplexity#bitsPerByte()}.
-   *
-   * @return mean of -log2 p over the bytes of the predicted tokens
-   */
+  /** {@return the mean of -log2 p over the bytes, {@link Perplexity#bitsPerByte()}} */
   public double bitsPerCharacter() {
     return perplexity.bitsPerByte();
   }
 
-  /**
-   * Returns how many bytes were predicted.
-   *
-   * @return of a model of bytes, the part's length less 1; of another, rounded
-   */
+  /** {@return the number of bytes predicted, rounded if tokens are longer than a byte} */
   public long predictedBytes() {
     return Math.round(perplexity.predictedBytes());
   }
 
   /**
-   * How a model adapts.
+   * The way a model adapts.
    *
-   * <pre>{@code
-   * DynamicEvaluation.of(
-   *     model, corpus.train(), corpus.test(), DynamicEvaluation.Settings.DEFAULT.streams(16));
-   * }</pre>
-   *
-   * @param streams number of streams that are read side by side and adapt the same weights
-   * @param sequenceLength steps per segment, from one change of the weights to the next
-   * @param learningRate how far a change lowers the loss of the segment that it is made from, to
-   *     first order, in nats per token
+   * @param streams number of streams, which are read side by side, at least 1
+   * @param sequenceLength steps per segment, after which the weights change, at least 1
+   * @param learningRate fall of the segment's loss by a change, to first order, in nats per token;
+   *     at least 0 and finite; 0 for no adaptation
    * @param decay share of the way back to its trained value that a weight of mean rms goes at each
-   *     change; others in proportion to their rms
-   * @param epsilon what is added to each rms, in their mean: it keeps weights whose gradients were
-   *     0 in the training part from leaping. The larger, the more alike the steps are divided
-   * @param statisticsSegments segments of the training part that the rms are of; all whole ones if
-   *     there are fewer
-   * @param precision FLOAT32, or FLOAT16 with weights in FLOAT32; null for FLOAT16 on a GPU and
-   *     FLOAT32 on a CPU
+   *     change, from 0 to 1; other weights go in proportion to their rms
+   * @param epsilon number added to each rms, in units of the mean rms, above 0 and finite; it keeps
+   *     weights whose gradients were 0 in the training part from leaping
+   * @param statisticsSegments most segments of the training part to take the rms from, at least 1
+   * @param precision FLOAT32, or FLOAT16 with FLOAT32 weights; null for FLOAT16 on a GPU and FLOAT32
+   *     on a CPU
    */
   public record Settings(
       int streams,
@@ -114,28 +102,16 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
       float decay,
       float epsilon,
       int statisticsSegments,
-      DataType precision) {
+      @Nullable DataType precision) {
 
     /**
      * One stream, segments of 64, learning rate 0.1, decay 0.01, epsilon 1, 200 segments of the
-     * training part, precision by device. Cautious: a text that the model has nothing to learn from
-     * costs little more than in {@link Evaluation}; on others a learning rate of 0.3 often gains
-     * more.
+     * training part. This is cautious: a text with nothing to learn from costs little more than in
+     * {@link Evaluation}. On other texts, a learning rate of 0.3 often gains more.
      */
     public static final Settings DEFAULT = new Settings(1, 64, 0.1f, 0.01f, 1, 200, null);
 
-    /**
-     * Checks the numbers.
-     *
-     * @param streams at least 1
-     * @param sequenceLength at least 1
-     * @param learningRate at least 0 and finite; 0 for no adaptation
-     * @param decay from 0 to 1
-     * @param epsilon above 0 and finite
-     * @param statisticsSegments at least 1
-     * @param precision FLOAT32, FLOAT16 or null
-     * @throws IllegalArgumentException naming the option, its rule and its value
-     */
+    /** Checks the numbers. */
     public Settings {
       checkArgument(streams >= 1, "streams must be at least 1, but are %s", streams);
       checkArgument(
@@ -160,95 +136,115 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
     }
 
     /**
-     * Changes the number of streams.
+     * {@return these settings with another number of streams}
      *
      * @param count at least 1
-     * @return the new settings
      */
     public Settings streams(int count) {
-      return new Settings(
-          count, sequenceLength, learningRate, decay, epsilon, statisticsSegments, precision);
+      return with(copy -> copy.streams = count);
     }
 
     /**
-     * Changes the steps per segment.
+     * {@return these settings with another number of steps per segment}
      *
      * @param steps at least 1
-     * @return the new settings
      */
     public Settings sequenceLength(int steps) {
-      return new Settings(
-          streams, steps, learningRate, decay, epsilon, statisticsSegments, precision);
+      return with(copy -> copy.sequenceLength = steps);
     }
 
     /**
-     * Changes how far a segment moves the weights.
+     * {@return these settings with another learning rate}
      *
      * @param rate at least 0
-     * @return the new settings
      */
     public Settings learningRate(float rate) {
-      return new Settings(
-          streams, sequenceLength, rate, decay, epsilon, statisticsSegments, precision);
+      return with(copy -> copy.learningRate = rate);
     }
 
     /**
-     * Changes how fast the weights go back.
+     * {@return these settings with another decay to the trained weights}
      *
      * @param share from 0 to 1
-     * @return the new settings
      */
     public Settings decay(float share) {
-      return new Settings(
-          streams, sequenceLength, learningRate, share, epsilon, statisticsSegments, precision);
+      return with(copy -> copy.decay = share);
     }
 
     /**
-     * Changes what is added to each RMS.
+     * {@return these settings with another number added to each rms}
      *
      * @param multiple above 0
-     * @return the new settings
      */
     public Settings epsilon(float multiple) {
-      return new Settings(
-          streams, sequenceLength, learningRate, decay, multiple, statisticsSegments, precision);
+      return with(copy -> copy.epsilon = multiple);
     }
 
     /**
-     * Changes what the RMS are of.
+     * {@return these settings with another number of segments to take the rms from}
      *
      * @param count at least 1
-     * @return the new settings
      */
     public Settings statisticsSegments(int count) {
-      return new Settings(streams, sequenceLength, learningRate, decay, epsilon, count, precision);
+      return with(copy -> copy.statisticsSegments = count);
     }
 
     /**
-     * Changes what forward and backward compute in.
+     * {@return these settings with another type to compute in}
      *
      * @param type FLOAT32 or FLOAT16
-     * @return the new settings
      */
     public Settings precision(DataType type) {
-      return new Settings(
-          streams, sequenceLength, learningRate, decay, epsilon, statisticsSegments, type);
+      return with(copy -> copy.precision = type);
+    }
+
+    private Settings with(Consumer<Copy> change) {
+      Copy copy = new Copy(this);
+      change.accept(copy);
+      return copy.freeze();
+    }
+
+    /** The components of settings while one of them changes. */
+    private static final class Copy {
+
+      int streams;
+      int sequenceLength;
+      float learningRate;
+      float decay;
+      float epsilon;
+      int statisticsSegments;
+      @Nullable DataType precision;
+
+      Copy(Settings from) {
+        streams = from.streams;
+        sequenceLength = from.sequenceLength;
+        learningRate = from.learningRate;
+        decay = from.decay;
+        epsilon = from.epsilon;
+        statisticsSegments = from.statisticsSegments;
+        precision = from.precision;
+      }
+
+      Settings freeze() {
+        return new Settings(
+            streams, sequenceLength, learningRate, decay, epsilon, statisticsSegments, precision);
+      }
     }
   }
 
   /**
    * Evaluates a copy of a model that adapts, on the device of the model's manager.
    *
-   * @param model a DJL model with an initialized {@link SHARNN} of FLOAT32 weights; unchanged
-   * @param training what the model was trained on, of its vocabulary; with at least one whole
-   *     segment in each stream
-   * @param part the tokens to predict, of the model's vocabulary
-   * @param settings how to adapt
-   * @return the figure and how it was got
-   * @throws IllegalArgumentException if the weights are not FLOAT32, a part is too short, it holds
-   *     bytes outside the vocabulary, or it has another vocabulary than the model
-   * @throws IllegalStateException at once if the model has no weights, or a {@code fit} is running
-   *     in this process
+   * @param model a DJL model with an initialized {@link SHARNN} of FLOAT32 weights
+   * @param training the text that the model was trained on, with at least one whole segment in each
+   *     stream
+   * @param part the tokens to predict
+   * @param settings the way to adapt
+   * @return the figures
+   * @throws IllegalArgumentException if the weights are not FLOAT32, or a part is too short, has
+   *     bytes outside the vocabulary, or has another vocabulary than the model
+   * @throws IllegalStateException if the model has no weights, or a {@code fit} is running in this
+   *     process
    * @throws ai.djl.TrainingDivergedException if the gradients are no longer finite
    */
   public static DynamicEvaluation of(
@@ -256,7 +252,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
     return of(model, training, part, settings, loss -> {});
   }
 
-  /** Also tells the mean loss of each segment in nats, as soon as it is predicted. */
+  /** Also reports the mean loss of each segment, in nats, before the weights change. */
   static DynamicEvaluation of(
       Model model,
       Corpus.Part training,

@@ -10,15 +10,17 @@ import ai.djl.training.loss.Loss;
 import ai.djl.training.loss.SoftmaxCrossEntropyLoss;
 
 /**
- * Mean cross-entropy in nats over every step of every stream: DJL's {@link SoftmaxCrossEntropyLoss}
- * on logits {@code (B, T, V)} and labels {@code (B, T)}. The softmax is computed in FLOAT32,
- * whatever the logits are. A model with splits gives the labels' log-probabilities {@code (B, T)}
- * in their place; then it is their mean. Predictions after the first, the recurrent state, are
- * passed over. Bits per character are this divided by {@link #NATS_PER_BIT}.
+ * The mean cross-entropy over every step of every stream, in nats: DJL's {@link
+ * SoftmaxCrossEntropyLoss} on logits {@code (B, T, V)} and labels {@code (B, T)}. The softmax is
+ * always computed in FLOAT32. Divide by {@link #NATS_PER_BIT} to get bits per character.
  *
- * <p>With label smoothing of s it is {@code (1 - s) * that + s * (mean of -log p over all V)}: the
- * cross-entropy with targets of which the share s is spread evenly (Szegedy et al.,
- * arXiv:1512.00567, section 7). That is to train with; it is no likelihood, so evaluate without.
+ * <p>A model with splits predicts the labels' log-probabilities {@code (B, T)} instead of logits.
+ * The loss is then their negative mean. Predictions after the first, which are the recurrent state,
+ * are ignored.
+ *
+ * <p>With label smoothing s, the loss is {@code (1 - s) * crossEntropy + s * (mean of -log p over
+ * all V)}: a share s of each target is spread over all tokens (Szegedy et al., arXiv:1512.00567,
+ * section 7). Use it for training only. The smoothed loss is no likelihood, so evaluate without.
  */
 public final class SequenceCrossEntropy extends Loss {
 
@@ -27,8 +29,7 @@ public final class SequenceCrossEntropy extends Loss {
 
   private final Loss crossEntropy = new SoftmaxCrossEntropyLoss();
 
-  // of logarithms of probabilities
-  private final Loss likelihood =
+  private final Loss likelihood = // of log-probabilities
       new SoftmaxCrossEntropyLoss("NegativeLogLikelihood", 1, -1, true, false);
   private final float labelSmoothing;
 
@@ -40,8 +41,8 @@ public final class SequenceCrossEntropy extends Loss {
   /**
    * Creates the loss.
    *
-   * @param labelSmoothing the share that is spread over all tokens, at least 0 and below 1
-   * @throws IllegalArgumentException naming the option, its rule and its value
+   * @param labelSmoothing share of each target spread over all tokens, at least 0 and below 1
+   * @throws IllegalArgumentException if the share is out of range
    */
   public SequenceCrossEntropy(float labelSmoothing) {
     super("SequenceCrossEntropy");
@@ -61,23 +62,23 @@ public final class SequenceCrossEntropy extends Loss {
         labelSmoothing);
   }
 
-  /** What is reported, which is never smoothed, and what gradients are of. */
+  /** The loss to report, which is never smoothed, and the loss to train on. */
   record Values(NDArray crossEntropy, NDArray objective) {}
 
   /**
-   * Computes the loss.
+   * Computes the loss to train on.
    *
-   * @param labels begin with the labels, as many as there are predictions
-   * @param predictions begin with logits {@code (B, T, V)} or log-probabilities {@code (B, T)}
-   * @return nats, without axes, FLOAT32 or the predictions' FLOAT64
-   * @throws IllegalArgumentException if the shapes are others
+   * @param labels the labels, first in the list
+   * @param predictions logits {@code (B, T, V)} or log-probabilities {@code (B, T)}, first in the
+   *     list
+   * @return the loss in nats, without axes; FLOAT32, or FLOAT64 for predictions of FLOAT64
+   * @throws IllegalArgumentException if the shapes do not fit
    */
   @Override
   public NDArray evaluate(NDList labels, NDList predictions) {
     return values(labels, predictions).objective();
   }
 
-  /** Both values from one softmax. */
   Values values(NDList labels, NDList predictions) {
     NDArray logits = predictions.head();
     checkShapes(labels.head().getShape(), logits.getShape());
@@ -87,7 +88,7 @@ public final class SequenceCrossEntropy extends Loss {
       return new Values(loss, loss);
     }
     if (logits.getDataType() == DataType.FLOAT16) {
-      // type promotion, since DJL's toType would cut the gradient
+      // by type promotion, because DJL's toType cuts the gradient
       logits = logits.add(logits.getManager().zeros(new Shape(1), DataType.FLOAT32));
     }
     NDList targets = new NDList(labels.head().reshape(-1, 1)); // (B, T) -> (B*T, 1)
@@ -103,21 +104,19 @@ public final class SequenceCrossEntropy extends Loss {
     return new Values(loss, loss.mul(share).sub(logProbabilities.mean().mul(even)));
   }
 
-  /**
-   * DJL's loss takes the first labels where there are too few, and matrices of logits as they come.
-   */
+  /** Checks the shapes. DJL's loss accepts too few labels, and logits of any shape. */
   private static void checkShapes(Shape labels, Shape predictions) {
     int axes = predictions.dimension();
     checkArgument(
         (axes == 2 || axes == 3)
             && labels.size() == predictions.size() / (axes == 2 ? 1 : predictions.get(2)),
-        "predictions must be logits (B, T, V) for labels (B, T), or of a model with splits their"
-            + " log-probabilities (B, T), but have the shape %s for labels %s",
+        "predictions must be logits (B, T, V) for labels (B, T), or log-probabilities (B, T) for a"
+            + " model with splits, but have the shape %s for labels %s",
         predictions,
         labels);
   }
 
-  /** Not {@code mul(Number)}: its number may be garbage by the time of backward. */
+  /** Returns a factor for a product with a gradient, where {@code mul(Number)} goes wrong. */
   static NDArray scalar(float value, NDArray like) {
     return like.getManager().full(new Shape(), value, like.getDataType());
   }

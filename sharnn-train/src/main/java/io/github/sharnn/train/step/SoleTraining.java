@@ -3,18 +3,19 @@ package io.github.sharnn.train.step;
 import static com.google.common.base.Preconditions.checkState;
 
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Lets one training at a time run in the process. DJL's engine has one gradient collector: a second
- * training would fail at some step of its own, or make the first one fail.
+ * The lock that lets only one training run in the process. DJL's engine has one gradient collector,
+ * so a second training would make one of the two fail.
  */
 public final class SoleTraining {
 
-  private static final AtomicReference<String> RUNNING = new AtomicReference<>(); // null: none
+  private static final AtomicReference<@Nullable String> RUNNING = new AtomicReference<>();
 
   private SoleTraining() {}
 
-  /** Takes the place, which {@link #end} gives back; fails if it is taken. */
+  /** Takes the lock, until {@link #end}; throws an exception if another training has it. */
   public static void begin(String model) {
     String thread = Thread.currentThread().getName();
     String other =
@@ -29,7 +30,7 @@ public final class SoleTraining {
         other);
   }
 
-  /** Gives the place back. */
+  /** Releases the lock. */
   public static void end() {
     RUNNING.set(null);
   }

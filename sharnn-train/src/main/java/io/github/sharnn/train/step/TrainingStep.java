@@ -17,8 +17,8 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Forward and backward over one batch through a DJL {@link Trainer}, with the recurrent state that
- * only this project has. Gradients add up until {@code Trainer.step()}.
+ * Forward and backward of one batch through a DJL {@link Trainer}, with a recurrent state. This is
+ * where gradient accumulation happens: gradients add up until {@code Trainer.step()}.
  */
 public final class TrainingStep {
 
@@ -31,18 +31,21 @@ public final class TrainingStep {
   }
 
   /**
-   * What a batch gives: its mean loss in nats, not yet read back, and the state after it; both
-   * detached from the graph.
+   * The result of a batch, detached from the graph.
+   *
+   * @param loss mean loss in nats, not yet read back
+   * @param state the state after the batch
    */
   public record Result(NDArray loss, SHARNNState state) {}
 
   /**
    * Runs one batch and tells DJL's listeners.
    *
-   * @param batch tokens and labels {@code (B, T)}, with splits what {@link ClusterLabels} adds
-   * @param state the state before the batch; it stays as it is
-   * @param weight what the loss is multiplied by before backward: 1 over the number of batches
-   *     whose gradients add up
+   * @param batch tokens and labels {@code (B, T)}; for a model with splits, labels of {@link
+   *     ClusterLabels}
+   * @param state the state before the batch, which does not change
+   * @param weight factor of the loss before backward: 1 over the number of batches whose gradients
+   *     add up
    */
   public Result run(Batch batch, SHARNNState state, float weight) {
     NDList labels = batch.getLabels();
@@ -74,14 +77,14 @@ public final class TrainingStep {
   }
 
   /**
-   * What the slices of a batch give.
+   * The results of a batch's slices.
    *
-   * @param losses of each slice, not yet read back
-   * @param states after each slice
+   * @param losses loss of each slice, not yet read back
+   * @param states state after each slice
    */
   public record Slices(NDList losses, SHARNNState[] states) {
 
-    /** Reads the losses back and closes them; waits for the device. */
+    /** Waits for the device, reads the losses and closes them. */
     public double meanLoss() {
       try (losses) {
         return losses.stream().mapToDouble(NDArray::getFloat).average().orElseThrow();
@@ -90,12 +93,12 @@ public final class TrainingStep {
   }
 
   /**
-   * Runs a batch in slices of streams whose gradients add up.
+   * Runs a batch in slices of its streams. The gradients of the slices add up.
    *
    * @param batch tokens and labels {@code (B, T)}
-   * @param states before the batch, one for each slice; they stay as they are
-   * @param lossScale what the mean loss is multiplied by before backward
-   * @param manager gets losses and states
+   * @param states the state before the batch, for each slice
+   * @param lossScale factor of the mean loss before backward
+   * @param manager owns losses and states
    */
   public Slices runSlices(Batch batch, SHARNNState[] states, double lossScale, NDManager manager) {
     float weight = (float) (lossScale / states.length);
@@ -131,7 +134,7 @@ public final class TrainingStep {
         batch.getProgressTotal());
   }
 
-  /** Shows a batch of the validation part to DJL's listeners. */
+  /** Tells DJL's listeners of a validation batch. */
   public void notifyValidation(Batch batch, NDList predictions) {
     BatchData batchData = batchData(batch, predictions);
     trainer.notifyListeners(listener -> listener.onValidationBatch(trainer, batchData));
