@@ -2,24 +2,34 @@ package io.github.sharnn.train.data;
 
 import ai.djl.util.Progress;
 import com.google.common.io.ByteStreams;
+import io.github.sharnn.io.AtomicFile;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
-import java.net.HttpURLConnection;
+import java.io.UncheckedIOException;
+import java.net.ConnectException;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
 import java.util.HexFormat;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The first 100,000,000 bytes of a dump of the English Wikipedia of 2006, on which character models
- * are compared. Size and SHA-1 are those that its publisher states (<a
+ * The data sets enwik8 and text8, on which character-level language models are compared: the first
+ * 100,000,000 bytes of a dump of the English Wikipedia of 2006, as XML and as plain words. The
+ * publisher states the size and SHA-1 of enwik8 (<a
  * href="http://mattmahoney.net/dc/textdata.html">Mahoney, "About the Test Data"</a>).
  *
  * <pre>{@code
@@ -29,15 +39,14 @@ import java.util.zip.ZipInputStream;
 public final class Enwik8 {
 
   private static final long SIZE = 100_000_000;
-  private static final int TIMEOUT_MILLIS = 60_000;
-  private static final int MAX_REDIRECTS = 5;
+  private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
   private final String name;
   private final URI source;
   private final long size;
   private final String sha1;
 
-  /** Another source, for tests. */
+  /** Creates a data set from another source, for tests. */
   Enwik8(String name, URI source, long size, String sha1) {
     this.name = name;
     this.source = source;
@@ -46,18 +55,18 @@ public final class Enwik8 {
   }
 
   /**
-   * Finds {@code enwik8} in a folder; else unpacks {@code enwik8.zip} there; else downloads it from
-   * <a href="http://mattmahoney.net/dc/enwik8.zip">its publisher</a>, 36 MB. The file is checked
-   * each time. It gets its name only when it is whole and right; no other file is changed.
+   * Returns the file {@code enwik8} in a folder. If there is none, unpacks {@code enwik8.zip} from
+   * the folder, or downloads 36 MB from <a href="http://mattmahoney.net/dc/enwik8.zip">the
+   * publisher</a>. Checks the file each time. The file gets its name only when it is complete and
+   * correct.
    *
-   * @param folder where the file is or shall be; created where needed
-   * @param progress told of the bytes read, as {@link ai.djl.training.util.ProgressBar} prints
-   *     them, or null
+   * @param folder the folder of the file; created if needed
+   * @param progress told of the bytes read, as by {@link ai.djl.training.util.ProgressBar}; or null
    * @return the file, for {@link Corpus#enwik8}
-   * @throws IOException if {@code enwik8} or {@code enwik8.zip} is there and is another file, the
-   *     download fails or brings something else, or the folder can't be written
+   * @throws IOException if the folder has another file of one of these names, the download fails or
+   *     is another file, or the folder can't be written
    */
-  public static Path prepare(Path folder, Progress progress) throws IOException {
+  public static Path prepare(Path folder, @Nullable Progress progress) throws IOException {
     return new Enwik8(
             "enwik8",
             URI.create("http://mattmahoney.net/dc/enwik8.zip"),
@@ -67,15 +76,16 @@ public final class Enwik8 {
   }
 
   /**
-   * Does the same for {@code text8}, which is such text in 27 characters: lower-case letters and
-   * single spaces. 31 MB; the SHA-1 is the one that GluonNLP checks.
+   * Returns the file {@code text8} in a folder, as {@link #prepare} does for enwik8. Its text has
+   * 27 characters: lower-case letters and single spaces. The download has 31 MB; its SHA-1 is the
+   * one that GluonNLP checks.
    *
-   * @param folder where the file is or shall be; created where needed
+   * @param folder the folder of the file; created if needed
    * @param progress told of the bytes read, or null
    * @return the file, for {@link Corpus#enwik8}, as it has the same size and split
-   * @throws IOException as {@link #prepare} does
+   * @throws IOException as for {@link #prepare}
    */
-  public static Path prepareText8(Path folder, Progress progress) throws IOException {
+  public static Path prepareText8(Path folder, @Nullable Progress progress) throws IOException {
     return new Enwik8(
             "text8",
             URI.create("http://mattmahoney.net/dc/text8.zip"),
@@ -84,8 +94,7 @@ public final class Enwik8 {
         .find(folder, progress);
   }
 
-  /** What {@link #prepare} does. */
-  Path find(Path folder, Progress progress) throws IOException {
+  Path find(Path folder, @Nullable Progress progress) throws IOException {
     Path file = folder.resolve(name);
     Path zip = folder.resolve(zipName());
     if (Files.exists(file)) {
@@ -114,69 +123,62 @@ public final class Enwik8 {
     return name + ".zip";
   }
 
-  private InputStream download(Progress progress) throws IOException {
+  private InputStream download(@Nullable Progress progress) throws IOException {
+    HttpClient client =
+        HttpClient.newBuilder()
+            .followRedirects(HttpClient.Redirect.NORMAL)
+            .connectTimeout(TIMEOUT)
+            .build();
+    HttpRequest request = HttpRequest.newBuilder(source).timeout(TIMEOUT).build();
     try {
-      URI place = source;
-      HttpURLConnection connection = open(place);
-      for (int i = 0; i < MAX_REDIRECTS && connection.getHeaderField("Location") != null; i++) {
-        // the platform follows none from http to https
-        place = place.resolve(connection.getHeaderField("Location"));
-        connection.disconnect();
-        connection = open(place);
+      HttpResponse<InputStream> response =
+          client.send(request, HttpResponse.BodyHandlers.ofInputStream());
+      if (response.statusCode() != 200) {
+        response.body().close();
+        throw new IOException(
+            "%s answers with the HTTP status %s".formatted(response.uri(), response.statusCode()));
       }
-      long length = connection.getContentLengthLong();
-      return counted(connection.getInputStream(), "Downloading", length, progress);
-    } catch (IOException | IllegalArgumentException e) { // the second of a Location that is no URI
+      long length = response.headers().firstValueAsLong("Content-Length").orElse(-1);
+      return counted(response.body(), "Downloading", length, progress);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("the download of " + source + " was interrupted");
+    } catch (IOException | IllegalArgumentException | UncheckedIOException e) { // bad redirects too
       throw new IOException(
           "can't download %s: %s; fetch it by other means and put it into the folder as %s"
-              .formatted(source, e, zipName()),
+              .formatted(
+                  source,
+                  e instanceof ConnectException ? "no connection to " + source.getHost() : e,
+                  zipName()),
           e);
     }
   }
 
-  private static HttpURLConnection open(URI uri) throws IOException {
-    if (!(uri.toURL().openConnection() instanceof HttpURLConnection connection)) {
-      throw new IOException(uri + " is not on the web");
-    }
-    connection.setInstanceFollowRedirects(false);
-    connection.setConnectTimeout(TIMEOUT_MILLIS);
-    connection.setReadTimeout(TIMEOUT_MILLIS);
-    return connection;
-  }
-
-  /** Writes a zip file's entry beside its place, and moves it there once it is whole and right. */
+  /** Writes the entry of a zip file, and names it once it is complete and correct. */
   private void unpack(InputStream in, Object origin, Path file) throws IOException {
-    Path scratch =
-        Files.createTempDirectory(file.toAbsolutePath().getParent(), name + "-unpacking-");
-    Path part = scratch.resolve(name);
-    scratch.toFile().deleteOnExit(); // where the process is interrupted
-    part.toFile().deleteOnExit();
-    try {
-      MessageDigest digest = newSha1();
-      long bytes;
-      try (ZipInputStream zip = new ZipInputStream(in);
-          OutputStream out = Files.newOutputStream(part)) {
-        ZipEntry entry = zip.getNextEntry();
-        while (entry != null && !entry.getName().equals(name)) {
-          entry = zip.getNextEntry();
-        }
-        if (entry == null) {
-          throw new IOException("it is no zip file with an entry " + name);
-        }
-        bytes = copy(zip, out, digest);
-      } catch (IOException e) {
-        throw new IOException(
-            "can't unpack %s to %s: %s".formatted(origin, file, e.getMessage()), e);
-      }
-      check(bytes, digest, origin);
-      Files.move(part, file);
-    } finally {
-      Files.deleteIfExists(part);
-      Files.deleteIfExists(scratch);
-    }
+    AtomicFile.writeNew(
+        file,
+        channel -> {
+          MessageDigest digest = newSha1();
+          long bytes;
+          try (ZipInputStream zip = new ZipInputStream(in)) {
+            ZipEntry entry = zip.getNextEntry();
+            while (entry != null && !entry.getName().equals(name)) {
+              entry = zip.getNextEntry();
+            }
+            if (entry == null) {
+              throw new IOException("it is no zip file with an entry " + name);
+            }
+            bytes = copy(zip, Channels.newOutputStream(channel), digest);
+          } catch (IOException e) {
+            throw new IOException(
+                "can't unpack %s to %s: %s".formatted(origin, file, e.getMessage()), e);
+          }
+          check(bytes, digest, origin);
+        });
   }
 
-  /** Copies all bytes, or one more than there should be. */
+  /** Copies all bytes, but at most one more than there should be. */
   private long copy(InputStream in, OutputStream out, MessageDigest digest) throws IOException {
     return ByteStreams.copy(ByteStreams.limit(in, size + 1), new DigestOutputStream(out, digest));
   }
@@ -198,9 +200,9 @@ public final class Enwik8 {
     }
   }
 
-  /** Tells the progress of every byte that is read, where their number is known. */
+  /** Reports the bytes read to the progress, if their number is known. */
   private static InputStream counted(
-      InputStream in, String message, long length, Progress progress) {
+      InputStream in, String message, long length, @Nullable Progress progress) {
     if (progress == null || length <= 0) {
       return in;
     }

@@ -92,8 +92,8 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
    * @param epsilon number added to each rms, in units of the mean rms, above 0 and finite; it keeps
    *     weights whose gradients were 0 in the training part from leaping
    * @param statisticsSegments most segments of the training part to take the rms from, at least 1
-   * @param precision FLOAT32, or FLOAT16 with FLOAT32 weights; null for FLOAT16 on a GPU and FLOAT32
-   *     on a CPU
+   * @param precision FLOAT32, or FLOAT16 with FLOAT32 weights; null for FLOAT16 on a GPU and
+   *     FLOAT32 on a CPU
    */
   public record Settings(
       int streams,
