@@ -202,7 +202,7 @@ public final class Devices {
 
     String explain(Device asked, RuntimeException refusal) {
       return ("%s was asked for, but is not there: DJL loaded PyTorch %s, %s build, from %s and counts"
-              + " %d GPUs. %s (README.md, On a GPU)")
+              + " %d GPUs. %s (docs/gpu.md)")
           .formatted(
               name(asked),
               version,

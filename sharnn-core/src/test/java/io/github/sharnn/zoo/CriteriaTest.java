@@ -91,17 +91,17 @@ class CriteriaTest {
     Files.writeString(properties, own);
   }
 
-  private static String readme() throws IOException {
-    return Files.readString(Path.of("../README.md"));
+  private static String guide() throws IOException {
+    return Files.readString(Path.of("../docs/onnx-and-serving.md"));
   }
 
-  /** README's own program, compiled with nothing but DJL's API. */
+  /** The guide's own program, compiled with nothing but DJL's API. */
   @Test
   void a_program_that_knows_only_djl_generates_the_text() throws Exception {
     set("length", String.valueOf(LENGTH));
     Matcher program =
         Pattern.compile("```java\\n(import ai\\.djl\\.[^`]*class Continue [^`]*)```")
-            .matcher(readme());
+            .matcher(guide());
     assertThat(program.find()).isTrue();
     String code = program.group(1);
     assertThat(code).contains("Path.of(\"book-model\")").doesNotContain("sharnn");
