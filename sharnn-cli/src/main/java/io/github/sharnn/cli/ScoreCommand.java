@@ -118,11 +118,11 @@ final class ScoreCommand implements Callable<Integer> {
           Locale.ROOT,
           "%,d bytes, %.4f bits per byte, %.1f nats, perplexity %.4f, expected %.4f bits per"
               + " byte%n",
-          totals.bytes(),
+          perplexity.units().bytes(),
           totals.bitsPerByte(),
-          totals.nats(),
+          perplexity.nats(),
           perplexity.ofToken(),
-          bits(totals.entropy()) / totals.bytes());
+          bits(totals.entropy()) / perplexity.units().bytes());
       if (vocabulary != TextVocabulary.bytes()) {
         System.out.println(Figures.perplexities(perplexity) + Figures.lost(perplexity));
       }

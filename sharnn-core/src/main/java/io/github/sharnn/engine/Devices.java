@@ -22,6 +22,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** The devices that DJL computes on, by name, with the check that a device exists. */
 public final class Devices {
@@ -62,7 +63,7 @@ public final class Devices {
    *     how to get a GPU
    * @throws EngineException if PyTorch can't be loaded; the message says why, and the remedy
    */
-  public static Device require(Device device) {
+  public static Device require(@Nullable Device device) {
     Engine engine = engine();
     if (device == null) {
       return engine.defaultDevice();

@@ -1,13 +1,14 @@
 package io.github.sharnn.generate;
 
 import ai.djl.ndarray.NDList;
+import org.jspecify.annotations.Nullable;
 
 /** The bytes after one prompt, computed when asked for. Frees its arrays after the last token. */
 final class GeneratedBytes implements AutoCloseable {
 
   private final TokenLoop loop;
   private final DrawnTokens tokens;
-  private float[] logits; // after the prompt; null once its first token is drawn
+  private float @Nullable [] logits; // after the prompt, until the first token is drawn
   private boolean closed;
 
   /** Takes a loop that has read nothing, and closes it in the end. */

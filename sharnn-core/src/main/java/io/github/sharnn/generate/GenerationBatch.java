@@ -17,6 +17,7 @@ import java.util.PriorityQueue;
 import java.util.Queue;
 import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A batch of prompts of any lengths whose texts are generated side by side, each with the options
@@ -46,7 +47,7 @@ public final class GenerationBatch {
 
   private final Model model;
   private int streams = 64;
-  private DataType precision; // null: the weights' own
+  private @Nullable DataType precision; // null for the weights' own
   private final Queue<Stream> waiting =
       new PriorityQueue<>(Comparator.comparingInt(Stream::promptLength).reversed());
 
@@ -107,7 +108,7 @@ public final class GenerationBatch {
    * @return this batch
    * @throws IllegalArgumentException if it is another type
    */
-  public GenerationBatch precision(DataType type) {
+  public GenerationBatch precision(@Nullable DataType type) {
     SHARNNDecoder.checkPrecision(type);
     precision = type;
     return this;

@@ -3,6 +3,7 @@ package io.github.sharnn.generate;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.ndarray.types.DataType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The options of a {@link SHARNNGenerator}, checked.
@@ -14,7 +15,12 @@ import ai.djl.ndarray.types.DataType;
  * @param precision the type to compute in after the prompt, or null for the weights' own
  */
 record GenerationOptions(
-    int length, Sampler sampler, long seed, String stop, int repetitionWindow, DataType precision) {
+    int length,
+    Sampler sampler,
+    long seed,
+    @Nullable String stop,
+    int repetitionWindow,
+    @Nullable DataType precision) {
 
   GenerationOptions {
     checkArgument(length >= 1, "length must be at least 1 token, but is %s", length);

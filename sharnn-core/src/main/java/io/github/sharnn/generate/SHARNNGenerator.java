@@ -16,6 +16,7 @@ import java.util.Spliterators;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A generator of the text that follows a prompt, token by token: at once, through a callback, or
@@ -214,9 +215,9 @@ public final class SHARNNGenerator {
     private float minP;
     private float repetitionPenalty = 1;
     private int repetitionWindow = 64;
-    private DataType precision;
+    private @Nullable DataType precision;
     private long seed = 42;
-    private String stop;
+    private @Nullable String stop;
 
     private Builder(Model model) {
       this.model = checkNotNull(model, "model must not be null");
@@ -316,10 +317,10 @@ public final class SHARNNGenerator {
      * Sets a text after which generation stops, even within a token. The output ends with this
      * text. Default none.
      *
-     * @param text not empty; looked for in the output only, not in the prompt
+     * @param text not empty; looked for in the output only, not in the prompt; null for none
      * @return this builder
      */
-    public Builder stop(String text) {
+    public Builder stop(@Nullable String text) {
       stop = text;
       return this;
     }
@@ -333,7 +334,7 @@ public final class SHARNNGenerator {
      * @return this builder
      * @throws IllegalArgumentException if it is another type
      */
-    public Builder precision(DataType type) {
+    public Builder precision(@Nullable DataType type) {
       SHARNNDecoder.checkPrecision(type);
       precision = type;
       return this;

@@ -2,6 +2,7 @@ package io.github.sharnn.generate;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** A detector of the stop text in a stream of bytes. */
 final class StopText {
@@ -11,7 +12,7 @@ final class StopText {
   private int seen;
 
   /** Looks for a text as UTF-8, or for nothing if it is null. */
-  StopText(String text) {
+  StopText(@Nullable String text) {
     stop = text == null ? new byte[0] : text.getBytes(StandardCharsets.UTF_8);
     newest = new byte[stop.length];
   }

@@ -13,6 +13,7 @@ import io.github.sharnn.SHARNNState;
 import io.github.sharnn.TextModel;
 import io.github.sharnn.decode.SHARNNDecoder;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One stream of tokens through a model. {@link #prefill} and {@link #accept} read the prompt in
@@ -28,13 +29,13 @@ final class TokenLoop implements AutoCloseable {
   private final SHARNN model;
   private final NDManager manager;
   private final ParameterStore parameterStore;
-  private final DataType precision; // of the tokens after the prompt
+  private final @Nullable DataType precision; // after the prompt
   private SHARNNState state; // until the decoder takes over
   private NDManager segment;
-  private SHARNNDecoder decoder; // null until the prompt has been read
+  private @Nullable SHARNNDecoder decoder; // after the prompt
 
   /** Starts from a zero state on the parent's device. */
-  TokenLoop(SHARNN model, NDManager parent, DataType precision) {
+  TokenLoop(SHARNN model, NDManager parent, @Nullable DataType precision) {
     this.model = model;
     this.precision = precision;
     manager = parent.newSubManager();

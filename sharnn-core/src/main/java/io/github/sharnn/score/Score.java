@@ -40,27 +40,9 @@ public record Score(List<TokenScore> tokens, Totals totals) {
    *
    * @param perplexity of the text by byte, token and word, as in training and evaluation, with
    *     every token predicted
-   * @param entropy the sum of the predictions' entropies, which is the expected {@link #nats}
+   * @param entropy the sum of the predictions' entropies, which is the expected sum of -ln p
    */
   public record Totals(Perplexity perplexity, double entropy) {
-
-    /**
-     * Returns the length of the text.
-     *
-     * @return bytes
-     */
-    public long bytes() {
-      return perplexity.units().bytes();
-    }
-
-    /**
-     * Returns the sum of -ln p over the tokens.
-     *
-     * @return nats
-     */
-    public double nats() {
-      return perplexity.nats();
-    }
 
     /**
      * Returns the sum of -log2 p over the tokens, the size that an ideal coder compresses them to.
@@ -68,7 +50,7 @@ public record Score(List<TokenScore> tokens, Totals totals) {
      * @return bits
      */
     public double bits() {
-      return nats() / Math.log(2);
+      return perplexity.nats() / Math.log(2);
     }
 
     /**

@@ -22,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A scorer of text: it gives each token's log-probability, its rank and the entropy of the
@@ -120,10 +121,7 @@ public final class Scorer {
     List<Score> scores = new ArrayList<>();
     for (List<byte[]> some : Lists.partition(texts, batchSize)) {
       try (ScoringBatch batch = start(model.model().getNDManager(), some)) {
-        while (batch.hasNext()) {
-          batch.accept(batch.forward(batch.next()));
-        }
-        scores.addAll(batch.scores());
+        scores.addAll(batch.score());
       }
     }
     return scores;
@@ -237,8 +235,8 @@ public final class Scorer {
   public static final class Builder {
 
     private final Model model;
-    private Byte context; // null for the default
-    private Integer segmentLength; // null for the default
+    private @Nullable Byte context;
+    private @Nullable Integer segmentLength;
     private int batchSize = 16;
 
     private Builder(Model model) {

@@ -33,13 +33,39 @@ final class ScoringBatch implements AutoCloseable {
     texts.forEach(text -> scores.add(new ArrayList<>(text.tokens().length)));
   }
 
-  /** Tells whether a text has tokens left. */
-  boolean hasNext() {
+  /** Scores all segments but the last and returns its inputs, none if all texts are empty. */
+  NDList prefill() {
+    NDList inputs = new NDList();
+    while (hasNext()) {
+      inputs = next();
+      if (hasNext()) {
+        accept(loop.forward(inputs));
+      }
+    }
+    return inputs;
+  }
+
+  /** Scores the last segment from its outputs and returns the scores in the texts' order. */
+  List<Score> finish(NDList outputs) {
+    if (!outputs.isEmpty()) {
+      accept(outputs);
+    }
+    return IntStream.range(0, texts.size())
+        .mapToObj(i -> Score.of(scores.get(i), texts.get(i).units()))
+        .toList();
+  }
+
+  /** Scores all segments. */
+  List<Score> score() {
+    NDList inputs = prefill();
+    return finish(inputs.isEmpty() ? inputs : loop.forward(inputs));
+  }
+
+  private boolean hasNext() {
     return !texts.isEmpty() && start < texts.get(longestFirst.get(0)).tokens().length;
   }
 
-  /** Returns the next segment's inputs. */
-  NDList next() {
+  private NDList next() {
     List<int[]> segments = new ArrayList<>();
     for (int i : longestFirst) {
       int[] tokens = texts.get(i).tokens();
@@ -52,24 +78,11 @@ final class ScoringBatch implements AutoCloseable {
     return loop.inputs(segments);
   }
 
-  /** Runs the model. */
-  NDList forward(NDList inputs) {
-    return loop.forward(inputs);
-  }
-
-  /** Takes the model's outputs for the newest segment. */
-  void accept(NDList outputs) {
+  private void accept(NDList outputs) {
     int stream = 0;
     for (List<TokenScore> segment : loop.accept(outputs)) {
       scores.get(longestFirst.get(stream++)).addAll(segment);
     }
-  }
-
-  /** Returns the scores in the order of the texts. */
-  List<Score> scores() {
-    return IntStream.range(0, texts.size())
-        .mapToObj(i -> Score.of(scores.get(i), texts.get(i).units()))
-        .toList();
   }
 
   @Override

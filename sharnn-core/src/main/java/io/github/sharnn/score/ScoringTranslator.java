@@ -58,14 +58,7 @@ public final class ScoringTranslator implements Translator<String, Score> {
     List<byte[]> bytes = texts.stream().map(text -> text.getBytes(StandardCharsets.UTF_8)).toList();
     ScoringBatch batch = scorer.start(ctx.getNDManager(), bytes);
     ctx.setAttachment(BATCH, batch);
-    NDList inputs = new NDList(); // empty if all texts are; the Predictor then runs nothing
-    while (batch.hasNext()) {
-      inputs = batch.next();
-      if (batch.hasNext()) {
-        batch.accept(batch.forward(inputs));
-      }
-    }
-    return inputs;
+    return batch.prefill(); // a Predictor runs nothing on no inputs
   }
 
   /**
@@ -78,10 +71,7 @@ public final class ScoringTranslator implements Translator<String, Score> {
   @Override
   public List<Score> batchProcessOutput(TranslatorContext ctx, NDList outputs) {
     try (ScoringBatch batch = (ScoringBatch) ctx.getAttachment(BATCH)) {
-      if (!outputs.isEmpty()) {
-        batch.accept(outputs);
-      }
-      return batch.scores();
+      return batch.finish(outputs);
     }
   }
 

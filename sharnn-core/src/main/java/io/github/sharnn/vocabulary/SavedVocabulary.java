@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.ServiceLoader;
+import org.jspecify.annotations.Nullable;
 
 /** The file of a vocabulary in a model's folder. */
 final class SavedVocabulary {
@@ -33,7 +34,7 @@ final class SavedVocabulary {
     AtomicFile.write(file, content);
   }
 
-  static TextVocabulary load(Path folder, String property) throws IOException {
+  static TextVocabulary load(Path folder, @Nullable String property) throws IOException {
     if (property == null) {
       return TextVocabulary.bytes();
     }

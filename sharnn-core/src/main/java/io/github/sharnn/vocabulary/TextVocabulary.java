@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A {@link Vocabulary} that encodes a text into tokens and decodes tokens into text.
@@ -144,7 +145,7 @@ public interface TextVocabulary extends Vocabulary {
    * @return the vocabulary
    * @throws IOException if the file is missing, can't be read, or differs from the property
    */
-  static TextVocabulary load(Path folder, String property) throws IOException {
+  static TextVocabulary load(Path folder, @Nullable String property) throws IOException {
     return SavedVocabulary.load(folder, property);
   }
 }

@@ -1,6 +1,7 @@
 package io.github.sharnn.vocabulary;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static java.util.Objects.requireNonNullElse;
 
 import com.google.common.hash.Hashing;
 import java.io.IOException;
@@ -17,6 +18,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 
 /**
@@ -43,6 +45,7 @@ public final class WordVocabulary implements TextVocabulary {
 
   static final String KIND = "words";
 
+  private static final int CHUNK = 1 << 16; // bytes
   private static final byte[] BYTE_ORDER_MARK = "\uFEFF".getBytes(StandardCharsets.UTF_8);
 
   private final List<String> words;
@@ -156,22 +159,17 @@ public final class WordVocabulary implements TextVocabulary {
         END_OF_LINE,
         maximumSize);
     Map<String, long[]> counts = new HashMap<>();
-    WordScanner scanner =
-        new WordScanner(
-            word -> counts.computeIfAbsent(word, none -> new long[1])[0]++,
-            () -> counts.computeIfAbsent(END_OF_LINE, none -> new long[1])[0]++);
+    Consumer<String> counter = word -> counts.computeIfAbsent(word, none -> new long[1])[0]++;
+    WordScanner scanner = new WordScanner(counter, () -> counter.accept(END_OF_LINE));
     try (text) {
-      byte[] buffer = new byte[1 << 16];
-      for (int n = text.read(buffer); n >= 0; n = text.read(buffer)) {
-        scanner.write(buffer, 0, n);
+      for (byte[] some = text.readNBytes(CHUNK); some.length > 0; some = text.readNBytes(CHUNK)) {
+        scanner.write(some, 0, some.length);
       }
     }
     scanner.end();
     checkArgument(!counts.isEmpty(), "the text must have at least one word, but has none");
-    long[] endOfLine = counts.getOrDefault(END_OF_LINE, new long[1]);
-    long[] unknown = counts.getOrDefault(UNKNOWN, new long[1]);
-    counts.remove(END_OF_LINE);
-    counts.remove(UNKNOWN);
+    long[] endOfLine = requireNonNullElse(counts.remove(END_OF_LINE), new long[1]);
+    long[] unknown = requireNonNullElse(counts.remove(UNKNOWN), new long[1]);
     Comparator<Map.Entry<String, long[]>> order =
         Comparator.<Map.Entry<String, long[]>>comparingLong(e -> -e.getValue()[0])
             .thenComparing(Map.Entry::getKey);

@@ -127,8 +127,8 @@ class ScorerTest {
       Score score = Scorer.builder(model).segmentLength(60).build().score(text);
       assertClose(score.tokens(), expected(model, (byte) '\n', text));
       double nats = score.tokens().stream().mapToDouble(s -> -s.logProbability()).sum();
-      assertThat(score.totals().bytes()).isEqualTo(50);
-      assertThat(score.totals().nats()).isCloseTo(nats, within(1e-9));
+      assertThat(score.totals().perplexity().units().bytes()).isEqualTo(50);
+      assertThat(score.totals().perplexity().nats()).isCloseTo(nats, within(1e-9));
       assertThat(score.totals().bits()).isCloseTo(nats / Math.log(2), within(1e-9));
       assertThat(score.totals().bitsPerByte()).isCloseTo(nats / Math.log(2) / 50, within(1e-9));
       assertThat(score.totals().perplexity().ofToken())

@@ -70,8 +70,7 @@ class TrainingOptionsTest {
   void prints_what_differs_from_the_defaults() {
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
       assertThat(Tiny.trainer(model).averageDecay(0.9).build().options())
-          .hasToString(
-              "batch size 4, sequence length 16, average decay 0.9, precision float32");
+          .hasToString("batch size 4, sequence length 16, average decay 0.9, precision float32");
       assertThat(SHARNNTrainer.builder(model).build().options()).hasToString("precision float32");
     }
   }
