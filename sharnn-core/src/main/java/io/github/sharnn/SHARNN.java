@@ -26,15 +26,11 @@ import io.github.sharnn.engine.Initializers;
 import io.github.sharnn.engine.Inputs;
 import io.github.sharnn.softmax.OutputLayer;
 import io.github.sharnn.vocabulary.TextVocabulary;
-import java.io.DataInputStream;
-import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
@@ -393,7 +389,7 @@ public final class SHARNN extends AbstractBlock {
   /**
    * Puts this block into a DJL model on DJL's default device.
    *
-   * @param name the model's name, by which {@link Model#save} names its file
+   * @param name the model's name
    * @return the model; the caller closes it
    */
   public Model newModel(String name) {
@@ -401,11 +397,11 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Puts this block into a DJL model, with the config in its properties. A folder that the model is
-   * saved to holds a {@code serving.properties} too, by which DJL's {@code Criteria} and DJL
-   * Serving load it, and which names their options.
+   * Puts this block into a DJL model, with the config in its properties. {@link Model#save} writes
+   * the folder that {@link SavedModel} describes. {@link #load} reads it, and so do DJL's {@code
+   * Criteria} and DJL Serving.
    *
-   * @param name the model's name, by which {@link Model#save} names its file
+   * @param name the model's name
    * @param device where it computes, or null for DJL's default
    * @return the model; the caller closes it
    * @throws IllegalArgumentException if the name is none for a file, begins with a dot or names a
@@ -424,14 +420,13 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Loads a model that {@link Model#save} wrote, on DJL's default device. The file may come from
-   * anyone: it is checked whole before anything is made of it, which DJL's own {@link Model#load}
-   * does not do.
+   * Loads a model that {@link Model#save} wrote, on DJL's default device. The folder may come from
+   * anyone: every byte is checked before it is used.
    *
-   * @param folder the folder that was saved to; it holds one model
+   * @param folder the folder that was saved to
    * @return the model with a {@code SHARNN} block; the caller closes it
-   * @throws IOException if the folder or file can't be read
-   * @throws MalformedModelException if the file is no saved SHARNN
+   * @throws IOException if the folder holds no saved model or can't be read
+   * @throws MalformedModelException if a file is damaged or is no saved SHARNN
    */
   public static Model load(Path folder) throws IOException, MalformedModelException {
     return load(folder, null);
@@ -440,11 +435,11 @@ public final class SHARNN extends AbstractBlock {
   /**
    * Loads a model that {@link Model#save} wrote, checked as in {@link #load(Path)}.
    *
-   * @param folder the folder that was saved to; it holds one model
+   * @param folder the folder that was saved to
    * @param device where it computes, or null for DJL's default
    * @return the model with a {@code SHARNN} block; the caller closes it
-   * @throws IOException if the folder or file can't be read
-   * @throws MalformedModelException if the file is no saved SHARNN
+   * @throws IOException if the folder holds no saved model or can't be read
+   * @throws MalformedModelException if a file is damaged or is no saved SHARNN
    * @throws IllegalArgumentException if the device is a GPU that is not there
    */
   public static Model load(Path folder, Device device) throws IOException, MalformedModelException {
@@ -458,12 +453,12 @@ public final class SHARNN extends AbstractBlock {
    * Model small = SHARNN.load(folder, null, block -> block.withMemoryLength(256));
    * }</pre>
    *
-   * @param folder the folder that was saved to; it holds one model
+   * @param folder the folder that was saved to
    * @param device where it computes, or null for DJL's default
    * @param backOff {@link #withMemoryLength}, {@link #withoutAttention} or both
    * @return the model with what {@code backOff} returned; the caller closes it
-   * @throws IOException if the folder or file can't be read
-   * @throws MalformedModelException if the file is no saved SHARNN
+   * @throws IOException if the folder holds no saved model or can't be read
+   * @throws MalformedModelException if a file is damaged or is no saved SHARNN
    * @throws IllegalArgumentException if the device is a GPU that is not there
    */
   public static Model load(Path folder, Device device, UnaryOperator<SHARNN> backOff)
@@ -511,49 +506,6 @@ public final class SHARNN extends AbstractBlock {
    */
   public long parameterCount() {
     return getParameters().values().stream().mapToLong(p -> p.getShape().size()).sum();
-  }
-
-  /** As DJL does, but without its copies of the embedding on Java's heap. */
-  @Override
-  public void saveParameters(DataOutputStream os) throws IOException {
-    os.write(VERSION);
-    saveMetadata(os);
-    for (Parameter parameter : getDirectParameters().values()) {
-      SavedModelFile.write(parameter, os);
-    }
-    for (SHABlock block : blocks) {
-      block.saveParameters(os);
-    }
-  }
-
-  @Override
-  public void loadParameters(NDManager manager, DataInputStream is)
-      throws IOException, MalformedModelException {
-    if (!isInitialized()) {
-      initialize(manager, DataType.FLOAT32, new Shape(1, 1));
-    }
-    // DJL takes any array for a parameter; a file of other sizes must not pass
-    Map<String, Shape> expected = new HashMap<>();
-    getParameters().forEach(pair -> expected.put(pair.getKey(), pair.getValue().getShape()));
-    clear();
-    try {
-      super.loadParameters(manager, is);
-    } catch (MalformedModelException e) {
-      throw new MalformedModelException(
-          "the file does not hold the parameters of this model (%s): load it with SHARNN.load, which builds"
-                  .formatted(e.getMessage())
-              + " the model that was saved",
-          e);
-    }
-    for (var pair : getParameters()) {
-      Shape shape = expected.get(pair.getKey());
-      if (!shape.equals(pair.getValue().getShape())) {
-        throw new MalformedModelException(
-            "%s has the shape %s in the file, but %s in this model: load it with SHARNN.load, which builds"
-                    .formatted(pair.getKey(), pair.getValue().getShape(), shape)
-                + " the model that was saved");
-      }
-    }
   }
 
   @Override

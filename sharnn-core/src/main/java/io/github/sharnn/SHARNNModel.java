@@ -10,21 +10,19 @@ import ai.djl.training.Trainer;
 import ai.djl.training.TrainingConfig;
 import io.github.sharnn.engine.Devices;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /**
- * A DJL model that does what DJL's own for PyTorch does, and leaves its vocabulary and {@code
- * serving.properties} in the folder that it is saved to. By that file DJL's {@code Criteria} and
- * DJL Serving find {@link io.github.sharnn.zoo.SHARNNBlockFactory} and the translator of a folder.
+ * A DJL model with a {@link SHARNN}, which is saved to and loaded from the folder that {@link
+ * SavedModel} describes. Everything else is as in DJL's own model for PyTorch, except that frozen
+ * parameters of a loaded model stay frozen.
  */
-public final class SHARNNModel extends BaseModel {
-
-  public static final String SERVING_PROPERTIES = "serving.properties";
+final class SHARNNModel extends BaseModel {
 
   /** Creates a model without a block; null is DJL's default device. */
   SHARNNModel(String name, Device device) {
@@ -34,48 +32,51 @@ public final class SHARNNModel extends BaseModel {
     dataType = DataType.FLOAT32;
   }
 
-  /** Checks that {@link SavedModel} will find what is saved under a name. */
+  /** Checks that a name can be a file's, as DJL's own models require. */
   static void checkName(String name) {
     checkArgument(
         name != null
             && !name.isEmpty()
             && !name.startsWith(".")
             && Path.of(name).equals(Path.of(name).getFileName()),
-        "a model's name must be one that a file can have, without folders and no dot first, since"
-            + " NAME-0000.params is what it is saved to, but is '%s'",
+        "a model's name must be one that a file can have, without folders and no dot first, but is"
+            + " '%s'",
         name);
   }
 
+  /**
+   * Loads the model that was saved to a folder, which holds one. A block that is set already must
+   * have the shapes and the vocabulary of the saved one.
+   *
+   * @param prefix ignored; DJL's own models name their file by it
+   * @param options ignored
+   */
   @Override
   public void load(Path folder, String prefix, Map<String, ?> options)
       throws IOException, MalformedModelException {
-    setModelDir(folder);
-    loadBlock(prefix == null ? modelName : prefix, options);
-  }
-
-  @Override
-  public void load(InputStream in, Map<String, ?> options)
-      throws IOException, MalformedModelException {
-    readParameters(in, options);
-  }
-
-  /** A {@code serving.properties} that is there already stays: its options may be someone's own. */
-  @Override
-  public void save(Path folder, String newName) throws IOException {
-    checkName(newName == null || newName.isEmpty() ? modelName : newName); // as DJL takes them
-    if (block instanceof SHARNN sharnn) {
-      sharnn.vocabulary().save(folder);
-    }
-    super.save(folder, newName);
-    Path properties = folder.resolve(SERVING_PROPERTIES);
-    if (Files.notExists(properties)) {
-      try (InputStream in = SHARNNModel.class.getResourceAsStream(SERVING_PROPERTIES)) {
-        Files.copy(in, properties);
+    try (SavedModel saved = SavedModel.open(folder)) {
+      if (block == null) {
+        setBlock(saved.read(this, UnaryOperator.identity()));
+      } else {
+        saved.readInto(SHARNN.of(this), this);
       }
     }
+    setFolder(folder);
   }
 
-  /** What is frozen stays frozen, also in a model that was loaded, which DJL's own would thaw. */
+  void setFolder(Path folder) {
+    modelDir = folder.toAbsolutePath();
+  }
+
+  @Override
+  public void save(Path folder, String newName) throws IOException {
+    String name = newName == null || newName.isEmpty() ? modelName : newName; // as DJL takes them
+    checkName(name);
+    SavedModel.save(this, name, folder);
+    setFolder(folder);
+  }
+
+  /** Leaves frozen parameters frozen, unlike DJL's own model after loading. */
   @Override
   public Trainer newTrainer(TrainingConfig config) {
     if (block == null) {

@@ -12,6 +12,7 @@ import ai.djl.nn.Parameter;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.Safetensors;
 import java.io.IOException;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -70,9 +71,13 @@ public final class SafetensorsWeights {
    */
   public static void write(SHARNN model, Path file) throws IOException {
     checkState(model.isInitialized(), "a model must be initialized before its weights are written");
+    AtomicFile.write(file, channel -> write(model, channel));
+  }
+
+  static void write(SHARNN model, WritableByteChannel channel) throws IOException {
     Map<String, NDArray> tensors = new LinkedHashMap<>();
     names(model).forEach((name, parameter) -> tensors.put(name, parameter.getArray()));
-    AtomicFile.write(file, channel -> Safetensors.write(tensors, Map.of(), channel));
+    Safetensors.write(tensors, Map.of(), channel);
   }
 
   /**
@@ -89,16 +94,34 @@ public final class SafetensorsWeights {
   public static void read(SHARNN model, NDManager manager, Path file)
       throws IOException, MalformedModelException {
     try (Safetensors tensors = Safetensors.open(file)) {
-      if (!model.isInitialized()) {
-        checkSize(file, tensors.tensors(), model.config());
-        model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
-      }
-      Map<String, Parameter> names = names(model);
-      checkFit(file, tensors.tensors(), names);
-      for (Map.Entry<String, Parameter> entry : names.entrySet()) {
-        try (NDArray values = tensors.read(manager, entry.getKey())) {
-          assign(entry.getValue(), values);
-        }
+      read(model, manager, tensors, DataType.FLOAT32);
+    }
+  }
+
+  /** Reads all weights into a model, initializing it in the file's one type where needed. */
+  static void readOwnType(SHARNN model, NDManager manager, Safetensors tensors)
+      throws IOException, MalformedModelException {
+    List<DataType> types =
+        tensors.tensors().values().stream().map(Safetensors.Tensor::dataType).distinct().toList();
+    if (types.size() != 1 || !types.get(0).isFloating()) {
+      throw new MalformedModelException(
+          "%s must hold weights of one type, F64, F32 or F16, but holds %s"
+              .formatted(tensors.file(), types.stream().map(DataType::asSafetensors).toList()));
+    }
+    read(model, manager, tensors, types.get(0));
+  }
+
+  private static void read(SHARNN model, NDManager manager, Safetensors tensors, DataType dataType)
+      throws IOException, MalformedModelException {
+    if (!model.isInitialized()) {
+      checkSize(tensors.file(), tensors.tensors(), model.config());
+      model.initialize(manager, dataType, new Shape(1, 1));
+    }
+    Map<String, Parameter> names = names(model);
+    checkFit(tensors.file(), tensors.tensors(), names);
+    for (Map.Entry<String, Parameter> entry : names.entrySet()) {
+      try (NDArray values = tensors.read(manager, entry.getKey())) {
+        assign(entry.getValue(), values);
       }
     }
   }

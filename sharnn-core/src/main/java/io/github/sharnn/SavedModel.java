@@ -3,80 +3,289 @@ package io.github.sharnn;
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
+import ai.djl.util.JsonUtils;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
+import com.google.gson.JsonPrimitive;
+import io.github.sharnn.io.AtomicFile;
+import io.github.sharnn.io.CheckedFolder;
+import io.github.sharnn.vocabulary.TextVocabulary;
+import java.io.Closeable;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.function.UnaryOperator;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Stream;
 
-/** Finds and reads the model in a folder that DJL's {@link Model#save} wrote. */
-public final class SavedModel {
+/**
+ * The folder of a saved model:
+ *
+ * <ul>
+ *   <li>{@code config.json}: the model's name, its {@link SHARNNConfig}, the kind and SHA-256 of
+ *       its vocabulary, and its other properties
+ *   <li>{@code model.safetensors}: the weights, as {@link SafetensorsWeights} names them
+ *   <li>the file of the vocabulary, if its tokens are not bytes
+ *   <li>{@code SHA256SUMS}: the SHA-256 of the files above
+ *   <li>{@code serving.properties}: options for DJL's {@code Criteria} and DJL Serving
+ *   <li>{@code README.md}: a {@link ModelCard}
+ * </ul>
+ *
+ * <p>Saving replaces the model in a folder at once, as {@link CheckedFolder} describes. A {@code
+ * serving.properties} that is there already stays, as does every other file. The folder may come
+ * from anyone: loading checks every byte and every number before it allocates anything by it.
+ */
+public final class SavedModel implements Closeable {
 
-  /** Keeps DJL from reading, with its own reader, weights that are there already. */
-  static final Map<String, String> WITHOUT_WEIGHTS = Map.of("hasParameter", "false");
+  /** The name of the file that describes the model. */
+  public static final String CONFIG = "config.json";
 
-  // a hidden file is none of DJL's: beside one it would look into a folder in the folder
-  private static final Pattern FILE_NAME = Pattern.compile("([^.].*)-(\\d{4})\\.params");
+  /** The name of the file with DJL's options. */
+  public static final String SERVING_PROPERTIES = "serving.properties";
 
-  private SavedModel() {}
+  static final String WEIGHTS = "model.safetensors";
 
-  static Model load(Path folder, Device device, UnaryOperator<SHARNN> backOff)
-      throws IOException, MalformedModelException {
-    Path file = newestFile(folder);
-    String fileName = file.getFileName().toString();
-    String name = fileName.substring(0, fileName.length() - "-0000.params".length());
-    Model model = new SHARNNModel(name, device);
-    boolean loaded = false;
-    try {
-      model.setBlock(read(file, model, backOff));
-      model.load(folder, name, WITHOUT_WEIGHTS);
-      loaded = true;
-      return model;
-    } finally {
-      if (!loaded) {
-        model.close();
+  private static final String TYPE = "sharnn";
+  private static final int FORMAT_VERSION = 1;
+  private static final int MAX_CONFIG_BYTES = 4 << 20;
+
+  /** The properties that {@code config.json} has places of their own for. */
+  private static final Set<String> DERIVED =
+      Set.of(SHARNN.CONFIG_PROPERTY, TextVocabulary.MODEL_PROPERTY);
+
+  private final CheckedFolder files;
+  private final Path folder;
+  private final Description description;
+
+  private SavedModel(CheckedFolder files, Path folder, Description description) {
+    this.files = files;
+    this.folder = folder;
+    this.description = description;
+  }
+
+  /**
+   * The content of {@code config.json}.
+   *
+   * @param vocabulary the property of the vocabulary, or null for bytes
+   */
+  private record Description(
+      String name, SHARNNConfig config, String vocabulary, Map<String, String> properties) {
+
+    private static final String MODEL_TYPE = "model_type";
+    private static final String VERSION = "format_version";
+    private static final String NAME = "name";
+    private static final String MODEL = "model";
+    private static final String VOCABULARY = "vocabulary";
+    private static final String KIND = "kind";
+    private static final String SHA256 = "sha256";
+    private static final String PROPERTIES = "properties";
+
+    String toJson() {
+      JsonObject json = new JsonObject();
+      json.addProperty(MODEL_TYPE, TYPE);
+      json.addProperty(VERSION, FORMAT_VERSION);
+      json.addProperty(NAME, name);
+      json.add(MODEL, JsonUtils.GSON.fromJson(config.toJson(), JsonObject.class));
+      if (vocabulary != null) {
+        String[] parts = vocabulary.split(" ", 2);
+        JsonObject object = new JsonObject();
+        object.addProperty(KIND, parts[0]);
+        object.addProperty(SHA256, parts[1]);
+        json.add(VOCABULARY, object);
+      }
+      json.add(PROPERTIES, JsonUtils.GSON.toJsonTree(properties));
+      return JsonUtils.GSON_PRETTY.toJson(json) + "\n";
+    }
+
+    static Description of(String text) throws MalformedModelException {
+      try {
+        JsonObject json = JsonUtils.GSON.fromJson(text, JsonObject.class);
+        check(json != null, "it is empty");
+        check(
+            TYPE.equals(text(json, MODEL_TYPE)),
+            "its %s must be %s, but is %s",
+            MODEL_TYPE,
+            TYPE,
+            json.get(MODEL_TYPE));
+        check(
+            new JsonPrimitive(FORMAT_VERSION).equals(json.get(VERSION)),
+            "it has the %s %s, but this library reads %s: use the version of the library that wrote it",
+            VERSION,
+            json.get(VERSION),
+            FORMAT_VERSION);
+        Map<String, String> properties = new TreeMap<>();
+        JsonObject object = object(json, PROPERTIES);
+        for (String key : object.keySet()) {
+          properties.put(key, text(object, key));
+        }
+        SHARNNConfig config = SHARNNConfig.fromJson(object(json, MODEL).toString());
+        String vocabulary = null;
+        if (json.has(VOCABULARY)) {
+          JsonObject named = object(json, VOCABULARY);
+          vocabulary = text(named, KIND) + " " + text(named, SHA256);
+        }
+        String name = text(json, NAME);
+        SHARNNModel.checkName(name);
+        return new Description(name, config, vocabulary, properties);
+      } catch (JsonParseException e) {
+        throw new MalformedModelException("it is not JSON: " + e.getMessage(), e);
+      } catch (IllegalArgumentException e) {
+        throw new MalformedModelException(e.getMessage(), e);
+      }
+    }
+
+    private static JsonObject object(JsonObject json, String name) throws MalformedModelException {
+      check(
+          json.get(name) instanceof JsonObject, "it has no object %s, which every model has", name);
+      return json.getAsJsonObject(name);
+    }
+
+    private static String text(JsonObject json, String name) throws MalformedModelException {
+      check(
+          json.get(name) instanceof JsonPrimitive value && value.isString(),
+          "%s must be a text, but is %s",
+          name,
+          json.get(name));
+      return json.get(name).getAsString();
+    }
+
+    private static void check(boolean rule, String message, Object... arguments)
+        throws MalformedModelException {
+      if (!rule) {
+        throw new MalformedModelException(message.formatted(arguments));
       }
     }
   }
 
-  /** Reads the block of a file into a model, and backs off. */
-  public static SHARNN read(Path file, Model model, UnaryOperator<SHARNN> backOff)
-      throws IOException, MalformedModelException {
-    SHARNN block = backOff.apply(SavedModelFile.read(file, model));
-    model.setProperty(SHARNN.CONFIG_PROPERTY, block.config().toJson());
-    return block;
+  /** Saves a model with an initialized {@link SHARNN} under a name. */
+  static void save(Model model, String name, Path folder) throws IOException {
+    SHARNN block = SHARNN.of(model);
+    if (!block.isInitialized()) {
+      throw new IllegalStateException(
+          "model %s must have weights before it is saved: train it or get it from SHARNN.load"
+              .formatted(name));
+    }
+    TextVocabulary vocabulary = block.vocabulary();
+    Map<String, String> properties = new TreeMap<>(model.getProperties());
+    properties.keySet().removeAll(DERIVED);
+    byte[] config =
+        new Description(name, block.config(), property(vocabulary), properties)
+            .toJson()
+            .getBytes(StandardCharsets.UTF_8);
+    if (config.length > MAX_CONFIG_BYTES) {
+      throw new IOException(
+          "the properties of model %s take %,d bytes in config.json, which may have at most %,d: give it"
+                  .formatted(name, config.length, MAX_CONFIG_BYTES)
+              + " fewer or shorter ones");
+    }
+    if (!Files.isDirectory(folder)) { // createDirectories refuses a link to a folder
+      Files.createDirectories(folder);
+    }
+    List<String> others =
+        vocabulary.save(folder).map(file -> file.getFileName().toString()).stream().toList();
+    Path serving = folder.resolve(SERVING_PROPERTIES);
+    if (Files.notExists(serving)) {
+      try (InputStream in = SavedModel.class.getResourceAsStream(SERVING_PROPERTIES)) {
+        AtomicFile.write(serving, in.readAllBytes());
+      }
+    }
+    Map<String, AtomicFile.Writer> writers = new LinkedHashMap<>();
+    writers.put(CONFIG, AtomicFile.of(config));
+    writers.put(WEIGHTS, channel -> SafetensorsWeights.write(block, channel));
+    CheckedFolder.write(folder, writers, others);
+    new ModelCard(name, block, properties).write(folder);
+    List<String> written = new ArrayList<>(others);
+    Collections.addAll(
+        written, CONFIG, WEIGHTS, CheckedFolder.SUMS, SERVING_PROPERTIES, ModelCard.FILE);
+    CheckedFolder.deleteUnfinished(folder, written);
   }
 
-  /** The file that DJL would load. */
-  public static Path newestFile(Path folder) throws IOException {
-    if (!Files.isDirectory(folder)) {
-      throw new NotDirectoryException(
-          folder + " is not a folder; name the folder that the model was saved to");
+  private static String property(TextVocabulary vocabulary) {
+    return vocabulary == TextVocabulary.bytes() ? null : vocabulary.property();
+  }
+
+  /** Opens a folder and checks all of its sums and its {@code config.json}. */
+  public static SavedModel open(Path folder) throws IOException, MalformedModelException {
+    CheckedFolder files = CheckedFolder.open(folder, CONFIG, WEIGHTS);
+    boolean opened = false;
+    try {
+      String config = new String(files.read(CONFIG, MAX_CONFIG_BYTES), StandardCharsets.UTF_8);
+      SavedModel saved = new SavedModel(files, folder, Description.of(config));
+      opened = true;
+      return saved;
+    } catch (MalformedModelException e) {
+      throw new MalformedModelException(
+          "%s describes no readable SHARNN model: %s"
+              .formatted(folder.resolve(CONFIG), e.getMessage()),
+          e);
+    } finally {
+      if (!opened) {
+        files.close();
+      }
     }
-    TreeMap<String, Path> files = new TreeMap<>();
-    Set<String> names = new TreeSet<>();
-    try (Stream<Path> paths = Files.list(folder)) {
-      paths.forEach(
-          path -> {
-            Matcher matcher = FILE_NAME.matcher(path.getFileName().toString());
-            if (matcher.matches()) {
-              names.add(matcher.group(1));
-              files.put(matcher.group(2), path);
-            }
-          });
+  }
+
+  static Model load(Path folder, Device device, UnaryOperator<SHARNN> backOff)
+      throws IOException, MalformedModelException {
+    try (SavedModel saved = open(folder)) {
+      SHARNNModel model = new SHARNNModel(saved.description.name(), device);
+      boolean loaded = false;
+      try {
+        model.setBlock(saved.read(model, backOff));
+        model.setFolder(folder);
+        loaded = true;
+        return model;
+      } finally {
+        if (!loaded) {
+          model.close();
+        }
+      }
     }
-    if (names.size() != 1) {
-      throw new IOException(
-          "%s must hold the NAME-0000.params of one model, but holds %s"
-              .formatted(folder, names.isEmpty() ? "none" : "those of " + names));
+  }
+
+  /** Reads the block and backs off. The model gets the saved properties, and owns the weights. */
+  public SHARNN read(Model model, UnaryOperator<SHARNN> backOff)
+      throws IOException, MalformedModelException {
+    TextVocabulary vocabulary = TextVocabulary.load(folder, description.vocabulary());
+    SHARNN block;
+    try {
+      block = SHARNN.of(description.config(), vocabulary);
+    } catch (IllegalArgumentException e) {
+      throw new MalformedModelException(
+          "%s does not fit the vocabulary: %s".formatted(folder.resolve(CONFIG), e.getMessage()),
+          e);
     }
-    return files.lastEntry().getValue();
+    readInto(block, model);
+    SHARNN backedOff = backOff.apply(block);
+    model.setProperty(SHARNN.CONFIG_PROPERTY, backedOff.config().toJson());
+    if (description.vocabulary() != null) {
+      model.setProperty(TextVocabulary.MODEL_PROPERTY, description.vocabulary());
+    }
+    return backedOff;
+  }
+
+  /** Reads the weights into a block of the same shapes, and the properties into its model. */
+  void readInto(SHARNN block, Model model) throws IOException, MalformedModelException {
+    if (!Objects.equals(property(block.vocabulary()), description.vocabulary())) {
+      throw new MalformedModelException(
+          "%s was saved with other tokens than the model's, %s: load it with SHARNN.load"
+              .formatted(folder, block.vocabulary()));
+    }
+    SafetensorsWeights.readOwnType(block, model.getNDManager(), files.tensors(WEIGHTS));
+    model.setDataType(block.embedding.getArray().getDataType());
+    description.properties().forEach(model::setProperty);
+  }
+
+  @Override
+  public void close() throws IOException {
+    files.close();
   }
 }

@@ -13,9 +13,11 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
+import ai.djl.training.listener.SaveModelTrainingListener;
 import ai.djl.training.loss.Loss;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.Random;
@@ -90,24 +92,23 @@ class SavedModelTest {
     try (Model model = TestModels.model(TestModels.tiny(), 1)) {
       model.save(inner, "tiny");
     }
-    Files.move(inner.resolve("tiny-0000.params"), inner.resolve(".tiny-0000.params"));
-    Files.copy(inner.resolve(".tiny-0000.params"), folder.resolve(".tiny-0000.params"));
+    assertThatThrownBy(() -> SHARNN.load(folder))
+        .isInstanceOf(NoSuchFileException.class)
+        .hasMessageContaining("the folder holds no saved model");
+    Files.copy(inner.resolve("SHA256SUMS"), folder.resolve("SHA256SUMS"));
+    Files.copy(inner.resolve("config.json"), folder.resolve("config.json"));
+    Files.createDirectory(folder.resolve("model.safetensors"));
     assertThatThrownBy(() -> SHARNN.load(folder))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("but holds none");
-    Files.createDirectory(folder.resolve("tiny-0000.params"));
-    assertThatThrownBy(() -> SHARNN.load(folder))
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("is a folder or a device, not a saved model");
+        .hasMessageContaining("model.safetensors is a folder or a device, not a file of a saved");
   }
 
   @Test
-  void loads_into_a_plain_block_of_the_same_config() throws Exception {
+  void loads_into_a_block_of_the_same_config() throws Exception {
     try (NDManager manager = NDManager.newBaseManager();
         Model model = TestModels.model(TestModels.tiny(), 1);
-        Model loaded = Model.newInstance("tiny", "PyTorch")) {
+        Model loaded = TestModels.tiny().build().newModel("other")) {
       model.save(folder, "tiny");
-      loaded.setBlock(TestModels.tiny().build());
       loaded.load(folder, "tiny");
       NDArrayAssert.assertThat(logits(loaded, manager)).isExactly(logits(model, manager));
     }
@@ -127,15 +128,13 @@ class SavedModelTest {
   }
 
   @Test
-  void rejects_a_plain_block_of_other_sizes() throws Exception {
+  void rejects_a_block_of_other_sizes() throws Exception {
     try (Model model = TestModels.model(TestModels.tiny(), 1);
-        Model loaded = Model.newInstance("tiny", "PyTorch")) {
+        Model loaded = TestModels.tiny().boomSize(32).build().newModel("tiny")) {
       model.save(folder, "tiny");
-      loaded.setBlock(TestModels.tiny().boomSize(32).build());
       assertThatThrownBy(() -> loaded.load(folder, "tiny"))
           .isInstanceOf(MalformedModelException.class)
-          .hasMessageContaining("has the shape (64, 16) in the file, but (32, 16) in this model")
-          .hasMessageContaining("load it with SHARNN.load");
+          .hasMessageContaining("blocks.0.ff.linear1.weight (64, 16) (model: (32, 16))");
     }
   }
 
@@ -176,7 +175,7 @@ class SavedModelTest {
   }
 
   @Test
-  void loads_the_newest_epoch() throws Exception {
+  void loads_the_newest_save_of_a_training_with_all_its_properties() throws Exception {
     try (NDManager manager = NDManager.newBaseManager();
         Model first = TestModels.model(TestModels.tiny(), 1);
         Model second = TestModels.model(TestModels.tiny(), 2)) {
@@ -186,6 +185,7 @@ class SavedModelTest {
       second.save(folder, "tiny");
       try (Model loaded = SHARNN.load(folder)) {
         NDArrayAssert.assertThat(logits(loaded, manager)).isExactly(logits(second, manager));
+        assertThat(loaded.getProperty("Epoch")).isEqualTo("12");
       }
     }
   }
@@ -203,21 +203,87 @@ class SavedModelTest {
   @Test
   void rejects_an_empty_folder() {
     assertThatThrownBy(() -> SHARNN.load(folder))
-        .isInstanceOf(IOException.class)
-        .hasMessage(folder + " must hold the NAME-0000.params of one model, but holds none");
+        .isInstanceOf(NoSuchFileException.class)
+        .hasMessageContaining(folder.resolve("SHA256SUMS") + ": the folder holds no saved model")
+        .hasMessageContaining("sha256sum config.json model.safetensors > SHA256SUMS");
   }
 
   @Test
-  void rejects_two_models() throws Exception {
-    try (Model model = TestModels.model(TestModels.tiny(), 1)) {
-      model.save(folder, "a");
-      model.save(folder, "b");
+  void a_folder_holds_the_model_that_was_saved_last() throws Exception {
+    try (NDManager manager = NDManager.newBaseManager();
+        Model a = TestModels.model(TestModels.tiny(), 1);
+        Model b = TestModels.model(TestModels.tiny().layers(1), 2)) {
+      a.save(folder, "a");
+      Path own = Files.writeString(folder.resolve("metrics.jsonl"), "{}");
+      Path serving = Files.writeString(folder.resolve("serving.properties"), "#mine");
+      Path checkpoint = Files.createDirectories(folder.resolve("checkpoint-1-00000001"));
+      b.save(folder, "b");
+      try (Model loaded = SHARNN.load(folder)) {
+        assertThat(loaded.getName()).isEqualTo("b");
+        NDArrayAssert.assertThat(logits(loaded, manager)).isExactly(logits(b, manager));
+      }
+      assertThat(own).hasContent("{}");
+      assertThat(serving).hasContent("#mine");
+      assertThat(checkpoint).isEmptyDirectory();
+      assertThat(folder.toFile().list())
+          .containsExactlyInAnyOrder(
+              "README.md",
+              "SHA256SUMS",
+              "config.json",
+              "model.safetensors",
+              "serving.properties",
+              "metrics.jsonl",
+              "checkpoint-1-00000001");
+    }
+  }
+
+  @Test
+  void saves_no_model_without_weights() {
+    try (Model model = TestModels.tiny().build().newModel("empty")) {
+      assertThatThrownBy(() -> model.save(folder, null))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage(
+              "model empty must have weights before it is saved: train it or get it from SHARNN.load");
+    }
+    assertThat(folder).isEmptyDirectory();
+  }
+
+  /** DJL's own models save a block through its parameters. */
+  @Test
+  void a_model_of_djl_saves_and_loads_the_block_in_its_own_format() throws Exception {
+    try (NDManager manager = NDManager.newBaseManager();
+        Model model = Model.newInstance("plain", "PyTorch");
+        Model loaded = Model.newInstance("plain", "PyTorch")) {
+      SHARNN block = TestModels.tiny().build();
+      model.setBlock(block);
+      TestModels.initialized(block, model.getNDManager(), DataType.FLOAT32, 1, new Shape(1, 1));
+      model.save(folder, null);
+      loaded.setBlock(TestModels.tiny().build());
+      loaded.load(folder);
+      NDArrayAssert.assertThat(logits(loaded, manager)).isExactly(logits(model, manager));
     }
     assertThatThrownBy(() -> SHARNN.load(folder))
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("of one model, but holds those of [")
-        .hasMessageContaining("a")
-        .hasMessageContaining("b");
+        .hasMessageContaining("the folder holds no saved model");
+  }
+
+  @Test
+  void every_epoch_of_djls_listener_replaces_the_model() throws Exception {
+    try (NDManager manager = NDManager.newBaseManager();
+        Model model = TestModels.model(TestModels.tiny(), 1);
+        Trainer trainer =
+            model.newTrainer(new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss()))) {
+      trainer.initialize(new Shape(2, 9));
+      SaveModelTrainingListener listener =
+          new SaveModelTrainingListener(folder.toString(), "listened", 1);
+      listener.onEpoch(trainer);
+      listener.onEpoch(trainer);
+      assertThat(folder.resolve("model.safetensors")).exists();
+      try (Model loaded = SHARNN.load(folder)) {
+        assertThat(loaded.getName()).isEqualTo("listened");
+        assertThat(loaded.getProperty("Epoch")).isEqualTo("2");
+        NDArrayAssert.assertThat(logits(loaded, manager)).isExactly(logits(model, manager));
+      }
+    }
   }
 
   /** What is saved under such names is not found again. */
@@ -240,15 +306,14 @@ class SavedModelTest {
   }
 
   @Test
-  void a_block_of_other_layers_says_how_to_load_the_file() throws Exception {
+  void a_block_of_other_layers_says_what_is_missing() throws Exception {
     try (Model saved = TestModels.model(TestModels.tiny().attentionLayers(0), 1);
-        Model other = Model.newInstance("tiny", "PyTorch")) {
+        Model other = TestModels.tiny().attentionLayers(1).build().newModel("tiny")) {
       saved.save(folder, null);
-      other.setBlock(TestModels.tiny().attentionLayers(1).build());
       assertThatThrownBy(() -> other.load(folder))
           .isInstanceOf(MalformedModelException.class)
-          .hasMessageContaining("does not hold the parameters of this model")
-          .hasMessageContaining("load it with SHARNN.load");
+          .hasMessageContaining("does not fit the model; missing: [blocks.1.lnmem.weight")
+          .hasMessageContaining("unknown: [blocks.0.attn.qs");
     }
   }
 }

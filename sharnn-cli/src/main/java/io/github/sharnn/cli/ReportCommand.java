@@ -2,13 +2,12 @@ package io.github.sharnn.cli;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SavedModel;
 import io.github.sharnn.cli.options.DeviceOption;
 import io.github.sharnn.cli.report.ReportPage;
 import io.github.sharnn.cli.report.RunLog;
 import io.github.sharnn.cli.report.RunMetrics;
 import io.github.sharnn.vocabulary.TextVocabulary;
-import java.io.IOException;
-import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -57,7 +56,7 @@ final class ReportCommand implements Callable<Integer> {
     for (Path path : paths) {
       RunMetrics run = RunMetrics.read(path);
       byte[] read = given == null ? run.text() : given;
-      if (read.length > 0 && Files.isDirectory(path) && holdsModel(path)) {
+      if (read.length > 0 && Files.exists(path.resolve(SavedModel.CONFIG))) {
         try (Model model = SHARNN.load(path, device.device())) {
           TextVocabulary vocabulary = SHARNN.of(model).vocabulary();
           page.add(run, read, vocabulary, RunLog.attention(model, read));
@@ -69,11 +68,5 @@ final class ReportCommand implements Callable<Integer> {
     page.write(output);
     System.out.println("written to " + output);
     return 0;
-  }
-
-  private static boolean holdsModel(Path folder) throws IOException {
-    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*.params")) {
-      return files.iterator().hasNext();
-    }
   }
 }

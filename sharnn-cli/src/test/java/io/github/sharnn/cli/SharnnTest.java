@@ -48,7 +48,7 @@ class SharnnTest {
   void says_what_is_wrong_with_a_file_in_one_line(@TempDir Path folder) throws IOException {
     Path empty = Files.createFile(folder.resolve("empty"));
     Path garbage = Files.createDirectory(folder.resolve("garbage"));
-    Files.writeString(garbage.resolve("model-0000.params"), "this is no model");
+    Files.writeString(garbage.resolve("SHA256SUMS"), "this is no model");
 
     Outcome missing =
         run("train", "--corpus", folder.resolve("nowhere"), "--output", folder.resolve("m"));
@@ -60,9 +60,7 @@ class SharnnTest {
     assertThat(noFolder.err()).contains("nowhere").hasLineCount(1);
     assertThat(noFolder.code()).isEqualTo(1);
     Outcome noModel = run("generate", folder);
-    assertThat(noModel.err())
-        .contains("must hold the NAME-0000.params of one model")
-        .hasLineCount(1);
+    assertThat(noModel.err()).contains("the folder holds no saved model").hasLineCount(1);
     Outcome foreign = run("generate", garbage);
     assertThat(foreign.err()).contains(garbage.toString()).hasLineCount(1);
     assertThat(foreign.code()).isEqualTo(1);

@@ -4,16 +4,17 @@ import static java.nio.file.StandardOpenOption.CREATE_NEW;
 import static java.nio.file.StandardOpenOption.READ;
 import static java.nio.file.StandardOpenOption.WRITE;
 
+import com.google.common.util.concurrent.Uninterruptibles;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
-import java.nio.file.CopyOption;
 import java.nio.file.Files;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.time.Duration;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -35,6 +36,10 @@ import org.slf4j.LoggerFactory;
 public final class AtomicFile {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(AtomicFile.class);
+
+  private static final boolean WINDOWS = System.getProperty("os.name").startsWith("Windows");
+  private static final int MOVES = 20;
+  private static final Duration PAUSE = Duration.ofMillis(50);
 
   /** Temporary files in use. Ctrl-C ends a process without its finally blocks. */
   private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
@@ -67,7 +72,7 @@ public final class AtomicFile {
    * @throws IOException if the file can't be written
    */
   public static void write(Path file, Writer writer) throws IOException {
-    write(file, writer, StandardCopyOption.ATOMIC_MOVE);
+    write(file, writer, AtomicFile::move);
   }
 
   /**
@@ -78,7 +83,7 @@ public final class AtomicFile {
    * @throws IOException if the file can't be written
    */
   public static void write(Path file, byte[] content) throws IOException {
-    write(file, channel -> writeAll(channel, content));
+    write(file, of(content));
   }
 
   /**
@@ -101,10 +106,14 @@ public final class AtomicFile {
    * @throws IOException if the file can't be written
    */
   public static void writeNew(Path file, Writer writer) throws IOException {
-    write(file, writer, new CopyOption[0]);
+    write(file, writer, Files::move);
   }
 
-  private static void write(Path file, Writer writer, CopyOption... options) throws IOException {
+  private interface Move {
+    void move(Path from, Path to) throws IOException;
+  }
+
+  private static void write(Path file, Writer writer, Move move) throws IOException {
     // Files.createTempFile would make a file that only this user can read
     Path temporary =
         file.resolveSibling(".%s.%s.tmp".formatted(file.getFileName(), UUID.randomUUID()));
@@ -114,7 +123,7 @@ public final class AtomicFile {
         writer.write(channel);
       }
       force(temporary, WRITE);
-      Files.move(temporary, file, options);
+      move.move(temporary, file);
     } finally {
       Files.deleteIfExists(temporary);
       UNFINISHED.remove(temporary);
@@ -122,11 +131,32 @@ public final class AtomicFile {
     forceFolder(file.toAbsolutePath().getParent());
   }
 
-  private static void writeAll(FileChannel channel, byte[] content) throws IOException {
-    ByteBuffer buffer = ByteBuffer.wrap(content);
-    while (buffer.hasRemaining()) {
-      channel.write(buffer);
+  /**
+   * Renames a file in one atomic step. Windows refuses while a reader has the target open, so the
+   * move is tried again for a second there.
+   */
+  static void move(Path from, Path to) throws IOException {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+        return;
+      } catch (AccessDeniedException e) {
+        if (!WINDOWS || attempt == MOVES) {
+          throw e;
+        }
+        Uninterruptibles.sleepUninterruptibly(PAUSE);
+      }
     }
+  }
+
+  /** Returns a writer of some bytes. */
+  public static Writer of(byte[] content) {
+    return channel -> {
+      ByteBuffer buffer = ByteBuffer.wrap(content);
+      while (buffer.hasRemaining()) {
+        channel.write(buffer);
+      }
+    };
   }
 
   /**
@@ -140,7 +170,7 @@ public final class AtomicFile {
     try {
       force(folder, READ);
     } catch (AccessDeniedException e) {
-      if (!System.getProperty("os.name").startsWith("Windows")) { // it opens no folder
+      if (!WINDOWS) { // it opens no folder
         throw e;
       }
     }

@@ -82,6 +82,20 @@ public final class Safetensors implements Closeable {
     FileChannel channel = FileChannel.open(file);
     boolean opened = false;
     try {
+      Safetensors tensors = of(channel, file);
+      opened = true;
+      return tensors;
+    } finally {
+      if (!opened) {
+        channel.close();
+      }
+    }
+  }
+
+  /** Checks the header of an open file. */
+  static Safetensors of(FileChannel channel, Path file)
+      throws IOException, MalformedModelException {
+    try {
       long size = channel.size();
       ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
       checkFormat(size >= Long.BYTES + 2, "it has %s bytes", size);
@@ -99,15 +113,10 @@ public final class Safetensors implements Closeable {
       checkFormat(json.get(0) == '{', "its header is not a JSON object");
       long dataStart = Long.BYTES + headerBytes;
       SafetensorsHeader header = SafetensorsHeader.parse(json.array(), size - dataStart);
-      opened = true;
       return new Safetensors(file, channel, header, dataStart);
     } catch (MalformedModelException e) {
       throw new MalformedModelException(
           "%s is not a readable safetensors file: %s".formatted(file, e.getMessage()), e);
-    } finally {
-      if (!opened) {
-        channel.close();
-      }
     }
   }
 
@@ -118,6 +127,15 @@ public final class Safetensors implements Closeable {
    */
   public Map<String, Tensor> tensors() {
     return Collections.unmodifiableMap(header.tensors());
+  }
+
+  /**
+   * Returns the file.
+   *
+   * @return its path
+   */
+  public Path file() {
+    return file;
   }
 
   /**
@@ -248,7 +266,7 @@ public final class Safetensors implements Closeable {
   }
 
   /** Fills the buffer from a place in the file: a channel may give less at a time. */
-  private static void fill(ByteBuffer buffer, FileChannel channel, long from, Path file)
+  static void fill(ByteBuffer buffer, FileChannel channel, long from, Path file)
       throws IOException {
     long at = from;
     while (buffer.hasRemaining()) {

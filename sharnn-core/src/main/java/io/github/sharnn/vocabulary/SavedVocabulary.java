@@ -2,6 +2,7 @@ package io.github.sharnn.vocabulary;
 
 import com.google.common.hash.Hashing;
 import io.github.sharnn.io.AtomicFile;
+import io.github.sharnn.io.CheckedFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -14,17 +15,19 @@ import org.jspecify.annotations.Nullable;
 /** The file of a vocabulary in a model's folder. */
 final class SavedVocabulary {
 
+  private static final int MAX_BYTES = 256 << 20;
+
   private SavedVocabulary() {}
 
-  static void save(TextVocabulary vocabulary, Path folder) throws IOException {
+  static Optional<Path> save(TextVocabulary vocabulary, Path folder) throws IOException {
     if (vocabulary.kind().equals(ByteVocabulary.KIND)) {
-      return;
+      return Optional.empty();
     }
     Path file = folder.resolve(format(vocabulary.kind()).fileName());
     byte[] content = vocabulary.content();
     if (Files.exists(file)) {
       if (Arrays.equals(Files.readAllBytes(file), content)) {
-        return;
+        return Optional.of(file);
       }
       throw new IOException(
           "%s exists and holds another vocabulary: save to another folder, or delete it"
@@ -32,6 +35,7 @@ final class SavedVocabulary {
     }
     Files.createDirectories(folder);
     AtomicFile.write(file, content);
+    return Optional.of(file);
   }
 
   static TextVocabulary load(Path folder, @Nullable String property) throws IOException {
@@ -52,7 +56,7 @@ final class SavedVocabulary {
           null,
           "the model's vocabulary is missing: copy it from the folder that the model was saved to");
     }
-    byte[] content = Files.readAllBytes(file);
+    byte[] content = CheckedFolder.readAtMost(file, MAX_BYTES);
     String actual = Hashing.sha256().hashBytes(content).toString();
     if (!actual.equals(parts[1])) {
       throw new IOException(

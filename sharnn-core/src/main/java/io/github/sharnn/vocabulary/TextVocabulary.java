@@ -5,6 +5,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -131,10 +132,11 @@ public interface TextVocabulary extends Vocabulary {
    * bytes has no file.
    *
    * @param folder the folder, created if missing
+   * @return the file, or empty for bytes
    * @throws IOException if the file can't be written, or another vocabulary has its name
    */
-  default void save(Path folder) throws IOException {
-    SavedVocabulary.save(this, folder);
+  default Optional<Path> save(Path folder) throws IOException {
+    return SavedVocabulary.save(this, folder);
   }
 
   /**

@@ -51,10 +51,9 @@ public final class SHARNNBlockFactory implements BlockFactory {
   @Override
   public Block newBlock(Model model, Path folder, Map<String, ?> arguments) throws IOException {
     boolean loaded = false;
-    try {
+    try (SavedModel saved = SavedModel.open(folder)) {
       Devices.require(model.getNDManager().getDevice());
-      Block block =
-          SavedModel.read(SavedModel.newestFile(folder), model, read -> backOff(read, arguments));
+      Block block = saved.read(model, read -> backOff(read, arguments));
       loaded = true;
       return block;
     } catch (MalformedModelException e) {

@@ -7,7 +7,7 @@ import ai.djl.repository.RepositoryFactory;
 import ai.djl.repository.SimpleRepository;
 import ai.djl.util.JsonUtils;
 import com.google.gson.JsonParseException;
-import io.github.sharnn.SHARNNModel;
+import io.github.sharnn.SavedModel;
 import java.io.File;
 import java.io.IOException;
 import java.io.Reader;
@@ -45,7 +45,7 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
   public Repository newInstance(String name, URI uri) {
     String location = uri.getPath() == null ? uri.getSchemeSpecificPart() : uri.getPath();
     Path path = new File(location).toPath(); // on Windows it leaves out the slash before C:
-    String translator = translator(path.resolve(SHARNNModel.SERVING_PROPERTIES));
+    String translator = translator(path.resolve(SavedModel.SERVING_PROPERTIES));
     if (translator == null && holdsMetadata(path)) {
       return new LocalRepository(name, path.toUri(), path) {};
     }

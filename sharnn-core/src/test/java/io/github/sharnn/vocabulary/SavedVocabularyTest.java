@@ -52,7 +52,8 @@ class SavedVocabularyTest {
   void bytes_have_no_file_and_no_property() throws Exception {
     save(builder().build());
     assertThat(folder.toFile().list())
-        .containsExactlyInAnyOrder("tiny-0000.params", "serving.properties");
+        .containsExactlyInAnyOrder(
+            "config.json", "model.safetensors", "SHA256SUMS", "serving.properties", "README.md");
     try (Model model = SHARNN.load(folder)) {
       assertThat(model.getProperty(TextVocabulary.MODEL_PROPERTY)).isNull();
       assertThat(SHARNN.of(model).vocabulary()).isSameAs(TextVocabulary.bytes());

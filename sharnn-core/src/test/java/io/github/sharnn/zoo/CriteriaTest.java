@@ -40,10 +40,14 @@ import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
 import javax.tools.ToolProvider;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -152,7 +156,8 @@ class CriteriaTest {
       NDArrayAssert.assertThat(TestModels.logits(SHARNN.of(model), manager, tokens))
           .isExactly(TestModels.logits(SHARNN.of(loaded), manager, tokens));
       assertThat(loaded.getArtifactNames())
-          .containsExactlyInAnyOrder("book-0000.params", "serving.properties");
+          .containsExactlyInAnyOrder(
+              "config.json", "model.safetensors", "SHA256SUMS", "serving.properties", "README.md");
     }
   }
 
@@ -273,16 +278,41 @@ class CriteriaTest {
   /** DJL's own reader would believe the lengths in the file. */
   @Test
   void reads_the_weights_with_everything_checked() throws Exception {
-    Path file = folder.resolve("book-0000.params");
+    Path file = folder.resolve("model.safetensors");
     byte[] bytes = Files.readAllBytes(file);
     Files.write(file, Arrays.copyOf(bytes, bytes.length - 1));
     assertThatThrownBy(() -> criteria(folder).build().loadModel())
         .isInstanceOf(IOException.class)
-        .hasMessageContaining(file + " is no readable SHARNN model: it ends too early");
+        .hasMessageContaining(file + " is damaged: its SHA-256 is ");
     Files.delete(file);
     assertThatThrownBy(() -> criteria(folder).build().loadModel())
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("must hold the NAME-0000.params of one model, but holds none");
+        .isInstanceOf(NoSuchFileException.class)
+        .hasMessageContaining(file.toString());
+  }
+
+  /** As DJL has it: the archive is unpacked into DJL's cache. */
+  @Test
+  void loads_an_archive_of_the_folder() throws Exception {
+    Path zip = temporary.resolve("book.zip");
+    try (ZipOutputStream out = new ZipOutputStream(Files.newOutputStream(zip));
+        Stream<Path> files = Files.list(folder)) {
+      for (Path file : files.toList()) {
+        out.putNextEntry(new ZipEntry("book/" + file.getFileName()));
+        Files.copy(file, out);
+      }
+    }
+    try (ZooModel<Input, Output> model =
+            Criteria.builder()
+                .setTypes(Input.class, Output.class)
+                .optModelPath(zip)
+                .build()
+                .loadModel();
+        Predictor<Input, Output> predictor = model.newPredictor()) {
+      Input request = new Input();
+      request.add("The old man ");
+      assertThat(predictor.predict(request).getData().getAsString())
+          .startsWith(generated("The old man "));
+    }
   }
 
   @Test

@@ -10,9 +10,9 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
+import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
-import com.google.common.primitives.Bytes;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SafetensorsWeights;
@@ -20,13 +20,11 @@ import io.github.sharnn.fuzzing.Fuzzing;
 import io.github.sharnn.fuzzing.Mutation;
 import io.github.sharnn.io.Safetensors;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
@@ -44,12 +42,15 @@ import net.jqwik.api.lifecycle.BeforeContainer;
  */
 class UntrustedFilesTest {
 
+  private static final String CONFIG = "config.json";
+  private static final String WEIGHTS = "model.safetensors";
+
   private static Path folder;
   private static NDManager manager;
   private static SHARNN model;
   private static byte[] anyTypes;
   private static byte[] weights;
-  private static byte[][] saved;
+  private static byte[][][] saved;
 
   private static SHARNNConfig.Builder tiny() {
     return SHARNN
@@ -94,19 +95,20 @@ class UntrustedFilesTest {
       Safetensors.write(tensors, Map.of("step", "7"), channel);
     }
     anyTypes = Files.readAllBytes(file);
-    saved = new byte[][] {save(tiny()), save(tiny().tiedOutput(false).attentionLayers())};
+    saved = new byte[][][] {save(tiny()), save(tiny().tiedOutput(false).attentionLayers())};
   }
 
-  private static byte[] save(SHARNNConfig.Builder builder) throws IOException {
+  /** Saves a model, and returns its config and its weights. */
+  private static byte[][] save(SHARNNConfig.Builder builder) throws IOException {
     SHARNN block = builder.build();
     try (Model good = block.newModel("good")) {
       block.initialize(good.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
+      good.setProperty("mine", "3");
       good.save(folder, "good");
     }
-    Path file = folder.resolve("good-0000.params");
-    byte[] bytes = Files.readAllBytes(file);
-    Files.delete(file);
-    return bytes;
+    return new byte[][] {
+      Files.readAllBytes(folder.resolve(CONFIG)), Files.readAllBytes(folder.resolve(WEIGHTS))
+    };
   }
 
   @AfterContainer
@@ -157,10 +159,22 @@ class UntrustedFilesTest {
   @Property
   void savedModel(@ForAll("seeds") long seed) throws IOException {
     Random random = new Random(seed);
-    byte[] good = saved[random.nextInt(saved.length)];
+    byte[][] good = saved[random.nextInt(saved.length)];
+    boolean inConfig = random.nextBoolean();
+    byte[] config = inConfig ? Mutation.of(good[0], random) : good[0];
+    byte[] tensors = inConfig ? good[1] : Fuzzing.safetensors(good[1], random);
+    Fuzzing.write(folder.resolve(CONFIG), config);
+    Fuzzing.write(folder.resolve(WEIGHTS), tensors);
+    byte[] sums =
+        "%s  %s\n%s  %s\n"
+            .formatted(
+                Hashing.sha256().hashBytes(config),
+                CONFIG,
+                Hashing.sha256().hashBytes(tensors),
+                WEIGHTS)
+            .getBytes(StandardCharsets.US_ASCII);
     Fuzzing.write(
-        folder.resolve("good-0000.params"),
-        random.nextInt(3) > 0 ? Mutation.of(good, random) : inConfig(good, random));
+        folder.resolve("SHA256SUMS"), random.nextInt(9) > 0 ? sums : Mutation.of(sums, random));
     Fuzzing.check(
         "SHARNN.load",
         () -> {
@@ -185,20 +199,6 @@ class UntrustedFilesTest {
           }
           return 0;
         });
-  }
-
-  /** With the config alone changed, and the length of its text put right. */
-  private static byte[] inConfig(byte[] good, Random random) {
-    byte[] first = "{\"vocabularySize\"".getBytes(StandardCharsets.UTF_8);
-    int start = Bytes.indexOf(good, first);
-    int end = start + ByteBuffer.wrap(good).getShort(start - Short.BYTES);
-    byte[] config = Mutation.of(Arrays.copyOfRange(good, start, end), random);
-    byte[] length = ByteBuffer.allocate(Short.BYTES).putShort((short) config.length).array();
-    return Bytes.concat(
-        Arrays.copyOf(good, start - Short.BYTES),
-        length,
-        config,
-        Arrays.copyOfRange(good, end, good.length));
   }
 
   /** What was read can be computed with. */

@@ -1,0 +1,288 @@
+package io.github.sharnn.io;
+
+import ai.djl.MalformedModelException;
+import com.google.common.hash.Hasher;
+import com.google.common.hash.Hashing;
+import com.google.common.io.MoreFiles;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * Files of a folder that are replaced together. {@code SHA256SUMS} in the folder lists them with
+ * their SHA-256, as {@code sha256sum -c} takes it. A reader sees all old files or all new ones,
+ * also while a writer replaces them and after a writer was killed. Other files in the folder stay.
+ *
+ * <p>A writer first writes every new file under a hidden name that contains its SHA-256, {@code
+ * .NAME.SHA256}. It then replaces {@code SHA256SUMS} in one atomic step; from here on the new files
+ * are the folder's. Last it gives the new files their names, one by one. A reader looks for the
+ * bytes of each sum, under the hidden name first and then under the plain one.
+ */
+public final class CheckedFolder implements Closeable {
+
+  /** The name of the file with the sums. */
+  public static final String SUMS = "SHA256SUMS";
+
+  private static final Pattern LINE = Pattern.compile("([0-9a-f]{64}) [ *]([^./\\\\][^/\\\\]*)");
+  private static final int MAX_SUMS_BYTES = 1 << 16;
+  private static final int BUFFER_BYTES = 1 << 18;
+  private static final int ATTEMPTS = 3;
+
+  private final Path folder;
+  private final Map<String, FileChannel> channels = new LinkedHashMap<>();
+
+  private CheckedFolder(Path folder) {
+    this.folder = folder;
+  }
+
+  /**
+   * Replaces files, or writes them for the first time. One process at a time may write to a folder.
+   *
+   * @param folder the folder, which exists
+   * @param writers name to what writes the new content
+   * @param others files in the folder that are listed with their sums and stay as they are
+   * @throws IOException if a file can't be written; a reader then sees the old files, or the new
+   *     ones if only their final names are missing
+   */
+  public static synchronized void write(
+      Path folder, Map<String, AtomicFile.Writer> writers, List<String> others) throws IOException {
+    Map<String, String> sums = new TreeMap<>();
+    for (Map.Entry<String, AtomicFile.Writer> entry : writers.entrySet()) {
+      Path file = folder.resolve("." + entry.getKey());
+      AtomicFile.write(file, entry.getValue());
+      String sum = sum(file);
+      AtomicFile.move(file, hidden(folder, entry.getKey(), sum));
+      sums.put(entry.getKey(), sum);
+    }
+    AtomicFile.forceFolder(folder);
+    StringBuilder text = new StringBuilder();
+    for (String other : others) {
+      sums.put(other, sum(folder.resolve(other)));
+    }
+    sums.forEach((name, sum) -> text.append(sum).append("  ").append(name).append('\n'));
+    AtomicFile.write(folder.resolve(SUMS), text.toString());
+    for (String name : writers.keySet()) {
+      AtomicFile.move(hidden(folder, name, sums.get(name)), folder.resolve(name));
+    }
+    AtomicFile.forceFolder(folder);
+  }
+
+  /**
+   * Deletes the hidden files that killed writers left. No other process may write at the time.
+   *
+   * @param folder the folder
+   * @param names the names of the files that were written
+   * @throws IOException if a file can't be deleted
+   */
+  public static void deleteUnfinished(Path folder, Collection<String> names) throws IOException {
+    String any = names.stream().map(Pattern::quote).collect(Collectors.joining("|"));
+    Pattern hidden = Pattern.compile("\\.{1,2}(%s)(\\.[0-9a-f-]+(\\.tmp)?)?".formatted(any));
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file :
+          files.filter(f -> hidden.matcher(f.getFileName().toString()).matches()).toList()) {
+        Files.deleteIfExists(file);
+      }
+    }
+  }
+
+  private static Path hidden(Path folder, String name, String sum) {
+    return folder.resolve(".%s.%s".formatted(name, sum));
+  }
+
+  /**
+   * Opens files and compares every byte with its sum.
+   *
+   * @param folder the folder
+   * @param names the files' names
+   * @return the open files; the caller closes them
+   * @throws NotDirectoryException if there is no such folder
+   * @throws IOException if a file is missing or can't be read
+   * @throws MalformedModelException if a file is damaged, or {@code SHA256SUMS} does not list it
+   */
+  public static CheckedFolder open(Path folder, String... names)
+      throws IOException, MalformedModelException {
+    if (!Files.isDirectory(folder)) {
+      throw new NotDirectoryException(
+          folder + " is not a folder; name the folder that the model was saved to");
+    }
+    byte[] before = {};
+    for (int failures = 1; ; failures++) {
+      byte[] sums = readSums(folder);
+      CheckedFolder files = new CheckedFolder(folder);
+      boolean opened = false;
+      try {
+        files.open(parse(folder, sums), names);
+        opened = true;
+        return files;
+      } catch (IOException | MalformedModelException e) {
+        // a writer may have replaced the files in between
+        failures = Arrays.equals(sums, before) ? failures : 1;
+        if (failures >= ATTEMPTS) {
+          throw e;
+        }
+        before = sums;
+      } finally {
+        if (!opened) {
+          files.close();
+        }
+      }
+    }
+  }
+
+  private static byte[] readSums(Path folder) throws IOException {
+    Path file = folder.resolve(SUMS);
+    if (!Files.isRegularFile(file)) {
+      throw new NoSuchFileException(
+          file.toString(),
+          null,
+          "the folder holds no saved model: name the folder that a model was saved to; if the model's"
+              + " files are there and only this list of their sums is lost, write it with"
+              + " sha256sum config.json model.safetensors > SHA256SUMS");
+    }
+    return readAtMost(file, MAX_SUMS_BYTES);
+  }
+
+  /**
+   * Reads a small file.
+   *
+   * @param file the file
+   * @param most the most bytes that it may have
+   * @return its content
+   * @throws IOException if the file can't be read, or is longer
+   */
+  public static byte[] readAtMost(Path file, int most) throws IOException {
+    try (FileChannel channel = FileChannel.open(file)) {
+      return readAtMost(channel, file, most);
+    }
+  }
+
+  private static byte[] readAtMost(FileChannel channel, Path file, int most) throws IOException {
+    long size = channel.size();
+    if (size > most) {
+      throw new IOException(
+          "%s must have at most %s bytes, but has %s".formatted(file, most, size));
+    }
+    ByteBuffer content = ByteBuffer.allocate((int) size);
+    Safetensors.fill(content, channel, 0, file);
+    return content.array();
+  }
+
+  private static Map<String, String> parse(Path folder, byte[] content)
+      throws MalformedModelException {
+    Map<String, String> sums = new TreeMap<>();
+    for (String line : new String(content, StandardCharsets.UTF_8).lines().toList()) {
+      Matcher matcher = LINE.matcher(line);
+      if (!matcher.matches() || sums.put(matcher.group(2), matcher.group(1)) != null) {
+        throw new MalformedModelException(
+            "%s is damaged: each line must be a SHA-256, two spaces and the name of a file in the"
+                    .formatted(folder.resolve(SUMS))
+                + " folder, each name once; copy the folder again from where it was saved");
+      }
+    }
+    return sums;
+  }
+
+  private void open(Map<String, String> sums, String... names)
+      throws IOException, MalformedModelException {
+    for (String name : names) { // all at once: the less time, the less can be replaced
+      String sum = sums.get(name);
+      if (sum == null) {
+        throw new MalformedModelException(
+            "%s lists no %s: copy the folder again from where it was saved"
+                .formatted(folder.resolve(SUMS), name));
+      }
+      Path hidden = hidden(folder, name, sum);
+      channels.put(name, openRegular(Files.isRegularFile(hidden) ? hidden : path(name)));
+    }
+    for (String name : names) {
+      String actual = sum(channels.get(name));
+      if (!actual.equals(sums.get(name))) {
+        throw new MalformedModelException(
+            "%s is damaged: its SHA-256 is %s, but %s lists %s; copy the folder again from where it was"
+                    .formatted(path(name), actual, SUMS, sums.get(name))
+                + " saved, or if you changed the file yourself, put its new SHA-256 into "
+                + SUMS);
+      }
+    }
+  }
+
+  private static FileChannel openRegular(Path file) throws IOException {
+    if (Files.exists(file) && !Files.isRegularFile(file)) {
+      throw new IOException(file + " is a folder or a device, not a file of a saved model");
+    }
+    return FileChannel.open(file);
+  }
+
+  private static String sum(Path file) throws IOException {
+    return MoreFiles.asByteSource(file).hash(Hashing.sha256()).toString();
+  }
+
+  private static String sum(FileChannel channel) throws IOException {
+    Hasher hasher = Hashing.sha256().newHasher();
+    ByteBuffer buffer = ByteBuffer.allocate(BUFFER_BYTES);
+    long at = 0;
+    for (int count = channel.read(buffer, at); count >= 0; count = channel.read(buffer, at)) {
+      at += count;
+      hasher.putBytes(buffer.flip());
+      buffer.clear();
+    }
+    return hasher.hash().toString();
+  }
+
+  /**
+   * Returns the plain path of a file, for messages. Its content may have been replaced since.
+   *
+   * @param name the file's name
+   * @return the path
+   */
+  public Path path(String name) {
+    return folder.resolve(name);
+  }
+
+  /**
+   * Reads a whole file.
+   *
+   * @param name the file's name, one of those that were opened
+   * @param most the most bytes that it may have
+   * @return its content
+   * @throws IOException if the file can't be read, or is longer
+   */
+  public byte[] read(String name, int most) throws IOException {
+    return readAtMost(channels.get(name), path(name), most);
+  }
+
+  /**
+   * Reads a file of tensors.
+   *
+   * @param name the file's name, one of those that were opened
+   * @return the open tensors, which are closed with this object
+   * @throws IOException if the file can't be read
+   * @throws MalformedModelException if it is no safetensors file
+   */
+  public Safetensors tensors(String name) throws IOException, MalformedModelException {
+    return Safetensors.of(channels.get(name), path(name));
+  }
+
+  @Override
+  public void close() throws IOException {
+    for (FileChannel channel : channels.values()) {
+      channel.close();
+    }
+  }
+}
