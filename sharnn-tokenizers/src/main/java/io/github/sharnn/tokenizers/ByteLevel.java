@@ -3,8 +3,8 @@ package io.github.sharnn.tokenizers;
 import java.util.function.Consumer;
 
 /**
- * The pre-tokenizer {@code ByteLevel} of {@code tokenizer.json}: bytes as visible characters, and
- * where a text is cut before pairs are merged.
+ * The pre-tokenizer {@code ByteLevel} of {@code tokenizer.json}. It spells bytes as visible
+ * characters and cuts a text into words, within which pairs are merged.
  */
 final class ByteLevel {
 
@@ -47,9 +47,9 @@ final class ByteLevel {
   }
 
   /**
-   * Cuts a text as the pattern of {@code ByteLevel} does: contractions, letters, numbers and other
-   * characters, each with a space before it, and white space, whose last character goes with what
-   * follows. The classes are Java's; a character that is newer than Java's Unicode is an other one.
+   * Cuts a text as the pattern of {@code ByteLevel} does. A piece is a contraction, or letters,
+   * numbers or other characters with a space before them, or white space without its last character
+   * if something follows. Characters newer than Java's Unicode count as other characters.
    */
   static void cut(CharSequence text, Consumer<String> pieces) {
     int at = 0;
@@ -105,7 +105,7 @@ final class ByteLevel {
     };
   }
 
-  /** Unicode's property White_Space, which has not changed since version 6.3. */
+  /** Tells whether a character has Unicode's property White_Space, unchanged since version 6.3. */
   static boolean isSpace(int character) {
     return switch (character) {
       case ' ', 0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000 -> true;

@@ -2,10 +2,11 @@ package io.github.sharnn.tokenizers;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import com.google.gson.stream.JsonWriter;
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,10 +18,13 @@ import java.util.PriorityQueue;
 import java.util.Set;
 
 /**
- * Makes byte-level BPE from a text, as GPT-2's is: the 256 bytes, and the pairs of tokens that are
- * most frequent within words, merged one after the other. Ties go to the pair of smaller tokens; a
- * pair that occurs once is not merged, nor one whose text is a token already, nor one across the
- * 64th character of a word, the 128th and so on. Token n below 256 is the byte n.
+ * A trainer of byte-level byte-pair encoding (BPE), as in GPT-2. The vocabulary starts as the 256
+ * bytes, so that token n below 256 is the byte n. Then the most frequent pair of tokens within
+ * words becomes a token, again and again. If two pairs are equally frequent, the pair of smaller
+ * tokens wins.
+ *
+ * <p>A pair is not merged if it occurs once, if its text is a token already, or if it crosses the
+ * 64th character of a word, the 128th and so on.
  *
  * <pre>{@code
  * SubwordVocabulary pieces = BytePairTrainer.train(corpus.train().open(), 8192);
@@ -30,6 +34,19 @@ public final class BytePairTrainer {
 
   private static final int LEAST_COUNT = 2;
   private static final int LONGEST_WORD = 64; // characters
+  private static final String TEMPLATE =
+      """
+      {"version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+       "normalizer": null,
+       "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false,
+                         "use_regex": true},
+       "post_processor": null,
+       "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false,
+                   "use_regex": true},
+       "model": {"type": "BPE", "dropout": null, "unk_token": null,
+                 "continuing_subword_prefix": null, "end_of_word_suffix": null,
+                 "fuse_unk": false, "byte_fallback": false, "ignore_merges": false}}
+      """;
 
   private final List<String> tokens = new ArrayList<>();
   private final Set<String> known = new HashSet<>();
@@ -45,7 +62,7 @@ public final class BytePairTrainer {
     }
   }
 
-  /** Two neighbours, how often they are, and the words that have or had them. */
+  /** The count of two neighbours, and the words that have or had them. */
   private static final class Pair {
     private long count;
     private int[] places = new int[4];
@@ -62,7 +79,7 @@ public final class BytePairTrainer {
     }
   }
 
-  /** A pair with a count that it may no longer have. */
+  /** A pair to merge. Its count may be outdated. */
   private record Candidate(long count, long pair) implements Comparable<Candidate> {
 
     @Override
@@ -73,11 +90,11 @@ public final class BytePairTrainer {
   }
 
   /**
-   * Trains.
+   * Trains a vocabulary.
    *
-   * @param text what to take pairs from, the training part alone; read to the end and closed. Bytes
-   *     that are not UTF-8 are passed over
-   * @param size number of tokens, at least 256; fewer come out where the text has no more pairs
+   * @param text the text to take pairs from, which should be the training part alone; read to the
+   *     end and closed. Bytes that are not UTF-8 are ignored
+   * @param size number of tokens, at least 256; the result has fewer if the text has too few pairs
    * @return the vocabulary, whose content is a {@code tokenizer.json}
    * @throws IOException if the text can't be read
    * @throws IllegalArgumentException if the size is below 256 or the text has no characters
@@ -102,12 +119,11 @@ public final class BytePairTrainer {
     return trainer.words;
   }
 
-  /** Adds a token, unless it is there. */
   private boolean add(String token) {
     return known.add(token) && tokens.add(token);
   }
 
-  /** Counts words: all that merges depend on. */
+  /** Counts the words. Merges depend on nothing else. */
   private void count(InputStream text) throws IOException {
     Map<String, long[]> found = new HashMap<>();
     TextPieces pieces =
@@ -130,7 +146,7 @@ public final class BytePairTrainer {
         });
   }
 
-  /** A merge takes as long as the words that have its pair, so a long one is taken in parts. */
+  /** Counts the parts of a word. A merge takes as long as the words that have its pair. */
   private static void count(String word, Map<String, long[]> found) {
     for (int from = 0; from < word.length(); ) {
       int to = Math.min(from + LONGEST_WORD, word.length());
@@ -160,7 +176,7 @@ public final class BytePairTrainer {
       }
       if (pair.count < best.count) {
         queue.add(new Candidate(pair.count, best.pair));
-      } else if (pair.count == best.count) { // else it is in the queue again
+      } else if (pair.count == best.count) { // else the queue has the pair again
         merge(best.pair, pair);
       }
     }
@@ -174,7 +190,7 @@ public final class BytePairTrainer {
     int left = (int) (key >>> Integer.SIZE);
     int right = (int) key;
     if (!add(tokens.get(left) + tokens.get(right))) {
-      return; // the same text by another way: a second rank would change what the first one merges
+      return; // the token exists, and a second rank would change its merge
     }
     int merged = tokens.size() - 1;
     merges.add(tokens.get(left) + " " + tokens.get(right));
@@ -201,7 +217,7 @@ public final class BytePairTrainer {
       }
     }
     if (length == before.length) {
-      return; // an earlier merge took the pair
+      return; // the pair went into an earlier merge
     }
     after = Arrays.copyOf(after, length);
     words.set(word, after);
@@ -220,49 +236,16 @@ public final class BytePairTrainer {
     }
   }
 
-  private String json() throws IOException {
-    StringWriter text = new StringWriter();
-    try (JsonWriter json = new JsonWriter(text)) {
-      json.beginObject();
-      json.name("version").value("1.0");
-      json.name("truncation").nullValue();
-      json.name("padding").nullValue();
-      json.name("added_tokens").beginArray().endArray();
-      json.name("normalizer").nullValue();
-      json.name("pre_tokenizer");
-      byteLevel(json);
-      json.name("post_processor").nullValue();
-      json.name("decoder");
-      byteLevel(json);
-      json.name("model").beginObject();
-      json.name("type").value("BPE");
-      for (String none :
-          List.of("dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix")) {
-        json.name(none).nullValue();
-      }
-      for (String no : List.of("fuse_unk", "byte_fallback", "ignore_merges")) {
-        json.name(no).value(false);
-      }
-      json.name("vocab").beginObject();
-      for (int i = 0; i < tokens.size(); i++) {
-        json.name(tokens.get(i)).value(i);
-      }
-      json.endObject();
-      json.name("merges").beginArray();
-      for (String merge : merges) {
-        json.value(merge);
-      }
-      json.endArray().endObject().endObject();
+  private String json() {
+    JsonObject json = JsonParser.parseString(TEMPLATE).getAsJsonObject();
+    JsonObject vocabulary = new JsonObject();
+    for (int i = 0; i < tokens.size(); i++) {
+      vocabulary.addProperty(tokens.get(i), i);
     }
-    return text.toString();
-  }
-
-  private static void byteLevel(JsonWriter json) throws IOException {
-    json.beginObject();
-    json.name("type").value("ByteLevel");
-    json.name("add_prefix_space").value(false);
-    json.name("trim_offsets").value(false);
-    json.name("use_regex").value(true);
-    json.endObject();
+    JsonArray ranked = new JsonArray();
+    merges.forEach(ranked::add);
+    json.getAsJsonObject("model").add("vocab", vocabulary);
+    json.getAsJsonObject("model").add("merges", ranked);
+    return json.toString();
   }
 }

@@ -25,22 +25,24 @@ import java.util.function.IntConsumer;
 import java.util.stream.LongStream;
 
 /**
- * Any Hugging Face {@code tokenizer.json}, through DJL's {@link HuggingFaceTokenizer}.
+ * A subword vocabulary: any Hugging Face {@code tokenizer.json}, through DJL's {@link
+ * HuggingFaceTokenizer}. {@link BytePairTrainer} makes one from a text.
  *
- * <p>Byte-level BPE without a normalizer, as {@link BytePairTrainer} makes it and GPT-2 has it,
- * promises the same text back, also of bytes that are not UTF-8: those are tokens of one byte each.
- * Other tokenizers do not promise it, and to them such bytes are U+FFFD.
+ * <p>Byte-level BPE without a normalizer, as in GPT-2, is lossless: its tokens give the same text
+ * back. Bytes that are not UTF-8 become tokens of one byte each. Other tokenizers may lose text,
+ * and get U+FFFD for such bytes.
  *
- * <p>A text is encoded in pieces, each for itself, without the special tokens of a post-processor.
- * To byte-level BPE without a token that goes on across a space after something else than white
- * space, as is usual, a piece begins with such a space, which gives what encoding the whole text
- * gives. Other tokenizers get pieces of 64 KiB, up to their last such space: shorter texts have the
- * tokens of the whole, longer ones may have other tokens at each border.
+ * <p>A text is encoded in pieces, without the special tokens of a post-processor. A piece begins at
+ * a space after a character that is not white space. If no token of a lossless tokenizer crosses
+ * such a place, as is usual, the pieces have the same tokens as the whole text. Other tokenizers
+ * get pieces of 64 KiB that end at such a place. Their tokens may differ from those of the whole
+ * text at each border.
  *
- * <p>Ids may have gaps. One without a token stands for no text, in case that a model draws it.
+ * <p>Ids may have gaps. An id without a token stands for the empty text, because a model may sample
+ * it.
  *
- * <p>DJL's native library comes from its jar, the build for the CPU, and is unpacked into DJL's
- * cache folder; nothing is downloaded. The environment variable {@code RUST_FLAVOR} takes another.
+ * <p>DJL's native library comes from its jar, in the build for the CPU; nothing is downloaded. Set
+ * the environment variable {@code RUST_FLAVOR} to use another build.
  */
 public final class SubwordVocabulary implements TextVocabulary {
 
@@ -48,12 +50,12 @@ public final class SubwordVocabulary implements TextVocabulary {
 
   private static final String FLAVOR = "RUST_FLAVOR";
   private static final int CACHED_PIECES = 1 << 19;
-  private static final int MOST_WAITING = 16; // tokens; the longest character takes 4 bytes
-  private static final int LONGEST_CACHED = 64; // characters; longer ones hardly come again
+  private static final int MOST_WAITING = 16; // tokens; a character has at most 4 bytes
+  private static final int LONGEST_CACHED = 64; // characters; longer pieces are rare
 
   static {
     if (Utils.getEnvOrSystemProperty(FLAVOR) == null) {
-      System.setProperty(FLAVOR, "cpu"); // with a GPU it would look for one to download
+      System.setProperty(FLAVOR, "cpu"); // on a GPU, DJL would try to download another build
     }
   }
 
@@ -71,7 +73,7 @@ public final class SubwordVocabulary implements TextVocabulary {
           HuggingFaceTokenizer.newInstance(
               new ByteArrayInputStream(content),
               Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
-    } catch (RuntimeException e) { // the native library has one for all
+    } catch (RuntimeException e) { // the native library throws no other
       throw new IOException("this is no tokenizer.json: " + e.getMessage(), e);
     }
     for (String added : json.added()) {
@@ -79,7 +81,7 @@ public final class SubwordVocabulary implements TextVocabulary {
     }
   }
 
-  /** The native library gives added tokens ids by their order, whatever the file says. */
+  /** Checks the id of an added token. The native library ignores the file and counts them. */
   private void checkId(String added) throws IOException {
     Encoding encoding = tokenizer.encode(added, false, false);
     if (encoding.getIds().length == 1
@@ -97,12 +99,12 @@ public final class SubwordVocabulary implements TextVocabulary {
    *
    * @param file a {@code tokenizer.json}
    * @return the vocabulary
-   * @throws IOException if the file can't be read or is none
+   * @throws IOException if the file can't be read or is no tokenizer
    */
   public static SubwordVocabulary open(Path file) throws IOException {
     try {
       return of(Files.readAllBytes(file));
-    } catch (FileSystemException e) { // it names the file
+    } catch (FileSystemException e) { // names the file
       throw e;
     } catch (IOException e) {
       throw new IOException("can't read the tokenizer %s: %s".formatted(file, e.getMessage()), e);
@@ -112,9 +114,9 @@ public final class SubwordVocabulary implements TextVocabulary {
   /**
    * Reads a tokenizer.
    *
-   * @param content what a {@code tokenizer.json} holds
+   * @param content the content of a {@code tokenizer.json}
    * @return the vocabulary
-   * @throws IOException if it is none
+   * @throws IOException if the content is no tokenizer
    */
   public static SubwordVocabulary of(byte[] content) throws IOException {
     return new SubwordVocabulary(content);
@@ -177,7 +179,7 @@ public final class SubwordVocabulary implements TextVocabulary {
       return LongStream.of(tokenizer.encode(piece, false, false).getIds())
           .mapToInt(this::check)
           .toArray();
-    } catch (RuntimeException e) { // the native library has one for all
+    } catch (RuntimeException e) { // the native library throws no other
       throw new IllegalArgumentException(
           "the tokenizer has no tokens for '%s': %s; give it an unknown token that is in its vocab"
               .formatted(
@@ -239,11 +241,11 @@ public final class SubwordVocabulary implements TextVocabulary {
     return "%,d subwords".formatted(size());
   }
 
-  /** Decodes by what a few tokens are together less what they are without the last. */
+  /** A decoder that subtracts the text of a few tokens from the text with one token more. */
   private final class Incremental implements TokenDecoder {
 
     private long[] shown = {}; // the last tokens whose text is complete
-    private long[] waiting = {}; // and those whose text is not
+    private long[] waiting = {}; // the tokens after them
 
     @Override
     public byte[] decode(int token) {
@@ -265,13 +267,11 @@ public final class SubwordVocabulary implements TextVocabulary {
     }
   }
 
-  /** Reads {@code tokenizer.json}. */
+  /** The format {@code tokenizer.json} of a saved vocabulary. */
   public static final class Format implements VocabularyFormat {
 
-    /** Creates the format. */
-    public Format() {
-      // for ServiceLoader
-    }
+    /** Creates the format, for ServiceLoader. */
+    public Format() {}
 
     @Override
     public String kind() {

@@ -10,26 +10,34 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Bytes as pieces of text that a tokenizer takes one by one, the same however the bytes come: each
- * begins with a space that follows something else than white space, where no usual tokenizer has a
- * token across, or at least the long ones do. Bytes that are not UTF-8 come between pieces.
+ * A splitter of bytes into pieces of text, which a tokenizer encodes one by one. The pieces do not
+ * depend on the sizes of the writes. A piece begins at a space after a character that is not white
+ * space. The usual tokenizers have no token across such a place. Bytes that are not UTF-8 come
+ * between pieces.
  */
 final class TextPieces {
 
-  private static final int CHUNK_BYTES = 1 << 16; // enough to look for a cut
-  private static final int LONGEST_BYTES = 1 << 17; // without one
+  private static final int CHUNK_BYTES = 1 << 16; // enough to find a cut
+  private static final int LONGEST_BYTES = 1 << 17; // if there is no cut
 
   private final boolean cutsAtSpaces;
   private final Consumer<String> pieces;
-  private final IntConsumer otherBytes;
+  private final @Nullable IntConsumer otherBytes;
   private final CharsetDecoder decoder;
   private final byte[] pending = new byte[LONGEST_BYTES];
   private int length;
 
-  /** Where {@code otherBytes} is null, what is not UTF-8 becomes U+FFFD. */
-  TextPieces(boolean cutsAtSpaces, Consumer<String> pieces, IntConsumer otherBytes) {
+  /**
+   * Creates a splitter.
+   *
+   * @param cutsAtSpaces false to cut only after 64 KiB
+   * @param pieces gets the pieces
+   * @param otherBytes gets bytes that are not UTF-8; null to replace them by U+FFFD
+   */
+  TextPieces(boolean cutsAtSpaces, Consumer<String> pieces, @Nullable IntConsumer otherBytes) {
     this.cutsAtSpaces = cutsAtSpaces;
     this.pieces = pieces;
     this.otherBytes = otherBytes;
@@ -42,7 +50,7 @@ final class TextPieces {
 
   void write(byte[] text, int offset, int count) {
     for (int done = 0; done < count; ) {
-      int next = length < CHUNK_BYTES ? CHUNK_BYTES : LONGEST_BYTES; // where to look for a cut
+      int next = length < CHUNK_BYTES ? CHUNK_BYTES : LONGEST_BYTES; // the next length to cut at
       int some = Math.min(count - done, next - length);
       System.arraycopy(text, offset + done, pending, length, some);
       length += some;
@@ -57,7 +65,7 @@ final class TextPieces {
     handOn(length);
   }
 
-  /** The last place that is a cut without looking at more than two bytes, or 0. */
+  /** Returns the last cut that two ASCII bytes show, or 0. */
   private int lastCut() {
     for (int at = length - 1; at > 0; at--) {
       if (pending[at] == ' ' && pending[at - 1] > ' ' && pending[at - 1] <= '~') {
@@ -69,7 +77,7 @@ final class TextPieces {
     }
     int at = length;
     while (at > length - 4 && (pending[at - 1] & 0xC0) == 0x80) {
-      at--; // to the last character's first byte
+      at--; // to the first byte of the last character
     }
     return at - 1;
   }

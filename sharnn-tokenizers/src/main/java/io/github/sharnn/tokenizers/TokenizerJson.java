@@ -15,16 +15,16 @@ import java.util.Set;
 import java.util.stream.StreamSupport;
 
 /**
- * What this library itself needs to know of a {@code tokenizer.json}.
+ * The facts of a {@code tokenizer.json} that the native library does not tell.
  *
- * @param tokens by index; null where there is none
- * @param indices of the tokens
- * @param added which of the tokens are found in a text as they stand
- * @param bytes of each token where all texts come back from them, none where there is no token;
- *     null where that is not promised
- * @param byteTokens the tokens of single bytes, by byte; null like {@code bytes}
- * @param cutsAtSpaces whether a text's tokens are those of its pieces, each from a space on that
- *     follows something else than white space: no token goes across there
+ * @param tokens the tokens by index; null for an index without a token
+ * @param indices the index of each token
+ * @param added the tokens that a text contains as they are, such as {@code <|endoftext|>}
+ * @param bytes the bytes of each token, empty for an index without a token; null if the tokenizer
+ *     is not lossless
+ * @param byteTokens the tokens of the 256 bytes; null if the tokenizer is not lossless
+ * @param cutsAtSpaces whether no token has a space after a character that is not white space, so
+ *     that a text may be cut there
  */
 record TokenizerJson(
     String[] tokens,
@@ -38,14 +38,14 @@ record TokenizerJson(
 
   static TokenizerJson read(byte[] content) throws IOException {
     String text = new String(content, StandardCharsets.UTF_8);
-    check( // Gson passes over it, the native library does not
+    check( // the native library does not accept it, Gson does
         !text.startsWith("\uFEFF"),
         "it begins with a byte order mark; save it as UTF-8 without one");
     try {
       return read(JsonParser.parseString(text));
     } catch (JsonParseException e) {
       throw new IOException("this is no tokenizer.json: it is not JSON, or not all of it", e);
-    } catch (RuntimeException e) { // Gson has many for JSON of another shape
+    } catch (RuntimeException e) { // Gson throws many for JSON of another shape
       throw new IOException(
           "this is no tokenizer.json: its model, vocab or added_tokens are of another kind", e);
     }
@@ -71,7 +71,7 @@ record TokenizerJson(
       }
     }
     Set<String> added = new HashSet<>();
-    Set<String> both = new HashSet<>(); // added, and in the vocab
+    Set<String> both = new HashSet<>(); // added ones that the vocab has too
     boolean strips = false;
     for (JsonElement entry : array(root, "added_tokens")) {
       JsonObject token = entry.getAsJsonObject();
@@ -105,12 +105,12 @@ record TokenizerJson(
     }
     boolean cuts =
         added.stream().noneMatch(token -> token.indexOf(' ') >= 0)
-            && Arrays.stream(bytes).noneMatch(TokenizerJson::goesAcross);
+            && Arrays.stream(bytes).noneMatch(TokenizerJson::crossesSpace);
     return new TokenizerJson(tokens, indices, added, bytes, byteTokens, cuts);
   }
 
-  /** Tells whether a token has a space after something else than white space. */
-  private static boolean goesAcross(byte[] token) {
+  /** Tells whether a token has a space after a character that is not white space. */
+  private static boolean crossesSpace(byte[] token) {
     String text = new String(token, StandardCharsets.UTF_8);
     for (int at = text.indexOf(' ', 1); at > 0; at = text.indexOf(' ', at + 1)) {
       if (!ByteLevel.isSpace(text.charAt(at - 1))) {
@@ -148,7 +148,7 @@ record TokenizerJson(
     return Arrays.copyOf(tokens, length);
   }
 
-  /** What the native library takes for granted, and ends the process without. */
+  /** Checks an invariant of merges. The native library ends the process without it. */
   private static void checkMerges(JsonObject model) throws IOException {
     if (isEmpty(model, "continuing_subword_prefix")) {
       return;
@@ -212,7 +212,7 @@ record TokenizerJson(
     return isObject(element) && element.getAsJsonObject().get("type").getAsString().equals(type);
   }
 
-  /** Tells whether tokens are bytes of the text as it is. */
+  /** Tells whether the tokens are the bytes of the unchanged text. */
   private static boolean isByteLevel(JsonObject root) {
     JsonObject model = root.getAsJsonObject("model");
     if (!isType(model, "BPE")
@@ -236,21 +236,21 @@ record TokenizerJson(
     return found;
   }
 
-  /** Tells whether a step cuts a text and removes nothing of it. */
+  /** Tells whether a step cuts a text and removes nothing. */
   private static boolean cutsAlone(JsonElement step) {
     return (isType(step, "Split") || isType(step, "Punctuation"))
         && step.getAsJsonObject().has("behavior")
         && !step.getAsJsonObject().get("behavior").getAsString().equals("Removed");
   }
 
-  /** Tells whether the text is once in what a post-processor makes of it. */
+  /** Tells whether the result of a post-processor contains the text once. */
   private static boolean keepsTokens(JsonElement step) {
     if (isType(step, "Sequence")) {
       JsonArray steps = step.getAsJsonObject().getAsJsonArray("processors");
       return StreamSupport.stream(steps.spliterator(), false).allMatch(TokenizerJson::keepsTokens);
     }
     if (!isType(step, "TemplateProcessing")) {
-      return true; // special tokens are left out
+      return true; // encoding leaves out special tokens
     }
     JsonArray pieces = step.getAsJsonObject().getAsJsonArray("single");
     return StreamSupport.stream(pieces.spliterator(), false)
@@ -277,8 +277,9 @@ record TokenizerJson(
   }
 
   /**
-   * The bytes of each token, or null where one is no text of bytes, or stands for two texts: an
-   * added one for itself, and in the vocab for the bytes that its characters stand for.
+   * Returns the bytes of each token, or null if a token is no text of bytes or stands for two
+   * texts. A token may be both an added one, which stands for itself, and in the vocab, where it
+   * stands for the bytes of its characters.
    */
   private static byte[][] bytes(String[] tokens, Set<String> added, Set<String> both) {
     byte[][] bytes = new byte[tokens.length][];
@@ -298,7 +299,7 @@ record TokenizerJson(
     return bytes;
   }
 
-  /** The bytes that a token's characters stand for, or null where one stands for none. */
+  /** Returns the bytes of a token's characters, or null if a character stands for none. */
   private static byte[] bytes(String token) {
     byte[] bytes = new byte[token.length()];
     for (int at = 0; at < token.length(); at++) {
@@ -311,7 +312,7 @@ record TokenizerJson(
     return bytes;
   }
 
-  /** The tokens of the 256 bytes, or null where one is missing. */
+  /** Returns the tokens of the 256 bytes, or null if one is missing. */
   private static int[] byteTokens(Map<String, Integer> indices) {
     int[] tokens = new int[ByteLevel.BYTES];
     Arrays.setAll(

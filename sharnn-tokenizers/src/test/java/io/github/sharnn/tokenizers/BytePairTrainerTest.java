@@ -29,7 +29,7 @@ class BytePairTrainerTest {
     return new ByteArrayInputStream(Texts.english());
   }
 
-  /** All pairs counted anew before each merge; tokens are lists of bytes as characters. */
+  /** Counts all pairs again before each merge. Tokens are lists of bytes as characters. */
   private static List<String> naiveMerges(int size) {
     Map<String, Integer> counts = new TreeMap<>();
     ByteLevel.cut(
@@ -154,7 +154,7 @@ class BytePairTrainerTest {
     assertThat(vocabulary.encode(text)).containsExactly(257, ' ', 257, ' ', 'c', 'd');
   }
 
-  /** As a whole the word would be rewritten at every merge, for minutes. */
+  /** Without a limit, every merge would rewrite the whole word, for minutes. */
   @Test
   @Timeout(60)
   void trains_on_a_text_without_white_space() throws Exception {

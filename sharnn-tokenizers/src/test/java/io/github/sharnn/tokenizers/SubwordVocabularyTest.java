@@ -31,7 +31,7 @@ class SubwordVocabularyTest {
 
   private static final int STRINGS = Integer.getInteger("sharnn.strings", 500);
 
-  /** Lower-cases and has no token for most characters: promises nothing. */
+  /** A tokenizer that loses text: it lower-cases and has no token for most characters. */
   private static final String WORD_PIECE =
       """
       {"version":"1.0","truncation":null,"padding":null,"added_tokens":[],

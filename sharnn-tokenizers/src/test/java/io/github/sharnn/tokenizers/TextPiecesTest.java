@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class TextPiecesTest {
 
-  /** Pieces as they are, other bytes as numbers. */
+  /** Lists pieces as they are and other bytes as numbers. */
   private static List<String> pieces(boolean cutsAtSpaces, boolean otherBytes, byte[] text) {
     List<String> found = new ArrayList<>();
     TextPieces pieces =
@@ -44,7 +44,7 @@ class TextPiecesTest {
     assertThat(pieces(cutsAtSpaces, false, text)).containsExactly("\ufffda\ufffdb\ufffd");
   }
 
-  /** The 64 KiB where a cut is looked for end after the second of two places. */
+  /** Two places to cut lie within the first 64 KiB. */
   @ParameterizedTest
   @CsvSource(
       quoteCharacter = '`',

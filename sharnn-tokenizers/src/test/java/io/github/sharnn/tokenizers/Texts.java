@@ -5,7 +5,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Random;
 
-/** Texts to take apart. */
+/** Texts for tests. */
 final class Texts {
 
   private static final int[][] RANGES = {
@@ -25,7 +25,7 @@ final class Texts {
 
   private Texts() {}
 
-  /** Any characters, of some kinds more often; no half of a surrogate pair. */
+  /** Returns random characters, without halves of surrogate pairs. */
   static String random(Random random) {
     StringBuilder text = new StringBuilder();
     int length = random.nextInt(40);
@@ -39,7 +39,7 @@ final class Texts {
     return text.toString();
   }
 
-  /** Some English with contractions, numbers, umlauts and odd white space. */
+  /** Returns English with contractions, numbers, umlauts and odd white space. */
   static byte[] english() {
     String[] words = {
       "the",

@@ -25,10 +25,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Files that others wrote, and what Hugging Face's own library makes of them. */
+/** Files of others, compared with Hugging Face's own library. */
 class TokenizerFilesTest {
 
-  /** Llama 2's way: a mark before each text and in a space's place, no pre-tokenizer. */
+  /** A tokenizer as Llama 2's: a mark before each text and instead of spaces, no pre-tokenizer. */
   private static final String MARKS =
       """
       {"version":"1.0","truncation":null,"padding":null,"added_tokens":[],
@@ -68,7 +68,7 @@ class TokenizerFilesTest {
     return SubwordVocabulary.of(json.getBytes(StandardCharsets.UTF_8));
   }
 
-  /** The tokens of a whole text, as DJL gives them. */
+  /** Returns the tokens that DJL gives for a whole text. */
   private static int[] expected(String json, String text) throws IOException {
     HuggingFaceTokenizer tokenizer =
         HuggingFaceTokenizer.newInstance(
@@ -87,7 +87,7 @@ class TokenizerFilesTest {
     assertThat(gaps.encode("head stop thinking"))
         .containsExactly(5, 300, 3)
         .isEqualTo(expected(json, "head stop thinking"));
-    // a model may draw what is not there
+    // a model may sample an id without a token
     byte[] text = gaps.decode(0, 5, 4, 4, 300, 299);
     assertThat(new String(text, StandardCharsets.UTF_8)).isEqualTo("head stop");
     assertThat(gaps.getToken(4)).isEmpty();
@@ -114,7 +114,7 @@ class TokenizerFilesTest {
 
   private static final String FLAT = "\"type\":\"ByteLevel\",\"add_prefix_space\":false";
 
-  /** What the files of published models have around their tokens. */
+  /** Normalizers and pre-tokenizers of published models. */
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -305,7 +305,7 @@ class TokenizerFilesTest {
         .withMessageContaining("give it an unknown token");
   }
 
-  /** To a decoder that makes all of it U+FFFD because of one byte, it never comes to an end. */
+  /** One bad byte makes all of the text U+FFFD, so it never ends in a whole character. */
   @Test
   void bytes_that_make_no_text_are_not_waited_for_for_ever() throws Exception {
     StringBuilder vocab = new StringBuilder("\"<unk>\":256");

@@ -11,12 +11,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Of which files the bytes of all tokens are known. */
+/** Tests which files have known bytes for all tokens. */
 class TokenizerJsonTest {
 
   private static final String FLAT = "\"type\":\"ByteLevel\",\"add_prefix_space\":false";
 
-  /** A byte-level file with a few things otherwise. */
+  /** Returns a byte-level file with some changes. */
   private static JsonObject byteLevel() throws IOException {
     String content = new String(Texts.pieces(300).content(), StandardCharsets.UTF_8);
     return JsonParser.parseString(content).getAsJsonObject();
@@ -93,7 +93,7 @@ class TokenizerJsonTest {
     assertThat(read(json).cutsAtSpaces()).isEqualTo(cuts);
   }
 
-  /** Hugging Face's library gives such a token the id that it has in the vocab. */
+  /** Hugging Face's library gives such a token its id in the vocab. */
   @ParameterizedTest
   @CsvSource({
     "97, true, a", // the byte a

@@ -11,10 +11,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A text in three parts: training, validation, test. They are ranges of one file's bytes or three
- * files, read through memory and never loaded whole, which must not change while they are in use.
+ * A text in three parts: training, validation and test. The parts are ranges of one file, or three
+ * files. They are memory-mapped, not loaded, so the files must not change while they are in use.
  *
  * <pre>{@code
  * Corpus corpus = Corpus.open(Path.of("book.txt"));      // 90% / 5% / 5%
@@ -53,8 +54,8 @@ public final class Corpus {
   }
 
   /**
-   * Opens a file split by fractions. Validation and test are rounded down to bytes; what rounding
-   * leaves goes to training.
+   * Opens a file split by fractions. The sizes of validation and test are rounded down to bytes;
+   * training gets the rest.
    *
    * @param file the file
    * @param train fraction to train on
@@ -71,7 +72,7 @@ public final class Corpus {
   }
 
   /**
-   * Opens a file split by sizes from its start; bytes past the three parts are left out.
+   * Opens a file split by sizes, from its start. Ignores the bytes after the three parts.
    *
    * @param file the file
    * @param train bytes to train on
@@ -87,7 +88,8 @@ public final class Corpus {
   }
 
   /**
-   * Opens a file of exactly 100,000,000 bytes, enwik8 or text8, split as is usual: 90M, 5M and 5M.
+   * Opens enwik8 or text8, a file of exactly 100,000,000 bytes, with the usual split: 90M, 5M and
+   * 5M.
    *
    * @param file the file
    * @return the corpus
@@ -99,14 +101,14 @@ public final class Corpus {
   }
 
   /**
-   * Opens a folder with a file for each part, as WikiText and Penn Treebank come: {@code
-   * wiki.train.tokens}, {@code wiki.valid.tokens} and {@code wiki.test.tokens}, or {@code
-   * ptb.train.txt} and so on, {@code wiki.train.raw}, {@code train.txt}.
+   * Opens a folder with a file for each part, such as WikiText or Penn Treebank. The names are
+   * {@code wiki.train.tokens}, {@code wiki.valid.tokens} and {@code wiki.test.tokens}, or the same
+   * with {@code wiki.train.raw}, {@code ptb.train.txt} or {@code train.txt}.
    *
-   * @param folder has the three files of one of these layouts
+   * @param folder the folder with the three files
    * @return the corpus
-   * @throws IOException if the files are not there or can't be read, or the folder has the files of
-   *     two layouts
+   * @throws IOException if the files are missing or can't be read, or if the folder has the files
+   *     of two layouts
    * @throws IllegalArgumentException if a file has less than 2 bytes
    */
   public static Corpus folder(Path folder) throws IOException {
@@ -114,19 +116,19 @@ public final class Corpus {
   }
 
   /**
-   * Returns this corpus as tokens of a vocabulary. They are written once, 1, 2 or 4 bytes each,
-   * into DJL's cache folder, {@code ~/.djl.ai/sharnn} or under {@code DJL_CACHE_DIR}, and found
-   * there again by the contents of the corpus and the vocabulary. Each part is encoded for itself.
+   * Returns this corpus as tokens of a vocabulary. They are written once, with 1, 2 or 4 bytes
+   * each, into DJL's cache folder, {@code ~/.djl.ai/sharnn} or {@code $DJL_CACHE_DIR/sharnn}. The
+   * next call finds them there by the contents of the corpus and the vocabulary. Each part is
+   * encoded by itself.
    *
    * <pre>{@code
    * Corpus bytes = Corpus.folder(Path.of("wikitext-103"));
    * Corpus words = bytes.withVocabulary(WordVocabulary.train(bytes.train().open(), 1, 267_735));
    * }</pre>
    *
-   * @param vocabulary the tokens
+   * @param vocabulary the vocabulary
    * @return a corpus whose parts are tokens
-   * @throws IOException if the tokens can't be written, or the file that should hold them is
-   *     another one
+   * @throws IOException if the tokens can't be written, or the cache has a damaged file of them
    * @throws IllegalArgumentException if a part has less than 2 tokens
    */
   public Corpus withVocabulary(TextVocabulary vocabulary) throws IOException {
@@ -134,48 +136,32 @@ public final class Corpus {
         origin, train.encode(vocabulary), validation.encode(vocabulary), test.encode(vocabulary));
   }
 
-  /**
-   * Returns what the parts' tokens stand for.
-   *
-   * @return the vocabulary, bytes unless {@link #withVocabulary} gave another
-   */
+  /** {@return the vocabulary of the tokens; bytes unless {@link #withVocabulary} set another} */
   public TextVocabulary vocabulary() {
     return train.vocabulary;
   }
 
-  /**
-   * Returns the part to train on.
-   *
-   * @return the first part
-   */
+  /** {@return the part to train on} */
   public Part train() {
     return train;
   }
 
-  /**
-   * Returns the part to validate on.
-   *
-   * @return the second part
-   */
+  /** {@return the part to validate on, for example for early stopping} */
   public Part validation() {
     return validation;
   }
 
-  /**
-   * Returns the part to test on.
-   *
-   * @return the third part
-   */
+  /** {@return the part to test on} */
   public Part test() {
     return test;
   }
 
   /**
-   * Reads the whole corpus once to identify it. The result is kept in DJL's cache folder, {@code
-   * ~/.djl.ai/sharnn} or under {@code DJL_CACHE_DIR}, for as long as the file's size and time of
-   * change stay.
+   * Reads the whole corpus to identify it. The result stays in DJL's cache folder until the file's
+   * size or time of change is another.
    *
-   * @return the SHA-256 of the file in lower-case hexadecimal; of a folder, that of its files'
+   * @return the SHA-256 of the file, in lower-case hexadecimal; for a folder, the SHA-256 of the
+   *     SHA-256 of its files
    * @throws IOException if a file can't be read
    */
   public String sha256() throws IOException {
@@ -209,20 +195,21 @@ public final class Corpus {
             .formatted(bytes, vocabulary(), train.length(), validation.length(), test.length());
   }
 
-  /** A contiguous range of the corpus, as bytes or as another vocabulary's tokens. */
+  /** A part of a corpus: a contiguous text, as bytes or as tokens of another vocabulary. */
   public static final class Part {
 
     private final TextRange text;
     private final TextVocabulary vocabulary;
-    private final TokenFile tokens; // null: the bytes are the tokens
+    private final @Nullable TokenFile tokens; // null: the bytes are the tokens
     private final long skipped; // tokens
-    private Perplexity.Units units; // null: not counted yet
+    private Perplexity.@Nullable Units units; // null until counted
 
     private Part(TextRange text) {
       this(text, TextVocabulary.bytes(), null, 0);
     }
 
-    private Part(TextRange text, TextVocabulary vocabulary, TokenFile tokens, long skipped) {
+    private Part(
+        TextRange text, TextVocabulary vocabulary, @Nullable TokenFile tokens, long skipped) {
       this.text = text;
       this.vocabulary = vocabulary;
       this.tokens = tokens;
@@ -235,38 +222,22 @@ public final class Corpus {
           : new Part(text, other, TokenFile.of(text, other), 0);
     }
 
-    /**
-     * Returns the number of tokens: bytes, unless there is a vocabulary.
-     *
-     * @return the length
-     */
+    /** {@return the number of tokens} */
     public long length() {
       return (tokens == null ? bytes() : tokens.units().tokens()) - skipped;
     }
 
-    /**
-     * Returns the number of bytes, whatever the vocabulary.
-     *
-     * @return the length of the text
-     */
+    /** {@return the number of bytes of the text} */
     public long bytes() {
       return text.bytes();
     }
 
-    /**
-     * Returns what the tokens stand for.
-     *
-     * @return the vocabulary
-     */
+    /** {@return the vocabulary of the tokens} */
     public TextVocabulary vocabulary() {
       return vocabulary;
     }
 
-    /**
-     * Counts the text's units; that takes a pass over it, once.
-     *
-     * @return bytes, tokens and words
-     */
+    /** {@return the number of bytes, tokens and words; the first call reads the text} */
     public synchronized Perplexity.Units units() {
       if (units == null) {
         units =
@@ -277,30 +248,21 @@ public final class Corpus {
       return units;
     }
 
-    /**
-     * Opens the text, to train a vocabulary on.
-     *
-     * @return its bytes, whatever the vocabulary
-     */
+    /** {@return a stream of the text's bytes, for example to train a vocabulary} */
     public InputStream open() {
       return new TextStream(text);
     }
 
-    /**
-     * Returns the end of this part.
-     *
-     * @param position where it begins, from 0 to the length
-     * @return the tokens from there on
-     */
+    /** Returns the end of this part, from a position on. */
     Part from(long position) {
       return new Part(text, vocabulary, tokens, skipped + position);
     }
 
     /**
-     * Copies bytes of the text, whatever the vocabulary.
+     * Copies bytes of the text.
      *
      * @param from position of the first byte in this part
-     * @param target where they go, filled whole
+     * @param target array to fill
      * @throws IllegalArgumentException if the range leaves this part
      */
     public void read(long from, byte[] target) {
@@ -313,7 +275,7 @@ public final class Corpus {
      * Copies tokens.
      *
      * @param from position of the first token in this part
-     * @param target where they go, filled whole
+     * @param target array to fill
      * @throws IllegalArgumentException if the range leaves this part
      */
     public void read(long from, int[] target) {

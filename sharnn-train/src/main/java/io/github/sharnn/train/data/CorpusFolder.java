@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The layouts of corpora that come as a file for each part. */
+/** The layouts of a corpus with one file for each part. */
 final class CorpusFolder {
 
   private static final List<String> LAYOUTS =
@@ -15,7 +15,6 @@ final class CorpusFolder {
 
   private CorpusFolder() {}
 
-  /** Opens training, validation and test part. */
   static List<TextRange> open(Path folder) throws IOException {
     List<TextRange> parts = new ArrayList<>();
     for (Path file : files(folder)) {
@@ -46,7 +45,7 @@ final class CorpusFolder {
     return found.get(0);
   }
 
-  /** What is there where no layout is complete. */
+  /** Describes the missing files if no layout is complete. */
   private static String rest(Path folder) {
     List<String> begun = new ArrayList<>();
     for (String layout : LAYOUTS) {

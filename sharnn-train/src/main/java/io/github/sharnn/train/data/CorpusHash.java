@@ -12,8 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The SHA-256 of a corpus file, which takes long to compute for a large one: kept in DJL's cache
- * folder with the path, size and time of change that it was computed for.
+ * A cache of the SHA-256 of corpus files, which take long to hash. DJL's cache folder has each hash
+ * with the path, size and time of change of the file.
  */
 final class CorpusHash {
 
@@ -47,7 +47,7 @@ final class CorpusHash {
     }
   }
 
-  /** Not being able to is no reason not to train. */
+  /** Saves a hash. A failure must not stop the training. */
   private static void keep(Path kept, String text) {
     try {
       Files.createDirectories(kept.getParent());

@@ -7,14 +7,13 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/** The ways to split one file into training, validation and test part. */
+/** The ways to split one file into a training, a validation and a test part. */
 final class CorpusSplit {
 
   private static final long ENWIK8_BYTES = 100_000_000;
 
   private CorpusSplit() {}
 
-  /** Validation and test are rounded down to bytes; what rounding leaves goes to training. */
   static List<TextRange> byFractions(Path file, double train, double validation, double test)
       throws IOException {
     checkArgument(
@@ -30,7 +29,6 @@ final class CorpusSplit {
     return bySizes(file, length - validationBytes - testBytes, validationBytes, testBytes);
   }
 
-  /** The parts follow each other from the start of the file on. */
   static List<TextRange> bySizes(Path file, long train, long validation, long test)
       throws IOException {
     long length = MappedFile.length(file);
@@ -60,7 +58,6 @@ final class CorpusSplit {
         new TextRange(TextRange.PARTS.get(2), mapped, train + validation, test));
   }
 
-  /** The usual 90M, 5M and 5M. */
   static List<TextRange> enwik8(Path file) throws IOException {
     long length = MappedFile.length(file);
     checkArgument(

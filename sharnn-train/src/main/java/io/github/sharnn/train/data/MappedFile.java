@@ -11,10 +11,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A file of any length in memory, which must not change while it is in use. */
+/** A memory-mapped file of any length. It must not change while it is in use. */
 final class MappedFile {
 
-  private static final int MAP_BITS = 30; // of a mapping: a buffer has less than 2 GiB
+  private static final int MAP_BITS = 30; // a buffer has less than 2 GiB
   private static final long MAP_BYTES = 1L << MAP_BITS;
 
   private final Path path;
@@ -26,7 +26,7 @@ final class MappedFile {
     this.length = length;
   }
 
-  /** Returns a corpus file's length. */
+  /** Checks that a corpus is one file that is not empty, and returns its length. */
   static long length(Path file) throws IOException {
     if (Files.notExists(file)) {
       throw new NoSuchFileException(file.toString(), null, "the corpus file does not exist");
@@ -35,7 +35,7 @@ final class MappedFile {
         Files.isRegularFile(file),
         "the corpus must be one file, but %s is %s",
         file,
-        Files.isDirectory(file) ? "a folder" : "no regular file; copy what it gives into one");
+        Files.isDirectory(file) ? "a folder" : "no regular file; copy its content into one");
     long length = Files.size(file);
     checkArgument(length > 0, "the corpus %s is empty", file);
     return length;
@@ -60,7 +60,6 @@ final class MappedFile {
     return length;
   }
 
-  /** Copies bytes that lie within the file. */
   void read(long from, byte[] target, int offset, int count) {
     int done = 0;
     while (done < count) {

@@ -4,14 +4,14 @@ import com.google.common.hash.Hasher;
 import com.google.common.hash.Hashing;
 
 /**
- * Seeds for what is drawn at one place of a run: functions of that place, so that nothing has to be
- * saved for a run to draw the same again.
+ * Random numbers as functions of a place in a run, such as seed, pass and position. A resumed run
+ * draws the same numbers without a saved state.
  */
 public final class Seeds {
 
   private Seeds() {}
 
-  /** Mixes numbers into one; the same in every version of Java. */
+  /** Returns a hash of numbers, which is the same in every version of Java. */
   public static long mix(long... numbers) {
     Hasher hasher = Hashing.murmur3_128().newHasher();
     for (long number : numbers) {
@@ -20,7 +20,7 @@ public final class Seeds {
     return hasher.hash().asLong();
   }
 
-  /** The same as a number in [0, 1). */
+  /** Returns a hash of numbers in [0, 1). */
   public static double uniform(long... numbers) {
     return (mix(numbers) >>> 11) * 0x1p-53;
   }

@@ -22,25 +22,25 @@ import java.util.List;
 import java.util.Random;
 import java.util.function.LongUnaryOperator;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A part of a corpus as B contiguous streams, read side by side in segments: row b of one batch
- * goes on where row b of the batch before ended, so that recurrent state can be carried from batch
- * to batch.
+ * A DJL data set of a part of a corpus, as B contiguous streams that are read side by side in
+ * segments. Row b of a batch continues row b of the batch before, so that the recurrent state
+ * carries over.
  *
- * <p>With {@link #random} each segment's length is drawn as in the reference: {@code
- * sequenceLength} with probability 0.95, else half of it; then from a normal distribution around
- * that with deviation 5, at least 5 and at most {@code sequenceLength}. With {@link #fixed} every
- * segment has {@code sequenceLength} steps. The last segment has what is left of the streams; the
- * tokens that do not fill all streams (fewer than B) are left out.
+ * <p>With {@link #fixed}, every segment has {@code sequenceLength} steps. With {@link #random}, a
+ * segment's length is drawn from a normal distribution with deviation 5, at least 5 and at most
+ * {@code sequenceLength}. The mean is {@code sequenceLength} with probability 0.95, and half of it
+ * otherwise. The last segment has the rest of the streams. The tokens that do not fill all streams,
+ * fewer than B, are left out.
  *
- * <p>A random length is a function of seed, pass and position alone, so that a run can go on in the
- * middle of a pass with nothing but these three.
+ * <p>A random length depends on seed, pass and position only, so a run can resume inside a pass.
  *
  * <ul>
- *   <li>Data: tokens {@code (B, T)} INT64, of bytes the unsigned numbers
- *   <li>Labels: {@code (B, T)} INT64, the tokens one position later; with splits what {@link
- *       ClusterLabels} adds to them
+ *   <li>Data: tokens {@code (B, T)}, INT64; a byte's token is its unsigned value
+ *   <li>Labels: the tokens one position later, {@code (B, T)}, INT64; more arrays for a model with
+ *       splits, see {@link ClusterLabels}
  * </ul>
  */
 public final class StreamDataset implements Dataset {
@@ -50,17 +50,17 @@ public final class StreamDataset implements Dataset {
   private static final int MIN_LENGTH = 5;
 
   private final Corpus.Part part;
-  private final DataType type; // that tokens are copied as
+  private final DataType type; // the smallest one that holds the tokens
   private final int streams;
   private final int sequenceLength;
-  private final Long seed; // null: fixed lengths
+  private final @Nullable Long seed; // null: fixed lengths
   private List<Integer> splits = List.of();
-  private LongUnaryOperator drawn; // null: the part's bytes
-  private StreamDataset rest; // null: left out
+  private @Nullable LongUnaryOperator drawn; // null: the part's tokens
+  private @Nullable StreamDataset rest; // null: left out
   private final long streamLength;
   private int passes; // over the data, begun so far
 
-  private StreamDataset(Corpus.Part part, int streams, int sequenceLength, Long seed) {
+  private StreamDataset(Corpus.Part part, int streams, int sequenceLength, @Nullable Long seed) {
     checkArgument(streams >= 1, "the number of streams must be at least 1, but is %s", streams);
     checkArgument(
         sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
@@ -81,14 +81,13 @@ public final class StreamDataset implements Dataset {
   }
 
   /**
-   * Creates a dataset of segments of random length, for training. Each pass over the data has other
-   * lengths.
+   * Creates a data set of segments of random length, for training. The lengths differ in each pass.
    *
    * @param part the tokens
    * @param streams number of streams B
-   * @param sequenceLength longest segment T (bptt)
-   * @param seed decides all lengths
-   * @return the dataset
+   * @param sequenceLength longest segment T, in the literature bptt
+   * @param seed seed of the lengths
+   * @return the data set
    * @throws IllegalArgumentException if a number is below 1 or the part is too short
    */
   public static StreamDataset random(Corpus.Part part, int streams, int sequenceLength, long seed) {
@@ -96,12 +95,12 @@ public final class StreamDataset implements Dataset {
   }
 
   /**
-   * Creates a dataset of segments of one length, for evaluation.
+   * Creates a data set of segments of one length, for evaluation.
    *
    * @param part the tokens
    * @param streams number of streams B
    * @param sequenceLength length T of every segment but the last
-   * @return the dataset
+   * @return the data set
    * @throws IllegalArgumentException if a number is below 1 or the part is too short
    */
   public static StreamDataset fixed(Corpus.Part part, int streams, int sequenceLength) {
@@ -109,26 +108,23 @@ public final class StreamDataset implements Dataset {
   }
 
   /**
-   * Adds to the labels what a model with splits needs to know of them.
+   * Adds the arrays to the labels that a model with splits needs.
    *
    * @param firstTokens the model's {@link io.github.sharnn.SHARNNConfig#splits}; empty for none
-   * @return this dataset
+   * @return this data set
    */
   public StreamDataset withSplits(List<Integer> firstTokens) {
     splits = List.copyOf(firstTokens);
     return this;
   }
 
-  /** Takes a function of the position for the tokens, where a part of bytes can't hold them. */
+  /** Replaces the tokens by a function of the position, for benchmarks. */
   public StreamDataset drawing(LongUnaryOperator tokens) {
     drawn = tokens;
     return this;
   }
 
-  /**
-   * Adds the tokens that do not fill all streams, as segments of one stream alone: they begin where
-   * the last stream ends.
-   */
+  /** Adds the tokens that do not fill all streams, as segments that continue the last stream. */
   public StreamDataset withRest() {
     long done = streamLength * streams;
     if (done < part.length() - 1) {
@@ -137,11 +133,7 @@ public final class StreamDataset implements Dataset {
     return this;
   }
 
-  /**
-   * Returns how many tokens each stream predicts in one pass.
-   *
-   * @return the length of a stream
-   */
+  /** {@return the number of tokens that each stream predicts in one pass} */
   public long streamLength() {
     return streamLength;
   }
@@ -152,7 +144,7 @@ public final class StreamDataset implements Dataset {
     return rest == null ? all : Iterables.concat(all, rest.getData(manager));
   }
 
-  /** The rest of a pass, counted from 0, from a position in each stream on. */
+  /** Returns the batches of a pass, from 0, that begin at a position in each stream. */
   public Iterator<Batch> batches(NDManager manager, int pass, long from) {
     return new AbstractIterator<>() {
       private long position = from;
@@ -185,11 +177,10 @@ public final class StreamDataset implements Dataset {
   private Batch batch(NDManager parent, long position, int length) {
     NDManager manager = parent.newSubManager();
     Shape shape = new Shape(streams, length + 1);
-    // before anything is copied, for which the device may be waited for
-    long[] tokens = splits.isEmpty() && drawn == null ? null : tokens(position, length + 1);
+    long[] tokens = tokens(position, length + 1);
     NDArray text =
         drawn == null
-            ? manager.create(read(position, length + 1), shape, type).toType(DataType.INT64, false)
+            ? manager.create(packed(tokens), shape, type).toType(DataType.INT64, false)
             : manager.create(tokens, shape);
     NDArray data = text.get(":, :-1"); // (B, T+1) -> (B, T)
     NDArray label = text.get(":, 1:"); // (B, T+1) -> (B, T)
@@ -204,39 +195,27 @@ public final class StreamDataset implements Dataset {
         streamLength);
   }
 
-  /** As few bytes as hold the tokens: a copy this small does not make a GPU wait. */
-  private ByteBuffer read(long position, int length) {
-    int width = type.getNumOfBytes();
+  /** Packs tokens into as few bytes as possible: a small copy does not make a GPU wait. */
+  private ByteBuffer packed(long[] tokens) {
     ByteBuffer bytes =
-        ByteBuffer.allocateDirect(streams * length * width).order(ByteOrder.nativeOrder());
-    if (part.vocabulary() == TextVocabulary.bytes()) {
-      byte[] row = new byte[length];
-      for (int stream = 0; stream < streams; stream++) {
-        part.read(stream * streamLength + position, row);
-        bytes.put(row);
-      }
-      return bytes.flip();
-    }
-    int[] row = new int[length];
-    for (int stream = 0; stream < streams; stream++) {
-      part.read(stream * streamLength + position, row);
-      for (int token : row) {
-        if (type == DataType.UINT8) {
-          bytes.put((byte) token);
-        } else {
-          bytes.putInt(token);
-        }
+        ByteBuffer.allocateDirect(tokens.length * type.getNumOfBytes())
+            .order(ByteOrder.nativeOrder());
+    for (long token : tokens) {
+      if (type == DataType.UINT8) {
+        bytes.put((byte) token);
+      } else {
+        bytes.putInt((int) token);
       }
     }
     return bytes.flip();
   }
 
   private static DataType type(TextVocabulary vocabulary) {
-    // DJL 0.35.1 ends the process where an array of 16 bits is made
+    // DJL 0.35.1 ends the process when it makes an array of 16-bit integers
     return vocabulary.size() <= 1 << Byte.SIZE ? DataType.UINT8 : DataType.INT32;
   }
 
-  /** The tokens in the CPU's memory, stream by stream. */
+  /** Reads tokens, stream by stream. */
   private long[] tokens(long position, int length) {
     long[] tokens = new long[streams * length];
     int[] row = new int[length];
@@ -252,7 +231,7 @@ public final class StreamDataset implements Dataset {
     return tokens;
   }
 
-  /** All tokens but each stream's first. */
+  /** Returns the tokens without the first of each stream. */
   private long[] labels(long[] tokens) {
     int time = tokens.length / streams;
     return IntStream.range(0, tokens.length)
@@ -263,6 +242,6 @@ public final class StreamDataset implements Dataset {
 
   @Override
   public void prepare(Progress progress) {
-    // the corpus is mapped already
+    // the corpus is mapped into memory
   }
 }

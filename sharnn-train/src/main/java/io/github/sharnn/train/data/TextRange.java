@@ -7,13 +7,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/** The text of a part of a corpus: a range of a file's bytes. */
+/** The text of a part: a range of a file's bytes. */
 record TextRange(String name, MappedFile file, long start, long bytes) {
 
-  /** The names of a corpus's parts, in their order. */
   static final List<String> PARTS = List.of("training", "validation", "test");
 
-  /** Returns a part that is a file of its own. */
+  /** Opens a whole file as one part. */
   static TextRange whole(String name, Path file) throws IOException {
     long length = MappedFile.length(file);
     checkArgument(
@@ -21,7 +20,6 @@ record TextRange(String name, MappedFile file, long start, long bytes) {
     return new TextRange(name, MappedFile.open(file), 0, length);
   }
 
-  /** Copies bytes that lie within the range. */
   void read(long from, byte[] target, int offset, int count) {
     file.read(start + from, target, offset, count);
   }
@@ -37,7 +35,6 @@ record TextRange(String name, MappedFile file, long start, long bytes) {
     return words.words();
   }
 
-  /** Returns the SHA-256 of the whole file. */
   String fileSha256() throws IOException {
     return CorpusHash.of(file.path());
   }

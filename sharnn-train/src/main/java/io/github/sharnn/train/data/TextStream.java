@@ -2,7 +2,7 @@ package io.github.sharnn.train.data;
 
 import java.io.InputStream;
 
-/** The text of a part from its first byte on. */
+/** A stream of a part's bytes. */
 final class TextStream extends InputStream {
 
   private final TextRange text;

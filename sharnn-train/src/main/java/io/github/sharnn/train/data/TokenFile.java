@@ -21,22 +21,31 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.function.IntConsumer;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The tokens of a part of a corpus, 1, 2 or 4 bytes each, in DJL's cache folder: written once for
- * each part and vocabulary, found again by their contents, and read through memory.
+ * A memory-mapped file with the tokens of a part, in DJL's cache folder. It is written once for
+ * each part and vocabulary and found again by their contents.
  *
- * <p>Little-endian: {@code SHARNNTF}, version and bytes a token as 32 bits each, the SHA-256 of the
- * vocabulary and that of the part, its bytes, tokens, words and lost bytes as 64 bits each, the
- * CRC-32C of the tokens and that of what is before it, 8 bytes of nothing, the tokens.
+ * <p>The format is little-endian:
+ *
+ * <ol>
+ *   <li>{@code SHARNNTF}
+ *   <li>the version and the bytes per token, 32 bits each
+ *   <li>the SHA-256 of the vocabulary and of the part
+ *   <li>the number of bytes, tokens, words and lost bytes of the part, 64 bits each
+ *   <li>the CRC-32C of the tokens, then of everything before it
+ *   <li>8 unused bytes
+ *   <li>the tokens, 1, 2 or 4 bytes each
+ * </ol>
  */
 final class TokenFile {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(TokenFile.class);
   private static final byte[] MAGIC = "SHARNNTF".getBytes(StandardCharsets.US_ASCII);
-  private static final int VERSION = 3; // also of what the encoders give
+  private static final int VERSION = 3; // changes with the format and with the tokens of an encoder
   private static final int HEADER_BYTES = 128;
   private static final int SUMMED_HEADER_BYTES = 116;
   private static final int HASH_BYTES = 32;
@@ -52,7 +61,7 @@ final class TokenFile {
     this.units = units;
   }
 
-  /** Finds a part's tokens, at least 2, or writes them. */
+  /** Opens the tokens of a part, and writes them first if the cache has none. */
   static TokenFile of(TextRange text, TextVocabulary vocabulary) throws IOException {
     String content = "%s %d %d".formatted(text.fileSha256(), text.start(), text.bytes());
     String key =
@@ -67,9 +76,8 @@ final class TokenFile {
         write(path, text, partHash, vocabulary);
       } catch (IOException e) {
         throw new IOException(
-            "can't write the tokens of the %s: %s; set DJL_CACHE_DIR to a folder with room that may be"
-                    .formatted(text, e)
-                + " written",
+            "can't write the tokens of the %s: %s; set DJL_CACHE_DIR to a writable folder with free space"
+                .formatted(text, e),
             e);
       }
     }
@@ -135,11 +143,7 @@ final class TokenFile {
     return (int) sum.getValue();
   }
 
-  /**
-   * Opens a file, every byte of it checked.
-   *
-   * @throws IOException if it is another file than the one that is asked for
-   */
+  /** Opens a file and checks every byte of it. */
   static TokenFile open(Path path, byte[] partHash, TextVocabulary vocabulary) throws IOException {
     check(Files.isRegularFile(path), path, "it is no regular file");
     MappedFile file = MappedFile.open(path);
@@ -188,7 +192,7 @@ final class TokenFile {
   private static void check(boolean condition, Path path, String problem) throws IOException {
     if (!condition) {
       throw new IOException(
-          "%s is not the token file that is asked for: %s; delete it, and it is written anew"
+          "%s is not the expected token file: %s; delete it, and it will be written again"
               .formatted(path, problem));
     }
   }
@@ -197,7 +201,6 @@ final class TokenFile {
     return units;
   }
 
-  /** Copies tokens that lie within the file. */
   void read(long from, int[] target) {
     byte[] bytes = new byte[target.length * width];
     file.read(HEADER_BYTES + from * width, bytes, 0, bytes.length);
@@ -212,7 +215,7 @@ final class TokenFile {
     }
   }
 
-  /** Writes tokens; what fails is told by {@link #check}. */
+  /** A buffered writer of tokens. Keeps an exception for {@link #check}. */
   private static final class Writer implements IntConsumer {
 
     private final FileChannel channel;
@@ -222,7 +225,7 @@ final class TokenFile {
     private final CRC32C sum = new CRC32C();
     private final ByteBuffer buffer =
         ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    private IOException failure; // null: none
+    private @Nullable IOException failure;
     private long tokens;
 
     Writer(FileChannel channel, int width, TextVocabulary vocabulary) {

@@ -43,7 +43,7 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>g is the gradient of the segment's mean loss, in nats per token.
  *   <li>rms is the root mean square of the weight's gradients over segments of the training part,
- *       at the trained weights. Those segments come from the beginning of the training part's
+ *       at the trained weights. The segments come from the beginning of the training part's
  *       streams, in the same number of streams and with the same length.
  *   <li>mean is the mean rms of all weights. A weight with large gradients takes no larger steps
  *       than others, and stays closer to its trained value.

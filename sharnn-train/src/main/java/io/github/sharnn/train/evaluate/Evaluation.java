@@ -27,10 +27,10 @@ import java.util.function.BiConsumer;
  * }</pre>
  *
  * <p>The part is cut into equal contiguous streams, which are read side by side. Each stream starts
- * from a zero state and carries its state to its end. The last stream goes on with the tokens that
- * do not fill all streams. Every token but the first is predicted exactly once. More streams are
- * faster on a GPU and give a slightly worse figure, because each of them starts without context:
- * report the number of streams with the figure.
+ * from a zero state and carries its state to its end. The last stream continues with the tokens
+ * that do not fill all streams. Every token but the first is predicted exactly once. More streams
+ * are faster on a GPU and give a slightly worse figure, because each of them starts without
+ * context: report the number of streams with the figure.
  *
  * <p>The window does not slide. The first token of a segment sees up to {@code memoryLength}
  * positions back, and the last one up to {@code sequenceLength} more.

@@ -32,7 +32,7 @@ class StreamDatasetTest {
 
   @TempDir Path folder;
 
-  /** What a pass over the data gave: each stream's data and labels, and each batch's length. */
+  /** A pass over the data: each stream's data and labels, and each batch's length. */
   private record Pass(List<List<Long>> data, List<List<Long>> labels, List<Integer> lengths) {}
 
   private static Pass pass(StreamDataset dataset) {

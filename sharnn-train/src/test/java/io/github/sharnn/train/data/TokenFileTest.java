@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TokenFileTest extends WikiText {
 
   private List<Path> tokenFiles() throws IOException {
-    // where the environment names a folder, DJL takes that: others' files may be there
+    // the environment may name a shared folder, which has other files
     assumeThat(Utils.getCacheDir()).startsWith(folder);
     try (Stream<Path> files = Files.list(folder.resolve("cache/sharnn"))) {
       return files
@@ -49,7 +49,7 @@ class TokenFileTest extends WikiText {
     assertThat(tokenFiles().stream().map(f -> f.toFile().length())).contains(128L + 8 * width);
   }
 
-  /** What is written at once has 64 KiB. */
+  /** A write has 64 KiB. */
   @ParameterizedTest
   @ValueSource(ints = {256, 257, 65537})
   void a_part_may_have_more_tokens_than_are_written_at_once(int size) throws Exception {
@@ -103,7 +103,7 @@ class TokenFileTest extends WikiText {
         .isInstanceOf(IOException.class)
         .hasMessageStartingWith("can't write the tokens of the training part of ")
         .hasMessageContaining(folder.resolve("cache/sharnn").toString())
-        .hasMessageContaining("set DJL_CACHE_DIR to a folder with room");
+        .hasMessageContaining("set DJL_CACHE_DIR to a writable folder with free space");
   }
 
   @Test
@@ -119,11 +119,11 @@ class TokenFileTest extends WikiText {
     }
     assertThatThrownBy(() -> bytes.withVocabulary(ofSize(301)))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining(".tokens is not the token file that is asked for")
+        .hasMessageContaining(".tokens is not the expected token file")
         .hasMessageContaining("it is of another vocabulary")
         .hasMessageContaining(ofSize(300).sha256())
         .hasMessageContaining(ofSize(301).sha256())
-        .hasMessageContaining("delete it, and it is written anew");
+        .hasMessageContaining("delete it, and it will be written again");
   }
 
   @Test
@@ -134,7 +134,7 @@ class TokenFileTest extends WikiText {
     Files.copy(files.get(0), files.get(1), StandardCopyOption.REPLACE_EXISTING);
     assertThatThrownBy(() -> bytes.withVocabulary(ofSize(300)))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining(files.get(1) + " is not the token file that is asked for")
+        .hasMessageContaining(files.get(1) + " is not the expected token file")
         .hasMessageContaining("it is of another text; delete it");
   }
 
@@ -147,7 +147,7 @@ class TokenFileTest extends WikiText {
     Files.createDirectory(file);
     assertThatThrownBy(() -> bytes.withVocabulary(ofSize(300)))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining(file + " is not the token file that is asked for")
+        .hasMessageContaining(file + " is not the expected token file")
         .hasMessageContaining("it is no regular file; delete it");
   }
 
@@ -186,14 +186,14 @@ class TokenFileTest extends WikiText {
         assertThatThrownBy(() -> bytes.withVocabulary(vocabulary))
             .as("byte %d", at)
             .isInstanceOf(IOException.class)
-            .hasMessageContaining("is not the token file that is asked for");
+            .hasMessageContaining("is not the expected token file");
       }
       for (int length = 0; length < whole.length; length++) {
         Files.write(file, Arrays.copyOf(whole, length));
         assertThatThrownBy(() -> bytes.withVocabulary(vocabulary))
             .as("%d bytes", length)
             .isInstanceOf(IOException.class)
-            .hasMessageContaining("is not the token file that is asked for");
+            .hasMessageContaining("is not the expected token file");
       }
       Files.write(file, whole);
     }

@@ -35,7 +35,7 @@ class AdaptationTest {
 
   @TempDir private Path folder;
 
-  /** What the rule says, of gradients that PyTorch computes in FLOAT32, in doubles. */
+  /** Applies the rule in doubles to gradients that PyTorch computes in FLOAT32. */
   @ParameterizedTest
   @CsvSource({"1, 0.01, 1, 3", "2, 0.9, 0.5, 3", "1, 0.3, 0.05, 100", "3, 0, 2, 1"})
   void follows_the_rule_written_out(int streams, float decay, float epsilon, int statistics)

@@ -197,7 +197,7 @@ class LambTest {
         update(lamb, "full", full, gradient);
       }
       assertThat(half.getDataType()).isEqualTo(DataType.FLOAT16);
-      // what is left is the rounding of the weights themselves
+      // the rest is the rounding of the weights themselves
       assertThat(movementError(start, toDoubles(half), toDoubles(full))).isLessThan(0.05);
     }
   }

@@ -40,7 +40,7 @@ class WeightAverageTest {
     return Tiny.trainer(model).learningRate(LearningRateSchedule.peak(1e-2f)).averageDecay(decay);
   }
 
-  /** What the average is of, by its closed form, in double precision. */
+  /** Computes the average by its closed form, in double precision. */
   private static Map<String, double[]> average(List<Map<String, float[]>> weights, double decay) {
     Map<String, double[]> average = new LinkedHashMap<>();
     int t = weights.size();
