@@ -40,7 +40,7 @@ class DevicesTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"", "GPU", "cuda", "gpu-1", "gpu 1", "gpu99999", "cpu0"})
-  void refuses_other_names(String name) {
+  void rejects_other_names(String name) {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Devices.of(name))
         .withMessage("device must be auto, cpu, gpu, gpu0, gpu1 and so on, but is " + name);
@@ -104,7 +104,7 @@ class DevicesTest {
   }
 
   @Test
-  void refuses_null() {
+  void rejects_null() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Devices.of(null))
         .withMessage("device must not be null: use auto for DJL's default");

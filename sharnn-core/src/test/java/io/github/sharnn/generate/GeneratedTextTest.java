@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import ai.djl.Model;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -16,26 +15,18 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-class GeneratedTextTest {
+class GeneratedTextTest extends TinyModelTest {
 
-  private Model model;
   private SHARNNGenerator generator;
   private int before;
 
   @BeforeEach
-  void create() {
-    model = TinyModel.of(TinyModel.builder());
+  void createGenerator() {
     generator = SHARNNGenerator.builder(model).length(60).build();
-    before = SHARNNGeneratorTest.liveArrays();
-  }
-
-  @AfterEach
-  void close() {
-    model.close();
+    before = TinyModel.liveArrays();
   }
 
   @Test
@@ -49,7 +40,7 @@ class GeneratedTextTest {
         iterated.add(text.next());
       }
       assertThatThrownBy(text::next).isInstanceOf(NoSuchElementException.class);
-      assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+      assertThat(TinyModel.liveArrays()).isEqualTo(before);
     }
     assertThat(iterated).isEqualTo(pieces).hasSizeGreaterThan(20);
   }
@@ -59,7 +50,7 @@ class GeneratedTextTest {
     try (Stream<String> text = generator.stream("hello")) {
       assertThat(text.collect(Collectors.joining())).isEqualTo(generator.generate("hello"));
     }
-    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+    assertThat(TinyModel.liveArrays()).isEqualTo(before);
   }
 
   /** Endless but for the lack of anyone who asks. */
@@ -74,31 +65,31 @@ class GeneratedTextTest {
       Iterator<String> pieces = text.iterator();
       assertThat(start).startsWith(pieces.next() + pieces.next());
     }
-    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+    assertThat(TinyModel.liveArrays()).isEqualTo(before);
   }
 
   @Test
   void breaking_off_frees_every_array() {
     GeneratedText text = generator.iterate("hello");
     text.next();
-    assertThat(SHARNNGeneratorTest.liveArrays()).isGreaterThan(before);
+    assertThat(TinyModel.liveArrays()).isGreaterThan(before);
     text.close();
-    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+    assertThat(TinyModel.liveArrays()).isEqualTo(before);
     assertThat(text.hasNext()).isFalse();
     text.close();
     generator.iterate("hello").close();
-    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+    assertThat(TinyModel.liveArrays()).isEqualTo(before);
   }
 
   @Test
   void the_arrays_of_an_abandoned_text_go_with_it() throws Exception {
     assertThat(generator.stream("hello").limit(3).toList()).hasSize(3); // and nobody closes it
-    assertThat(SHARNNGeneratorTest.liveArrays()).isGreaterThan(before);
-    for (int i = 0; i < 200 && SHARNNGeneratorTest.liveArrays() > before; i++) {
+    assertThat(TinyModel.liveArrays()).isGreaterThan(before);
+    for (int i = 0; i < 200 && TinyModel.liveArrays() > before; i++) {
       System.gc();
       Thread.sleep(50);
     }
-    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+    assertThat(TinyModel.liveArrays()).isEqualTo(before);
   }
 
   @Test
@@ -122,7 +113,7 @@ class GeneratedTextTest {
         .isThrownBy(() -> generator.stream(""))
         .withMessageContaining(
             "prompt must have at least one of the model's bytes, but '' has none: add a letter");
-    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+    assertThat(TinyModel.liveArrays()).isEqualTo(before);
   }
 
   /** As a server does whose client has gone: arrays closed under a token would end the process. */
@@ -153,6 +144,6 @@ class GeneratedTextTest {
     } finally {
       executor.shutdownNow();
     }
-    assertThat(SHARNNGeneratorTest.liveArrays()).isEqualTo(before);
+    assertThat(TinyModel.liveArrays()).isEqualTo(before);
   }
 }

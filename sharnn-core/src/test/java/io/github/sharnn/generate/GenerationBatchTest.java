@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.SHARNN;
 import java.io.ByteArrayOutputStream;
@@ -13,25 +12,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class GenerationBatchTest {
-
-  private Model model;
-
-  @BeforeEach
-  void create() {
-    model = TinyModel.of(TinyModel.builder());
-  }
-
-  @AfterEach
-  void close() {
-    model.close();
-  }
+class GenerationBatchTest extends TinyModelTest {
 
   /**
    * Prompts of 1 to 60 bytes, a memory of 20, texts of 1 to 50 bytes: some wait, some end early.
@@ -160,7 +145,7 @@ class GenerationBatchTest {
   @Test
   void leaves_no_array_behind_even_if_a_callback_throws() {
     SHARNNGenerator generator = SHARNNGenerator.builder(model).length(5).build();
-    int before = liveArrays();
+    int before = TinyModel.liveArrays();
     GenerationBatch batch = GenerationBatch.of(model);
     batch.add(generator, "a", piece -> {}).add(generator, "b", piece -> {}).run();
     batch
@@ -172,13 +157,7 @@ class GenerationBatchTest {
               throw new UnsupportedOperationException("full");
             });
     assertThatThrownBy(batch::run).hasMessage("full");
-    assertThat(liveArrays()).isEqualTo(before);
-  }
-
-  private static int liveArrays() {
-    try (NDManager manager = NDManager.newBaseManager()) {
-      return manager.getParentManager().getManagedArrays().size();
-    }
+    assertThat(TinyModel.liveArrays()).isEqualTo(before);
   }
 
   @Test

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
 import ai.djl.inference.Predictor;
-import ai.djl.ndarray.NDManager;
 import ai.djl.translate.TranslateException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -30,13 +29,12 @@ class GenerationTranslatorTest {
 
   @Test
   void leaves_no_array_behind() throws Exception {
-    try (Model model = TinyModel.of(TinyModel.builder());
-        NDManager manager = NDManager.newBaseManager()) {
+    try (Model model = TinyModel.of(TinyModel.builder())) {
       SHARNNGenerator generator = SHARNNGenerator.builder(model).length(5).build();
-      int before = manager.getParentManager().getManagedArrays().size();
+      int before = TinyModel.liveArrays();
       try (var predictor = model.newPredictor(new GenerationTranslator(generator))) {
         predictor.predict("a");
-        assertThat(manager.getParentManager().getManagedArrays()).hasSize(before);
+        assertThat(TinyModel.liveArrays()).isEqualTo(before);
       }
     }
   }

@@ -16,25 +16,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class SHARNNGeneratorTest {
-
-  private Model model;
-
-  @BeforeEach
-  void create() {
-    model = TinyModel.of(TinyModel.builder());
-  }
-
-  @AfterEach
-  void close() {
-    model.close();
-  }
+class SHARNNGeneratorTest extends TinyModelTest {
 
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 40})
@@ -123,7 +109,7 @@ class SHARNNGeneratorTest {
 
   @Test
   void reads_logits_of_another_type() {
-    try (Model doubles = TinyModel.of(TinyModel.builder(), DataType.FLOAT64)) {
+    try (Model doubles = TinyModel.of(TinyModel.builder(), DataType.FLOAT64, 0.7f)) {
       byte[] prompt = "hello".getBytes(UTF_8);
       assertThat(bytes(SHARNNGenerator.builder(doubles).length(15).build(), prompt))
           .isEqualTo(rerun(doubles, prompt, 15, new Sampler(), 0));
@@ -132,7 +118,7 @@ class SHARNNGeneratorTest {
 
   @Test
   void leaves_no_array_behind_even_if_the_callback_throws() {
-    int before = liveArrays();
+    int before = TinyModel.liveArrays();
     SHARNNGenerator generator = SHARNNGenerator.builder(model).length(5).build();
     generator.generate("a");
     assertThatThrownBy(
@@ -143,7 +129,7 @@ class SHARNNGeneratorTest {
                       throw new UnsupportedOperationException("full");
                     }))
         .hasMessage("full");
-    assertThat(liveArrays()).isEqualTo(before);
+    assertThat(TinyModel.liveArrays()).isEqualTo(before);
   }
 
   @Test
@@ -214,14 +200,8 @@ class SHARNNGeneratorTest {
     SHARNNGenerator.builder(model)
         .length(500)
         .build()
-        .generate(new byte[] {'a'}, value -> counts.add(liveArrays()));
+        .generate(new byte[] {'a'}, value -> counts.add(TinyModel.liveArrays()));
     return counts;
-  }
-
-  static int liveArrays() {
-    try (NDManager manager = NDManager.newBaseManager()) {
-      return manager.getParentManager().getManagedArrays().size();
-    }
   }
 
   private static byte[] bytes(SHARNNGenerator generator, byte[] prompt) {

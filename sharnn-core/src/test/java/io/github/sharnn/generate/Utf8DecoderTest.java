@@ -51,7 +51,7 @@ class Utf8DecoderTest {
     return String.join("", pieces(narrowed));
   }
 
-  /** What each byte, and then the end, gives. */
+  /** Returns the pieces of each byte and of the end. */
   private static List<String> pieces(byte[] bytes) {
     StringBuilder text = new StringBuilder();
     Utf8Decoder decoder = new Utf8Decoder(text::append);

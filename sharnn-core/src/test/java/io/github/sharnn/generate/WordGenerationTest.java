@@ -33,7 +33,7 @@ class WordGenerationTest {
     return TinyModel.builder().vocabulary(WORDS);
   }
 
-  /** What follows the prompt, from running the whole text anew for each token. */
+  /** Generates by running the whole text anew for each token. */
   private static String rerun(Model model, String prompt, int length, Sampler sampler, int window) {
     int[] tokens = WORDS.encode(prompt);
     int before = WORDS.decode(tokens).length;
@@ -119,7 +119,7 @@ class WordGenerationTest {
     "'', 'the model''s 7 words, but '''' has none'",
     "'  ', 'the model''s 7 words, but ''  '' has none'"
   })
-  void refuses_a_prompt_without_tokens(String prompt, String message) {
+  void rejects_a_prompt_without_tokens(String prompt, String message) {
     try (Model model = TinyModel.of(words())) {
       SHARNNGenerator generator = SHARNNGenerator.builder(model).build();
       assertThatThrownBy(() -> generator.generate(prompt))

@@ -10,16 +10,14 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.Model;
 import ai.djl.inference.Predictor;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.Parameter;
-import ai.djl.training.ParameterStore;
-import ai.djl.training.initializer.NormalInitializer;
 import ai.djl.translate.TranslateException;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.TestModels;
+import io.github.sharnn.generate.TinyModel;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.WordVocabulary;
 import java.io.ByteArrayInputStream;
@@ -37,17 +35,11 @@ class ScorerTest {
   private static final double CLOSE = 1e-5;
 
   private static SHARNNConfig.Builder builder() {
-    return SHARNN.builder().embeddingSize(16).boomSize(32).layers(2).memoryLength(60).dropouts(0);
+    return TinyModel.builder().memoryLength(60);
   }
 
   private static Model model(SHARNNConfig.Builder options) {
-    SHARNN block = options.build();
-    Model model = block.newModel("tiny");
-    model.getNDManager().getEngine().setRandomSeed(11);
-    // far from the initial near-uniform distribution, so that the next byte depends on the past
-    block.setInitializer(new NormalInitializer(0.4f), Parameter.Type.WEIGHT);
-    block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
-    return model;
+    return TinyModel.of(options, DataType.FLOAT32, 0.4f);
   }
 
   private static byte[] randomBytes(int seed, int length) {
@@ -71,12 +63,7 @@ class ScorerTest {
     }
     try (NDManager manager = model.getNDManager().newSubManager()) {
       NDArray input = manager.create(tokens, new Shape(1, tokens.length));
-      float[] logits =
-          SHARNN
-              .of(model)
-              .forward(new ParameterStore(manager, false), new NDList(input), false)
-              .singletonOrThrow()
-              .toFloatArray();
+      float[] logits = TestModels.logits(SHARNN.of(model), manager, input).toFloatArray();
       List<TokenScore> scores = new ArrayList<>();
       for (int i = 0; i < text.length; i++) {
         float[] at = Arrays.copyOfRange(logits, i * size, (i + 1) * size);
@@ -110,7 +97,7 @@ class ScorerTest {
       assertThat((double) score.entropy())
           .as("entropy at byte %s", i)
           .isCloseTo(right.entropy(), within(CLOSE * 10));
-      // where two bytes are equal but for rounding, either may come first
+      // either of two bytes that differ by rounding may come first
       assertThat(score.rank()).as("rank of byte %s", i).isCloseTo(right.rank(), within(1));
     }
     long sameRank = 0;
@@ -320,7 +307,7 @@ class ScorerTest {
   }
 
   @Test
-  void refuses_bad_input() {
+  void rejects_bad_input() {
     try (Model model = model(builder().vocabularySize(100));
         Model wide = model(builder().vocabularySize(300));
         Model raw = builder().build().newModel("raw")) {

@@ -61,7 +61,7 @@ class SavedVocabularyTest {
   }
 
   @Test
-  void refuses_a_missing_vocabulary() throws Exception {
+  void rejects_a_missing_vocabulary() throws Exception {
     save(builder().vocabulary(WORDS).build());
     Files.delete(folder.resolve("vocabulary.txt"));
     assertThatThrownBy(() -> SHARNN.load(folder))
@@ -71,7 +71,7 @@ class SavedVocabularyTest {
   }
 
   @Test
-  void refuses_an_altered_vocabulary_and_that_of_another_model() throws Exception {
+  void rejects_an_altered_vocabulary_and_that_of_another_model() throws Exception {
     save(builder().vocabulary(WORDS).build());
     Path file = folder.resolve("vocabulary.txt");
     Files.writeString(file, "the\n<eos>\n<unk>\ndog\n");
@@ -82,7 +82,7 @@ class SavedVocabularyTest {
   }
 
   @Test
-  void refuses_a_kind_that_nothing_reads() {
+  void rejects_a_kind_that_nothing_reads() {
     assertThatThrownBy(() -> TextVocabulary.load(folder, "tokenizer 00"))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("kind 'tokenizer'")
@@ -107,7 +107,7 @@ class SavedVocabularyTest {
   }
 
   @Test
-  void refuses_a_model_of_another_size() {
+  void rejects_a_model_of_another_size() {
     SHARNNConfig.Builder builder = builder().vocabulary(WORDS).vocabularySize(5);
     assertThatIllegalArgumentException()
         .isThrownBy(builder::build)
@@ -143,7 +143,7 @@ class SavedVocabularyTest {
           .withMessageContaining("but is '%s'", none);
     }
     assertThat(bytes).hasToString("bytes");
-    // of no content
+    // the SHA-256 of no content
     assertThat(bytes.property())
         .isEqualTo("bytes e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   }

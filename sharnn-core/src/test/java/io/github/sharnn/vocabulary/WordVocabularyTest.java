@@ -227,7 +227,7 @@ class WordVocabularyTest {
   }
 
   @Test
-  void refuses_what_is_no_vocabulary() {
+  void rejects_what_is_no_vocabulary() {
     assertThatThrownBy(() -> new WordVocabulary.Format().read(new byte[] {(byte) 0xFF, '\n'}))
         .isInstanceOf(IOException.class)
         .hasMessage("a vocabulary must be one word a line in UTF-8, but this is not UTF-8");
@@ -252,7 +252,7 @@ class WordVocabularyTest {
   }
 
   @Test
-  void refuses_bad_options_and_texts() {
+  void rejects_bad_options_and_texts() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> train("a\n", 0, 10))
         .withMessageContaining("minimumCount must be at least 1, but is 0");
