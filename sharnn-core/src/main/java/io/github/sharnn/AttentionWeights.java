@@ -11,7 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Where one layer's attention looked while a model read a text.
+ * The attention weights of one layer while a model reads a text.
  *
  * <pre>{@code
  * for (AttentionWeights layer : AttentionWeights.of(model, "The old man".getBytes(UTF_8))) {
@@ -20,19 +20,18 @@ import java.util.List;
  * }</pre>
  *
  * @param layer the 0-based layer
- * @param weights {@code (T, T)}: row t is softmax(Q K^T) of token t over the tokens up to it, and
- *     adds up to 1; 0 where a token lies after t or is no longer remembered
+ * @param weights {@code (T, T)}: row t is softmax(Q K^T) of token t over the tokens up to it and
+ *     sums to 1; it is 0 for later tokens and for forgotten ones
  */
 public record AttentionWeights(int layer, float[][] weights) {
 
   /**
    * Reads a text from a zero state, token by token as in generation, without dropout.
    *
-   * @param model a model with an initialized {@link SHARNN}
-   * @param text T tokens of the model's vocabulary, at least one; bytes each in [0, V)
-   * @return one for each layer with attention, in order
-   * @throws IllegalArgumentException if the text is empty or has no token, or one outside the
-   *     vocabulary
+   * @param model a model with a {@link SHARNN}
+   * @param text at least one token
+   * @return the weights of each layer with attention, in order
+   * @throws IllegalArgumentException if the text has no token, or a byte that the model lacks
    * @throws IllegalStateException if the model has no weights
    */
   public static List<AttentionWeights> of(Model model, byte[] text) {
@@ -66,12 +65,12 @@ public record AttentionWeights(int layer, float[][] weights) {
   }
 
   /**
-   * The weights of a segment's last token, from the state after it: the LSTM's last output is what
-   * queries come from, and the memory ends with the token's own key.
+   * Computes the weights of a segment's last token from the state after it: the LSTM's last output
+   * gives the query, and the memory ends with the token's own position.
    */
   private static float[] row(
       ParameterStore parameterStore, SHABlock block, SHARNNState.Layer state) {
-    if (state.memory().length() == 0) { // of a model that remembers none, and sees its own alone
+    if (state.memory().length() == 0) { // the token sees itself alone
       return new float[] {1};
     }
     SingleHeadAttention attention = block.attention;

@@ -163,16 +163,7 @@ public final class Devices {
     DOWNLOAD
   }
 
-  /**
-   * The facts that explain a missing GPU.
-   *
-   * @param version of PyTorch
-   * @param library the folder of PyTorch's libraries
-   * @param source the source of the libraries
-   * @param cudaBuild true if the libraries are built for CUDA
-   * @param cudaWorks true if PyTorch can use a GPU
-   * @param gpus the number of GPUs that DJL counts
-   */
+  /** The facts that explain a missing GPU. DJL counts {@code gpus}. */
   record Found(
       String version,
       String library,

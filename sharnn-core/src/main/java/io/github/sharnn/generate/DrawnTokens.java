@@ -37,7 +37,6 @@ final class DrawnTokens {
     dropSpace = !vocabulary.lossless() && prompt[prompt.length - 1] == ' ';
   }
 
-  /** Returns the prompt's tokens. */
   int[] prompt() {
     return prompt;
   }
@@ -64,7 +63,6 @@ final class DrawnTokens {
     }
   }
 
-  /** Returns the newest token. */
   long last() {
     return last;
   }

@@ -31,11 +31,7 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
     arrays = ABANDONED.register(this, bytes::close);
   }
 
-  /**
-   * Computes the next piece if it is not there yet.
-   *
-   * @return true if there is a piece
-   */
+  /** Computes the next piece if it is not there yet. */
   @Override
   public synchronized boolean hasNext() {
     try {
@@ -51,12 +47,7 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
     }
   }
 
-  /**
-   * Returns the next piece.
-   *
-   * @return at least one character
-   * @throws NoSuchElementException if the text has ended
-   */
+  /** Returns the next piece, of at least one character. */
   @Override
   public synchronized String next() {
     if (!hasNext()) {

@@ -6,13 +6,10 @@ import ai.djl.ndarray.types.DataType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The options of a {@link SHARNNGenerator}, checked.
+ * The checked options of a {@link SHARNNGenerator}.
  *
- * @param length the maximum number of tokens to generate
- * @param seed the seed of the draws
- * @param stop the text that ends generation, or null for none
- * @param repetitionWindow the number of tokens that the repetition penalty covers
- * @param precision the type to compute in after the prompt, or null for the weights' own
+ * @param stop null for none
+ * @param precision null for the weights' own type
  */
 record GenerationOptions(
     int length,

@@ -46,9 +46,6 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
   /**
    * Reads the prompt except for its last segment.
    *
-   * @param ctx the Predictor's context
-   * @param prompt at least one token
-   * @return the last segment's inputs
    * @throws IllegalArgumentException if the generator has another model, or the prompt has no token
    *     or a byte that the model lacks
    */
@@ -61,13 +58,7 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
     return bytes.inputs();
   }
 
-  /**
-   * Generates from the last segment's outputs.
-   *
-   * @param ctx the Predictor's context
-   * @param outputs logits and state
-   * @return the generated text
-   */
+  /** Generates the text from the outputs of the last segment. */
   @Override
   public String processOutput(TranslatorContext ctx, NDList outputs) {
     GeneratedBytes bytes = (GeneratedBytes) ctx.getAttachment(BYTES);

@@ -39,11 +39,6 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
   /** Creates the factory. DJL calls this. */
   public GenerationTranslatorFactory() {}
 
-  /**
-   * Returns the supported types of prompt and text.
-   *
-   * @return {@code String} to {@code String}, {@code Input} to {@code Output}
-   */
   @Override
   public Set<Pair<Type, Type>> getSupportedTypes() {
     return Set.of(TEXT, SERVING);

@@ -7,7 +7,6 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import com.google.common.collect.Lists;
-import com.google.common.primitives.ImmutableIntArray;
 import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
@@ -175,8 +174,7 @@ public final class Scorer {
     private final Consumer<int[]> consumer;
     private final TokenEncoder encoder = model.vocabulary().encoder(this::add);
     private final WordCount words = new WordCount();
-    private ImmutableIntArray.Builder segment = ImmutableIntArray.builder();
-    private int filled;
+    private final List<Integer> segment = new ArrayList<>();
     private long bytes;
     private long tokens;
 
@@ -187,16 +185,14 @@ public final class Scorer {
     private void add(int token) {
       model.check("text", token, tokens++);
       segment.add(token);
-      filled++;
-      if (filled == segmentLength) {
+      if (segment.size() == segmentLength) {
         flush();
       }
     }
 
     private void flush() {
-      int[] full = segment.build().toArray();
-      segment = ImmutableIntArray.builder();
-      filled = 0;
+      int[] full = Ints.toArray(segment);
+      segment.clear();
       consumer.accept(full);
     }
 
@@ -209,7 +205,7 @@ public final class Scorer {
     /** Hands out the last segment and returns the length of the text. */
     Perplexity.Units end() {
       encoder.end();
-      if (filled > 0) {
+      if (!segment.isEmpty()) {
         flush();
       }
       return new Perplexity.Units(bytes, tokens, words.words(), encoder.lostBytes());

@@ -47,9 +47,6 @@ public final class ScoringTranslator implements Translator<String, Score> {
   /**
    * Scores the texts except for the last segment.
    *
-   * @param ctx the Predictor's context
-   * @param texts the texts
-   * @return the last segment's inputs
    * @throws IllegalArgumentException if the scorer has another model, or the model lacks a byte
    */
   @Override
@@ -61,13 +58,7 @@ public final class ScoringTranslator implements Translator<String, Score> {
     return batch.prefill(); // a Predictor runs nothing on no inputs
   }
 
-  /**
-   * Scores the last segment.
-   *
-   * @param ctx the Predictor's context
-   * @param outputs logits and state
-   * @return a score for each text
-   */
+  /** Scores the last segment. */
   @Override
   public List<Score> batchProcessOutput(TranslatorContext ctx, NDList outputs) {
     try (ScoringBatch batch = (ScoringBatch) ctx.getAttachment(BATCH)) {

@@ -68,18 +68,17 @@ final class SavedVocabulary {
   }
 
   private static VocabularyFormat format(String kind) throws IOException {
-    Optional<VocabularyFormat> found =
-        ServiceLoader.load(VocabularyFormat.class, SavedVocabulary.class.getClassLoader()).stream()
-            .map(ServiceLoader.Provider::get)
-            .filter(format -> format.kind().equals(kind))
-            .findFirst();
-    if (found.isEmpty()) {
-      throw new IOException(
-          "nothing on the class path reads a vocabulary of the kind '%s': add the artifact"
-                  .formatted(kind)
-              + " io.github.sharnn:sharnn-tokenizers for 'tokenizer', or a VocabularyFormat that"
-              + " ServiceLoader finds for a kind of your own");
-    }
-    return found.get();
+    return ServiceLoader.load(VocabularyFormat.class, SavedVocabulary.class.getClassLoader())
+        .stream()
+        .map(ServiceLoader.Provider::get)
+        .filter(format -> format.kind().equals(kind))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IOException(
+                    "nothing on the class path reads a vocabulary of the kind '%s': add the artifact"
+                            .formatted(kind)
+                        + " io.github.sharnn:sharnn-tokenizers for 'tokenizer', or a VocabularyFormat"
+                        + " that ServiceLoader finds for a kind of your own"));
   }
 }
