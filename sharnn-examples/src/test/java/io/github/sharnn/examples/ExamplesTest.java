@@ -1,14 +1,17 @@
 package io.github.sharnn.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
+import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Each program that a user would copy, run for a moment. */
+/** Short runs of the programs that a user copies. */
 class ExamplesTest {
 
   @Test
@@ -42,6 +45,26 @@ class ExamplesTest {
   }
 
   @Test
+  void minimal_training_learns() throws IOException {
+    byte[] text;
+    try (InputStream in = MinimalTraining.class.getResourceAsStream("dickens.txt")) {
+      text = in.readNBytes(60_000);
+    }
+    double[] nats = new double[1];
+    Outcome outcome =
+        Outcome.capture(
+            () -> {
+              nats[0] = MinimalTraining.run(text, 100);
+              return 0;
+            });
+    assertThat(lossOf("step 1", outcome.out())).isBetween(7.9, 8.2); // 256 equal bytes have 8
+    assertThat(lossOf("step 100", outcome.out())).isLessThan(3.7);
+    // the order of letters counts: without it the text has about 4.4 bits per byte
+    assertThat(lossOf("validation", outcome.out())).isBetween(2.0, 3.7);
+    assertThat(nats[0] / Math.log(2)).isCloseTo(lossOf("validation", outcome.out()), within(6e-4));
+  }
+
+  @Test
   void odd_log_lines_are_found() {
     Outcome outcome =
         Outcome.capture(
@@ -56,6 +79,6 @@ class ExamplesTest {
 
   private static double lossOf(String step, String out) {
     String line = out.lines().filter(l -> l.startsWith(step + " ")).findFirst().orElseThrow();
-    return Double.parseDouble(line.substring(line.indexOf("loss") + 5));
+    return Double.parseDouble(line.substring(line.indexOf("loss") + 5).split(" ")[0]);
   }
 }
