@@ -22,12 +22,12 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What no implementation of a training step can do without: the LSTMs, forward and backward, and
- * every large matrix product with the two products of its backward, as far as these have a use;
- * without graph, bias or any element-wise operation. Their time is the floor of a step's.
+ * The computation that every implementation of a training step needs: the LSTMs, forward and
+ * backward, and every large matrix product with the products of its backward pass. There is no
+ * graph, no bias and no element-wise operation. Its time is the floor of a step's time.
  *
- * <p>Work on a GPU is only queued by the methods; {@link #await} waits for it. The multiply-adds
- * they return are those of the products they made, counted from the operands.
+ * <p>The methods only queue work on a GPU; {@link #await} waits for it. They return the number of
+ * multiply-adds of their products, counted from the operands.
  */
 final class BareParts implements AutoCloseable {
 
@@ -58,13 +58,13 @@ final class BareParts implements AutoCloseable {
   private final NDArray readBack; // ()
 
   /**
-   * Draws operands on a device.
+   * Creates random operands on a device.
    *
    * @param config the model's shapes
    * @param batchSize number of streams B
    * @param sequenceLength steps T of a segment
-   * @param precision of all operands
-   * @param device where they are
+   * @param precision the operands' type
+   * @param device the operands' device
    */
   BareParts(
       SHARNNConfig config, int batchSize, int sequenceLength, DataType precision, Device device) {
@@ -74,21 +74,21 @@ final class BareParts implements AutoCloseable {
       parameterStore = new ParameterStore(manager, false);
       int size = config.embeddingSize();
       long tokens = (long) batchSize * sequenceLength;
-      // a full memory: the segment and as many older positions as still fit
+      // a full memory: the segment and the older positions that fit
       long window = Math.max(config.memoryLength(), sequenceLength);
       Shape segment = new Shape(batchSize, sequenceLength, size);
       Shape timeFirst = new Shape(sequenceLength, batchSize, size);
       Shape state = new Shape(1, batchSize, size);
       for (int layer = 0; layer < config.layers(); layer++) {
         LSTM lstm = lstm(layer, segment, precision);
-        // PyTorch does not check, and reads and writes beyond a state of another shape
+        // PyTorch does not check: it reads and writes beyond a state of another shape
         checkState(
             lstm.getOutputShapes(new Shape[] {timeFirst})[1].equals(state),
             "SHABlock's LSTM does not take (T, B, C)");
         lstms.add(lstm);
       }
       input = random(timeFirst, precision);
-      input.setRequiresGradient(true); // in the model a gradient flows on to the layer below
+      input.setRequiresGradient(true); // in the model, a gradient flows to the layer below
       zeroState = manager.zeros(state, precision);
       activations = random(new Shape(tokens, size), precision);
       boomActivations = random(new Shape(tokens, config.boomSize()), precision);
@@ -106,12 +106,12 @@ final class BareParts implements AutoCloseable {
       flatKeys = keys.reshape(batchSize * attended, size);
       readBack = manager.zeros(new Shape());
     } catch (RuntimeException e) {
-      manager.close(); // out of memory, perhaps: what was drawn must not stay
+      manager.close(); // perhaps out of memory: frees the operands
       throw e;
     }
   }
 
-  /** A block's LSTM, as the block lays its weights out in memory. */
+  /** Returns a block's LSTM, with the block's layout of its weights in memory. */
   private LSTM lstm(int layer, Shape segment, DataType precision) {
     SHABlock block = SHABlock.of(config, layer);
     block.initialize(manager, precision, segment);
@@ -126,7 +126,7 @@ final class BareParts implements AutoCloseable {
     throw new IllegalStateException("SHABlock has no LSTM");
   }
 
-  /** One softmax over all tokens; or that of the head, and of each tail for its share of rows. */
+  /** Creates the operands of one softmax; or of a head, and of each tail for its share of rows. */
   private void drawOutputs(long tokens, DataType precision) {
     List<Integer> bounds = new ArrayList<>(config.splits());
     bounds.add(config.vocabularySize());
@@ -145,7 +145,7 @@ final class BareParts implements AutoCloseable {
     return manager.randomNormal(0, 1, shape, precision);
   }
 
-  /** Every layer's LSTM, forward and backward, from a zero state. */
+  /** Computes every layer's LSTM, forward and backward, from a zero state. */
   void lstms() {
     for (LSTM lstm : lstms) {
       try (NDScope scope = new NDScope();
@@ -158,7 +158,7 @@ final class BareParts implements AutoCloseable {
     }
   }
 
-  /** Boom's products of all layers. */
+  /** Computes the products of every layer's Boom. */
   long boom() {
     long multiplyAdds = 0;
     for (int layer = 0; layer < config.layers(); layer++) {
@@ -171,8 +171,8 @@ final class BareParts implements AutoCloseable {
   }
 
   /**
-   * The products of all layers' attention: projections, scores and context. What is remembered from
-   * earlier segments has no gradient, but a weight that projects it has.
+   * Computes the products of every layer's attention: projections, scores and context. Positions of
+   * earlier segments have no gradient, but a weight that projects them has one.
    */
   long attention() {
     NDArray keyGradients = config.keyProjection() ? scores : segmentScores;
@@ -196,7 +196,7 @@ final class BareParts implements AutoCloseable {
     return multiplyAdds;
   }
 
-  /** {@code k W^T}, the gradient of W, and of k that of the segment's positions. */
+  /** Computes {@code k W^T}, the gradient of W, and that of k for the segment's positions. */
   private long project() {
     try (NDArray weightTransposed = projectionWeight.transpose();
         NDArray gradientTransposed = flatKeys.transpose()) {
@@ -206,7 +206,7 @@ final class BareParts implements AutoCloseable {
     }
   }
 
-  /** The output's products. */
+  /** Computes the products of the output layer. */
   long output() {
     long multiplyAdds = 0;
     for (int part = 0; part < logits.size(); part++) {
@@ -218,7 +218,7 @@ final class BareParts implements AutoCloseable {
     return multiplyAdds;
   }
 
-  /** {@code y = x W^T}, and from a gradient of y those of x and W. */
+  /** Computes {@code y = x W^T}, and from a gradient of y the gradients of x and W. */
   private static long linear(NDArray x, NDArray weight, NDArray yGradient) {
     try (NDArray weightTransposed = weight.transpose();
         NDArray gradientTransposed = yGradient.transpose()) {
@@ -240,17 +240,17 @@ final class BareParts implements AutoCloseable {
     }
   }
 
-  /** Waits until the device has done what was queued: a number read back comes after it. */
+  /** Waits for the queued work of the device, by reading a number back. */
   void await() {
     readBack.getFloat();
   }
 
   /**
-   * Times a method of this: the median over blocks of repetitions, each with one wait for the
-   * device at its end. Takes about 2 s, longer only where 7 repetitions do.
+   * Times one of the methods: the median over blocks of repetitions. Each block ends with one wait
+   * for the device. Takes about 2 s, or 7 repetitions if they take longer.
    */
   double milliseconds(Runnable part) {
-    milliseconds(part, 1); // kernels are chosen and memory is reserved
+    milliseconds(part, 1); // warm-up: PyTorch chooses kernels and reserves memory
     double once = milliseconds(part, 1);
     int repetitions = (int) Math.min(Math.max(BLOCK_MILLISECONDS / once, 1), MAX_REPETITIONS);
     List<Double> blocks = new ArrayList<>();

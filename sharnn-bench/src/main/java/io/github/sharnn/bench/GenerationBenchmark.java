@@ -14,9 +14,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Times generated tokens, of one stream or of many side by side, at positions far into their text.
+ * A benchmark of generated tokens: one stream or many side by side, far into their text.
  *
  * <pre>{@code
  * GenerationBenchmark benchmark = new GenerationBenchmark(model, null, 500);
@@ -25,21 +26,21 @@ import java.util.random.RandomGenerator;
  * }
  * }</pre>
  *
- * <p>Every token from the first one on is generated: a step of the model, its logits copied to
- * Java, and a draw from them for each stream, without top-k and top-p. Times are wall-clock time.
+ * <p>It generates every token from the first one on: one step of the model, a copy of its logits to
+ * Java, and one sampled token for each stream, without top-k and top-p. Times are wall-clock times.
  *
- * @param model an initialized model; it stays the caller's to close
- * @param precision what to compute in, or null for the weights' own type
- * @param steps how many tokens of each stream are timed at a position, at least 1
+ * @param model an initialized model; the caller closes it
+ * @param precision the type to compute in, or null for the weights' own type
+ * @param steps the number of timed tokens of each stream at a position, at least 1
  */
-public record GenerationBenchmark(Model model, DataType precision, int steps) {
+public record GenerationBenchmark(Model model, @Nullable DataType precision, int steps) {
 
   /**
    * Checks the number of steps.
    *
    * @param model an initialized model
-   * @param precision what to compute in, or null for the weights' own type
-   * @param steps how many tokens of each stream are timed at a position, at least 1
+   * @param precision the type to compute in, or null for the weights' own type
+   * @param steps the number of timed tokens of each stream at a position, at least 1
    * @throws IllegalArgumentException if {@code steps} is below 1
    */
   public GenerationBenchmark {
@@ -60,8 +61,8 @@ public record GenerationBenchmark(Model model, DataType precision, int steps) {
    * Generates and measures.
    *
    * @param streams texts side by side, at least 1
-   * @param positions where to measure, each at least {@code steps}; the last tokens before each are
-   *     timed
+   * @param positions the positions to measure at, each at least {@code steps}; the last {@code
+   *     steps} tokens before each are timed
    * @return the times, by ascending position
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
@@ -70,8 +71,8 @@ public record GenerationBenchmark(Model model, DataType precision, int steps) {
     for (int end : ends) {
       checkArgument(
           end >= steps,
-          "a position must be at least steps (%s), for as many tokens to be timed up to it, but is"
-              + " %s",
+          "a position must be at least steps (%s), since that many tokens before it are timed, but"
+              + " is %s",
           steps,
           end);
     }

@@ -37,16 +37,18 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Checks this installation against a folder of golden vectors, numbers of the reference
- * implementation in float64: {@code config.json}, {@code model.safetensors} and {@code
- * expected.safetensors}, or the latter alone for sampling.
+ * A check of this installation against golden vectors: numbers that the reference implementation
+ * computed in float64. A folder holds {@code config.json}, {@code model.safetensors} and {@code
+ * expected.safetensors}, or only the last one for sampling.
  *
- * <p>Evaluation (outputs, losses, states), then training with {@link Lamb} from the same weights
- * (gradients, parameters after each step), through the very code that {@link SHARNNTrainer} runs.
+ * <p>The check first evaluates (outputs, losses, states), then trains with {@link Lamb} from the
+ * same weights (gradients, parameters after each step). It runs the same code as {@link
+ * SHARNNTrainer}.
  *
- * <p>In FLOAT32. On a GPU PyTorch's LSTMs round to TF32 all the same, which nothing in DJL turns
+ * <p>It computes in FLOAT32. On a GPU, PyTorch's LSTMs still round to TF32, and DJL can't turn that
  * off: start Java with {@code NVIDIA_TF32_OVERRIDE=0} in its environment, or errors are about 1e-3.
  */
 public final class GoldenCheck {
@@ -57,7 +59,7 @@ public final class GoldenCheck {
   /** Relative error allowed for gradients and for parameters after the steps. */
   public static final double TRAINING_TOLERANCE = 1e-4;
 
-  /** What the tolerances, which are a CPU's, are multiplied by on a GPU. */
+  /** Factor of the tolerances on a GPU. */
   public static final double GPU_FACTOR = 10;
 
   private static final Pattern SAMPLING =
@@ -74,18 +76,18 @@ public final class GoldenCheck {
   }
 
   /**
-   * Runs every check that the folder has numbers for.
+   * Runs all checks that the folder has numbers for.
    *
    * @param folder the folder
-   * @param device where to compute, or null for DJL's default; decides the tolerances
+   * @param device the device, which decides the tolerances, or null for DJL's default
    * @return the worst error of each kind
    * @throws IOException if a file is missing or can't be read
-   * @throws MalformedModelException if a file is not what it should be
+   * @throws MalformedModelException if a file is malformed
    * @throws IllegalArgumentException if the folder lacks a number, the files do not fit each other
-   *     or ask for too large a computation, or the device is a GPU that is not there
+   *     or need too large a computation, or the device is a missing GPU
    * @throws IllegalStateException if {@link SHARNNTrainer#fit} is running in this process
    */
-  public static GoldenReport run(Path folder, Device device)
+  public static GoldenReport run(Path folder, @Nullable Device device)
       throws IOException, MalformedModelException {
     checkArgument(
         Files.isRegularFile(folder.resolve("expected.safetensors")),
@@ -113,7 +115,7 @@ public final class GoldenCheck {
       SafetensorsWeights.read(block, manager, folder.resolve("model.safetensors"));
       Map<String, NDArray> expected =
           SafetensorsWeights.readTensors(manager, folder.resolve("expected.safetensors"));
-      // before a state is made for that many streams
+      // before the state of that many streams is created
       config.checkTokens("eval.0.input", require("eval.0.input", expected));
       evaluate(block, manager, config, expected);
       train(model, config, expected);
@@ -150,8 +152,9 @@ public final class GoldenCheck {
   }
 
   /**
-   * With splits the reference's logits are those before any softmax. Log-probabilities are these
-   * less one number for the head and for each tail of a row; the losses depend on those numbers.
+   * Compares logits. With splits, the reference has the logits before any softmax, and ours are
+   * log-probabilities: they differ by one number for the head and each tail of a row, so both are
+   * centred. The losses depend on these numbers.
    */
   private void compareLogits(
       String name, NDArray actual, GoldenConfig config, Map<String, NDArray> expected) {
@@ -291,7 +294,7 @@ public final class GoldenCheck {
         0);
   }
 
-  /** Tokens are stored time-first, {@code (T, B)}. */
+  /** Returns tokens {@code (B, T)}; the file stores them time-first, {@code (T, B)}. */
   private static NDArray tokens(
       NDManager manager, GoldenConfig config, String name, Map<String, NDArray> expected) {
     NDArray stored = require(name, expected);
@@ -324,7 +327,8 @@ public final class GoldenCheck {
   }
 
   /**
-   * {@code ||actual - expected|| / ||expected||} in double precision; infinite where shapes differ.
+   * Returns {@code ||actual - expected|| / ||expected||} in double precision, or infinity for
+   * different sizes.
    */
   private static double relativeError(NDArray actual, NDArray expected) {
     if (actual.size() != expected.size()) {

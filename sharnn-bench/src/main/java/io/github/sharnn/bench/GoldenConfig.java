@@ -15,6 +15,7 @@ import io.github.sharnn.train.optim.Lamb;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /** The {@code config.json} of a folder of golden vectors. */
 record GoldenConfig(
@@ -27,11 +28,11 @@ record GoldenConfig(
     int batchSize,
     int segments,
     boolean tiedWeights,
-    int[] splits,
+    int @Nullable [] splits,
     Optimizer optimizer) {
 
   private static final long MAX_BYTES = 1 << 20;
-  // of one layer's activations: 16 MB, a thousand times those of the vectors that there are
+  // in one layer: 16 MB, a thousand times the activations of the existing vectors
   private static final long MAX_ACTIVATIONS = 1 << 22;
 
   /** The settings of the golden {@link Lamb}. */
@@ -59,7 +60,7 @@ record GoldenConfig(
   }
 
   /**
-   * Reads and checks it.
+   * Reads and checks a config.
    *
    * @throws MalformedModelException if it is not JSON
    * @throws IllegalArgumentException if an option is missing or breaks its rule, or the model has
@@ -111,7 +112,7 @@ record GoldenConfig(
         .config();
   }
 
-  /** Native code is given no tokens but {@code (T, B)} of the vocabulary, and few enough. */
+  /** Checks tokens {@code (T, B)} before native code reads them: their type, shape, size, range. */
   void checkTokens(String name, NDArray tokens) {
     checkArgument(
         tokens.getDataType().isInteger()

@@ -10,14 +10,14 @@ import java.util.Map;
  *
  * @param folder the folder that was checked
  * @param worst the largest error of each kind, in the order of checking
- * @param compared how many tensors were compared
+ * @param compared the number of compared tensors
  */
 public record GoldenReport(Path folder, List<Measure> worst, int compared) {
 
   /**
    * One comparison.
    *
-   * @param kind what was compared: output, loss, state, gradient, clipped norm, parameter,
+   * @param kind the kind of tensor: output, loss, state, gradient, clipped norm, parameter,
    *     collapsed scale or sampling
    * @param tensor its name in {@code expected.safetensors}
    * @param error relative error {@code ||actual - expected|| / ||expected||}
@@ -26,9 +26,9 @@ public record GoldenReport(Path folder, List<Measure> worst, int compared) {
   public record Measure(String kind, String tensor, double error, double tolerance) {
 
     /**
-     * Tells whether the error is allowed; NaN is not.
+     * Tells whether the error is within the tolerance; NaN is not.
      *
-     * @return whether it is at most the tolerance
+     * @return true if it is at most the tolerance
      */
     public boolean passed() {
       return error <= tolerance;
@@ -40,7 +40,7 @@ public record GoldenReport(Path folder, List<Measure> worst, int compared) {
    *
    * @param folder the folder that was checked
    * @param worst the largest error of each kind
-   * @param compared how many tensors were compared
+   * @param compared the number of compared tensors
    */
   public GoldenReport {
     worst = List.copyOf(worst);
@@ -49,7 +49,7 @@ public record GoldenReport(Path folder, List<Measure> worst, int compared) {
   /**
    * Tells whether every tensor was within its tolerance.
    *
-   * @return whether something was compared and the worst of each kind passed
+   * @return true if there was a comparison and the worst of each kind passed
    */
   public boolean passed() {
     return compared > 0 && worst.stream().allMatch(Measure::passed);
@@ -68,7 +68,7 @@ public record GoldenReport(Path folder, List<Measure> worst, int compared) {
 
     void add(Measure measure) {
       compared++;
-      // Double.compare holds NaN for the largest
+      // NaN is the largest number in Double.compare
       worst.merge(
           measure.kind(),
           measure,

@@ -27,10 +27,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Times training steps of a model, and beside them their floor: the bare LSTMs and matrix products
- * that no implementation can do without.
+ * A benchmark of training steps beside their floor: the bare LSTMs and matrix products that every
+ * implementation needs.
  *
  * <pre>{@code
  * TrainingBenchmark benchmark = TrainingBenchmark.builder(SHARNN.builder().config()).build();
@@ -40,16 +41,21 @@ import java.util.Random;
  *
  * <p>The steps are those of {@link SHARNNTrainer#fit} with the recipe's settings, on random bytes:
  * wall-clock time from one step's end to the next one's, reading the data included. A vocabulary of
- * more than 256 tokens is taken for words, most frequent first: token n is drawn with a probability
- * proportional to 1 / (n + 1). With splits that decides how many labels lie in each tail; a real
- * text has fewer in the last ones. Segments have random lengths there, so a step's time is that per
+ * more than 256 tokens stands for words, most frequent first: token n has a probability
+ * proportional to 1 / (n + 1). With splits, this decides the number of labels in each tail; a real
+ * text has fewer in the last tails. Segments have random lengths, so a step's time is the time per
  * token, times the tokens of a full segment. Timing starts when the memory is full.
  *
- * <p>The floor is measured on the same device in the same precision, a full segment with a full
- * memory: every layer's LSTM through DJL, forward and backward, its weights in one piece of memory;
- * and the products of Boom, attention and output with the two of their backward, without graph,
- * bias and element-wise operations; with splits each tail's for as many rows as labels are expected
- * in it. What attention remembers has no gradient, so none is in it.
+ * <p>The floor is measured on the same device in the same precision, for a full segment with a full
+ * memory. It has two parts:
+ *
+ * <ul>
+ *   <li>every layer's LSTM through DJL, forward and backward, with its weights in one piece of
+ *       memory;
+ *   <li>the matrix products of Boom, attention and output with those of their backward pass,
+ *       without graph, bias and element-wise operations. Remembered positions have no gradient.
+ *       With splits, a tail has as many rows as it is expected to have labels.
+ * </ul>
  */
 public final class TrainingBenchmark {
 
@@ -87,7 +93,7 @@ public final class TrainingBenchmark {
   }
 
   /**
-   * The time of the bare parts; NaN where they were not measured.
+   * The time of the bare parts; NaN if they were not measured.
    *
    * @param lstms milliseconds of all layers' LSTMs
    * @param boom milliseconds of all Booms' matrix products
@@ -107,14 +113,14 @@ public final class TrainingBenchmark {
   }
 
   /**
-   * What was measured at one batch size.
+   * The measurements at one batch size.
    *
    * @param batchSize number of streams B
-   * @param warmUpTokens tokens that each stream had read before the first timed step
-   * @param steps how many steps were timed
+   * @param warmUpTokens tokens of each stream before the first timed step
+   * @param steps the number of timed steps
    * @param milliseconds median time of a step with full segments
    * @param tokensPerSecond tokens of all streams in a second, by that median
-   * @param memory the most memory held, where the machine tells
+   * @param memory the peak of the memory, if the machine reports it
    * @param floor the time of the bare parts
    */
   public record Result(
@@ -127,7 +133,7 @@ public final class TrainingBenchmark {
       Floor floor) {
 
     /**
-     * Returns how many times longer than its bare parts a step takes.
+     * Returns the step's time divided by the floor.
      *
      * @return the ratio; NaN without a floor
      */
@@ -139,7 +145,7 @@ public final class TrainingBenchmark {
   /**
    * Returns the device.
    *
-   * @return where it runs
+   * @return the device of the benchmark
    */
   public Device device() {
     return device;
@@ -148,7 +154,7 @@ public final class TrainingBenchmark {
   /**
    * Returns the precision.
    *
-   * @return what forward and backward compute in
+   * @return the type that forward and backward compute in
    */
   public DataType precision() {
     return precision;
@@ -159,7 +165,7 @@ public final class TrainingBenchmark {
    *
    * @param batchSize number of streams B, at least 1
    * @return the times
-   * @throws IOException if the bytes to train on can't be written to a temporary file
+   * @throws IOException if the temporary file of random bytes can't be written
    * @throws EngineException if the device runs out of memory
    * @throws IllegalArgumentException naming the option, its rule and its value
    * @throws IllegalStateException if {@link SHARNNTrainer#fit} is running in this process
@@ -171,7 +177,7 @@ public final class TrainingBenchmark {
     List<Double> times = new ArrayList<>();
     List<StepReport> history = training.history();
     long warmUpTokens = 0;
-    // not the last step, whose end includes the evaluation at the end of training
+    // skips the last step: its end includes the evaluation at the end of training
     for (int i = warmUpSteps(); i < history.size() - 1; i++) {
       StepReport before = history.get(i - 1);
       StepReport step = history.get(i);
@@ -194,7 +200,7 @@ public final class TrainingBenchmark {
         floor);
   }
 
-  /** All steps, and the memory held after them. */
+  /** All steps, and the peak of the memory. */
   private record Training(List<StepReport> history, Optional<DeviceMemory> memory) {}
 
   private Training train(int batchSize) throws IOException {
@@ -230,7 +236,7 @@ public final class TrainingBenchmark {
     }
   }
 
-  /** Enough to fill the memory, though segments may be short, and for the machine to settle. */
+  /** Returns enough steps to fill the memory, even with short segments, and to warm up. */
   private int warmUpSteps() {
     int segments = IntMath.divide(config.memoryLength(), sequenceLength, RoundingMode.CEILING);
     return config.attentionLayers().isEmpty()
@@ -265,8 +271,8 @@ public final class TrainingBenchmark {
   public static final class Builder {
 
     private final SHARNNConfig config;
-    private Device device; // null: DJL's default
-    private DataType precision; // null: by device
+    private @Nullable Device device; // null: DJL's default
+    private @Nullable DataType precision; // null: by device
     private int sequenceLength = 1024;
     private int steps = 30;
     private boolean floor = true;
@@ -276,29 +282,29 @@ public final class TrainingBenchmark {
     }
 
     /**
-     * Sets where to run. Default DJL's default, a GPU where it finds one.
+     * Sets the device. Default: DJL's default, a GPU if it finds one.
      *
-     * @param where the device
+     * @param device the device, or null for the default
      * @return this builder
      */
-    public Builder device(Device where) {
-      device = where;
+    public Builder device(@Nullable Device device) {
+      this.device = device;
       return this;
     }
 
     /**
-     * Sets what forward and backward compute in. Default FLOAT16 on a GPU, else FLOAT32.
+     * Sets the type that forward and backward compute in. Default: FLOAT16 on a GPU, else FLOAT32.
      *
-     * @param type FLOAT32 or FLOAT16
+     * @param precision FLOAT32 or FLOAT16, or null for the default
      * @return this builder
      */
-    public Builder precision(DataType type) {
-      precision = type;
+    public Builder precision(@Nullable DataType precision) {
+      this.precision = precision;
       return this;
     }
 
     /**
-     * Sets the longest segment T. Default 1024.
+     * Sets the length T of the longest segment. Default: 1024.
      *
      * @param length at least 1
      * @return this builder
@@ -309,7 +315,7 @@ public final class TrainingBenchmark {
     }
 
     /**
-     * Sets how many steps are timed, after those that fill the memory. Default 30.
+     * Sets the number of timed steps, once the memory is full. Default: 30.
      *
      * @param count at least 1
      * @return this builder
@@ -320,9 +326,9 @@ public final class TrainingBenchmark {
     }
 
     /**
-     * Sets whether the bare parts are timed too. Default true.
+     * Measures the floor too. Default: true.
      *
-     * @param measure whether to
+     * @param measure true to measure the floor
      * @return this builder
      */
     public Builder floor(boolean measure) {

@@ -5,12 +5,12 @@ import java.util.SplittableRandom;
 import java.util.function.LongUnaryOperator;
 
 /**
- * Random tokens with frequencies like those of words, most frequent first: token n has a
- * probability proportional to 1 / (n + 1), Zipf's law. Rare words of a real text are rarer.
+ * Random tokens with the frequencies of words, most frequent first. By Zipf's law, token n has a
+ * probability proportional to 1 / (n + 1). Rare words of a real text are rarer.
  */
 final class ZipfTokens implements LongUnaryOperator {
 
-  private final double[] cumulative; // weights of the tokens up to each
+  private final double[] cumulative; // sums of the weights up to each token
 
   ZipfTokens(int vocabularySize) {
     cumulative = new double[vocabularySize];
@@ -21,15 +21,15 @@ final class ZipfTokens implements LongUnaryOperator {
     }
   }
 
-  /** The token at a position, the same every time. */
+  /** Returns the token at a position, always the same one. */
   @Override
   public long applyAsLong(long position) {
     double drawn = new SplittableRandom(position).nextDouble() * cumulative[cumulative.length - 1];
     int found = Arrays.binarySearch(cumulative, drawn);
-    return found >= 0 ? found + 1 : -found - 1; // the first token whose sum is above what was drawn
+    return found >= 0 ? found + 1 : -found - 1; // the first token with a larger sum
   }
 
-  /** The probability of the tokens from one to before another. */
+  /** Returns the probability of the tokens from {@code from} to before {@code to}. */
   double share(int from, int to) {
     double before = from == 0 ? 0 : cumulative[from - 1];
     return (cumulative[to - 1] - before) / cumulative[cumulative.length - 1];

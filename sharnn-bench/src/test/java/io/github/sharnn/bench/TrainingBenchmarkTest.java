@@ -108,7 +108,7 @@ class TrainingBenchmarkTest {
     long tokens = (long) B * T;
     try (BareParts parts = parts(Tiny.sharnn())) {
       assertThat(parts.boom()).isEqualTo(L * 3 * tokens * C * H);
-      // of the keys and values, only the segment's have gradients
+      // only the segment's keys and values have gradients
       assertThat(parts.attention()).isEqualTo(3 * tokens * C * C + (4 * M + 2 * T) * tokens * C);
       assertThat(parts.output()).isEqualTo(3 * tokens * C * V);
     }
@@ -129,7 +129,7 @@ class TrainingBenchmarkTest {
 
   @Test
   void multiplies_each_tail_for_the_rows_expected_in_it() {
-    // of 64 labels; 1/11 + .. + 1/20 is 12.9% and 1/21 + .. + 1/100 30.6% of 1/1 + .. + 1/100
+    // a share of 64 labels; 1/11 + .. + 1/20 is 12.9% and 1/21 + .. + 1/100 30.6% of 1/1 + .. + 1/100
     long multiplyAdds = 64 * (10 + 2) + 9 * 10 + 20 * 80;
     try (BareParts parts = parts(Tiny.sharnn().vocabularySize(100).splits(10, 20))) {
       assertThat(parts.output()).isEqualTo(3 * C * multiplyAdds);

@@ -23,27 +23,28 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code sharnn.jar benchmark}: the time of training steps beside its floor. */
+/** {@code sharnn.jar benchmark}: times training steps beside their floor, or generated tokens. */
 @Command(
     name = "benchmark",
     description = {
-      "Time training steps, and beside them the bare LSTMs and matrix products; or generated tokens.",
-      "A step is one of the trainer's, reading the data included, on random bytes, with a full memory; on"
-          + " more than 256 tokens, random words by Zipf's law, the n-th with a probability in proportion to 1/n."
-          + " Its"
-          + " segments have random lengths: the time is that per byte, times the bytes of a full segment; the"
-          + " median of all steps. The floor is the time of each layer's LSTM, forward and backward, and of the"
-          + " matrix products of Boom, attention and output with those of their backward, without graph and"
-          + " element-wise operations.",
-      "Without options: on a GPU the paper's model (C 1024, H 4096, 4 layers, memory 5000, segments of 1024)"
-          + " in FLOAT16, on a CPU a small one (C 256, H 1024, 4 layers, memory 512, segments of 128) in"
-          + " FLOAT32.",
-      "With --generate: tokens of texts side by side, each a step of the model and a draw, the last ones"
-          + " before each position; every token before them is generated too."
+      "Time training steps beside their floor; or, with --generate, time generated tokens.",
+      "The trainer runs its usual steps, reading the data included, on random bytes with a full"
+          + " memory. A vocabulary of more than 256 tokens gets random words by Zipf's law: the"
+          + " n-th word has a probability proportional to 1/n. Segments have random lengths, so the"
+          + " reported time is the median time per byte, times the bytes of a full segment. The"
+          + " floor is the time of the bare computation: each layer's LSTM, forward and backward,"
+          + " and the matrix products of Boom, attention and output with those of their backward"
+          + " pass, without graph and element-wise operations.",
+      "The default on a GPU is the paper's model in FLOAT16: C 1024, H 4096, 4 layers, memory 5000,"
+          + " segments of 1024. The default on a CPU is a small model in FLOAT32: C 256, H 1024, 4"
+          + " layers, memory 512, segments of 128.",
+      "--generate generates several texts side by side and times the last tokens before each"
+          + " position. Each token is one step of the model and one random draw."
     },
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
@@ -60,7 +61,7 @@ final class BenchmarkCommand implements Callable<Integer> {
       names = "--precision",
       paramLabel = "TYPE",
       description = "FLOAT32 or FLOAT16. Default: FLOAT16 for training on a GPU, else FLOAT32.")
-  private DataType precision;
+  private @Nullable DataType precision;
 
   @Option(names = "--generate", description = "Time generated tokens instead of training steps.")
   private boolean generate;
@@ -70,16 +71,17 @@ final class BenchmarkCommand implements Callable<Integer> {
       split = ",",
       paramLabel = "N",
       description =
-          "With --generate: where in the texts to measure. Default: 1.2 and 4 times the memory's"
-              + " length.")
-  private List<Integer> positions;
+          "Positions in the texts to measure at, with --generate. Default: 1.2 and 4 times the"
+              + " memory length.")
+  private @Nullable List<Integer> positions;
 
   @Option(
       names = "--onnx",
       description = {
-        "With --generate: time ONNX Runtime too, on the exported model with a full memory. It needs"
+        "Time ONNX Runtime too, with --generate, on the exported model with a full memory. It needs"
             + " onnxruntime.jar on the class path:",
-        "java -cp sharnn.jar:onnxruntime.jar io.github.sharnn.cli.Sharnn benchmark --generate --onnx"
+        "java -cp sharnn.jar:onnxruntime.jar io.github.sharnn.cli.Sharnn benchmark --generate"
+            + " --onnx"
       })
   private boolean onnx;
 
@@ -88,9 +90,9 @@ final class BenchmarkCommand implements Callable<Integer> {
       split = ",",
       paramLabel = "B",
       description =
-          "Streams side by side; several, separated by commas, give a line each. Default: 16; with"
-              + " --generate 1 and, on a GPU, 64.")
-  private List<Integer> batchSizes;
+          "Streams side by side. Several sizes, separated by commas, give a line each. Default: 16;"
+              + " with --generate 1 and, on a GPU, also 64.")
+  private @Nullable List<Integer> batchSizes;
 
   @Option(names = "--vocabulary-size", description = "Number of tokens.")
   private int vocabularySize = 256;
@@ -98,13 +100,13 @@ final class BenchmarkCommand implements Callable<Integer> {
   @Mixin private SplitOptions splitOptions;
 
   @Option(names = "--embedding-size", description = "Size C of embeddings, LSTMs and attention.")
-  private Integer embeddingSize;
+  private @Nullable Integer embeddingSize;
 
   @Option(names = "--boom-size", description = "Inner size H of the Boom, a multiple of C.")
-  private Integer boomSize;
+  private @Nullable Integer boomSize;
 
   @Option(names = "--layers", description = "Number of blocks.")
-  private Integer layers;
+  private @Nullable Integer layers;
 
   @Option(
       names = "--attention-layers",
@@ -113,26 +115,28 @@ final class BenchmarkCommand implements Callable<Integer> {
       fallbackValue = "",
       description =
           "Layers with attention, counted from 0, separated by commas; empty for none. Default: the"
-              + " second-to-last.")
-  private int[] attentionLayers;
+              + " second-to-last layer.")
+  private int @Nullable [] attentionLayers;
 
-  @Option(names = "--memory-length", description = "Positions that attention sees.")
-  private Integer memoryLength;
+  @Option(names = "--memory-length", description = "Number of positions that attention sees.")
+  private @Nullable Integer memoryLength;
 
-  @Option(names = "--sequence-length", description = "Longest segment that gradients flow through.")
-  private Integer sequenceLength;
+  @Option(
+      names = "--sequence-length",
+      description = "Length T of the segments that gradients flow through.")
+  private @Nullable Integer sequenceLength;
 
-  @Option(names = "--dropout", description = "Rate of every dropout.")
+  @Option(names = "--dropout", description = "Rate of all dropouts.")
   private float dropout = 0.1f;
 
   @Option(
       names = "--steps",
       description =
-          "Steps to time, after those that fill the memory. Default: 30; with --generate 200, before"
-              + " each position.")
-  private Integer steps;
+          "Steps to time, once the memory is full. Default: 30; with --generate, 200 before each"
+              + " position.")
+  private @Nullable Integer steps;
 
-  @Option(names = "--no-floor", description = "Leave the bare LSTMs and matrix products out.")
+  @Option(names = "--no-floor", description = "Skip the floor: the bare LSTMs and matrix products.")
   private boolean noFloor;
 
   @Override
@@ -147,7 +151,7 @@ final class BenchmarkCommand implements Callable<Integer> {
     }
     checkArgument(
         generate || positions == null && !onnx,
-        "--positions and --onnx are for generated tokens: add --generate, or leave them out");
+        "--positions and --onnx need --generate: add it, or leave them out");
     if (generate) {
       return new GenerationTimes(config, device, precision, orElse(steps, 200), onnx)
           .print(batchSizes, positions);
@@ -194,7 +198,7 @@ final class BenchmarkCommand implements Callable<Integer> {
     return builder.config();
   }
 
-  private static int orElse(Integer value, int otherwise) {
+  private static int orElse(@Nullable Integer value, int otherwise) {
     return value == null ? otherwise : value;
   }
 
@@ -244,7 +248,7 @@ final class BenchmarkCommand implements Callable<Integer> {
     return Double.isNaN(value) ? "-" : String.format(Locale.ROOT, format, value);
   }
 
-  /** What PyTorch says, in one line, where memory is what it lacks. */
+  /** Returns PyTorch's message in one line, if the error is a lack of memory. */
   static Optional<String> outOfMemory(EngineException e) {
     return String.valueOf(e.getMessage())
         .lines()

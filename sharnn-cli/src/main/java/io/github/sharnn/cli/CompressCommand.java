@@ -9,17 +9,19 @@ import io.github.sharnn.cli.progress.ByteProgress;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code sharnn.jar compress}: a file in the model's bits. */
+/** {@code sharnn.jar compress}: compresses a file with a model. */
 @Command(
     name = "compress",
     description =
-        "Compress a file with a model, a step of it for each byte or subword. To decompress takes the same model,"
-            + " the same version of this program and of PyTorch, and a machine of the same type.",
+        "Compress a file with a model, one step of the model for each byte or subword."
+            + " Decompression needs the same model, the same versions of this program and of"
+            + " PyTorch, and a machine of the same type.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
     sortOptions = false)
@@ -37,8 +39,8 @@ final class CompressCommand implements Callable<Integer> {
   @Option(
       names = "--output",
       paramLabel = "FILE",
-      description = "The compressed file; must not exist. Default: FILE" + SUFFIX + ".")
-  private Path output;
+      description = "A new file for the result. Default: FILE" + SUFFIX + ".")
+  private @Nullable Path output;
 
   @Mixin private DeviceOption device;
 
@@ -58,8 +60,8 @@ final class CompressCommand implements Callable<Integer> {
   }
 
   /**
-   * Before PyTorch is loaded. A token's step is too small to share, and what is compressed must not
-   * depend on the number of cores.
+   * Makes PyTorch use one thread; call it before PyTorch is loaded. A token's step is too small for
+   * several threads, and the compressed file must not depend on the number of cores.
    */
   static void useOneThread() {
     if (System.getProperty(THREADS) == null) {

@@ -13,12 +13,12 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code sharnn.jar decompress}: the file that {@code compress} was given. */
+/** {@code sharnn.jar decompress}: restores a file that {@code compress} wrote. */
 @Command(
     name = "decompress",
     description =
-        "Decompress what compress wrote, with the same model. A checksum ends it: a file that comes"
-            + " out wrong is an error and is not kept.",
+        "Decompress a file that compress wrote, with the same model. A checksum is compared at the"
+            + " end; a wrong result is an error and is deleted.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
     sortOptions = false)
@@ -34,7 +34,7 @@ final class DecompressCommand implements Callable<Integer> {
       names = "--output",
       paramLabel = "FILE",
       required = true,
-      description = "The decompressed file; must not exist.")
+      description = "A new file for the result.")
   private Path output;
 
   @Mixin private DeviceOption device;

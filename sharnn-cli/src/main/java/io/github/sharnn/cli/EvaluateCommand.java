@@ -14,16 +14,18 @@ import io.github.sharnn.train.evaluate.Evaluation;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code sharnn.jar evaluate}: bits per character and perplexities of a part of a corpus. */
+/** {@code sharnn.jar evaluate}: measures bits per character and perplexities on a corpus. */
 @Command(
     name = "evaluate",
-    description = "Print the bits per character that a model needs for a part of a corpus.",
+    description =
+        "Print the bits per character and the perplexity of a model on a part of a corpus.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
     sortOptions = false)
@@ -45,66 +47,69 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Mixin private BackOffOptions backOff;
 
-  @Option(names = "--part", description = "One of ${COMPLETION-CANDIDATES}.")
+  @Option(names = "--part", description = "The part to evaluate: ${COMPLETION-CANDIDATES}.")
   private Part part = Part.TEST;
 
   @Option(
       names = "--streams",
-      description = "Streams read side by side; 1 gives every token its whole context.")
+      description =
+          "Streams that are read side by side. With 1, every token has its whole context.")
   private int streams = 16;
 
-  @Option(names = "--sequence-length", description = "Steps per segment.")
+  @Option(names = "--sequence-length", description = "Length of a segment, in tokens.")
   private int sequenceLength = 128;
 
-  @ArgGroup(exclusive = false, heading = "A second figure, of a copy that goes on learning:%n")
+  @ArgGroup(
+      exclusive = false,
+      heading = "Dynamic evaluation, a second figure from a copy that keeps learning:%n")
   private final DynamicOptions dynamic = new DynamicOptions();
 
-  /** How the copy learns. */
+  /** Options of dynamic evaluation. */
   static final class DynamicOptions {
 
     @Option(
         names = "--dynamic",
-        required = true, // of the group: the others mean nothing without it
+        required = true, // the other options of the group need it
         description =
-            "Evaluate once more, now changing the weights after each segment, with the same streams"
-                + " and segments.")
+            "Evaluate once more with the same streams and segments, and change the weights after"
+                + " each segment.")
     private boolean on;
 
     @Option(
         names = "--dynamic-rate",
         paramLabel = "RATE",
-        description = "About how far a change lowers the loss of its own segment, in nats.")
+        description = "Approximate decrease of a segment's own loss by one change, in nats.")
     private float learningRate = DynamicEvaluation.Settings.DEFAULT.learningRate();
 
     @Option(
         names = "--dynamic-decay",
         paramLabel = "SHARE",
-        description = "Share of the way back to the trained weights each time, on the mean.")
+        description = "Mean share of the way back to the trained weights, at each change.")
     private float decay = DynamicEvaluation.Settings.DEFAULT.decay();
 
     @Option(
         names = "--dynamic-epsilon",
         paramLabel = "MULTIPLE",
-        description = "What is added to the RMS of each gradient, in their mean.")
+        description = "Number added to the RMS of each gradient, as a multiple of their mean.")
     private float epsilon = DynamicEvaluation.Settings.DEFAULT.epsilon();
 
     @Option(
         names = "--dynamic-segments",
         paramLabel = "COUNT",
-        description = "Segments of the training part that the RMS are of, at most.")
+        description = "Largest number of training segments that the RMS are measured on.")
     private int segments = DynamicEvaluation.Settings.DEFAULT.statisticsSegments();
 
     @Option(
         names = "--dynamic-precision",
         paramLabel = "TYPE",
         description = "FLOAT32 or FLOAT16. Default: FLOAT16 on a GPU.")
-    private DataType precision;
+    private @Nullable DataType precision;
   }
 
   @Override
   public Integer call() throws Exception {
-    // before the first figure, which may take long
-    DynamicEvaluation.Settings adapting = dynamic.on ? dynamicSettings() : null;
+    // before the first evaluation, which may take long
+    DynamicEvaluation.@Nullable Settings adapting = dynamic.on ? dynamicSettings() : null;
     Corpus bytes = corpus.open();
     try (Model model = backOff.load(folder, device.device())) {
       Corpus data = bytes.withVocabulary(SHARNN.of(model).vocabulary());

@@ -13,7 +13,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code sharnn.jar export}: a saved model as an ONNX file. */
+/** {@code sharnn.jar export}: writes a saved model as an ONNX file. */
 @Command(
     name = "export",
     description = "Write a model as ONNX, for runtimes without PyTorch.",
@@ -25,7 +25,7 @@ final class ExportCommand implements Callable<Integer> {
   @Parameters(paramLabel = "MODEL", description = "The folder of a saved model.")
   private Path folder;
 
-  @Option(names = "--output", paramLabel = "ONNX", description = "A new file for the model.")
+  @Option(names = "--output", paramLabel = "ONNX", description = "A new file for the ONNX model.")
   private Path output = Path.of("model.onnx");
 
   @Override

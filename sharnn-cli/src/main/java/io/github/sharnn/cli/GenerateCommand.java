@@ -8,15 +8,16 @@ import io.github.sharnn.generate.GeneratedText;
 import io.github.sharnn.generate.SHARNNGenerator;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code sharnn.jar generate}: text that goes on from a prompt. */
+/** {@code sharnn.jar generate}: continues a prompt. */
 @Command(
     name = "generate",
-    description = "Print a prompt and the text that a model goes on with.",
+    description = "Print a prompt and a model's continuation of it.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
     sortOptions = false)
@@ -29,48 +30,56 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Mixin private BackOffOptions backOff;
 
-  @Option(names = "--prompt", description = "The text to go on from.")
+  @Option(names = "--prompt", description = "The text to continue.")
   private String prompt = "The ";
 
-  @Option(names = "--length", description = "Most tokens to generate: bytes, words or subwords.")
+  @Option(
+      names = "--length",
+      description = "Largest number of tokens to generate: bytes, words or subwords.")
   private int length = 400;
 
-  @Option(names = "--temperature", description = "What logits are divided by.")
+  @Option(
+      names = "--temperature",
+      description = "Divisor of the logits: below 1 for safer text, above 1 for bolder text.")
   private float temperature = 0.8f;
 
-  @Option(names = "--top-k", description = "Draw from the K most probable tokens; 0 for all.")
+  @Option(
+      names = "--top-k",
+      description = "Sample from the K most probable tokens; 0 for all tokens.")
   private int topK;
 
-  @Option(names = "--top-p", description = "Draw from the tokens that reach this probability.")
+  @Option(
+      names = "--top-p",
+      description = "Sample from the most probable tokens that reach this probability together.")
   private float topP = 1;
 
   @Option(
       names = "--min-p",
-      description = "Draw from the tokens with this share of the most probable one's probability.")
+      description = "Sample from tokens with at least this share of the largest probability.")
   private float minP;
 
   @Option(
       names = "--repetition-penalty",
       description =
-          "Make recent tokens less probable: 1 for no penalty; of bytes, above 1.1 the spelling"
-              + " suffers.")
+          "Make recent tokens less probable; 1 for no penalty. A model of bytes misspells words"
+              + " above 1.1.")
   private float repetitionPenalty = 1;
 
-  @Option(names = "--repetition-window", description = "Tokens that are recent.")
+  @Option(names = "--repetition-window", description = "Number of tokens that count as recent.")
   private int repetitionWindow = 64;
 
-  @Option(names = "--seed", description = "Decides every draw.")
+  @Option(names = "--seed", description = "Seed of the random draws.")
   private long seed = 42;
 
-  @Option(names = "--stop", description = "Stop after this text. Default: none.")
-  private String stop;
+  @Option(names = "--stop", description = "Stop after this text. Default: no stop text.")
+  private @Nullable String stop;
 
   @Option(
       names = "--stream",
       negatable = true,
       defaultValue = "true",
       fallbackValue = "true",
-      description = "Print the text as it comes, or all of it at the end.")
+      description = "Print each piece of text at once; --no-stream prints all of it at the end.")
   private boolean stream;
 
   @Override
@@ -88,7 +97,7 @@ final class GenerateCommand implements Callable<Integer> {
               .seed(seed)
               .stop(stop)
               .build();
-      RunHeader.of(model).forEach(System.err::println); // standard output is the text's alone
+      RunHeader.of(model).forEach(System.err::println); // standard output gets only the text
       if (stream) {
         print(generator);
       } else {
@@ -102,7 +111,7 @@ final class GenerateCommand implements Callable<Integer> {
   private void print(SHARNNGenerator generator) {
     try (GeneratedText text = generator.iterate(prompt)) {
       System.out.print(prompt);
-      // which also flushes; where nobody reads any more, as behind "| head", the text breaks off
+      // checkError flushes; it is true once nobody reads any more, as behind "| head"
       while (!System.out.checkError() && text.hasNext()) {
         System.out.print(text.next());
       }

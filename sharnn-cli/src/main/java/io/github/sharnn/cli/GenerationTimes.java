@@ -40,7 +40,7 @@ final class GenerationTimes {
   int print(List<Integer> batchSizes, @Nullable List<Integer> positions) throws Exception {
     checkArgument(
         !onnx || hasOnnxRuntime(),
-        "--onnx needs ONNX Runtime on the class path: start with java -cp"
+        "--onnx needs ONNX Runtime on the class path: start this program with java -cp"
             + " sharnn.jar:onnxruntime.jar io.github.sharnn.cli.Sharnn");
     int[] measured =
         positions == null

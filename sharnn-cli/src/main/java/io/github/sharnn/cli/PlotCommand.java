@@ -25,11 +25,13 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /**
- * {@code sharnn.jar plot}: the learning curves of runs, from what {@code train --metrics} wrote.
+ * {@code sharnn.jar plot}: draws the learning curves of runs from the files of {@code train
+ * --metrics}.
  */
 @Command(
     name = "plot",
-    description = "Draw training and validation BPC of one run or more against time.",
+    description =
+        "Draw the learning curves of one or more runs: training and validation BPC against time.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
     sortOptions = false)
@@ -38,7 +40,10 @@ final class PlotCommand implements Callable<Integer> {
   private static final int WIDTH = 900;
   private static final int HEIGHT = 540;
 
-  @Parameters(paramLabel = "RUN.jsonl", arity = "1..*", description = "Files of train --metrics.")
+  @Parameters(
+      paramLabel = "RUN.jsonl",
+      arity = "1..*",
+      description = "Files that train --metrics wrote.")
   private List<Path> files;
 
   @Option(names = "--output", paramLabel = "SVG", description = "A new file for the picture.")

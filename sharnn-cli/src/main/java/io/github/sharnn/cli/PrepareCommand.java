@@ -9,10 +9,12 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-/** {@code sharnn.jar prepare-enwik8|prepare-text8}: the corpora that models are compared on. */
+/** {@code sharnn.jar prepare-enwik8|prepare-text8}: finds or downloads a benchmark corpus. */
 abstract class PrepareCommand implements Callable<Integer> {
 
-  @Parameters(paramLabel = "DIR", description = "The folder; created where needed.")
+  @Parameters(
+      paramLabel = "DIR",
+      description = "The folder for the corpus; created if it is missing.")
   private Path folder;
 
   abstract Path prepare(Path folder, Progress progress) throws IOException;
@@ -24,18 +26,18 @@ abstract class PrepareCommand implements Callable<Integer> {
     try {
       file = prepare(folder, progress);
     } finally {
-      progress.end(); // before an error too
+      progress.end();
     }
-    System.out.printf("%s is whole. Next: train --corpus %s --enwik8%n", file, file);
+    System.out.printf("%s is complete. Next: train --corpus %s --enwik8%n", file, file);
     return 0;
   }
 
-  /** The corpus that character models are compared on. */
+  /** The first 100 MB of Wikipedia's XML, the usual benchmark of character models. */
   @Command(
       name = "prepare-enwik8",
       description =
-          "Find enwik8 or enwik8.zip in a folder, or download it (36 MB, 100 MB unpacked), and check"
-              + " it.",
+          "Find enwik8 or enwik8.zip in a folder, or download it (36 MB, unpacked 100 MB), and"
+              + " check its checksum.",
       mixinStandardHelpOptions = true)
   static final class OfEnwik8 extends PrepareCommand {
 
@@ -45,12 +47,12 @@ abstract class PrepareCommand implements Callable<Integer> {
     }
   }
 
-  /** The same text as enwik8 in 27 characters. */
+  /** The text of enwik8 in 27 characters. */
   @Command(
       name = "prepare-text8",
       description =
-          "Find text8 or text8.zip in a folder, or download it (31 MB, 100 MB unpacked), and check"
-              + " it.",
+          "Find text8 or text8.zip in a folder, or download it (31 MB, unpacked 100 MB), and check"
+              + " its checksum.",
       mixinStandardHelpOptions = true)
   static final class OfText8 extends PrepareCommand {
 

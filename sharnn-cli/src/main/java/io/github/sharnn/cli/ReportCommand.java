@@ -13,15 +13,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code sharnn.jar report}: a page on a run, or on several beside each other. */
+/** {@code sharnn.jar report}: writes a page on one run, or on several side by side. */
 @Command(
     name = "report",
-    description = "Write a page of curves, samples, attention and settings of one run or more.",
+    description =
+        "Write an HTML page with the curves, samples, attention and settings of one or more runs.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
     sortOptions = false)
@@ -30,7 +32,7 @@ final class ReportCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "RUN",
       arity = "1..*",
-      description = "Folders of train --output, or files of train --metrics.")
+      description = "Folders that train --output wrote, or files that train --metrics wrote.")
   private List<Path> paths;
 
   @Option(names = "--output", paramLabel = "HTML", description = "A new file for the page.")
@@ -39,10 +41,10 @@ final class ReportCommand implements Callable<Integer> {
   @Option(
       names = "--text",
       description =
-          "The text whose attention is drawn, at most "
+          "The text to draw the attention for, at most "
               + RunLog.LONGEST_TEXT
               + " bytes of UTF-8. Default: each run's own.")
-  private String text;
+  private @Nullable String text;
 
   @Mixin private DeviceOption device;
 

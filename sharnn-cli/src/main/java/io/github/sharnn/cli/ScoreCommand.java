@@ -25,19 +25,20 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code sharnn.jar score}: how well a model predicts a file, its lines or its tokens. */
+/** {@code sharnn.jar score}: measures how well a model predicts a file, its lines or its tokens. */
 @Command(
     name = "score",
     description =
-        "Print how well a model predicts a file: in all, for each line or for each token. The first"
-            + " token is predicted from a newline, or from a full stop where the vocabulary drops"
-            + " white space.",
+        "Print how well a model predicts a file: as a whole, by line or by token. The first token"
+            + " is predicted from a newline, or from a full stop if the vocabulary drops white"
+            + " space.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
     sortOptions = false)
@@ -48,24 +49,27 @@ final class ScoreCommand implements Callable<Integer> {
   @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a saved model.")
   private Path folder;
 
-  @Parameters(index = "1", paramLabel = "FILE", description = "The text to score, any bytes.")
+  @Parameters(
+      index = "1",
+      paramLabel = "FILE",
+      description = "The text to score; it may hold any bytes.")
   private Path file;
 
-  /** What to print besides the totals of the file. */
+  /** The level of detail. */
   static final class Detail {
 
     @Option(
         names = "--lines",
         description =
-            "Score each line by itself: bits per byte (- where no token is predicted),"
-                + " line number, line, parted by tabs.")
+            "Score each line by itself. Prints bits per byte (- for a line without tokens), line"
+                + " number and line, separated by tabs.")
     private boolean lines;
 
     @Option(
         names = {"--tokens", "--bytes"},
         description =
-            "Also print each token: number, token (a byte as a number), -log2 p, rank, entropy in"
-                + " bits and, of words or subwords, its text.")
+            "Also print each token: its number, token (a byte as a number), -log2 p, rank, entropy"
+                + " in bits and, for words or subwords, its text.")
     private boolean tokens;
   }
 
@@ -79,9 +83,9 @@ final class ScoreCommand implements Callable<Integer> {
       names = "--segment-length",
       paramLabel = "N",
       description =
-          "Tokens that go through the model at once; 1 gives compress's bits. Default: 256, or half"
-              + " of a shorter memory; fewer where the vocabulary is large.")
-  private Integer segmentLength;
+          "Tokens that go through the model at once; 1 gives the bits of compress. Default: 256, or"
+              + " half of a shorter memory; less for a large vocabulary.")
+  private @Nullable Integer segmentLength;
 
   @Override
   public Integer call() throws Exception {
@@ -94,7 +98,7 @@ final class ScoreCommand implements Callable<Integer> {
         builder.segmentLength(segmentLength);
       }
       Scorer scorer = builder.build();
-      RunHeader.of(model).forEach(System.err::println); // standard output is the scores' alone
+      RunHeader.of(model).forEach(System.err::println); // standard output gets only the scores
       if (detail.lines) {
         scoreLines(scorer);
       } else {
@@ -129,7 +133,7 @@ final class ScoreCommand implements Callable<Integer> {
     }
   }
 
-  /** A line's newline is scored with it: that it ends there may be the odd thing about it. */
+  /** Scores each line with its newline: the odd thing about a line may be that it ends there. */
   private void scoreLines(Scorer scorer) throws IOException {
     int number = 0;
     try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
@@ -143,7 +147,7 @@ final class ScoreCommand implements Callable<Integer> {
     }
   }
 
-  /** Of a line without a token, as a lossy vocabulary may leave it, there are none. */
+  /** Formats the bits per byte; a line may have no token, if the vocabulary is lossy. */
   private static String bitsPerByte(Score.Totals totals) {
     return totals.perplexity().predicted() == 0
         ? "-"
@@ -162,7 +166,7 @@ final class ScoreCommand implements Callable<Integer> {
     return lines;
   }
 
-  /** The next line, any bytes up to a newline, which a last one without gets; empty at the end. */
+  /** Reads bytes up to a newline, and adds it to a last line without one; empty at the end. */
   private static byte[] readLine(InputStream in) throws IOException {
     ByteArrayOutputStream line = new ByteArrayOutputStream();
     int next = in.read();
@@ -179,7 +183,7 @@ final class ScoreCommand implements Callable<Integer> {
     return nats / Math.log(2);
   }
 
-  /** A line for each token. */
+  /** Prints a line for each token. */
   private static final class TokenPrinter implements Consumer<TokenScore> {
 
     private final TextVocabulary vocabulary;

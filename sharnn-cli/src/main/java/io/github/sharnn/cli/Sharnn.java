@@ -24,12 +24,13 @@ import picocli.CommandLine.Spec;
  * The command line: {@code java -jar sharnn.jar
  * train|evaluate|score|generate|compress|decompress|verify|prepare-enwik8|prepare-text8|plot|report|benchmark|export}.
  *
- * <p>Exit codes: 0 success, 1 failed, 2 bad usage; 129, 130 and 143 where a signal stopped {@code
- * train}.
+ * <p>Exit codes: 0 for success, 1 for failure, 2 for bad usage; 129, 130 or 143 after a signal that
+ * stopped {@code train}.
  */
 @Command(
     name = "sharnn",
-    description = "Train, evaluate, sample and compress with SHA-RNN language models.",
+    description =
+        "Train and evaluate SHA-RNN language models, generate, score and compress text with them.",
     mixinStandardHelpOptions = true,
     versionProvider = Sharnn.Version.class,
     subcommands = {
@@ -57,10 +58,10 @@ public final class Sharnn implements Runnable {
   @Option(
       names = "--verbose",
       scope = ScopeType.INHERIT,
-      description = "Show the stack trace of an error, and what DJL logs.")
+      description = "Show the stack trace of an error and DJL's log.")
   private boolean verbose;
 
-  /** What {@code --version} prints. */
+  /** The text that {@code --version} prints. */
   static final class Version implements IVersionProvider {
 
     @Override
@@ -87,7 +88,7 @@ public final class Sharnn implements Runnable {
    * @return the exit code
    */
   public static int run(String... args) {
-    System.setProperty("java.awt.headless", "true"); // charts are drawn, and no window opens
+    System.setProperty("java.awt.headless", "true"); // draws charts without opening a window
     Sharnn sharnn = new Sharnn();
     return new CommandLine(sharnn)
         .setCaseInsensitiveEnumValuesAllowed(true)
@@ -105,7 +106,7 @@ public final class Sharnn implements Runnable {
     throw new ParameterException(spec.commandLine(), "name a command");
   }
 
-  /** Before the first logger: slf4j-simple reads its configuration once. */
+  /** Sets the log level; slf4j-simple reads it once, with the first logger. */
   private void setLogLevel() {
     if (verbose) {
       System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "debug");
@@ -122,8 +123,8 @@ public final class Sharnn implements Runnable {
   }
 
   /**
-   * The file system's exceptions name the file and leave the trouble to their type, DJL's to their
-   * cause.
+   * Returns a message that says what happened. The file system's exceptions have only a file name
+   * for a message, and DJL's leave the reason to their cause.
    */
   private static String message(Exception e) {
     if (e instanceof NoSuchFileException missing) {

@@ -7,27 +7,27 @@ import java.util.Map;
 import java.util.function.BooleanSupplier;
 
 /**
- * Ctrl-C and its like while a command runs: the first asks it to stop where it can go on from, the
- * second ends the process at once.
+ * Ctrl-C and similar signals while a command runs. The first signal asks the command to stop at a
+ * point that it can resume from; a second signal ends the process at once.
  *
- * <p>Through {@code sun.misc.Signal} of the module {@code jdk.unsupported}, by reflection, since
- * the compiler warns of it: a shutdown hook, Java's own way, is not told of a second signal.
+ * <p>A shutdown hook would not see the second signal, so this class uses {@code sun.misc.Signal} of
+ * the module {@code jdk.unsupported}. It does so by reflection, since the compiler warns of it.
  */
 final class StopSignals implements BooleanSupplier, AutoCloseable {
 
   private static final Map<String, Integer> NUMBERS = Map.of("HUP", 1, "INT", 2, "TERM", 15);
-  private static final int SIGNALLED = 128; // what a shell adds to the number
+  private static final int SIGNALLED = 128; // a shell adds this to the signal's number
 
   private final Map<String, Object> before = new HashMap<>();
   private volatile int exitCode;
 
-  /** Starts to listen. */
+  /** Installs the handlers. */
   StopSignals() {
     for (String name : NUMBERS.keySet()) {
       try {
         before.put(name, handle(name, handler(name)));
       } catch (InvocationTargetException e) {
-        // this system does not have it, or the JVM was started with -Xrs: as without this class
+        // the system lacks this signal, or the JVM was started with -Xrs: it keeps its default
       } catch (ReflectiveOperationException e) {
         throw new IllegalStateException("this Java lacks the module jdk.unsupported", e);
       }
@@ -40,12 +40,12 @@ final class StopSignals implements BooleanSupplier, AutoCloseable {
         StopSignals.class.getClassLoader(),
         new Class<?>[] {type},
         (proxy, method, arguments) -> {
-          received(name); // the JVM calls no other method of it
+          received(name); // the only method that the JVM calls
           return null;
         });
   }
 
-  /** Sets what a signal does; returns what it did. */
+  /** Sets the handler of a signal and returns the previous one. */
   private static Object handle(String name, Object handler) throws ReflectiveOperationException {
     Class<?> type = Class.forName("sun.misc.Signal");
     return type.getMethod("handle", type, Class.forName("sun.misc.SignalHandler"))
@@ -61,18 +61,18 @@ final class StopSignals implements BooleanSupplier, AutoCloseable {
     System.err.println("stopping after this step; once more to stop at once");
   }
 
-  /** Whether there was a signal. */
+  /** Returns true once a signal has arrived. */
   @Override
   public boolean getAsBoolean() {
     return exitCode != 0;
   }
 
-  /** What the process exits with: 130 for Ctrl-C, 143 for SIGTERM. */
+  /** Returns the exit code of the process: 130 for Ctrl-C, 143 for SIGTERM. */
   int exitCode() {
     return exitCode;
   }
 
-  /** Lets signals do again what they did. */
+  /** Restores the previous handlers. */
   @Override
   public void close() {
     before.forEach(
@@ -80,7 +80,7 @@ final class StopSignals implements BooleanSupplier, AutoCloseable {
           try {
             handle(name, handler);
           } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException("the handler of SIG" + name + " can't be put back", e);
+            throw new IllegalStateException("the handler of SIG" + name + " can't be restored", e);
           }
         });
   }

@@ -17,13 +17,14 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code sharnn.jar verify}: this installation against the reference's numbers. */
+/** {@code sharnn.jar verify}: compares this installation with the reference's numbers. */
 @Command(
     name = "verify",
     description = {
       "Check this installation against folders of golden vectors.",
-      "Prints the worst relative error of each kind and the tensor that has it; exits with 1 where one is"
-          + " beyond its tolerance. In FLOAT32, on a GPU without TF32 and with ten times the tolerance."
+      "Prints the worst relative error of each kind and its tensor; exits with 1 if an error"
+          + " exceeds its tolerance. Computes in FLOAT32. On a GPU it turns TF32 off and allows ten"
+          + " times the tolerance."
     },
     mixinStandardHelpOptions = true)
 public final class VerifyCommand implements Callable<Integer> {
@@ -69,14 +70,14 @@ public final class VerifyCommand implements Callable<Integer> {
   }
 
   /**
-   * This program once more with TF32 off: CUDA's libraries read the variable when they start, and
-   * Java can't set one for its own process.
+   * Prepares a second process of this program with TF32 off. CUDA's libraries read the variable
+   * when they start, and Java can't set a variable of its own process.
    */
   public static ProcessBuilder withoutTf32(List<String> arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-    // in sharnn.jar's manifest, which counts for -jar alone
+    // sharnn.jar's manifest has this option too, but only -jar reads a manifest
     command.add("--enable-native-access=ALL-UNNAMED");
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), Sharnn.class.getName()));
     command.addAll(arguments);

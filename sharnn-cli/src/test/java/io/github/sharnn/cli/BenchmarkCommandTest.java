@@ -114,7 +114,7 @@ class BenchmarkCommandTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--positions 9 | --positions and --onnx are for generated tokens: add --generate",
+        "--positions 9 | --positions and --onnx need --generate: add it",
         "--generate --positions 2 | a position must be at least steps (3)",
         "--generate --precision BFLOAT16 | precision must be FLOAT16, FLOAT32 or FLOAT64",
         "--batch-size 4,0 | batchSize must be at least 1, but is 0",
@@ -123,7 +123,7 @@ class BenchmarkCommandTest {
         "--splits 20,10 | splits ([20, 10]) must ascend from above 0 to below vocabularySize (256)",
         "--splits 10,256 | but have 256 after 10",
         "--splits ten | Invalid value for option '--splits'",
-        "--splits 10 --default-splits | give --splits or --default-splits, not both",
+        "--splits 10 --default-splits | --splits and --default-splits exclude each other",
         "--steps 0 | steps must be at least 1, but is 0",
         "--precision INT8 | precision must be FLOAT32 or FLOAT16",
         "--precision BFLOAT16 | this version of DJL's PyTorch engine has no BFLOAT16",
@@ -146,10 +146,12 @@ class BenchmarkCommandTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB\nmore",
+        "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB\n"
+            + "more",
         "CUDA error: out of memory\nCUDA kernel errors might be reported later",
-        "[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory: you"
-            + " tried to allocate 281474976710656 bytes. Error code 12 (Cannot allocate memory)",
+        "[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory:"
+            + " you tried to allocate 281474976710656 bytes. Error code 12 (Cannot allocate"
+            + " memory)",
         "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"
       })
   void says_in_one_line_that_memory_ran_out(String message) {

@@ -99,7 +99,7 @@ class EvaluateCommandTest extends TrainedModelTest {
     Outcome outcome = run("evaluate", model, "--corpus", packed);
     assertThat(outcome.err())
         .isEqualToNormalizingNewlines(
-            "warning: %s begins as gzip files do: unpack it, unless its packed bytes are the text\n"
+            "warning: %s looks like a gzip file: unpack it, unless you want to model its packed bytes\n"
                 .formatted(packed));
     assertThat(outcome.code()).isZero();
   }

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What all commands have in common: help, bad input, the stack trace. */
+/** The behaviour that all commands share: help, bad input, the stack trace. */
 class SharnnTest {
 
   @ParameterizedTest

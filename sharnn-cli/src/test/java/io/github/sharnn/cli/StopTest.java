@@ -107,7 +107,8 @@ class StopTest {
   }
 
   /**
-   * Of the lines that have this; those without a step hold settings, samples and the test figure.
+   * Returns the steps of the lines that have a field. Other lines hold settings, samples and the
+   * test figure.
    */
   private static List<Long> steps(Path model, String field) throws IOException {
     return lines(model).stream()

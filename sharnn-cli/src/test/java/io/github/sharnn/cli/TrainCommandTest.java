@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** {@code train}: its options, recipes and what it goes on with. */
+/** {@code train}: its options, its recipes and resumed runs. */
 class TrainCommandTest extends TrainedModelTest {
 
   @Test

@@ -8,7 +8,7 @@ import java.util.Arrays;
 import java.util.concurrent.Callable;
 import org.slf4j.LoggerFactory;
 
-/** What a program printed, and its exit code. */
+/** The output of a program and its exit code. */
 record Outcome(int code, String out, String err) {
 
   static {

@@ -9,7 +9,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.math.RoundingMode;
 
-/** Reads what {@link ArithmeticEncoder} wrote, given the same shares. */
+/** A decoder of what {@link ArithmeticEncoder} wrote, given the same shares. */
 final class ArithmeticDecoder {
 
   private static final int AHEAD = 32; // bits that are read before they are needed
@@ -57,7 +57,7 @@ final class ArithmeticDecoder {
     }
   }
 
-  /** How many bytes hold the symbols decoded so far and the end of the code. */
+  /** Returns the number of bytes of the symbols decoded so far and the end of the code. */
   long length() {
     return LongMath.divide(next - AHEAD + END, Byte.SIZE, RoundingMode.CEILING);
   }

@@ -3,9 +3,9 @@ package io.github.sharnn.cli.compress;
 import java.io.ByteArrayOutputStream;
 
 /**
- * An arithmetic coder after Witten, Neal and Cleary (1987), of 32 bits: each symbol narrows an
- * interval to its share, and the bits on which the interval's ends agree are written. Its length is
- * the sum of the symbols' -log2 share, and two bits.
+ * An arithmetic coder of 32 bits, after Witten, Neal and Cleary (1987). Each symbol narrows an
+ * interval to its share; the bits on which both ends of the interval agree are written. The code
+ * has the sum of the symbols' -log2 share, plus two bits.
  */
 final class ArithmeticEncoder {
 
@@ -16,7 +16,7 @@ final class ArithmeticEncoder {
   private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
   private long low;
   private long high = MAX;
-  private long opposite; // bits to write after the next one, each its opposite
+  private long opposite; // number of bits to write after the next one, with the opposite value
   private int current;
   private int used; // bits of current
 

@@ -37,20 +37,24 @@ import java.nio.file.Path;
 import java.util.Arrays;
 
 /**
- * Compresses files with a model and an arithmetic coder: the size is the model's bits, those of
- * {@code io.github.sharnn.score.Scorer} with segment length 1, and a header. It shows that a
- * model's bits per byte are real; a token takes a whole step of the model in either direction.
- * Tokens are bytes, or others that give any file back.
+ * A compressor of files with a model and an arithmetic coder. The compressed size is a header plus
+ * the model's bits, as {@code io.github.sharnn.score.Scorer} counts them with segment length 1; so
+ * it proves a model's bits per byte. Each token takes one step of the model, in both directions.
  *
- * <p>Decompression computes the same probabilities again, to the last bit of their FLOAT32. So it
- * needs the same model, this library and PyTorch in the same version, the same kind of device, and
- * a machine of the same type with as many threads. A checksum ends it: a file that comes out wrong
- * is an error, and never gets its name.
+ * <p>Decompression computes the same probabilities again, to the last bit of their FLOAT32. It
+ * needs the same model, the same versions of this library and PyTorch, the same kind of device, and
+ * a machine of the same type with as many threads. A checksum is compared at the end; a wrong
+ * result is an error and never gets its file name.
  *
- * <p>The compressed file, big-endian: {@code "SHAC"}; version 3 (a byte); the first 8 bytes of the
- * model's SHA-256 (config, vocabulary and weights); the original's length (8 bytes) and SHA-256 (32
- * bytes); where it was compressed (a text, as {@link DataOutputStream#writeUTF} writes it); the
- * code. The first token is predicted from a zero state and a newline.
+ * <p>The compressed file is big-endian and holds in this order:
+ *
+ * <ol>
+ *   <li>{@code "SHAC"} and version 3, a byte;
+ *   <li>the first 8 bytes of the SHA-256 of the model: config, vocabulary and weights;
+ *   <li>the original's length, 8 bytes, and SHA-256, 32 bytes;
+ *   <li>the environment, as {@link DataOutputStream#writeUTF} writes it;
+ *   <li>the code. Its first token is predicted from a zero state and a newline.
+ * </ol>
  */
 public final class FileCompressor {
 
@@ -70,9 +74,9 @@ public final class FileCompressor {
   /**
    * Creates a compressor.
    *
-   * @param model a model with an initialized {@link SHARNN}, of more than 10 and at most 256 bytes
-   *     or with another lossless vocabulary; it stays the caller's to close
-   * @throws IllegalArgumentException if its vocabulary is another
+   * @param model a model with an initialized {@link SHARNN} and a lossless vocabulary; a vocabulary
+   *     of bytes must have more than 10 of them. The caller closes the model
+   * @throws IllegalArgumentException if the vocabulary is lossy or too small
    */
   public FileCompressor(Model model) {
     this.model = model;
@@ -119,10 +123,10 @@ public final class FileCompressor {
    * Compresses a file.
    *
    * @param file the original, below 2 GiB
-   * @param compressed where to; must not exist
-   * @param progress is told the bytes of the original that are compressed, of all
+   * @param compressed the new file
+   * @param progress receives the number of compressed bytes of the original
    * @return the sizes
-   * @throws FileAlreadyExistsException if there is a file of that name
+   * @throws FileAlreadyExistsException if the new file exists
    * @throws IOException if a file can't be read or written
    * @throws IllegalArgumentException if the file has a byte outside the model's vocabulary
    */
@@ -150,12 +154,12 @@ public final class FileCompressor {
    * Decompresses what {@link #compress} wrote.
    *
    * @param compressed the compressed file
-   * @param file where to; must not exist
-   * @param progress is told the bytes of the original that are there again, of all
+   * @param file the new file
+   * @param progress receives the number of decompressed bytes
    * @return the sizes
    * @throws FileAlreadyExistsException if there is a file of that name
-   * @throws IOException if a file can't be read or written; if the compressed file is none, is
-   *     damaged, was compressed with another model, or comes out wrong: then no file is left
+   * @throws IOException if a file can't be read or written; or if the compressed file has another
+   *     format, is damaged, or was compressed with another model: then no new file is left
    */
   public Sizes decompress(Path compressed, Path file, Progress progress) throws IOException {
     checkOutput(file);
@@ -229,8 +233,8 @@ public final class FileCompressor {
   }
 
   /**
-   * Starts a stream: what is known of a file while it is decompressed. Both directions read a token
-   * at a time, since a segment of another length gives logits that differ in their last bits.
+   * Starts a stream. Both directions read one token at a time: another segment length gives logits
+   * that differ in their last bits.
    */
   private SHARNNDecoder predictor() {
     SHARNNDecoder predictor = SHARNNDecoder.of(block, model.getNDManager(), 1, null);
@@ -265,9 +269,9 @@ public final class FileCompressor {
     }
     if (decoder.length() != code.length || !checksum.equals(header.checksum())) {
       throw new IOException(
-          "%s does not come out as it went in, so nothing was written: it is damaged, or this machine"
+          "%s decompresses to a wrong result, so nothing was written: it is damaged, or this machine"
                   .formatted(compressed)
-              + " rounds otherwise than the one that compressed it (there: %s; here: %s)"
+              + " rounds differently from the one that compressed it (there: %s; here: %s)"
                   .formatted(header.environment(), environment));
     }
   }
@@ -282,7 +286,7 @@ public final class FileCompressor {
     return hasher.hash().asLong();
   }
 
-  /** Before the work: nothing is overwritten, and there is a folder to write to. */
+  /** Checks, before the work, that the output is new and has a folder. */
   private static void checkOutput(Path file) throws IOException {
     if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
       throw new FileAlreadyExistsException(file.toString(), null, "--output");

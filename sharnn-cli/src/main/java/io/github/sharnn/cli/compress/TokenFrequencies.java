@@ -1,15 +1,15 @@
 package io.github.sharnn.cli.compress;
 
 /**
- * The shares that an arithmetic coder gives to a model's tokens: whole numbers, since both ends
- * must round alike. The same FLOAT32 logits give the same shares on every machine.
+ * The shares that an arithmetic coder gives to a model's tokens. They are whole numbers, since
+ * encoder and decoder must round alike: the same FLOAT32 logits give the same shares everywhere.
  */
 final class TokenFrequencies {
 
   /**
-   * What the shares add up to at most. A token's least is 1, which costs the others next to
-   * nothing, and makes tokens cheaper that the model holds for less probable: of an image, to a
-   * model of English bytes, 0.07% of all bits; with 2^24 it was 0.7%.
+   * The largest sum of the shares. Every token has a share of at least 1. With this sum the
+   * smallest share changes little: an image, compressed with a model of English bytes, gets 0.07%
+   * smaller. With 2^24 it was 0.7%.
    */
   static final long TOTAL = 1L << 28;
 

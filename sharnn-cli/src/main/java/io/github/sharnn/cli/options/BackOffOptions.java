@@ -6,21 +6,24 @@ import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import java.io.IOException;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** How much of its memory a saved model keeps, the same for every command that runs one. */
+/** Options that shorten or remove the attention of a saved model. */
 public final class BackOffOptions {
 
   @Option(
       names = "--memory-length",
       paramLabel = "N",
       description =
-          "Positions that attention sees, 0 for the segment's own alone. Default: as trained.")
-  private Integer memoryLength;
+          "Number of positions that attention sees; 0 for the segment itself only. Default: as"
+              + " trained.")
+  private @Nullable Integer memoryLength;
 
-  @Option(names = "--no-attention", description = "Leave attention out.")
+  @Option(names = "--no-attention", description = "Run the model without attention.")
   private boolean noAttention;
 
+  /** Loads a model with these options. */
   public Model load(Path folder, Device device) throws IOException, MalformedModelException {
     return SHARNN.load(folder, device, this::backOff);
   }

@@ -10,9 +10,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** How a corpus file is chosen and split, the same for every command that reads one. */
+/** Options that choose and split a corpus. */
 public final class CorpusOptions {
 
   private static final Map<String, String> ARCHIVES =
@@ -23,9 +24,9 @@ public final class CorpusOptions {
       names = "--corpus",
       paramLabel = "FILE",
       description =
-          "The text to model, any bytes; or a folder with a file for each part, as WikiText and"
-              + " Penn Treebank have. Default: the bundled novel, The Old Curiosity Shop.")
-  private Path file;
+          "A file of text or any other bytes; or a folder with a file for each part, such as"
+              + " WikiText or Penn Treebank. Default: the bundled novel, The Old Curiosity Shop.")
+  private @Nullable Path file;
 
   @Option(
       names = "--split",
@@ -34,15 +35,16 @@ public final class CorpusOptions {
       arity = "1",
       hideParamSyntax = true,
       description =
-          "Of a file: fractions that add up to 1, or bytes from the start. Default:"
+          "Sizes of a file's parts: fractions that add up to 1, or bytes from the start. Default:"
               + " 0.90,0.05,0.05.")
-  private List<Double> split;
+  private @Nullable List<Double> split;
 
   @Option(
       names = "--enwik8",
-      description = "Split 100,000,000 bytes, enwik8 or text8, as 90M,5M,5M.")
+      description = "Split the 100,000,000 bytes of enwik8 or text8 as 90M,5M,5M.")
   private boolean enwik8;
 
+  /** Opens the corpus. */
   public Corpus open() throws IOException {
     checkArgument(
         split == null || split.size() == 3,
@@ -54,7 +56,7 @@ public final class CorpusOptions {
     if (Files.isDirectory(path) && !enwik8) {
       checkArgument(
           split == null,
-          "--split is for a file, but %s is a folder, which has a file for each part: leave it out",
+          "--split is for a file, but %s is a folder with a file for each part: leave --split out",
           path);
       return Corpus.folder(path);
     }
@@ -72,10 +74,10 @@ public final class CorpusOptions {
         path, split.get(0).longValue(), split.get(1).longValue(), split.get(2).longValue());
   }
 
-  /** Models of any bytes are fine, but hardly what was meant. */
+  /** Warns of an archive: its bytes make a valid corpus, but rarely the intended one. */
   private static void warnOfArchive(Path path) throws IOException {
     if (!Files.isRegularFile(path)) {
-      return; // refused by what opens it
+      return; // Corpus reports it
     }
     byte[] start;
     try (InputStream in = Files.newInputStream(path)) {
@@ -86,8 +88,8 @@ public final class CorpusOptions {
         (signature, kind) -> {
           if (begin.startsWith(signature)) {
             System.err.printf(
-                "warning: %s begins as %s files do: unpack it, unless its packed bytes are the"
-                    + " text%n",
+                "warning: %s looks like a %s file: unpack it, unless you want to model its packed"
+                    + " bytes%n",
                 path, kind);
           }
         });

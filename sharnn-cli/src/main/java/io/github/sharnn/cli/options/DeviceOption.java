@@ -9,9 +9,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Where a command computes, the same for every command that does. */
+/** The option that chooses the device. */
 public final class DeviceOption {
 
   private static final String DEFAULT = "auto";
@@ -20,17 +21,17 @@ public final class DeviceOption {
       names = "--device",
       paramLabel = "NAME",
       description =
-          "Where to compute: auto (a GPU where DJL finds one), cpu, gpu, or gpu1 and so on. Default: "
+          "The device: auto (a GPU if DJL finds one), cpu, gpu, or gpu1 and so on. Default: "
               + DEFAULT
               + ".")
-  private String name;
+  private @Nullable String name;
 
-  /** Returns the device that was asked for, after a word to the user if DJL downloads first. */
+  /** Returns the chosen device, and tells the user if DJL downloads PyTorch first. */
   public Device device() throws IOException {
     return device(DEFAULT);
   }
 
-  /** The same, but for another default, the device of a run that goes on. */
+  /** Returns the chosen device, with a default such as the device of a resumed run. */
   public Device device(String otherwise) throws IOException {
     Platform platform = Platform.detectPlatform("pytorch");
     Path cache = Utils.getEngineCacheDir("pytorch");
@@ -45,7 +46,7 @@ public final class DeviceOption {
     return Devices.of(name == null ? otherwise : name);
   }
 
-  /** Whether a folder holds a build of that version, by the names that DJL gives them. */
+  /** Tells whether a cache folder holds a build of a version, under the names that DJL gives. */
   static boolean holdsPyTorch(Path cache, String version) throws IOException {
     if (!Files.isDirectory(cache)) {
       return false;

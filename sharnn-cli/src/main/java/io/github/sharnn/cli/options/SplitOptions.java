@@ -7,9 +7,10 @@ import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNNConfig;
 import java.util.Comparator;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** How the softmax over a large vocabulary is split. */
+/** Options that split the softmax of a large vocabulary. */
 public final class SplitOptions {
 
   @Option(
@@ -17,20 +18,20 @@ public final class SplitOptions {
       split = ",",
       paramLabel = "N",
       description =
-          "First tokens of the tails of a split softmax, separated by commas; tokens are sorted by"
-              + " falling frequency. Default: one softmax over all tokens.")
-  private int[] splits;
+          "First tokens of the tails of an adaptive softmax, separated by commas; tokens are sorted"
+              + " by falling frequency. Default: one softmax over all tokens.")
+  private int @Nullable [] splits;
 
   @Option(
       names = "--default-splits",
       description =
-          "Split the softmax by the vocabulary's size: at 2800, 20000 and 76000 above 75,000 tokens,"
-              + " at 4200, 35000 and 180000 above 500,000.")
+          "Choose the splits by the vocabulary's size: 2800, 20000 and 76000 above 75,000 tokens;"
+              + " 4200, 35000 and 180000 above 500,000 tokens.")
   private boolean bySize;
 
-  /** Refuses what is wrong with a vocabulary of any size; the builder's just holds the splits. */
+  /** Rejects splits that are wrong for every vocabulary size. */
   public void check(SHARNNConfig.Builder builder) {
-    refuseBoth();
+    rejectBoth();
     if (splits == null) {
       return;
     }
@@ -42,8 +43,9 @@ public final class SplitOptions {
     builder.vocabularySize(Ints.saturatedCast(Ints.max(splits) + 1L)).splits(splits);
   }
 
+  /** Sets the splits of a model. */
   public void apply(SHARNNConfig.Builder builder) {
-    refuseBoth();
+    rejectBoth();
     if (splits != null) {
       builder.splits(splits);
     }
@@ -52,7 +54,9 @@ public final class SplitOptions {
     }
   }
 
-  private void refuseBoth() {
-    checkArgument(splits == null || !bySize, "give --splits or --default-splits, not both");
+  private void rejectBoth() {
+    checkArgument(
+        splits == null || !bySize,
+        "--splits and --default-splits exclude each other: leave one out");
   }
 }

@@ -12,9 +12,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** What a new model's tokens stand for. */
+/** Options that choose a new model's vocabulary. */
 public final class VocabularyOptions {
 
   private static final String BYTES = "bytes";
@@ -25,18 +26,18 @@ public final class VocabularyOptions {
       names = "--vocabulary",
       paramLabel = "KIND",
       description =
-          "bytes; words or words:SIZE, the training part's most frequent; bpe:SIZE, byte-level BPE"
-              + " trained on the training part; or the file of a Hugging Face tokenizer.json or of"
-              + " another model's vocabulary.txt.")
+          "The tokens: bytes; words or words:SIZE, the most frequent words of the training part;"
+              + " bpe:SIZE, byte-level BPE that is trained on the training part; or a file, a"
+              + " Hugging Face tokenizer.json or another model's vocabulary.txt.")
   private String kind = BYTES;
 
   @Option(
       names = "--minimum-count",
       paramLabel = "N",
-      description = "Occurrences that a word of --vocabulary words needs. Default: 1.")
-  private Integer minimumCount;
+      description = "Fewest occurrences of a word, with --vocabulary words. Default: 1.")
+  private @Nullable Integer minimumCount;
 
-  /** Makes or reads the vocabulary. */
+  /** Creates or reads the vocabulary. */
   public TextVocabulary of(Corpus corpus) throws IOException {
     String[] parts = kind.split(":", 2);
     checkArgument(
@@ -59,7 +60,7 @@ public final class VocabularyOptions {
           Locale.ROOT, "%s trained in %.0f s%n", pieces, (System.nanoTime() - begin) / 1e9);
       return pieces;
     }
-    Path file = Path.of(kind); // not before: to Windows a name with a colon is none
+    Path file = Path.of(kind); // Windows rejects a name with a colon, such as words:9
     checkArgument(
         Files.isRegularFile(file),
         "--vocabulary must be bytes, words, words:SIZE, bpe:SIZE or a file, but is '%s', %s",

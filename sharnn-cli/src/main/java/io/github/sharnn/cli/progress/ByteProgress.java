@@ -9,10 +9,11 @@ import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
+import org.jspecify.annotations.Nullable;
 
 /**
- * How far a file is, in the way of {@link ProgressLine}: one live line on a terminal, or a plain
- * line every ten seconds where there is none.
+ * Progress through a file: one live line on a terminal, or a plain line every ten seconds without
+ * one, as {@link ProgressLine} has them.
  */
 public final class ByteProgress implements Progress {
 
@@ -20,28 +21,28 @@ public final class ByteProgress implements Progress {
   private static final double PLAIN_SECONDS = 10;
 
   private final PrintStream out;
-  private final int width; // of the terminal; 0: none
+  private final int width; // of the terminal; 0 without one
   private final LongSupplier nanoTime;
-  private ProgressBar bar; // on a terminal
-  private String task;
+  private @Nullable ProgressBar bar; // on a terminal
+  private String task = "";
   private long total;
   private long done;
   private long begun;
-  private long printed; // the plain line's time
+  private long printed; // time of the last plain line
 
-  /** On standard output. */
+  /** Creates a progress line on standard output. */
   public ByteProgress() {
     this(System.out, ProgressLine.terminalWidth(), System::nanoTime);
   }
 
-  public ByteProgress(PrintStream out, int width, LongSupplier nanoTime) {
+  ByteProgress(PrintStream out, int width, LongSupplier nanoTime) {
     this.out = out;
     this.width = width;
     this.nanoTime = nanoTime;
   }
 
   @Override
-  public void reset(String message, long max, String trailingMessage) {
+  public void reset(String message, long max, @Nullable String trailingMessage) {
     task = message;
     total = max;
     done = 0;
@@ -56,7 +57,7 @@ public final class ByteProgress implements Progress {
               .setUpdateIntervalMillis(TERMINAL_MILLIS)
               .setUnit(" bytes", 1)
               .showSpeed()
-              // of a given width, since a bar that asks the terminal takes over its Ctrl-C
+              // a fixed width: a bar that asks the terminal takes over its Ctrl-C
               .setConsumer(new DelegatingProgressBarConsumer(this::rewrite, width - 1))
               .build();
     }
@@ -78,7 +79,7 @@ public final class ByteProgress implements Progress {
   }
 
   @Override
-  public void update(long progress, String message) {
+  public void update(long progress, @Nullable String message) {
     done = progress;
     if (bar != null) {
       bar.stepTo(progress);

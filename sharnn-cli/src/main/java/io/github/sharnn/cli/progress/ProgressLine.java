@@ -11,11 +11,12 @@ import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 
 /**
- * One live line on a terminal, or a plain line every ten seconds where there is none: step, time
- * left, smoothed training BPC, last validation BPC, bytes a second.
+ * Progress of a training run: step, time left, smoothed training BPC, last validation BPC and bytes
+ * a second. It is one live line on a terminal, or a plain line every ten seconds without one.
  */
 public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
 
@@ -24,14 +25,14 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
   private static final double PLAIN_SECONDS = 10;
 
   private final PrintStream out;
-  private final int width; // of the terminal; 0: none
-  private ProgressBar bar; // of the stage, on a terminal
-  private volatile Duration left; // read by the bar's thread
+  private final int width; // of the terminal; 0 without one
+  private @Nullable ProgressBar bar; // of the stage, on a terminal
+  private volatile Duration left = Duration.ZERO; // the bar's thread reads it
   private double trainBpc = Double.NaN;
   private double validationBpc = Double.NaN;
-  private double printed = Double.NEGATIVE_INFINITY; // the plain line's time
+  private double printed = Double.NEGATIVE_INFINITY; // time of the last plain line
 
-  /** On standard output. */
+  /** Creates a progress line on standard output. */
   public ProgressLine() {
     this(System.out, terminalWidth());
   }
@@ -41,12 +42,12 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
     this.width = width;
   }
 
-  /** Characters in a line of the terminal, 0 if there is none. */
+  /** Returns the width of the terminal in characters, or 0 without one. */
   static int terminalWidth() {
     return isTerminal() ? CommandSpec.create().usageMessage().autoWidth(true).width() : 0;
   }
 
-  /** From Java 22 on there is a console without a terminal too. */
+  /** Tells whether there is a terminal. Java 22 and later have a console without one too. */
   private static boolean isTerminal() {
     Console console = System.console();
     if (console == null) {
@@ -99,7 +100,7 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
               .setUpdateIntervalMillis(TERMINAL_MILLIS)
               .setEtaFunction(state -> Optional.of(left))
               .startsFrom(0, Duration.ofMillis(Math.round(report.seconds() * 1000)))
-              // of a given width, since a bar that asks the terminal takes over its Ctrl-C
+              // a fixed width: a bar that asks the terminal takes over its Ctrl-C
               .setConsumer(new DelegatingProgressBarConsumer(this::rewrite, width - 1))
               .build();
     }
@@ -121,7 +122,7 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
     out.flush();
   }
 
-  /** Ends the line on a terminal, also where patience ended the run before its budget did. */
+  /** Ends the line on a terminal, even if early stopping ended the run before its budget. */
   public void end() {
     if (bar != null) {
       bar.close();

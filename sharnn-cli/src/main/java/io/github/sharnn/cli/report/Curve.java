@@ -3,23 +3,24 @@ package io.github.sharnn.cli.report;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
-/** The points of one line of a chart. */
+/** The points of one line in a chart. */
 public record Curve(List<Double> x, List<Double> y) {
 
-  private static final int POINTS = 200; // of a smooth curve, each the mean of its steps
-  private static final int ENOUGH = 50; // points, to do without some
-  private static final int STEEP = 4; // points at the start of a run's curve
+  private static final int POINTS = 200; // of a smooth curve
+  private static final int ENOUGH = 50; // points of a curve that can spare some
+  private static final int STEEP = 4; // points at the start
 
   Curve() {
     this(new ArrayList<>(), new ArrayList<>());
   }
 
-  /** The steps that have both figures. */
+  /** Returns the points of the steps that have the second figure. */
   public static Curve of(
       List<RunMetrics.Step> steps,
       Function<RunMetrics.Step, Double> x,
-      Function<RunMetrics.Step, Double> y) {
+      Function<RunMetrics.Step, @Nullable Double> y) {
     Curve curve = new Curve();
     for (RunMetrics.Step step : steps) {
       Double value = y.apply(step);
@@ -31,7 +32,7 @@ public record Curve(List<Double> x, List<Double> y) {
     return curve;
   }
 
-  /** Means of equal numbers of points. */
+  /** Returns a smooth curve: means of equal numbers of points. */
   public Curve smooth() {
     Curve means = new Curve();
     int size = Math.max(x.size() / POINTS, 1);
@@ -43,7 +44,7 @@ public record Curve(List<Double> x, List<Double> y) {
     return means;
   }
 
-  /** Leaves out the steep start, of a curve of many points. */
+  /** Returns the curve without its steep start, if it has many points. */
   public Curve withoutStart() {
     return x.size() < ENOUGH
         ? this

@@ -27,10 +27,11 @@ import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
- * One page of HTML on one run or more that opens offline: it has no script and asks for no other
- * file. All text of a run is escaped.
+ * A page of HTML on one or more runs. It opens offline, has no script and loads no other file. All
+ * text of a run is escaped.
  */
 public final class ReportPage {
 
@@ -44,12 +45,15 @@ public final class ReportPage {
   /**
    * Adds a run.
    *
-   * @param text what its model read
-   * @param vocabulary of the model; null where there is no model to ask
-   * @param layers where the attention looked then; null likewise
+   * @param text the text that its model read
+   * @param vocabulary the model's vocabulary, or null without a model
+   * @param layers the attention of each layer on the text, or null without a model
    */
   public void add(
-      RunMetrics run, byte[] text, TextVocabulary vocabulary, List<AttentionWeights> layers) {
+      RunMetrics run,
+      byte[] text,
+      @Nullable TextVocabulary vocabulary,
+      @Nullable List<AttentionWeights> layers) {
     String name = visible(run.name());
     if (name.length() > NAME_LENGTH) {
       name = name.substring(0, NAME_LENGTH - 3) + "...";
@@ -60,7 +64,7 @@ public final class ReportPage {
     attention.append(heading);
     if (layers == null) {
       attention.append(
-          "<p class=\"note\">No model to ask: name a run's folder once its model is saved.</p>\n");
+          "<p class=\"note\">No model: name the run's folder once its model is saved.</p>\n");
     } else if (layers.isEmpty()) {
       attention.append(
           "<p class=\"note\">The model has no attention, or no tokens for the text.</p>\n");
@@ -158,7 +162,7 @@ public final class ReportPage {
   }
 
   private static String lost(RunMetrics.Test test) {
-    return test.lostBytes() == null // as in files from before they had it
+    return test.lostBytes() == null // an old file
         ? ""
         : Figures.lost(test.lostBytes(), test.bitsPerCharacterSpelled());
   }
@@ -188,14 +192,14 @@ public final class ReportPage {
     }
   }
 
-  private static String text(JsonElement value) {
+  private static @Nullable String text(@Nullable JsonElement value) {
     return value == null || value.isJsonNull()
         ? null
         : value.isJsonPrimitive() ? value.getAsString() : value.toString();
   }
 
-  /** A row with a cell for each run; marked where they differ. */
-  private void row(StringBuilder rows, String name, Function<RunMetrics, String> value) {
+  /** Adds a row with a cell for each run, and marks it if the cells differ. */
+  private void row(StringBuilder rows, String name, Function<RunMetrics, @Nullable String> value) {
     List<String> cells =
         runs.stream().map(value).map(cell -> cell == null ? "-" : escape(cell)).toList();
     boolean differs = cells.stream().distinct().count() > 1;
@@ -221,8 +225,7 @@ public final class ReportPage {
       html.append(
           steps.isEmpty()
               ? "<p class=\"note\">None were generated.</p>\n"
-              : "<p class=\"note\">Going on from:</p>\n<pre>%s</pre>\n"
-                  .formatted(escape(run.text())));
+              : "<p class=\"note\">Prompt:</p>\n<pre>%s</pre>\n".formatted(escape(run.text())));
       for (Step step : Lists.reverse(steps)) {
         html.append(step == steps.get(steps.size() - 1) ? "<details open=\"open\">" : "<details>")
             .append(
@@ -249,7 +252,7 @@ public final class ReportPage {
     return HtmlEscapers.htmlEscaper().escape(visible(text));
   }
 
-  /** Control characters as their pictures; what is no Unicode, or no XML, as U+FFFD. */
+  /** Shows control characters as pictures, and characters that XML lacks as U+FFFD. */
   static String visible(String text) {
     StringBuilder visible = new StringBuilder();
     text.codePoints()

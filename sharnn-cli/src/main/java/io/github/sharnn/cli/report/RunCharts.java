@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.knowm.xchart.HeatMapChart;
 import org.knowm.xchart.HeatMapChartBuilder;
 import org.knowm.xchart.XYChart;
@@ -30,10 +31,10 @@ final class RunCharts {
 
   private static final int WIDTH = 560; // readable on a telephone too
   private static final int HEIGHT = 340; // with a legend of one line
-  private static final int LINE = 22; // of the legend
+  private static final int LINE = 22; // height of a line in the legend
   private static final Font FONT = new Font(Font.SANS_SERIF, Font.PLAIN, 13);
   private static final double MARGIN = 1.03;
-  private static final int FEW = 40; // points that are marked
+  private static final int FEW = 40; // points of a curve that marks each
   private static final int HEAT_SIZE = 640;
   private static final int HEAT_LEGEND = 220;
   private static final int SHADES = 8;
@@ -53,7 +54,7 @@ final class RunCharts {
     this.names = names;
   }
 
-  /** Draws each figure of the runs against time, data or steps; leaves out what no run has. */
+  /** Draws each figure of the runs against time, data or steps; skips a figure that no run has. */
   List<String> curves() {
     double seconds = runs.stream().mapToDouble(run -> run.last().seconds()).max().orElseThrow();
     double unit = seconds < 300 ? 1 : seconds < 3 * 3600 ? 60 : 3600;
@@ -81,7 +82,7 @@ final class RunCharts {
     return drawn;
   }
 
-  private static Double divide(Double value, double divisor) {
+  private static @Nullable Double divide(@Nullable Double value, double divisor) {
     return value == null ? null : Double.valueOf(value / divisor);
   }
 
@@ -97,7 +98,7 @@ final class RunCharts {
   }
 
   private XYChart chart(
-      String title, String unit, Function<Step, Double> x, Function<Step, Double> y) {
+      String title, String unit, Function<Step, Double> x, Function<Step, @Nullable Double> y) {
     XYChart chart = empty(title, "step", unit, runs.size());
     for (int i = 0; i < runs.size(); i++) {
       add(chart, i, "", Curve.of(runs.get(i).steps(), x, y).smooth(), 1.5f, true);
@@ -149,7 +150,7 @@ final class RunCharts {
     series.setMarkerColor(color);
     series.setLineStyle(new BasicStroke(width));
     AxesChartStyler styler = chart.getStyler();
-    // beyond the data, since XChart puts ticks at values that are equally far apart
+    // a margin beyond the data, since XChart spaces its ticks equally
     styler
         .setXAxisMin(0.0)
         .setXAxisMax(larger(styler.getXAxisMax(), MARGIN * Collections.max(curve.x())));
@@ -161,15 +162,15 @@ final class RunCharts {
     series.setMarker(curve.x().size() > FEW ? SeriesMarkers.NONE : SeriesMarkers.CIRCLE);
   }
 
-  private static double larger(Double a, double b) {
+  private static double larger(@Nullable Double a, double b) {
     return a == null ? b : Math.max(a, b);
   }
 
   /**
-   * Draws where a layer's attention looked.
+   * Draws the attention weights of a layer as a heat map.
    *
-   * @param name what the names of the picture's parts begin with
-   * @param labels of the T tokens that were read
+   * @param name the prefix of the names of the picture's parts
+   * @param labels the labels of the T tokens
    */
   static String heatMap(AttentionWeights attention, List<String> labels, String name) {
     List<Number[]> cells = new ArrayList<>();
@@ -194,7 +195,7 @@ final class RunCharts {
         .setRangeColors(HEAT)
         .setMin(0)
         .setMax(1)
-        .setPiecewise(true) // a gradient is lost on the way to SVG
+        .setPiecewise(true) // Batik drops gradients
         .setSplitNumber(SHADES)
         .setPlotGridLinesVisible(false)
         .setAxisTickLabelsFont(new Font(Font.MONOSPACED, Font.PLAIN, 9));
@@ -202,9 +203,7 @@ final class RunCharts {
     return Svg.of(chart, name);
   }
 
-  /**
-   * Names a text's tokens: bytes that are not ASCII in hexadecimal, a long word by its beginning.
-   */
+  /** Labels a text's tokens: a byte outside ASCII in hexadecimal, a long word by its beginning. */
   static List<String> labels(TextVocabulary vocabulary, byte[] text) {
     return IntStream.of(vocabulary.encode(text))
         .mapToObj(

@@ -24,16 +24,16 @@ import java.util.Map;
 import java.util.function.Consumer;
 
 /**
- * What {@code train} leaves of a run beside the model: its metrics, with a sample at each
- * evaluation, and the report drawn from them.
+ * The files that {@code train} writes beside the model: the metrics, with a sample of text at each
+ * evaluation, and the report.
  */
 public final class RunLog implements Consumer<StepReport>, AutoCloseable {
 
-  /** Bytes that fit into a heat map. */
+  /** Largest text of a heat map, in bytes. */
   public static final int LONGEST_TEXT = 80;
 
   private static final int SAMPLE_LENGTH = 200; // tokens
-  private static final int DRAWING_SHARE = 50; // at most one in so many seconds
+  private static final int DRAWING_SHARE = 50; // 1/50 of the time goes into drawing
   private static final float SAMPLE_TEMPERATURE = 0.8f;
 
   private final MetricsFile metrics;
@@ -44,17 +44,17 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   private final Map<String, Object> provenance = new LinkedHashMap<>();
   private final Map<String, ?> training;
   private boolean begun;
-  private boolean fonts = true; // until Java turns out to have none
-  private long nextReport = System.nanoTime(); // not before
+  private boolean fonts = true; // false once drawing finds none
+  private long nextReport = System.nanoTime(); // earliest time of the next report
 
   /**
-   * Begins with the first step.
+   * Creates a log, which begins with the first step.
    *
-   * @param metrics gets the lines; closed with this
-   * @param metricsFile where they are
-   * @param folder for the report; made where it is missing
-   * @param model what is trained
-   * @param text what samples go on from and whose attention is drawn
+   * @param metrics writes the lines; this log closes it
+   * @param metricsFile the file of the lines
+   * @param folder the folder of the report; created if it is missing
+   * @param model the model in training
+   * @param text the prompt of the samples and the text of the heat maps
    * @param training the trainer's options, for the report
    */
   public RunLog(
@@ -84,7 +84,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     return bytes;
   }
 
-  /** Adds to what the report says of where the run's numbers come from; before the first step. */
+  /** Records where the run's numbers come from; call it before the first step. */
   public void provenance(String name, Object value) {
     provenance.put(name, value);
   }
@@ -105,7 +105,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     }
   }
 
-  /** A run must not end because its sample can't be drawn, as where the device has no room left. */
+  /** Adds a sample. A failure, such as a full device, must not end the run. */
   private void addSample() {
     if (!hasTokens(model, text)) {
       return;
@@ -124,12 +124,12 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     metrics.add("sample", Map.of("text", bytes.toString(StandardCharsets.UTF_8)));
   }
 
-  /** Where the attention looks in a text; nowhere, if it has no tokens. */
+  /** Returns the attention weights on a text; empty if the text has no tokens. */
   public static List<AttentionWeights> attention(Model model, byte[] text) {
     return hasTokens(model, text) ? AttentionWeights.of(model, text) : List.of();
   }
 
-  /** To words a blank text has none. */
+  /** Tells whether a text has tokens; a blank text has no words. */
   private static boolean hasTokens(Model model, byte[] text) {
     return SHARNN.of(model).vocabulary().encode(text).length > 0;
   }
@@ -139,7 +139,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     try {
       Files.createDirectories(folder);
     } catch (IOException e) {
-      throw new UncheckedIOException("can't make the folder " + folder + ": " + e, e);
+      throw new UncheckedIOException("can't create the folder " + folder + ": " + e, e);
     }
     metrics.add(
         "run",
@@ -154,7 +154,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
             new String(text, StandardCharsets.ISO_8859_1)));
   }
 
-  /** Adds the test part's figures, but those that are not finite. */
+  /** Adds the finite figures of the test part. */
   public void test(Evaluation evaluation) {
     Perplexity perplexity = evaluation.perplexity();
     Map<String, Number> values = new LinkedHashMap<>();
@@ -162,14 +162,14 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     values.put("predictedBytes", evaluation.predictedBytes());
     values.put("streams", evaluation.settings().streams());
     values.put("tokenPerplexity", perplexity.ofToken());
-    values.put("wordPerplexity", perplexity.ofWord()); // infinite where a text hardly has words
+    values.put("wordPerplexity", perplexity.ofWord()); // infinite for a text of few, long words
     values.put("lostBytes", perplexity.units().lostBytes());
     values.put("bitsPerCharacterSpelled", perplexity.bitsPerByteSpelled());
     values.values().removeIf(value -> !Double.isFinite(value.doubleValue()));
     metrics.add("test", values);
   }
 
-  /** Ends the metrics and writes the last report, of a run that failed too. */
+  /** Ends the metrics and writes the last report, even after a failure. */
   @Override
   public void close() throws IOException {
     metrics.close();
@@ -178,10 +178,10 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     }
   }
 
-  /** A run must not end because its picture can't be drawn, as where Java finds no fonts. */
+  /** Writes the report. A failure, such as missing fonts, must not end the run. */
   private void writeReport() {
     if (!fonts) {
-      return; // said once
+      return; // the user knows
     }
     Path report = folder.resolve("report.html");
     try {
@@ -195,8 +195,8 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     } catch (LinkageError | AWTError | InternalError e) {
       fonts = false;
       System.err.printf(
-          "%s was not written: Java finds no fonts to draw with (%s); install a font package, such as"
-              + " fontconfig or fonts-dejavu, and draw it from %s with: sharnn.jar report %s%n",
+          "%s was not written: Java finds no fonts to draw with (%s); install a font package, such"
+              + " as fontconfig or fonts-dejavu, and draw it from %s with: sharnn.jar report %s%n",
           report, e, metricsFile, folder);
     } catch (IOException | RuntimeException e) {
       System.err.printf("%s was not written: %s%n", report, e);

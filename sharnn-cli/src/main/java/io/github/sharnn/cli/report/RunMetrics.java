@@ -11,16 +11,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * What {@code train} wrote about a run.
+ * The metrics of a run, as {@code train} wrote them.
  *
- * @param name the folder's, or the file's where it has one of its own
- * @param settings what was trained, and with what; null where the file has none
- * @param steps at least one; steps, bytes and seconds add up over stages
- * @param test the figure at the end; null before
+ * @param name the name of the folder, or of a file with a name of its own
+ * @param settings the run's settings, or null if the file has none
+ * @param steps at least one step; steps, bytes and seconds add up over stages
+ * @param test the figures of the test part, or null before the end
  */
-public record RunMetrics(String name, Settings settings, List<Step> steps, Test test) {
+public record RunMetrics(
+    String name, @Nullable Settings settings, List<Step> steps, @Nullable Test test) {
 
   /** The file's name in a run's folder. */
   public static final String FILE = "metrics.jsonl";
@@ -31,48 +33,53 @@ public record RunMetrics(String name, Settings settings, List<Step> steps, Test 
    * @param provenance command, versions and the like
    * @param training the trainer's options
    * @param model the config
-   * @param text what samples go on from and whose attention is drawn, a char for each byte
+   * @param text the prompt of the samples and the text of the heat maps, a char for each byte
    */
-  record Settings(JsonObject provenance, JsonObject training, JsonObject model, String text) {}
+  record Settings(
+      @Nullable JsonObject provenance,
+      @Nullable JsonObject training,
+      @Nullable JsonObject model,
+      @Nullable String text) {}
 
-  /** What was generated after the step of the line before. */
+  /** The text that was generated after the last step. */
   private record Sample(String text) {}
 
   /**
    * The test part's figures.
    *
-   * @param bitsPerCharacter of the tokens
-   * @param predictedBytes how many
-   * @param streams how many
-   * @param wordPerplexity null where not known or not finite
-   * @param lostBytes what the tokens lose; null or below 0 where not known
-   * @param bitsPerCharacterSpelled with that spelled out; null where not known
+   * @param bitsPerCharacter bits per character of the tokens
+   * @param predictedBytes number of predicted bytes
+   * @param streams number of streams
+   * @param wordPerplexity perplexity of a word, or null if it is unknown or not finite
+   * @param lostBytes bytes that the tokens lose; null or negative if unknown
+   * @param bitsPerCharacterSpelled bits per character with lost bytes spelled out, or null if
+   *     unknown
    */
   record Test(
       double bitsPerCharacter,
       long predictedBytes,
       int streams,
-      Double wordPerplexity,
-      Long lostBytes,
-      Double bitsPerCharacterSpelled) {}
+      @Nullable Double wordPerplexity,
+      @Nullable Long lostBytes,
+      @Nullable Double bitsPerCharacterSpelled) {}
 
-  /** What training took. */
+  /** Memory that training holds. */
   record Memory(long bytes, String source) {}
 
-  /** A step; null for what the file does not say, as where a figure was not finite. */
+  /** A step; a figure is null if the file lacks it, for example because it was not finite. */
   public record Step(
       int stage,
       long step,
       long bytes,
       double seconds,
-      Double trainBpc,
-      Double validationBpc,
-      Double bytesPerSecond,
-      Double gradientNorm,
-      Double learningRate,
-      Double lossScale,
-      Memory memory,
-      String sample) {
+      @Nullable Double trainBpc,
+      @Nullable Double validationBpc,
+      @Nullable Double bytesPerSecond,
+      @Nullable Double gradientNorm,
+      @Nullable Double learningRate,
+      @Nullable Double lossScale,
+      @Nullable Memory memory,
+      @Nullable String sample) {
 
     private static final Step NONE =
         new Step(0, 0, 0, 0, null, null, null, null, null, null, null, null);
@@ -81,7 +88,7 @@ public record RunMetrics(String name, Settings settings, List<Step> steps, Test 
       return stage == other.stage && step >= other.step;
     }
 
-    private Step with(Step last, String text) {
+    private Step with(Step last, @Nullable String text) {
       return new Step(
           stage,
           step + last.step,
@@ -98,8 +105,8 @@ public record RunMetrics(String name, Settings settings, List<Step> steps, Test 
     }
   }
 
-  /** A line that is no step has one of these. */
-  private record Other(Settings run, Sample sample, Test test) {
+  /** A line that is not a step; it has one of these parts. */
+  private record Other(@Nullable Settings run, @Nullable Sample sample, @Nullable Test test) {
 
     boolean isKnown() {
       return run != null || sample != null || test != null;
@@ -122,7 +129,7 @@ public record RunMetrics(String name, Settings settings, List<Step> steps, Test 
     Settings settings = null;
     List<Step> steps = new ArrayList<>();
     Test test = null;
-    // the last character may be cut too, which is no UTF-8 then
+    // lenient: a killed run may have cut the last character
     List<String> lines =
         new String(Files.readAllBytes(file), StandardCharsets.UTF_8).lines().toList();
     for (String text : lines.subList(0, whole(lines))) {
@@ -133,7 +140,8 @@ public record RunMetrics(String name, Settings settings, List<Step> steps, Test 
           continue;
         }
         Other other = JsonUtils.GSON.fromJson(line, Other.class);
-        checkArgument(other != null && other.isKnown(), "neither a step nor anything else known");
+        checkArgument(
+            other != null && other.isKnown(), "the line is neither a step nor another known part");
         settings = other.run == null ? settings : other.run;
         test = other.test == null ? test : other.test;
         if (other.sample != null && !steps.isEmpty()) {
@@ -150,20 +158,20 @@ public record RunMetrics(String name, Settings settings, List<Step> steps, Test 
     return new RunMetrics(name, settings, overStages(steps), test);
   }
 
-  /** How many lines are whole: a run that was killed may have cut the last. */
+  /** Counts the complete lines: a killed run may have cut the last one. */
   private static int whole(List<String> lines) {
     int last = lines.size() - 1;
     if (last >= 0 && lines.get(last).startsWith("{")) {
       try {
         JsonUtils.GSON.fromJson(lines.get(last), JsonObject.class);
-      } catch (JsonParseException e) { // it has a beginning, but no end
+      } catch (JsonParseException e) { // the end is missing
         return last;
       }
     }
     return lines.size();
   }
 
-  /** A run that was resumed repeats what came after its checkpoint. */
+  /** Adds a step. A resumed run repeats the steps after its checkpoint; the later ones win. */
   private static void add(Step step, List<Step> steps) {
     checkArgument(step.step > 0 && step.seconds >= 0, "a step counts from 1, and forward");
     if (!steps.isEmpty() && steps.get(steps.size() - 1).isAtOrAfter(step)) {
@@ -172,7 +180,7 @@ public record RunMetrics(String name, Settings settings, List<Step> steps, Test 
     steps.add(step);
   }
 
-  /** Steps, bytes and seconds go on where the stage before ended. */
+  /** Adds up steps, bytes and seconds over the stages. */
   private static List<Step> overStages(List<Step> steps) {
     List<Step> all = new ArrayList<>();
     Step before = Step.NONE;
@@ -190,7 +198,7 @@ public record RunMetrics(String name, Settings settings, List<Step> steps, Test 
     return steps.stream().filter(step -> step.validationBpc != null).toList();
   }
 
-  /** Returns what samples go on from and whose attention is drawn; empty where not known. */
+  /** Returns the prompt of the samples and the text of the heat maps; empty if unknown. */
   public byte[] text() {
     return settings == null || settings.text == null
         ? new byte[0]

@@ -26,7 +26,7 @@ public final class Svg {
   /**
    * Draws a chart.
    *
-   * @param name what the names of its parts begin with, since those of one page must differ
+   * @param name the prefix of the names of its parts, which must differ within a page
    * @return one element {@code svg} with a viewBox
    */
   public static String of(Chart<?, ?> chart, String name) {
@@ -50,10 +50,10 @@ public final class Svg {
       chart.paint(graphics, chart.getWidth(), chart.getHeight());
       Element root = graphics.getRoot();
       NodeList definitions = root.getElementsByTagName("defs");
-      for (int i = 0; i < definitions.getLength(); i++) { // Batik gives one of them its own name
+      for (int i = 0; i < definitions.getLength(); i++) { // Batik names one of them itself
         ((Element) definitions.item(i)).setAttribute("id", name + "-definitions" + i);
       }
-      // letters are drawn as shapes, which nobody hears or finds
+      // letters are shapes here, so screen readers need a label
       root.setAttribute("role", "img");
       root.setAttribute("aria-label", label(chart));
       root.setAttribute("viewBox", "0 0 %d %d".formatted(chart.getWidth(), chart.getHeight()));
@@ -63,7 +63,7 @@ public final class Svg {
       transformer.transform(new DOMSource(root), new StreamResult(text));
       return text.toString();
     } catch (ParserConfigurationException | TransformerException e) {
-      throw new IllegalStateException("this Java writes no XML", e);
+      throw new IllegalStateException("this Java can't write XML", e);
     }
   }
 

@@ -45,7 +45,7 @@ class FileCompressorTest {
 
   @TempDir private Path folder;
 
-  /** What a progress line would show at the end. */
+  /** The last numbers of a progress line. */
   private static final class Counter implements Progress {
 
     private String task;
@@ -194,7 +194,7 @@ class FileCompressorTest {
     for (int length : new int[] {0, 3, 4, 12, 50, code, good.length - 1}) {
       assertRefused(Arrays.copyOf(good, length), "compressed");
     }
-    assertRefused(Arrays.copyOf(good, good.length + 1), "does not come out as it went in");
+    assertRefused(Arrays.copyOf(good, good.length + 1), "decompresses to a wrong result");
     assertRefused(text(5, 300), "is no file that sharnn.jar compress wrote");
     bad(good, 4, 9, "has format version 9, but this library reads version 3");
     bad(good, lengthAt, 0x80, "is damaged: its original's length is -");

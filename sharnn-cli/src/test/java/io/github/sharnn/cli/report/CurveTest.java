@@ -43,7 +43,7 @@ class CurveTest {
     List<Double> ends =
         IntStream.rangeClosed(1, points / each).mapToObj(i -> (double) i * each).toList();
     assertThat(smooth.x()).isEqualTo(ends);
-    // of a line, the mean is that of the first and the last
+    // a line's mean is the mean of its first and last point
     assertThat(smooth.y()).isEqualTo(ends.stream().map(end -> 2 * end - (each - 1)).toList());
   }
 
