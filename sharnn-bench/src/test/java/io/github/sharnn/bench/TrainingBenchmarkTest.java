@@ -129,7 +129,8 @@ class TrainingBenchmarkTest {
 
   @Test
   void multiplies_each_tail_for_the_rows_expected_in_it() {
-    // a share of 64 labels; 1/11 + .. + 1/20 is 12.9% and 1/21 + .. + 1/100 30.6% of 1/1 + .. + 1/100
+    // 64 labels; 1/11 + .. + 1/20 is 12.9% and 1/21 + .. + 1/100 30.6% of 1/1 + .. +
+    // 1/100
     long multiplyAdds = 64 * (10 + 2) + 9 * 10 + 20 * 80;
     try (BareParts parts = parts(Tiny.sharnn().vocabularySize(100).splits(10, 20))) {
       assertThat(parts.output()).isEqualTo(3 * C * multiplyAdds);

@@ -80,8 +80,8 @@ class EvaluationAndScorerTest {
   }
 
   /**
-   * The scorer predicts all tokens of a text, after that of a newline; an evaluation of the text with
-   * a newline before it does the same.
+   * The scorer predicts all tokens of a text, after that of a newline; an evaluation of the text
+   * with a newline before it does the same.
    */
   @ParameterizedTest
   @CsvSource({"bytes, 0", "words, 0", "words, 4", "pieces, 0", "pieces, 100"})

@@ -253,7 +253,8 @@ class TrainCommandTest extends TrainedModelTest {
         "train --split 0.5,0.25,0.25 --enwik8 | --split and --enwik8 exclude each other",
         "train --split 0.5,0.25,0.25 --corpus src | --split is for a file, but src is a folder",
         "train --enwik8 | enwik8 has exactly 100000000 bytes",
-        "train --recipe slow | expected one of [small, paper, paper-four-heads, paper-no-attention, fast]",
+        "train --recipe slow | expected one of [small, paper, paper-four-heads, paper-no-attention,"
+            + " fast]",
         "train --recipe paper --warm-up -1 | warmUpSteps must be at least 0, but is -1",
         "train --plateau 0.5 | --plateau takes a factor and a whole number of evaluations",
         "train --plateau 0.5,1.5 | --plateau takes a factor and a whole number of evaluations",

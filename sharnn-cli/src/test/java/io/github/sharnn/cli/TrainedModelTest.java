@@ -12,7 +12,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 
-/** A fixture that tests of commands share: a corpus and a small model, trained once for all of them. */
+/**
+ * A fixture that tests of commands share: a corpus and a small model, trained once for all of them.
+ */
 public abstract class TrainedModelTest {
 
   public static Path corpus;

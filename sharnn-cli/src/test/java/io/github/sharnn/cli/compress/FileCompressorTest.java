@@ -205,7 +205,7 @@ class FileCompressorTest {
         good,
         lengthAt + 8,
         ~good[lengthAt + 8],
-        "rounds otherwise than the one that compressed it");
+        "rounds differently from the one that compressed it");
   }
 
   private void bad(byte[] good, int at, int value, String message) throws IOException {
