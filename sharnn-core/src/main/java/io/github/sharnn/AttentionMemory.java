@@ -9,11 +9,11 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 
 /**
- * The positions that attention remembers: an immutable value around one array.
+ * The positions that {@link SingleHeadAttention} remembers, as an immutable value around one array.
  *
- * <p>Before a segment of T tokens a block keeps the last {@code memoryLength - T} positions,
- * appends the segment's layer-normed activations to get the keys and values of its attention, and
- * carries the last {@code memoryLength} of those on:
+ * <p>Before a segment of T tokens, a block keeps the last {@code memoryLength - T} positions and
+ * appends the segment's layer-normed activations. Attention takes its keys and values from this
+ * window, and the next segment starts with the window's last {@code memoryLength} positions:
  *
  * <pre>{@code
  * AttentionMemory window = memory.last(memoryLength - T).append(m);
@@ -21,7 +21,7 @@ import ai.djl.ndarray.types.Shape;
  * }</pre>
  *
  * <p>Paper: arXiv:1911.11423 (memory of previous activations). The reference keeps the whole memory
- * when T equals {@code memoryLength}, a slicing accident; here it is cut to nothing.
+ * if T equals {@code memoryLength}, by an accident of slicing. This class keeps none of it.
  *
  * @param positions the remembered activations {@code (B, M, C)}, oldest first; M may be 0
  */
@@ -55,7 +55,7 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
   }
 
   /**
-   * Returns how many positions are remembered.
+   * Returns the number of remembered positions.
    *
    * @return M
    */
@@ -64,9 +64,8 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
   }
 
   /**
-   * Appends a segment's activations. Positions follow each other in memory, all streams of one
-   * before the next, so that the last ones are one piece to copy. The result belongs to the
-   * segment's manager, not to the memory's, which lives longer.
+   * Appends a segment's activations. The result stores positions time-first, so that the newest
+   * ones are contiguous. It belongs to the segment's manager, since the memory's lives longer.
    *
    * @param segment activations {@code (B, T, C)}; gradients flow into them
    * @return a memory of {@code (B, M + T, C)}
@@ -83,10 +82,10 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
   }
 
   /**
-   * Keeps the oldest positions: a view to be closed by the caller, not a copy.
+   * Keeps the oldest positions.
    *
-   * @param count how many, at most all
-   * @return the first {@code count} positions
+   * @param count at most all
+   * @return a view of the first {@code count} positions, which the caller closes
    */
   AttentionMemory first(int count) {
     return new AttentionMemory(
@@ -94,10 +93,10 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
   }
 
   /**
-   * Keeps the newest positions: a view to be closed by the caller, not a copy.
+   * Keeps the newest positions.
    *
-   * @param count the most positions to keep; 0 or less keeps none
-   * @return the last {@code count} positions, or all if there are no more
+   * @param count the maximum number of positions; 0 or less keeps none
+   * @return a view of the last {@code count} positions, or of all, which the caller closes
    */
   public AttentionMemory last(int count) {
     int length = length();

@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Properties;
 
-/** What a run computes with, in a few lines for its user. */
+/** The description of a run in a few lines: device, precision, parameters and versions. */
 public final class RunHeader {
 
   private RunHeader() {}
@@ -22,7 +22,7 @@ public final class RunHeader {
    * Describes a run that computes in the type of the weights.
    *
    * @param model a DJL model with an initialized {@link SHARNN}
-   * @return device and precision; parameters; versions
+   * @return the lines
    */
   public static List<String> of(Model model) {
     return of(model, weightType(model));
@@ -32,9 +32,8 @@ public final class RunHeader {
    * Describes a run.
    *
    * @param model a DJL model with an initialized {@link SHARNN}
-   * @param precision what it computes in
-   * @return device and precision; parameters; versions; where it applies, that the size is a slow
-   *     one
+   * @param precision the type to compute in
+   * @return the lines, with a warning if the embedding size is slow on a GPU
    */
   public static List<String> of(Model model, DataType precision) {
     DataType weights = weightType(model);
@@ -57,21 +56,21 @@ public final class RunHeader {
     int size = SHARNN.of(model).config().embeddingSize();
     if (device.isGpu() && precision == DataType.FLOAT16 && slow(size)) {
       lines.add(
-          "embedding size %s is slow: cuDNN's fast LSTMs of FLOAT16 take multiples of 128 up to 1024"
+          "embedding size %s is slow: cuDNN's fast FLOAT16 LSTM needs a multiple of 128 up to 1024"
               .formatted(size));
     }
     return lines;
   }
 
-  /** Whether PyTorch takes cuDNN's standard LSTM instead of one that keeps its weights on chip. */
+  /** Tells whether cuDNN runs its standard LSTM, which does not keep the weights on chip. */
   static boolean slow(int size) {
-    return size > 128 && (size % 128 != 0 || size > 1024); // smaller ones have one of their own
+    return size > 128 && (size % 128 != 0 || size > 1024); // cuDNN has another fast LSTM up to 128
   }
 
   /**
    * Returns this library's version.
    *
-   * @return such as {@code 0.1.0}
+   * @return the version, such as {@code 0.1.0}
    */
   public static String version() {
     try (InputStream in = RunHeader.class.getResourceAsStream("version.properties")) {

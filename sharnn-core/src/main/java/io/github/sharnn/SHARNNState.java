@@ -14,8 +14,8 @@ import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
 /**
- * The recurrent state of a {@link SHARNN} between two segments, as a value: forward takes one and
- * returns the next. Nothing is kept in a block, so one model serves training, evaluation and
+ * The recurrent state of a {@link SHARNN} between two segments, as a value: a forward pass takes
+ * one and returns the next. A block keeps nothing, so one model serves training, evaluation and
  * generation at once.
  *
  * @param layers the state of each block, in order
@@ -27,7 +27,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
    *
    * @param hidden the LSTM's last output {@code (B, C)}
    * @param cell the LSTM's cell {@code (B, C)}
-   * @param memory what the attention remembers, or null in a block without attention
+   * @param memory the positions that attention remembers, or null without attention
    */
   public record Layer(NDArray hidden, NDArray cell, AttentionMemory memory) {
 
@@ -40,7 +40,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
       }
     }
 
-    /** Checks that activations of {@code (.., B, C)} may go on from here. */
+    /** Checks that activations of {@code (.., B, C)} fit this state. */
     public void check(long batchSize, long embeddingSize, DataType dataType) {
       checkArgument(
           hidden.getShape().equals(new Shape(batchSize, embeddingSize))
@@ -84,7 +84,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
    * Copies the list.
    *
    * @param layers the state of each block, in order, at least one
-   * @throws IllegalArgumentException if there are none
+   * @throws IllegalArgumentException if the list is empty
    */
   public SHARNNState {
     layers = List.copyOf(layers);
@@ -117,10 +117,10 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /**
-   * Lists the arrays as a DJL block passes them: for each block hidden, cell and, where it has
-   * attention, memory.
+   * Lists the arrays in the order that DJL blocks pass them: hidden, cell and, with attention,
+   * memory of each block.
    *
-   * @return the arrays, the same objects
+   * @return the same arrays, not copies
    */
   public NDList toNDList() {
     NDList list = new NDList();
@@ -135,11 +135,11 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /**
-   * Reads back what {@link #toNDList()} lists.
+   * Creates a state from the arrays that {@link #toNDList()} lists.
    *
    * @param config the model's config
    * @param arrays hidden, cell and memory of each block in order
-   * @return the state around the same arrays
+   * @return the state of the same arrays
    * @throws IllegalArgumentException if the number of arrays does not fit the config
    */
   public static SHARNNState fromNDList(SHARNNConfig config, NDList arrays) {
@@ -164,12 +164,12 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
     return new SHARNNState(layers);
   }
 
-  /** Shapes of what {@link #toNDList()} lists, from those before a segment of T tokens. */
+  /** Computes the shapes of the arrays of {@link #toNDList()} after a segment of T tokens. */
   static Shape[] shapesAfter(SHARNNConfig config, Shape[] before, long time) {
     Shape[] after = before.clone();
     int next = 0;
     for (int layer = 0; layer < config.layers(); layer++) {
-      next += 2; // hidden and cell keep theirs
+      next += 2; // hidden and cell keep their shapes
       if (config.hasAttention(layer)) {
         long batch = before[next].get(0);
         long positions = Math.min(before[next].get(1) + time, config.memoryLength());
@@ -181,7 +181,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /**
-   * Returns how many streams the state is of.
+   * Returns the number of streams.
    *
    * @return the batch size B
    */
@@ -190,16 +190,16 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /**
-   * Cuts the state from the gradient graph, as between two training segments.
+   * Detaches the state from the gradient graph, as between two training segments.
    *
-   * @return a state of the same values without history
+   * @return a state of the same values without gradient history
    */
   public SHARNNState detach() {
     return map(NDArray::stopGradient);
   }
 
   /**
-   * Moves the arrays to another manager, which then closes them.
+   * Moves the arrays to another manager, which closes them in the end.
    *
    * @param manager the new owner
    * @return this state
@@ -210,7 +210,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /**
-   * Takes some of the streams.
+   * Selects streams.
    *
    * @param from the first stream
    * @param to the stream after the last
@@ -228,14 +228,14 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /**
-   * Shortens the memories between two segments to what a smaller model remembers: to the newest
-   * {@code memoryLength} positions, or nothing where the model has no attention.
+   * Shortens the memories for a smaller model, between two segments: to its newest {@code
+   * memoryLength} positions, or to nothing in a layer without attention.
    *
-   * @param config that of {@link SHARNN#withMemoryLength} or {@link SHARNN#withoutAttention}
-   * @return a state for that model around views of the same memory, to be closed before this one;
-   *     hidden and cell are the same objects
-   * @throws IllegalArgumentException if the config has other layers, or attention where this state
-   *     has no memory
+   * @param config of {@link SHARNN#withMemoryLength} or {@link SHARNN#withoutAttention}
+   * @return a state for that model. Its memories are views, to be closed before this state; hidden
+   *     and cell are the same arrays
+   * @throws IllegalArgumentException if the config has other layers, or attention in a layer
+   *     without memory
    */
   public SHARNNState backOff(SHARNNConfig config) {
     for (int layer = 0; layer < layers.size(); layer++) {
@@ -260,7 +260,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
     return new SHARNNState(shorter);
   }
 
-  /** Checks that this is the state of such a model; each block checks its shapes. */
+  /** Checks the number of layers and memories. Each block checks its own shapes. */
   public void check(SHARNNConfig config) {
     checkArgument(
         layers.size() == config.layers() && withMemory().equals(config.attentionLayers()),

@@ -22,35 +22,36 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Writes a model as one ONNX file, for any runtime of opset 17: standard operators only, FLOAT32,
- * Overparam collapsed, no dropout.
+ * The export of a model to one ONNX file, for any runtime of opset 17. The file holds standard
+ * operators in FLOAT32, with Overparam collapsed and without dropout.
  *
  * <pre>{@code
  * OnnxExport.write(SHARNN.load(Path.of("book-model")), Path.of("book.onnx"));
  * }</pre>
  *
  * <ul>
- *   <li>Inputs: {@code tokens (B, T)} INT64, each in [0, V); then for each layer L {@code hidden.L
- *       (B, C)}, {@code cell.L (B, C)} and, with attention, {@code memory.L (B, M, C)}, FLOAT32, as
- *       {@link io.github.sharnn.SHARNNState#toNDList()} lists them. Zeros and an empty memory, M =
- *       0, are the state before the first token
- *   <li>Outputs: {@code logits (B, T, V)}, of a model with splits log-probabilities, and each part
- *       of the state after the segment under its input's name with {@code next.} before it
- *   <li>B, T and M vary from call to call. The file cuts the memory to the model's {@code
- *       memoryLength} by itself; a caller may pass a shorter one, even none, at any call
- *   <li>Metadata: {@link SHARNN#CONFIG_PROPERTY}, the config as JSON; where tokens are not bytes
- *       also {@link TextVocabulary#MODEL_PROPERTY}, the vocabulary's kind and SHA-256, and {@link
- *       #VOCABULARY_CONTENT}
+ *   <li>Inputs: {@code tokens (B, T)} of type INT64, each in [0, V), then the state in FLOAT32, in
+ *       the order of {@link io.github.sharnn.SHARNNState#toNDList()}. Layer L has {@code hidden.L
+ *       (B, C)}, {@code cell.L (B, C)} and, with attention, {@code memory.L (B, M, C)}. The state
+ *       before the first token is zeros and empty memories, M = 0
+ *   <li>Outputs: {@code logits (B, T, V)}, which are log-probabilities if the model has splits, and
+ *       the state after the segment, each array under its input's name with the prefix {@code
+ *       next.}
+ *   <li>B, T and M may vary from call to call. The file cuts the memory to the model's {@code
+ *       memoryLength}; a caller may pass a shorter memory at any call
+ *   <li>Metadata: {@link SHARNN#CONFIG_PROPERTY}, the config as JSON. A model over words or
+ *       subwords also has {@link TextVocabulary#MODEL_PROPERTY}, the vocabulary's kind and SHA-256,
+ *       and {@link #VOCABULARY_CONTENT}
  * </ul>
  */
 public final class OnnxExport {
 
-  /** The version of ONNX's operators that the file needs. */
+  /** The version of ONNX's operators in the file. */
   public static final int OPSET = 17;
 
   /**
-   * The metadata that holds {@link TextVocabulary#content()}: the words, one a line, or a {@code
-   * tokenizer.json}. A vocabulary of another kind whose content is not UTF-8 is left out.
+   * The metadata that holds {@link TextVocabulary#content()}: one word a line, or a {@code
+   * tokenizer.json}. Content that is not UTF-8 is left out.
    */
   public static final String VOCABULARY_CONTENT = "sharnn.vocabulary.content";
 
@@ -61,12 +62,11 @@ public final class OnnxExport {
   /**
    * Writes a model.
    *
-   * @param model a model with an initialized {@link SHARNN}, on any device, of any precision; it
-   *     stays as it is
-   * @param file the file; one that exists is replaced once the new one is whole
+   * @param model a model with a {@link SHARNN}, on any device, of any precision
+   * @param file the file to write; an existing file is replaced once the new one is whole
    * @throws IOException if the file can't be written
    * @throws IllegalArgumentException if the model holds no SHARNN, or its weights take more than
-   *     the 2 GiB that one ONNX file holds
+   *     the 2 GiB of one ONNX file
    * @throws IllegalStateException if the model has no weights
    */
   public static void write(Model model, Path file) throws IOException {
@@ -91,7 +91,7 @@ public final class OnnxExport {
       ModelProto.Builder proto = ModelProto.newBuilder();
       addVocabulary(proto, block.vocabulary());
       return proto
-          .setIrVersion(Version.IR_VERSION_2021_7_30_VALUE) // what opset 17 came with
+          .setIrVersion(Version.IR_VERSION_2021_7_30_VALUE) // the version of opset 17
           .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET))
           .setProducerName("sharnn")
           .setProducerVersion(RunHeader.version())
@@ -120,8 +120,8 @@ public final class OnnxExport {
     long most = (Integer.MAX_VALUE - BYTES_FOR_THE_GRAPH - vocabularyBytes) / Float.BYTES;
     checkArgument(
         weights <= most,
-        "an ONNX file holds at most 2 GiB, beside this vocabulary %s weights, but the model has %s:"
-            + " choose a smaller embeddingSize, boomSize or vocabularySize",
+        "an ONNX file holds at most 2 GiB, which is %s weights beside this vocabulary, but the model"
+            + " has %s: choose a smaller embeddingSize, boomSize or vocabularySize",
         most,
         weights);
   }
