@@ -9,20 +9,25 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import com.google.common.collect.Iterables;
 import com.google.common.math.IntMath;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import java.math.RoundingMode;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 
 /**
- * What a decoder's streams carry from token to token: hidden and cell of each layer and, as rings,
- * the memories. Every array is allocated once, with a row for each stream that there is room for;
- * the streams that there are have the first rows.
+ * The state of a decoder's streams: hidden and cell of each layer, and attention's keys and values
+ * as ring buffers. Every array is allocated once, with a row for each stream that there is room
+ * for. The first rows belong to the streams in use.
  *
- * <p>A ring has {@code memoryLength} slots. All streams write the same slot at a token: a stream's
- * newest position lies before the next slot and its older ones before that, around the ring.
+ * <p>A ring buffer has {@code memoryLength} slots. All streams write the same slot at a token. A
+ * stream's newest position lies before the next slot and its older ones before that, around the
+ * ring.
  */
 final class KeyValueCache {
 
@@ -33,18 +38,19 @@ final class KeyValueCache {
   private final DecoderWeights weights;
   private final NDManager manager;
   private final DataType precision;
-  private final NDList recurrent = new NDList(); // hidden and cell of each layer
-  private final NDList rings = new NDList(); // the mask; keys (or both) and values of each layer
-  private final int slots; // of a ring
-  private final int[] filled; // slots of each stream
+  private final NDList states = new NDList(); // hidden and cell of each layer
+  private final Map<String, NDArray> arrays = new LinkedHashMap<>();
+  private final int slots; // of a ring buffer
+  private final int[] lengths; // filled slots of each stream
   private int streams;
-  private int slot; // the next to be written, of all streams
+  private int position; // the next slot to be written, of all streams
   private int used; // slots below this one may be filled
 
-  /** Makes room for streams; the manager gets the arrays. */
+  /** Makes room for streams; the manager owns the arrays, which {@code names} lists. */
   KeyValueCache(
       SHARNNConfig config,
       DecoderWeights weights,
+      Set<String> names,
       NDManager manager,
       int capacity,
       DataType precision) {
@@ -52,101 +58,96 @@ final class KeyValueCache {
     this.weights = weights;
     this.manager = manager;
     this.precision = precision;
-    filled = new int[capacity];
+    lengths = new int[capacity];
     slots = Math.max(config.memoryLength(), 1); // a token always sees its own position
-    Shape vector = new Shape(capacity, config.embeddingSize());
-    Shape ring = new Shape(capacity, slots, config.embeddingSize());
-    Shape none = new Shape(0);
-    boolean separate = config.keyProjection() || config.valueProjection();
-    // zeros where nothing is remembered yet: what is masked still takes part in products
-    rings.add(
-        config.hasAttention()
-            ? manager.full(new Shape(capacity, slots), Float.NEGATIVE_INFINITY, precision)
-            : manager.zeros(none, precision));
-    for (int layer = 0; layer < config.layers(); layer++) {
-      boolean attention = config.hasAttention(layer);
-      recurrent.add(manager.zeros(vector, precision));
-      recurrent.add(manager.zeros(vector, precision));
-      rings.add(manager.zeros(attention ? ring : none, precision));
-      rings.add(manager.zeros(attention && separate ? ring : none, precision));
+    for (int i = 0; i < 2 * config.layers(); i++) {
+      states.add(manager.zeros(new Shape(capacity, config.embeddingSize()), precision));
+    }
+    for (String name : names) {
+      // zeros where nothing is remembered yet: masked positions still take part in products
+      arrays.put(
+          name,
+          name.equals(TokenScript.MASK)
+              ? manager.full(new Shape(capacity, slots), Float.NEGATIVE_INFINITY, precision)
+              : manager.zeros(new Shape(capacity, slots, config.embeddingSize()), precision));
     }
   }
 
-  /** How many streams there are. */
+  /** Returns the number of streams in use. */
   int streams() {
     return streams;
   }
 
-  /** Hidden and cell of each layer, {@code (capacity, C)} each. */
-  NDList recurrent() {
-    return recurrent;
+  /** Returns hidden and cell of each layer, {@code (capacity, C)} each. */
+  NDList states() {
+    return states;
   }
 
   /**
-   * The mask {@code (capacity, slots)}, 0 at filled slots and minus infinity at others; then of
-   * each layer keys and values {@code (capacity, slots, C)}. Without elements is what a layer
-   * lacks: all without attention, and values where they are the keys.
+   * Returns the arrays of attention by name: the mask {@code (capacity, slots)}, 0 at filled slots
+   * and minus infinity at others; of each layer with attention its keys and, if they differ, its
+   * values {@code (capacity, slots, C)}.
    */
-  NDList rings() {
-    return rings;
+  Map<String, NDArray> arrays() {
+    return arrays;
   }
 
-  /** The slot that the next token is written to. */
-  int slot() {
-    return slot;
+  /** Returns the slot that the next token is written to. */
+  int position() {
+    return position;
   }
 
-  /** How many slots, from the first on, the next token has to look at. */
+  /** Returns how many slots, from the first on, the next token looks at. */
   int looked() {
     int aligned = IntMath.divide(usedNext(), ALIGNMENT, RoundingMode.CEILING) * ALIGNMENT;
     return Math.min(aligned, slots);
   }
 
   private int usedNext() {
-    return Math.max(used, slot + 1);
+    return Math.max(used, position + 1);
   }
 
-  /** Whether every stream has filled its rings. */
+  /** Returns whether every stream has filled its ring buffers. */
   boolean full() {
-    return Arrays.stream(filled, 0, streams).allMatch(count -> count == slots);
+    return Arrays.stream(lengths, 0, streams).allMatch(count -> count == slots);
   }
 
-  /** Notes that a token was read in each stream. */
+  /** Moves on by a token in each stream. */
   void advance() {
     used = usedNext();
-    slot = (slot + 1) % slots;
+    position = (position + 1) % slots;
     for (int row = 0; row < streams; row++) {
-      filled[row] = Math.min(filled[row] + 1, slots);
+      lengths[row] = Math.min(lengths[row] + 1, slots);
     }
   }
 
   /** Adds a stream as the last one, as {@link SHARNNDecoder#add} says. */
   void add(SHARNNState start) {
     checkState(
-        streams < filled.length,
+        streams < lengths.length,
         "the decoder has room for %s streams, and all are in use: remove one or give it more"
             + " capacity",
-        filled.length);
+        lengths.length);
     start.check(config);
     for (SHARNNState.Layer layer : start.layers()) {
       layer.check(start.batchSize(), config.embeddingSize(), layer.hidden().getDataType());
     }
     int remembered = remembered(start);
     if (streams == 0) {
-      slot = remembered % slots;
+      position = remembered % slots;
       used = remembered;
     } else if (remembered > used) {
-      used = slots; // its oldest positions lie at the rings' end
+      used = slots; // its oldest positions lie at the end of the ring
     }
     try (NDManager scratch = manager.newSubManager()) {
       NDIndex row = new NDIndex("{}", streams);
       if (config.hasAttention()) {
-        rings.head().set(row, mask(remembered, scratch));
+        arrays.get(TokenScript.MASK).set(row, mask(remembered, scratch));
       }
       for (int layer = 0; layer < config.layers(); layer++) {
         SHARNNState.Layer from = start.layers().get(layer);
-        recurrent.get(2 * layer).set(row, onlyRow(from.hidden(), scratch));
-        recurrent.get(2 * layer + 1).set(row, onlyRow(from.cell(), scratch));
+        states.get(2 * layer).set(row, onlyRow(from.hidden(), scratch));
+        states.get(2 * layer + 1).set(row, onlyRow(from.cell(), scratch));
         if (remembered > 0 && config.hasAttention(layer)) {
           NDArray newest = from.memory().last(remembered).positions();
           newest.attach(scratch);
@@ -154,7 +155,7 @@ final class KeyValueCache {
         }
       }
     }
-    filled[streams] = remembered;
+    lengths[streams] = remembered;
     streams++;
   }
 
@@ -170,7 +171,7 @@ final class KeyValueCache {
     return Math.min(length, config.memoryLength());
   }
 
-  /** That of the only stream, outside any gradient graph: {@code (1, ...) -> (...)}. */
+  /** Returns the only stream's row, outside any gradient graph: {@code (1, ...) -> (...)}. */
   private NDArray onlyRow(NDArray array, NDManager scratch) {
     NDArray alias = array.stopGradient();
     alias.attach(scratch);
@@ -180,23 +181,23 @@ final class KeyValueCache {
   private NDArray mask(int remembered, NDManager scratch) {
     float[] mask = new float[slots];
     for (int age = 1; age <= slots; age++) {
-      mask[IntMath.mod(slot - age, slots)] = age <= remembered ? 0 : Float.NEGATIVE_INFINITY;
+      mask[IntMath.mod(position - age, slots)] = age <= remembered ? 0 : Float.NEGATIVE_INFINITY;
     }
     return scratch.create(mask).toType(precision, false);
   }
 
-  /** Writes positions {@code (M, C)} into the rings of a new stream. */
+  /** Writes positions {@code (M, C)} into the ring buffers of a new stream. */
   private void remember(int layer, NDArray positions) {
-    write(rings.get(2 * layer + 1), weights.key(layer, positions));
-    NDArray values = rings.get(2 * layer + 2);
-    if (values.size() > 0) {
-      write(values, weights.value(layer, positions));
+    write(arrays.get(TokenScript.KEYS + layer), weights.keys(layer, positions));
+    NDArray values = arrays.get(TokenScript.VALUES + layer);
+    if (values != null) {
+      write(values, weights.values(layer, positions));
     }
   }
 
   private void write(NDArray ring, NDArray positions) {
     int count = Math.toIntExact(positions.size(0));
-    int begin = IntMath.mod(slot - count, slots);
+    int begin = IntMath.mod(position - count, slots);
     int ahead = Math.min(count, slots - begin);
     write(ring, begin, positions.get(new NDIndex("0:{}", ahead)));
     if (ahead < count) {
@@ -214,14 +215,12 @@ final class KeyValueCache {
     Objects.checkIndex(stream, streams);
     int last = streams - 1;
     if (stream < last) {
-      for (NDArray buffer : new NDList(recurrent).addAll(rings)) {
-        if (buffer.size() > 0) {
-          try (NDArray moved = buffer.get(last)) {
-            buffer.set(new NDIndex("{}", stream), moved);
-          }
+      for (NDArray buffer : Iterables.concat(states, arrays.values())) {
+        try (NDArray moved = buffer.get(last)) {
+          buffer.set(new NDIndex("{}", stream), moved);
         }
       }
-      filled[stream] = filled[last];
+      lengths[stream] = lengths[last];
     }
     streams = last;
   }

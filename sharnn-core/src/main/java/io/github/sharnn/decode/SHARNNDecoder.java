@@ -14,7 +14,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.engine.InferenceMode;
-import io.github.sharnn.engine.Operators;
+import io.github.sharnn.engine.TorchScript;
 import java.util.Arrays;
 import java.util.Set;
 
@@ -52,17 +52,20 @@ public final class SHARNNDecoder implements AutoCloseable {
   private final DataType precision;
   private final NDManager manager;
   private final DecoderWeights weights;
-  private final KeyValueCache state;
-  private boolean masked; // whether some ring is not full
+  private final KeyValueCache cache;
+  private final TorchScript module;
+  private boolean masked; // whether some ring buffer is not full
   private NDManager views; // owns the views of the streams' rows, and the call
-  private Operators.Prepared token; // on those views
+  private TorchScript.Prepared token; // on those views
 
   private SHARNNDecoder(SHARNN model, NDManager manager, int capacity, DataType precision) {
     config = model.config();
     this.precision = precision == null ? model.embedding.getArray().getDataType() : precision;
     this.manager = manager;
-    weights = new DecoderWeights(model, manager, this.precision);
-    state = new KeyValueCache(config, weights, manager, capacity, this.precision);
+    TokenScript script = new TokenScript(config);
+    module = script.module();
+    weights = new DecoderWeights(model, script.weights(), manager, this.precision);
+    cache = new KeyValueCache(config, weights, script.cache(), manager, capacity, this.precision);
     view();
   }
 
@@ -113,7 +116,7 @@ public final class SHARNNDecoder implements AutoCloseable {
 
   /** {@return how many streams there are} */
   public int streams() {
-    return state.streams();
+    return cache.streams();
   }
 
   /**
@@ -125,7 +128,7 @@ public final class SHARNNDecoder implements AutoCloseable {
    * @throws IllegalStateException if there is no room for one more
    */
   public void add(SHARNNState start) {
-    state.add(start);
+    cache.add(start);
     view();
   }
 
@@ -136,37 +139,36 @@ public final class SHARNNDecoder implements AutoCloseable {
    * @throws IndexOutOfBoundsException if there is no such stream
    */
   public void remove(int stream) {
-    state.remove(stream);
+    cache.remove(stream);
     view();
   }
 
-  /** Looks at the streams there are, and at the mask where not all rings are full. */
+  /** Takes views of the rows in use, and of the mask unless all ring buffers are full. */
   private void view() {
     if (views != null) {
       views.close();
     }
     views = manager.newSubManager();
-    masked = !state.full();
-    NDList seen = view(state.rings());
-    if (!masked) {
-      seen.set(0, none());
-    }
-    token =
-        Operators.get().prepare(views, "token", weights.arrays(), view(state.recurrent()), seen);
+    masked = !cache.full();
+    NDList attention = new NDList();
+    cache
+        .arrays()
+        .forEach(
+            (name, array) ->
+                attention.add(
+                    masked || !name.equals(TokenScript.MASK)
+                        ? view(array)
+                        : views.zeros(new Shape(0), precision)));
+    NDList states = new NDList();
+    cache.states().forEach(array -> states.add(view(array)));
+    NDList all = new NDList(weights.arrays().values());
+    token = module.prepare(views, "token", all, states, attention);
   }
 
-  private NDList view(NDList buffers) {
-    NDList rows = new NDList();
-    for (NDArray buffer : buffers) {
-      NDArray view = buffer.size() == 0 ? none() : buffer.get(new NDIndex("0:{}", streams()));
-      view.attach(views);
-      rows.add(view);
-    }
-    return rows;
-  }
-
-  private NDArray none() {
-    return views.zeros(new Shape(0), precision);
+  private NDArray view(NDArray array) {
+    NDArray view = array.get(new NDIndex("0:{}", streams())); // (capacity, ...) -> (streams, ...)
+    view.attach(views);
+    return view;
   }
 
   /**
@@ -179,13 +181,13 @@ public final class SHARNNDecoder implements AutoCloseable {
    */
   public float[][] next(long... tokens) {
     checkTokens(tokens);
-    long[] options = Longs.concat(new long[] {state.slot(), state.looked()}, tokens);
+    long[] options = Longs.concat(new long[] {cache.position(), cache.looked()}, tokens);
     float[] logits;
     try (NDManager scratch = manager.newSubManager()) {
       logits = weights.logits(token.call(scratch, options)).toFloatArray();
     }
-    state.advance();
-    if (masked && state.full()) {
+    cache.advance();
+    if (masked && cache.full()) {
       view();
     }
     int size = config.vocabularySize();
@@ -211,9 +213,12 @@ public final class SHARNNDecoder implements AutoCloseable {
     }
   }
 
-  /** What it keeps from token to token. */
+  /** Returns the arrays that live from token to token. */
   NDList arrays() {
-    return new NDList(state.recurrent()).addAll(state.rings()).addAll(weights.arrays());
+    NDList arrays = new NDList(cache.states());
+    arrays.addAll(cache.arrays().values());
+    arrays.addAll(weights.arrays().values());
+    return arrays;
   }
 
   /** Frees all arrays but the model's. */

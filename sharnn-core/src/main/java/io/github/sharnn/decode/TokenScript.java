@@ -1,0 +1,270 @@
+package io.github.sharnn.decode;
+
+import com.google.common.io.Resources;
+import io.github.sharnn.Equations;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.engine.TorchScript;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
+
+/**
+ * The TorchScript of a decoder's step: the model's equations over the names of Python variables.
+ * Each operation becomes a line that calls a method of {@code step.py}, so that a token of all
+ * streams is one call into PyTorch.
+ *
+ * <p>A branch that is added to a residual stays an unfinished call, {@code self.boom(%s, ...)},
+ * until {@link BlockScript#add} fills in the residual: the addition is then part of the branch's
+ * last kernel.
+ */
+final class TokenScript implements Equations.Model<String> {
+
+  /** The input gates of the first LSTM for each token, which replace embedding and first norm. */
+  static final String FIRST_GATES = "encoder.gates";
+
+  /** The sum of an LSTM's two biases. */
+  static final String GATE_BIAS = "rnn.bias";
+
+  /** A row of ones whose product with the Boom's chunks is their sum. */
+  static final String ONES = "ones";
+
+  static final String MASK = "mask";
+  static final String KEYS = "keys.";
+  static final String VALUES = "values.";
+
+  private static final String SIGNATURE =
+      """
+
+        def token(self, weights: List[Tensor], states: List[Tensor], cache: List[Tensor],
+            numbers: List[int]) -> Tensor:
+      """
+          .stripTrailing();
+
+  /** Modules by source. Loading one again would optimize it again. */
+  private static final Map<String, TorchScript> MODULES = new ConcurrentHashMap<>();
+
+  private final SHARNNConfig config;
+  private final Set<String> weights = new LinkedHashSet<>();
+  private final Set<String> cache = new LinkedHashSet<>();
+  private final List<String> states = new ArrayList<>(); // before the token
+  private final List<String> nextStates = new ArrayList<>();
+  private final List<String> lines = new ArrayList<>();
+
+  /** Writes the step of a model. */
+  TokenScript(SHARNNConfig config) {
+    this.config = config;
+    if (config.hasAttention()) {
+      cache(MASK);
+    }
+    String output = model("tokens");
+    lines.add("torch._foreach_copy_(states, [%s])".formatted(String.join(", ", nextStates)));
+    lines.add("return " + output);
+  }
+
+  /** Returns the names of the weights that the step takes, in its order. */
+  Set<String> weights() {
+    return weights;
+  }
+
+  /** Returns the names of the cache's arrays that the step takes, in its order. */
+  Set<String> cache() {
+    return cache;
+  }
+
+  /** Returns a module with the method {@code token}. */
+  TorchScript module() {
+    return MODULES.computeIfAbsent(source(), source -> new TorchScript("Decoder", source));
+  }
+
+  private String source() {
+    List<String> body = new ArrayList<>();
+    body.add("position, used = numbers[0], numbers[1]");
+    body.add("tokens = numbers[2:]");
+    body.add("alone = len(tokens) == 1 and not states[0].is_cuda");
+    body.add(unpack(weights, "weights"));
+    body.add(unpack(states, "states"));
+    if (config.hasAttention()) {
+      body.add(unpack(cache, "cache"));
+      body.add("self.reveal(mask, position)");
+    }
+    body.addAll(lines);
+    return operations() + SIGNATURE + "\n    " + String.join("\n    ", body) + "\n";
+  }
+
+  private static String unpack(Collection<String> names, String list) {
+    return names.stream().map(TokenScript::variable).collect(Collectors.joining(", "))
+        + " = "
+        + list;
+  }
+
+  private static String operations() {
+    try {
+      return Resources.toString(
+              Resources.getResource(TokenScript.class, "step.py"), StandardCharsets.UTF_8)
+          .replace("NORM_EPSILON", String.valueOf(Equations.NORM_EPSILON))
+          .replace("GELU_SLOPE", String.valueOf(Equations.GELU_SLOPE));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static String variable(String name) {
+    return name.replace('.', '_');
+  }
+
+  private String weight(String name) {
+    weights.add(name);
+    return variable(name);
+  }
+
+  private String cache(String name) {
+    cache.add(name);
+    return variable(name);
+  }
+
+  /** Adds a line that gives a new variable the value of a call. */
+  private String let(String name, String method, String... arguments) {
+    String variable = name + "_" + lines.size();
+    lines.add(variable + " = " + call(method, arguments));
+    return variable;
+  }
+
+  private static String call(String method, String... arguments) {
+    return "self.%s(%s)".formatted(method, String.join(", ", arguments));
+  }
+
+  /** Whether the first LSTM's gates are looked up: that takes no more memory than embeddings. */
+  private boolean looksUpGates() {
+    return config.vocabularySize() <= config.embeddingSize();
+  }
+
+  @Override
+  public SHARNNConfig config() {
+    return config;
+  }
+
+  @Override
+  public String embed(String tokens) {
+    return let("embed", "embed", weight(looksUpGates() ? FIRST_GATES : "encoder.weight"), tokens);
+  }
+
+  @Override
+  public String block(int layer, String h) {
+    return new BlockScript(layer).block(h);
+  }
+
+  @Override
+  public String logits(String h) {
+    if (config.hasSplits()) {
+      return h; // AdaptiveSoftmax goes on from here
+    }
+    String matrix = weight(config.tiedOutput() ? "encoder.weight" : "decoder.weight");
+    return let("logits", "linear", h, matrix, weight("decoder.bias"), "alone") + ".to(6)";
+  }
+
+  /** One block's equations. */
+  private final class BlockScript implements Equations.Block<String> {
+
+    private static final String RESIDUAL = "%s";
+
+    private final int layer;
+
+    BlockScript(int layer) {
+      this.layer = layer;
+    }
+
+    @Override
+    public SHARNNConfig config() {
+      return config;
+    }
+
+    @Override
+    public int layer() {
+      return layer;
+    }
+
+    private String weight(String name) {
+      return TokenScript.this.weight("blocks." + layer + "." + name);
+    }
+
+    private boolean looksUpGates() {
+      return layer == 0 && TokenScript.this.looksUpGates();
+    }
+
+    @Override
+    public String norm(String name, String x) {
+      return looksUpGates() && name.equals("lnstart")
+          ? x
+          : let(name, "norm", x, weight(name + ".weight"), weight(name + ".bias"));
+    }
+
+    @Override
+    public String lstm(String x) {
+      String gates =
+          looksUpGates()
+              ? x
+              : let("gates", "linear", x, weight("rnn.weight_ih_l0"), weight(GATE_BIAS), "alone");
+      String hidden = variable("hidden." + layer);
+      String cell = variable("cell." + layer);
+      states.addAll(List.of(hidden, cell));
+      String recurrent = weight("rnn.weight_hh_l0");
+      List<String> next = List.of("next_" + hidden, "next_" + cell);
+      nextStates.addAll(next);
+      lines.add(
+          "%s = %s"
+              .formatted(
+                  String.join(", ", next), call("lstm", gates, hidden, cell, recurrent, "alone")));
+      return next.get(0);
+    }
+
+    @Override
+    public String query(String h) {
+      String projected = linear("attn.q", h);
+      return let("query", "norm", projected, weight("attn.qln.weight"), weight("attn.qln.bias"));
+    }
+
+    @Override
+    public String attend(String query, String m) {
+      String keys = cache(KEYS + layer);
+      String values =
+          config.keyProjection() || config.valueProjection() ? cache(VALUES + layer) : keys;
+      write(keys, config.keyProjection() ? linear("attn.k", m) : m);
+      if (!values.equals(keys)) {
+        write(values, config.valueProjection() ? linear("attn.v", m) : m);
+      }
+      return call("attend", RESIDUAL, query, keys, values, weight("attn.vs"), MASK, "used");
+    }
+
+    private void write(String buffer, String value) {
+      lines.add("%s.select(1, position).copy_(%s)".formatted(buffer, value));
+    }
+
+    private String linear(String name, String x) {
+      return let("linear", "linear", x, weight(name + ".weight"), weight(name + ".bias"), "alone");
+    }
+
+    @Override
+    public String boom(String x) {
+      String weight = weight("ff.linear1.weight");
+      String bias = weight("ff.linear1.bias");
+      return config.boomShortcut()
+          ? call("boom", RESIDUAL, x, weight, bias, TokenScript.this.weight(ONES), "alone")
+          : call("boom2", RESIDUAL, x, weight, bias, weight("ff.linear2.weight"), "alone");
+    }
+
+    @Override
+    public String add(String branch, String residual) {
+      String variable = "h_" + lines.size();
+      lines.add(variable + " = " + branch.formatted(residual));
+      return variable;
+    }
+  }
+}

@@ -1,0 +1,161 @@
+package io.github.sharnn.engine;
+
+import ai.djl.Device;
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.IValueUtils;
+import ai.djl.training.ParameterStore;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+
+/**
+ * A TorchScript module made of source text, which reaches the PyTorch operators that DJL lacks. No
+ * compiler and no Python is involved. Gradients flow through its methods. Safe for use by several
+ * threads.
+ */
+public final class TorchScript {
+
+  private static final String NAME = "sharnn";
+
+  private final Model module;
+
+  /**
+   * Loads a module.
+   *
+   * @param className the class in the source
+   * @param source the source, TorchScript as in a saved module
+   */
+  public TorchScript(String className, String source) {
+    module = Model.newInstance(className, "PyTorch");
+    try {
+      module.load(
+          new ByteArrayInputStream(archive(className, source)), Map.of("trainParam", "true"));
+    } catch (IOException | MalformedModelException e) {
+      throw new IllegalStateException("the TorchScript of " + className + " can't be loaded", e);
+    }
+  }
+
+  /**
+   * Calls a method that takes lists alone.
+   *
+   * @param method its name in the source
+   * @param lists its arguments in order; their arrays are renamed
+   * @return its result, of the first array's manager
+   */
+  public NDArray call(String method, NDList... lists) {
+    return call(method, new float[0], lists);
+  }
+
+  /**
+   * Calls a method of the module.
+   *
+   * @param method its name in the source
+   * @param options numbers that it takes as its last argument, none for a method without
+   * @param lists its list arguments in order; their arrays are renamed
+   * @return its result, of the first array's manager
+   */
+  public NDArray call(String method, float[] options, NDList... lists) {
+    NDList inputs = new NDList();
+    for (int i = 0; i < lists.length; i++) {
+      for (NDArray array : lists[i]) {
+        array.setName("list" + i + "[]"); // DJL gathers inputs of such a name into one list
+        inputs.add(array);
+      }
+    }
+    try (NDManager manager = module.getNDManager().newSubManager(Device.cpu())) {
+      if (options.length > 0) {
+        inputs.add(manager.create(options)); // on the host, where reading them stalls nothing
+      }
+      NDArray selector = manager.zeros(new Shape());
+      selector.setName("module_method:" + method);
+      inputs.add(selector);
+      return module.getBlock().forward(new ParameterStore(manager, false), inputs, true).head();
+    }
+  }
+
+  /**
+   * A method that is called many times with the same lists. PyTorch is handed the lists once. Calls
+   * record no gradients. For one thread.
+   */
+  public static final class Prepared {
+
+    private final PtSymbolBlock block;
+    private final String method;
+    private final IValue[] arguments; // the lists, and a place for the numbers
+
+    private Prepared(NDManager owner, PtSymbolBlock block, String method, NDList... lists) {
+      this.block = block;
+      this.method = method;
+      arguments = new IValue[lists.length + 1];
+      for (int i = 0; i < lists.length; i++) {
+        arguments[i] =
+            IValue.listFrom(lists[i].stream().map(PtNDArray.class::cast).toArray(PtNDArray[]::new));
+        owner.attachInternal(arguments[i].getUid(), arguments[i]); // it keeps the arrays alive
+      }
+    }
+
+    /**
+     * Calls the method.
+     *
+     * @param manager gets the result
+     * @param numbers its last argument
+     * @return its result
+     */
+    public NDArray call(NDManager manager, long... numbers) {
+      try (IValue options = IValue.listFrom(numbers)) {
+        arguments[arguments.length - 1] = options;
+        try (IValue result = IValueUtils.runMethod(block, method, arguments)) {
+          return result.toTensor((PtNDManager) manager);
+        }
+      }
+    }
+  }
+
+  /**
+   * Prepares a method for many calls with the same lists.
+   *
+   * @param owner the manager that closes the lists that PyTorch holds; calls end then
+   * @param method its name in the source; it takes the lists and then numbers
+   * @param lists its first arguments in order
+   * @return the method
+   */
+  public Prepared prepare(NDManager owner, String method, NDList... lists) {
+    return new Prepared(owner, (PtSymbolBlock) module.getBlock(), method, lists);
+  }
+
+  /** A TorchScript archive: a zip of the source and a pickled object without fields. */
+  private static byte[] archive(String className, String source) throws IOException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
+      String object = "\u0080\u0002c__torch__\n%s\n)\u0081}(X\b\0\0\0training\u0088ub.";
+      put(zip, "data.pkl", latin1(object.formatted(className)));
+      put(zip, "code/__torch__.py", source.getBytes(StandardCharsets.UTF_8));
+      put(zip, "constants.pkl", latin1("\u0080\u0002)."));
+      put(zip, "version", latin1("10\n"));
+    }
+    return bytes.toByteArray();
+  }
+
+  private static byte[] latin1(String text) {
+    return text.getBytes(StandardCharsets.ISO_8859_1);
+  }
+
+  private static void put(ZipOutputStream zip, String name, byte[] content) throws IOException {
+    zip.putNextEntry(new ZipEntry(NAME + "/" + name));
+    zip.write(content);
+    zip.closeEntry();
+  }
+}
