@@ -106,7 +106,7 @@ class AttentionWeightsTest {
     }
   }
 
-  /** Of the same weights, words get what the bytes of their numbers get. */
+  /** A model of words gives the weights of a model of bytes with the same token numbers. */
   @Test
   void are_between_the_tokens_of_the_models_vocabulary() {
     List<String> words = new ArrayList<>(List.of("<eos>", "<unk>"));

@@ -23,7 +23,7 @@ import java.util.Random;
 import java.util.function.Function;
 import org.assertj.core.data.Offset;
 
-/** What every block owes to DJL, whatever it computes. */
+/** The checks that DJL's contract asks of every block. */
 final class BlockChecks {
 
   private static final double STEP = 1e-5;

@@ -12,7 +12,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What a model carries from one segment to the next, and what it forgets. */
+/** The state that a model carries from one segment to the next. */
 class CarriedStateTest extends SeededModels {
 
   @ParameterizedTest

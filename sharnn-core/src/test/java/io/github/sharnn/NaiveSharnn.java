@@ -25,7 +25,7 @@ final class NaiveSharnn {
     }
   }
 
-  /** What one layer gives. */
+  /** The output of one layer. */
   record Output(double[][] h, State state) {}
 
   private NaiveSharnn() {}
@@ -141,7 +141,7 @@ final class NaiveSharnn {
     return outputs;
   }
 
-  /** What each query sees of the keys up to its own. */
+  /** Returns the weight of each query for the keys up to its own. */
   static double[][] weights(SingleHeadAttention attention, double[][] q, double[][] k) {
     int size = q[0].length;
     double[] qs = values(attention.queryScale);

@@ -243,7 +243,8 @@ class SavedModelTest {
       assertThatThrownBy(() -> model.save(folder, null))
           .isInstanceOf(IllegalStateException.class)
           .hasMessage(
-              "model empty must have weights before it is saved: train it or get it from SHARNN.load");
+              "model empty must have weights before it is saved: train it or get it from"
+                  + " SHARNN.load");
     }
     assertThat(folder).isEmptyDirectory();
   }
@@ -286,7 +287,7 @@ class SavedModelTest {
     }
   }
 
-  /** What is saved under such names is not found again. */
+  /** A model saved under such a name would not be found again. */
   @ParameterizedTest
   @ValueSource(strings = {"", ".hidden", "a/b", "/"})
   void refuses_names_that_it_would_not_find_again(String name) {

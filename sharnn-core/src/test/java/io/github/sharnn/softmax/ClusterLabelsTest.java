@@ -32,7 +32,7 @@ class ClusterLabelsTest {
     NDList all = ClusterLabels.of(labels, values, SPLITS);
     assertThat(all.head()).isSameAs(labels);
     assertThat(all.get(1).getShape()).isEqualTo(labels.getShape());
-    // of the head's 10 words and 2 tombstones, the last one is the first tail's
+    // the head has 10 words and 2 tombstones; the last tombstone is the first tail's
     assertThat(all.get(1).toLongArray()).containsExactly(9, 11, 11, 10, 0, 10, 11, 9);
     assertThat(all.get(2).toLongArray()).containsExactly(1, 2, 6, 3, 5);
     assertThat(all.get(3).toLongArray()).containsExactly(0, 14, 0, 0, 14);

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What ONNX Runtime makes of an exported model, against the model itself and the reference. */
+/** ONNX Runtime's outputs of an exported model, compared with the model and the reference. */
 class OnnxAgreementTest {
 
   private static final double TOLERANCE = 1e-5; // a tenth of what issue 5 allows
@@ -111,7 +111,7 @@ class OnnxAgreementTest {
     }
   }
 
-  /** What the window looks like to a segment. */
+  /** Describes the window that a segment sees. */
   private static String fill(SHARNNState state, int time, int window) {
     int length =
         state.layers().stream()

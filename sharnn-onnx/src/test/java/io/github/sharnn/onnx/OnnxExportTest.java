@@ -32,7 +32,7 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is in the file, what is not, and what is left as it was. */
+/** The content of the exported file. */
 class OnnxExportTest {
 
   @TempDir private Path folder;

@@ -27,7 +27,7 @@ public final class Fuzzing {
 
   private Fuzzing() {}
 
-  /** What the inputs of one reader came to. */
+  /** The results of the inputs of one reader. */
   private static final class Figures {
     private int read;
     private int refused;

@@ -98,7 +98,7 @@ class DamagedCheckpointTest {
     Files.move(newest.resolve(Checkpoint.STATE), folder.resolve("moved"));
     assertDamaged(newest, before);
 
-    // going on from the one before leaves the damaged one as it is, under another name
+    // resuming from the one before keeps the damaged one under another name
     Map<Path, String> damaged = hashes(newest);
     FitResult result =
         fit(CheckpointPolicy.in(run).everySteps(2).resumeFrom(before), 8, report -> {});

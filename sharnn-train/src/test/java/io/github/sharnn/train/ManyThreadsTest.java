@@ -67,7 +67,7 @@ class ManyThreadsTest {
     pool.shutdownNow();
   }
 
-  /** What a server does with one model: scores, generates, and predicts as DJL calls it. */
+  /** The work of a server with one model: it scores, generates, and predicts as DJL calls it. */
   private record Work(Model model, Corpus corpus, Predictor<String, String> predictor)
       implements AutoCloseable {
 
@@ -152,7 +152,7 @@ class ManyThreadsTest {
     return Tiny.sharnn().dropouts(0.1f).weightDrop(0.1f).build().newModel(name);
   }
 
-  /** What a run gives, but for what depends on time. */
+  /** Returns the numbers of a run that do not depend on time. */
   private List<List<Double>> fit(SHARNNTrainer.Builder trainer) {
     return trainer.build().fit(corpus, Budget.steps(12)).history().stream()
         .map(step -> List.of(step.trainBpc(), step.validationBpc(), step.gradientNorm()))

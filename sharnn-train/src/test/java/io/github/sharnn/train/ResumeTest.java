@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** A run that goes on from a checkpoint does what it would have done. */
+/** A resumed run computes the same numbers as an uninterrupted run. */
 class ResumeTest {
 
   private static final List<TrainingStage> STAGES =
@@ -61,7 +61,7 @@ class ResumeTest {
         .seed(7);
   }
 
-  /** What must be the same to the last bit: every number that is no time. */
+  /** Formats the numbers that must be the same to the last bit: all except times. */
   private static String figures(StepReport report) {
     return "%d %d %s %s %s %s %s %s"
         .formatted(
@@ -90,7 +90,7 @@ class ResumeTest {
     }
   }
 
-  /** Stops after every so many steps and goes on with a new model, whose weights are others. */
+  /** Stops after every {@code every} steps and resumes with a new model of other weights. */
   private Numbers interrupted(DataType precision, int every, Run training) {
     List<String> figures = new ArrayList<>();
     while (true) {

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** What a trainer refuses, and how it says so. */
+/** Options that a trainer rejects, and its messages. */
 class SHARNNTrainerBuilderTest {
 
   @TempDir Path folder;

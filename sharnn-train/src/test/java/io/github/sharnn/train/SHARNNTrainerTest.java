@@ -67,7 +67,7 @@ class SHARNNTrainerTest {
     }
   }
 
-  /** What two runs must agree on to the last bit. */
+  /** The numbers that two runs must share to the last bit. */
   private record Numbers(List<Double> figures, Map<String, float[]> weights) {}
 
   private Numbers run(int seed) {

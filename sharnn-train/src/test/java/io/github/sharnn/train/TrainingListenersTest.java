@@ -19,7 +19,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What DJL's listeners and metrics are told of a run. */
+/** The events and metrics that DJL's listeners receive from a run. */
 class TrainingListenersTest {
 
   @TempDir Path folder;

@@ -27,7 +27,7 @@ class TrainingMemoryTest {
   private static final double NOISE_MEBIBYTES = 16;
   private static final int NOISE_HANDLES = 3; // a leak has one for each of the 15 checkpoints
 
-  /** What the process holds; where the system does not tell, only arrays and threads. */
+  /** The resources of the process; only arrays and threads if the system reports no more. */
   private record Held(int arrays, int threads, double mebibytes, long files) {
 
     static Held now() throws Exception {

@@ -34,8 +34,8 @@ import net.jqwik.api.lifecycle.AfterContainer;
 import net.jqwik.api.lifecycle.BeforeContainer;
 
 /**
- * Good checkpoints with a few things wrong: what reads them, and a run that goes on from them, does
- * as documented, and allocates little. See docs/reliability.md for many more inputs.
+ * Good checkpoints with a few errors: their readers, and a run that resumes from them, behave as
+ * documented and allocate little. See docs/reliability.md for many more inputs.
  */
 class UntrustedCheckpointTest {
 

@@ -201,7 +201,7 @@ class UntrustedFilesTest {
         });
   }
 
-  /** What was read can be computed with. */
+  /** Computes with a model that was read. */
   private static void forward(SHARNN read) {
     try (NDManager own = manager.newSubManager()) {
       NDArray tokens = own.zeros(new Shape(1, 2), DataType.INT64);

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Which checkpoints a run keeps, and which it goes on from. */
+/** The checkpoints that a run keeps and resumes from. */
 class CheckpointPolicyTest {
 
   @TempDir Path folder;
