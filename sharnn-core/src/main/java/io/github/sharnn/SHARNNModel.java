@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A DJL model with a {@link SHARNN}, which is saved to and loaded from the folder that {@link
@@ -25,7 +26,7 @@ import java.util.stream.Stream;
 final class SHARNNModel extends BaseModel {
 
   /** Creates a model without a block; null is DJL's default device. */
-  SHARNNModel(String name, Device device) {
+  SHARNNModel(String name, @Nullable Device device) {
     super(name);
     manager = Devices.engine().newBaseManager(device);
     manager.setName("sharnn");
@@ -52,7 +53,7 @@ final class SHARNNModel extends BaseModel {
    * @param options ignored
    */
   @Override
-  public void load(Path folder, String prefix, Map<String, ?> options)
+  public void load(Path folder, @Nullable String prefix, @Nullable Map<String, ?> options)
       throws IOException, MalformedModelException {
     try (SavedModel saved = SavedModel.open(folder)) {
       if (block == null) {
@@ -69,7 +70,7 @@ final class SHARNNModel extends BaseModel {
   }
 
   @Override
-  public void save(Path folder, String newName) throws IOException {
+  public void save(Path folder, @Nullable String newName) throws IOException {
     String name = newName == null || newName.isEmpty() ? modelName : newName; // as DJL takes them
     checkName(name);
     SavedModel.save(this, name, folder);

@@ -81,15 +81,15 @@ public final class SafetensorsWeights {
   }
 
   /**
-   * Reads all weights into a model, initializing it first where needed.
+   * Reads all weights into a model. A model without weights is initialized first.
    *
    * @param model the model
    * @param manager the manager that owns the weights of a model not yet initialized
    * @param file the file
    * @throws IOException if the file can't be read
    * @throws MalformedModelException if it is no {@link Safetensors} file, or its names, shapes or
-   *     types are not the model's: the message lists every unknown name, missing name, wrong shape
-   *     and wrong type. The model's weights are then as they were
+   *     types are not the model's. The message lists every difference. The weights of an
+   *     initialized model stay as they were
    */
   public static void read(SHARNN model, NDManager manager, Path file)
       throws IOException, MalformedModelException {
@@ -98,7 +98,7 @@ public final class SafetensorsWeights {
     }
   }
 
-  /** Reads all weights into a model, initializing it in the file's one type where needed. */
+  /** Reads all weights. A model without weights is initialized in the file's one type first. */
   static void readOwnType(SHARNN model, NDManager manager, Safetensors tensors)
       throws IOException, MalformedModelException {
     List<DataType> types =
@@ -127,7 +127,7 @@ public final class SafetensorsWeights {
   }
 
   /**
-   * Reads a safetensors file as it is.
+   * Reads every tensor of a safetensors file.
    *
    * @param manager the manager that owns the arrays
    * @param file the file
@@ -142,7 +142,7 @@ public final class SafetensorsWeights {
     }
   }
 
-  /** What the model allocates is bounded by the file, or small. */
+  /** Checks that the model is small, or that the file is large enough for its weights. */
   private static void checkSize(
       Path file, Map<String, Safetensors.Tensor> tensors, SHARNNConfig config)
       throws MalformedModelException {
@@ -182,8 +182,8 @@ public final class SafetensorsWeights {
   }
 
   /**
-   * Copies values into a parameter, whatever their type. In place, on an alias outside the gradient
-   * graph: DJL's {@code copyTo} would put the parameter onto other memory.
+   * Copies values of any type into a parameter's memory. The copy goes through an alias outside the
+   * gradient graph; DJL's {@code copyTo} would give the parameter other memory.
    */
   static void assign(Parameter parameter, NDArray values) {
     NDArray target = parameter.getArray();

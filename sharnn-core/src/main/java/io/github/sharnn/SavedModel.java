@@ -25,6 +25,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The folder of a saved model:
@@ -77,7 +78,10 @@ public final class SavedModel implements Closeable {
    * @param vocabulary the property of the vocabulary, or null for bytes
    */
   private record Description(
-      String name, SHARNNConfig config, String vocabulary, Map<String, String> properties) {
+      String name,
+      SHARNNConfig config,
+      @Nullable String vocabulary,
+      Map<String, String> properties) {
 
     private static final String MODEL_TYPE = "model_type";
     private static final String VERSION = "format_version";
@@ -208,7 +212,7 @@ public final class SavedModel implements Closeable {
     CheckedFolder.deleteUnfinished(folder, written);
   }
 
-  private static String property(TextVocabulary vocabulary) {
+  private static @Nullable String property(TextVocabulary vocabulary) {
     return vocabulary == TextVocabulary.bytes() ? null : vocabulary.property();
   }
 
@@ -233,7 +237,7 @@ public final class SavedModel implements Closeable {
     }
   }
 
-  static Model load(Path folder, Device device, UnaryOperator<SHARNN> backOff)
+  static Model load(Path folder, @Nullable Device device, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {
     try (SavedModel saved = open(folder)) {
       SHARNNModel model = new SHARNNModel(saved.description.name(), device);

@@ -5,6 +5,7 @@ import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListenerAdapter;
+import io.github.sharnn.ModelCard;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.cli.options.CheckpointOptions;
@@ -191,6 +192,10 @@ final class TrainCommand implements Callable<Integer> {
               model,
               data.test(),
               new Evaluation.Settings(options.evaluationStreams(), options.sequenceLength()));
+      double validationBpc = results.get(results.size() - 1).best().validationBpc();
+      model.setProperty(ModelCard.DATASET, data.name());
+      model.setProperty(ModelCard.VALIDATION_BITS_PER_BYTE, String.valueOf(validationBpc));
+      model.setProperty(ModelCard.TEST_BITS_PER_BYTE, String.valueOf(test.bitsPerCharacter()));
       model.save(output, null);
       log.test(test);
       for (int i = 0; i < results.size(); i++) {

@@ -20,6 +20,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -169,6 +171,27 @@ class TrainCommandTest extends TrainedModelTest {
     Outcome refused = train("--output", folder.resolve("no"), "--splits", "110,300");
     assertThat(refused.err()).contains("below vocabularySize (256), but have 300 after 110");
     assertThat(refused.code()).isEqualTo(2);
+  }
+
+  @Test
+  void the_card_of_a_trained_model_shows_its_results(@TempDir Path folder) throws IOException {
+    Path saved = folder.resolve("m");
+    Outcome trained = train("--output", saved, "--steps", 4);
+    String printed = trained.out();
+    assertThat(Files.readString(saved.resolve("README.md")))
+        .contains("| Training data | corpus.txt |")
+        .contains("| Validation | %s bits per byte |".formatted(figure(printed, "valid")))
+        .contains("| Test | %s bits per byte |".formatted(figure(printed, "test")))
+        .containsSubsequence("model-index", "split: validation", "split: test", "# sharnn");
+  }
+
+  /** Returns the number before BPC in the last line that has a word before it. */
+  private static String figure(String printed, String word) {
+    Matcher matcher =
+        Pattern.compile("(?m)^(?:best: step \\d+, )?%s ([\\d.]+) BPC".formatted(word))
+            .matcher(printed);
+    assertThat(matcher.find()).as(printed).isTrue();
+    return matcher.group(1);
   }
 
   @Test

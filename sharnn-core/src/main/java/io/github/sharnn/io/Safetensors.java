@@ -26,7 +26,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A {@code safetensors} file: named arrays behind a JSON header.
+ * A {@code safetensors} file, which holds named arrays behind a JSON header.
  *
  * <pre>{@code
  * try (Safetensors file = Safetensors.open(path)) {
@@ -34,11 +34,13 @@ import java.util.Map;
  * }
  * }</pre>
  *
- * <p>A file may come from anyone: opening checks the whole header against the file's length, and
- * allocates a small multiple of the header. A file that is opened holds exactly the tensors that it
- * names, each as long as its shape says, without gap or overlap; so what {@link #read} allocates is
- * bounded by the file's length. Types: F64, F32, F16, I64, I32, I8, U8 and BOOL. Limits: 4 MiB of
- * header, 8 axes, and DJL's 2 GiB an array; the file itself may be larger.
+ * <p>A file may come from anyone. Opening a file checks the whole header against the file's length
+ * and allocates a small multiple of the header. An open file holds exactly the tensors that it
+ * names, each as long as its shape says, without gap or overlap. The file's length therefore bounds
+ * what {@link #read} allocates.
+ *
+ * <p>Types: F64, F32, F16, I64, I32, I8, U8 and BOOL. Limits: 4 MiB of header, 8 axes, and 2 GiB
+ * for each array. The file itself may be larger.
  */
 public final class Safetensors implements Closeable {
 
@@ -58,7 +60,7 @@ public final class Safetensors implements Closeable {
   }
 
   /**
-   * What the header says of one tensor.
+   * The type, shape and place of one tensor.
    *
    * @param dataType the type of its elements
    * @param shape its shape
@@ -68,7 +70,7 @@ public final class Safetensors implements Closeable {
   public record Tensor(DataType dataType, Shape shape, long offset, long bytes) {}
 
   /**
-   * Opens a file and checks its header; no tensor is read.
+   * Opens a file and checks its header. No tensor is read.
    *
    * @param file the file
    * @return the open file; the caller closes it
@@ -152,7 +154,7 @@ public final class Safetensors implements Closeable {
    *
    * @param manager the manager that owns the array, on whose device it will be
    * @param name the tensor's name
-   * @return the array, named so
+   * @return the array, with the tensor's name
    * @throws IOException if the file can't be read, or has become shorter
    * @throws IllegalArgumentException if the file has no such tensor
    */
@@ -162,7 +164,7 @@ public final class Safetensors implements Closeable {
     try (NDManager scratch = manager.newSubManager(Device.cpu())) {
       NDArray array = scratch.create(tensor.shape(), tensor.dataType());
       if (tensor.bytes() > 0) {
-        // the array's own memory: nothing of the tensor is held in Java
+        // the array's own memory, so that Java's heap holds no copy
         ByteBuffer memory = array.toByteBuffer(true);
         fill(memory, channel, dataStart + tensor.offset(), file);
         if (tensor.dataType() == DataType.BOOLEAN) {
@@ -176,7 +178,7 @@ public final class Safetensors implements Closeable {
     }
   }
 
-  /** A boolean is 0 or 1 for the engine, whose kernels may do anything with another byte. */
+  /** Makes every boolean 0 or 1. The engine's kernels may do anything with another byte. */
   private static void normalize(ByteBuffer booleans) {
     for (int i = 0; i < booleans.limit(); i++) {
       booleans.put(i, (byte) (booleans.get(i) == 0 ? 0 : 1));
@@ -199,12 +201,12 @@ public final class Safetensors implements Closeable {
   }
 
   /**
-   * Writes a file, one array at a time straight from its memory; arrays on a GPU are copied one at
-   * a time. Whoever needs the file to survive a crash calls {@link FileChannel#force} after it.
+   * Writes a file, one array at a time straight from its memory. Arrays on a GPU are copied one at
+   * a time. {@link AtomicFile#write} makes the file survive a crash.
    *
    * @param tensors name to array; the arrays stay as they are
    * @param metadata free texts for the header
-   * @param channel where to write, from its position on
+   * @param channel the channel, written from its position on
    * @throws IOException if it can't be written
    * @throws IllegalArgumentException if a type is not one of those above, a name is {@code
    *     __metadata__}, an array has more than 8 axes or 2 GiB, or the header would exceed 4 MiB
@@ -226,7 +228,7 @@ public final class Safetensors implements Closeable {
       }
       try (NDManager scratch = array.getManager().newSubManager();
           NDArray alias = array.stopGradient()) {
-        // owns the copies that DJL makes of what is on a GPU or not contiguous
+        // owns the copy that DJL makes of an array on a GPU or one that is not contiguous
         alias.attach(scratch);
         write(alias.toByteBuffer(true), channel);
       }
@@ -265,7 +267,7 @@ public final class Safetensors implements Closeable {
     }
   }
 
-  /** Fills the buffer from a place in the file: a channel may give less at a time. */
+  /** Fills the buffer from a place in the file. A channel may return less in one call. */
   static void fill(ByteBuffer buffer, FileChannel channel, long from, Path file)
       throws IOException {
     long at = from;
@@ -285,7 +287,7 @@ public final class Safetensors implements Closeable {
     }
   }
 
-  /** Closes the file; the arrays read from it stay. */
+  /** Closes the file. The arrays read from it stay. */
   @Override
   public void close() throws IOException {
     channel.close();

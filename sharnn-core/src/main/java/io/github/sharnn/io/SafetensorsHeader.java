@@ -27,10 +27,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The JSON header of a safetensors file, and the rules that its numbers must keep. Nothing here
- * allocates more than a small multiple of the header's own length.
+ * The JSON header of a safetensors file, with the rules for its numbers. Reading a header allocates
+ * at most a small multiple of the header's length.
  *
- * @param tensors what each name stands for, in the header's order
+ * @param tensors name to tensor, in the header's order
  * @param metadata the text entries of {@code __metadata__}, in the header's order
  */
 record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, String> metadata) {
@@ -47,13 +47,13 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
    *
    * @param json the header's bytes
    * @param dataBytes number of bytes that follow the header
-   * @throws MalformedModelException saying which rule is broken
+   * @throws MalformedModelException if a rule is broken; the message names it
    */
   static SafetensorsHeader parse(byte[] json, long dataBytes) throws MalformedModelException {
     try {
       SafetensorsHeader header =
           new SafetensorsHeader(new LinkedHashMap<>(), new LinkedHashMap<>());
-      // a decoder of its own: one made from the charset's name would replace what is not UTF-8
+      // a reader made from the charset itself would replace bytes that are not UTF-8
       header.read(
           new JsonReader(
               new InputStreamReader(
@@ -63,7 +63,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
     } catch (CharacterCodingException e) {
       throw new MalformedModelException("the header is not UTF-8", e);
     } catch (IOException | IllegalStateException e) {
-      // all that Gson throws for a text that is not JSON or another kind of JSON
+      // Gson throws these for a text that is no JSON, or JSON of another kind
       throw new MalformedModelException(
           "the header is not the JSON it should be: " + e.getMessage(), e);
     }
@@ -80,7 +80,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
         metadataSeen = true;
         readMetadata(reader);
       } else {
-        // they are printed in messages
+        // error messages contain the name
         check(
             name.length() <= MAX_NAME && name.chars().noneMatch(Character::isISOControl),
             "a name has more than %s characters, or control characters",
@@ -166,7 +166,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
   }
 
   private static DataType dataType(String name, String dtype) throws MalformedModelException {
-    // the engine has no such type, and ends the process where it meets it
+    // the engine ends the process at this type
     check(
         !dtype.equals("BF16"),
         "%s has the dtype BF16, which DJL cannot read: save it as F32, F16 or F64",
@@ -197,7 +197,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
   }
 
   /**
-   * Describes an array that is to be written.
+   * Describes an array before it is written.
    *
    * @throws IllegalArgumentException if it breaks one of the rules for reading
    */
@@ -214,7 +214,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
     DataType dataType = array.getDataType();
     checkArgument(
         dataType != DataType.BFLOAT16, "%s is of BFLOAT16, which DJL cannot read back", name);
-    dataType.asSafetensors(); // refuses the other types that it lacks
+    dataType.asSafetensors(); // throws for the other types that the format lacks
     long bytes = bytes(shape.getShape(), dataType);
     checkArgument(
         shape.dimension() <= MAX_AXES && bytes >= 0,
@@ -226,7 +226,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
     return new Safetensors.Tensor(dataType, shape, offset, bytes);
   }
 
-  /** The length in bytes, or -1 where it is {@link #TOO_LARGE}. */
+  /** Returns the length in bytes, or -1 if it is {@link #TOO_LARGE}. */
   private static long bytes(long[] shape, DataType dataType) {
     long bytes = dataType.getNumOfBytes();
     long strides = bytes; // an engine multiplies the axes' lengths even where one of them is 0
@@ -240,7 +240,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
     return bytes;
   }
 
-  /** The data must be the tensors, one after the other, without gap or overlap. */
+  /** Checks that the tensors follow each other without gap or overlap, up to the file's end. */
   private static void checkLayout(Iterable<Safetensors.Tensor> tensors, long dataBytes)
       throws MalformedModelException {
     List<Safetensors.Tensor> inOrder = new ArrayList<>();
@@ -264,7 +264,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
         dataBytes);
   }
 
-  /** The header as text. */
+  /** Returns the header as text. */
   String toJson() {
     StringWriter text = new StringWriter();
     try (JsonWriter writer = new JsonWriter(text)) {

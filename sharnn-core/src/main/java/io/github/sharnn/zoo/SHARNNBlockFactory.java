@@ -16,17 +16,21 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /**
- * What DJL's {@code Criteria} and DJL Serving make a saved model's block with: {@code blockFactory}
- * in the {@code serving.properties} of its folder names this class. It reads the weights too, as
- * {@link SHARNN#load(Path)} does, with everything in the file checked; so {@code
- * option.hasParameter=false} there keeps DJL from reading them.
+ * The factory through which DJL's {@code Criteria} and DJL Serving load a saved model's block. The
+ * {@code serving.properties} of a saved model names it as {@code blockFactory}. The factory reads
+ * the weights too and checks every byte, as {@link SHARNN#load(Path)} does. {@code
+ * option.hasParameter=false} keeps DJL from looking for weights of its own format.
  *
- * <p>The argument {@code memoryLength}, if given, shortens the memory as {@link
- * SHARNN#withMemoryLength} does; {@code attention}, if {@code false}, leaves attention out as
- * {@link SHARNN#withoutAttention} does.
+ * <table>
+ *   <caption>Arguments</caption>
+ *   <tr><td>{@code memoryLength}</td><td>shortens the memory as {@link SHARNN#withMemoryLength}
+ *       does</td></tr>
+ *   <tr><td>{@code attention}</td><td>{@code false} leaves attention out as {@link
+ *       SHARNN#withoutAttention} does</td></tr>
+ * </table>
  *
- * <p>The model around the block is DJL's own: saved again, it leaves weights and config alone. What
- * is to be saved with its vocabulary and {@code serving.properties}, load with {@link SHARNN#load}.
+ * <p>The model around the block is DJL's own and saves in DJL's own format. Load a model with
+ * {@link SHARNN#load} to save it again.
  */
 public final class SHARNNBlockFactory implements BlockFactory {
 
@@ -34,17 +38,17 @@ public final class SHARNNBlockFactory implements BlockFactory {
   private static final String MEMORY_LENGTH = "memoryLength";
   private static final String ATTENTION = "attention";
 
-  /** Creates the factory, as DJL does. */
+  /** Creates the factory. DJL calls this constructor. */
   public SHARNNBlockFactory() {}
 
   /**
    * Reads the model that a folder holds.
    *
-   * @param model the model that will hold the block, closed where that fails
+   * @param model the model that will hold the block; it is closed if loading fails
    * @param folder the folder that was saved to
-   * @param arguments those of {@code serving.properties} and {@code Criteria}
+   * @param arguments the arguments of {@code serving.properties} and {@code Criteria}
    * @return the block, with its weights
-   * @throws IOException if the folder or file can't be read, or holds no saved SHARNN
+   * @throws IOException if the folder can't be read, is damaged or holds no saved SHARNN
    * @throws IllegalArgumentException if {@code memoryLength} is not a whole number of at least 0,
    *     or the device is a GPU that is not there
    */

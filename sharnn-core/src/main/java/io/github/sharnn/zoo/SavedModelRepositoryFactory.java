@@ -18,20 +18,23 @@ import java.nio.file.Path;
 import java.util.Properties;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Opens local folders for DJL, which finds this class by itself; no program needs to call it.
- * Without it {@code Criteria.builder().setTypes(String.class, String.class).optModelPath(folder)}
- * finds no translator: DJL 0.35 reads the {@code translatorFactory} in a folder's {@code
- * serving.properties} early enough for the types {@code Input} and {@code Output} alone. So where a
- * folder's block is made by {@link SHARNNBlockFactory}, this class hands that property over with
- * the folder; it opens every other folder as DJL does.
+ * The factory through which DJL opens local folders. DJL finds it through {@code ServiceLoader}; no
+ * program needs to call it.
+ *
+ * <p>Without this class {@code Criteria.builder().setTypes(String.class,
+ * String.class).optModelPath(folder)} finds no translator. DJL 0.35 reads the {@code
+ * translatorFactory} of a folder's {@code serving.properties} early enough only for the types
+ * {@code Input} and {@code Output}. This class therefore passes that property on with the folder if
+ * {@link SHARNNBlockFactory} loads the folder's block. It opens every other folder as DJL does.
  */
 public final class SavedModelRepositoryFactory implements RepositoryFactory {
 
   private static final String TRANSLATOR = "translatorFactory";
 
-  /** Creates the factory, as DJL does. */
+  /** Creates the factory. DJL calls this constructor. */
   public SavedModelRepositoryFactory() {}
 
   /**
@@ -44,7 +47,7 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
   @Override
   public Repository newInstance(String name, URI uri) {
     String location = uri.getPath() == null ? uri.getSchemeSpecificPart() : uri.getPath();
-    Path path = new File(location).toPath(); // on Windows it leaves out the slash before C:
+    Path path = new File(location).toPath(); // without the slash before C: on Windows
     String translator = translator(path.resolve(SavedModel.SERVING_PROPERTIES));
     if (translator == null && holdsMetadata(path)) {
       return new LocalRepository(name, path.toUri(), path) {};
@@ -62,8 +65,8 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
     return Set.of("file");
   }
 
-  /** The translator factory of a SHARNN's folder, else null. */
-  private static String translator(Path file) {
+  /** Returns the translator factory of a SHARNN's folder, or null for another folder. */
+  private static @Nullable String translator(Path file) {
     if (!Files.isRegularFile(file)) {
       return null;
     }
@@ -78,7 +81,7 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
     return ours ? properties.getProperty(TRANSLATOR) : null;
   }
 
-  /** Whether DJL takes a folder for a whole repository: by a description further down in it. */
+  /** Tells if DJL takes a folder for a repository: one with a metadata.json further down. */
   private static boolean holdsMetadata(Path path) {
     if (!Files.isDirectory(path)) {
       return false;
@@ -93,7 +96,7 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
                     && !path.equals(file.getParent()))) {
       return files.anyMatch(SavedModelRepositoryFactory::isMetadata);
     } catch (IOException | UncheckedIOException e) {
-      return false; // as in DJL: then it is the folder of one model
+      return false; // as in DJL: the folder is one model's
     }
   }
 
@@ -108,10 +111,10 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
     }
   }
 
-  /** A folder or archive of one model, whose query may name arguments. */
+  /** A folder or archive of one model. Its URI may name arguments. */
   private static final class Folder extends SimpleRepository {
 
-    Folder(String name, URI uri, Path path, String translator) {
+    Folder(String name, URI uri, Path path, @Nullable String translator) {
       super(name, uri, path);
       if (translator != null) {
         arguments.putIfAbsent(TRANSLATOR, translator);

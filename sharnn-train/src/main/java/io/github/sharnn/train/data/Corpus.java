@@ -184,6 +184,11 @@ public final class Corpus {
         vocabulary() == TextVocabulary.bytes() ? null : vocabulary().property());
   }
 
+  /** Returns the name of the corpus' file or folder. */
+  public String name() {
+    return origin.toAbsolutePath().normalize().getFileName().toString();
+  }
+
   @Override
   public String toString() {
     String bytes =
