@@ -35,14 +35,6 @@ import org.jspecify.annotations.Nullable;
  */
 public record GenerationBenchmark(Model model, @Nullable DataType precision, int steps) {
 
-  /**
-   * Checks the number of steps.
-   *
-   * @param model an initialized model
-   * @param precision the type to compute in, or null for the weights' own type
-   * @param steps the number of timed tokens of each stream at a position, at least 1
-   * @throws IllegalArgumentException if {@code steps} is below 1
-   */
   public GenerationBenchmark {
     checkArgument(steps >= 1, "steps must be at least 1, but is %s", steps);
   }

@@ -75,18 +75,7 @@ public final class GoldenCheck {
     this.report = new GoldenReport.Builder(folder);
   }
 
-  /**
-   * Runs all checks that the folder has numbers for.
-   *
-   * @param folder the folder
-   * @param device the device, which decides the tolerances, or null for DJL's default
-   * @return the worst error of each kind
-   * @throws IOException if a file is missing or can't be read
-   * @throws MalformedModelException if a file is malformed
-   * @throws IllegalArgumentException if the folder lacks a number, the files do not fit each other
-   *     or need too large a computation, or the device is a missing GPU
-   * @throws IllegalStateException if {@link SHARNNTrainer#fit} is running in this process
-   */
+  /** Runs all checks that the folder has numbers for, on a device or, if null, on DJL's default. */
   public static GoldenReport run(Path folder, @Nullable Device device)
       throws IOException, MalformedModelException {
     checkArgument(

@@ -25,32 +25,13 @@ public record GoldenReport(Path folder, List<Measure> worst, int compared) {
    */
   public record Measure(String kind, String tensor, double error, double tolerance) {
 
-    /**
-     * Tells whether the error is within the tolerance; NaN is not.
-     *
-     * @return true if it is at most the tolerance
-     */
+    /** Tells whether the error is within the tolerance; NaN is not. */
     public boolean passed() {
       return error <= tolerance;
     }
   }
 
-  /**
-   * Copies the list.
-   *
-   * @param folder the folder that was checked
-   * @param worst the largest error of each kind
-   * @param compared the number of compared tensors
-   */
-  public GoldenReport {
-    worst = List.copyOf(worst);
-  }
-
-  /**
-   * Tells whether every tensor was within its tolerance.
-   *
-   * @return true if there was a comparison and the worst of each kind passed
-   */
+  /** Tells whether there was a comparison and every tensor was within its tolerance. */
   public boolean passed() {
     return compared > 0 && worst.stream().allMatch(Measure::passed);
   }

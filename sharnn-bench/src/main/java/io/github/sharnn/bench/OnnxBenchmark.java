@@ -28,15 +28,7 @@ public final class OnnxBenchmark {
 
   private OnnxBenchmark() {}
 
-  /**
-   * Exports a model, generates with it and measures.
-   *
-   * @param model an initialized model; it stays the caller's to close
-   * @param steps the number of tokens to time
-   * @return the times, at the position where the memory is full
-   * @throws IOException if the exported model can't be written
-   * @throws OrtException if ONNX Runtime can't load or run it
-   */
+  /** Exports a model, generates with it and times the last {@code steps} tokens. */
   public static GenerationBenchmark.Result run(Model model, int steps)
       throws IOException, OrtException {
     Path file = Files.createTempFile("sharnn-benchmark", ".onnx");

@@ -84,9 +84,6 @@ public final class TrainingBenchmark {
 
   /**
    * Starts a benchmark: on DJL's default device, segments of 1024, 30 timed steps, with the floor.
-   *
-   * @param config the model's shapes and dropouts
-   * @return the builder
    */
   public static Builder builder(SHARNNConfig config) {
     return new Builder(config);
@@ -102,11 +99,7 @@ public final class TrainingBenchmark {
    */
   public record Floor(double lstms, double boom, double attention, double output) {
 
-    /**
-     * Returns the time of all parts.
-     *
-     * @return the sum in milliseconds
-     */
+    /** Returns the time of all parts in milliseconds. */
     public double milliseconds() {
       return lstms + boom + attention + output;
     }
@@ -132,30 +125,18 @@ public final class TrainingBenchmark {
       Optional<DeviceMemory> memory,
       Floor floor) {
 
-    /**
-     * Returns the step's time divided by the floor.
-     *
-     * @return the ratio; NaN without a floor
-     */
+    /** Returns the step's time divided by the floor; NaN without a floor. */
     public double ratio() {
       return milliseconds / floor.milliseconds();
     }
   }
 
-  /**
-   * Returns the device.
-   *
-   * @return the device of the benchmark
-   */
+  /** Returns the device of the benchmark. */
   public Device device() {
     return device;
   }
 
-  /**
-   * Returns the precision.
-   *
-   * @return the type that forward and backward compute in
-   */
+  /** Returns the type that forward and backward compute in. */
   public DataType precision() {
     return precision;
   }
@@ -281,67 +262,37 @@ public final class TrainingBenchmark {
       this.config = config;
     }
 
-    /**
-     * Sets the device. Default: DJL's default, a GPU if it finds one.
-     *
-     * @param device the device, or null for the default
-     * @return this builder
-     */
+    /** Sets the device. Default: DJL's default, a GPU if it finds one. */
     public Builder device(@Nullable Device device) {
       this.device = device;
       return this;
     }
 
-    /**
-     * Sets the type that forward and backward compute in. Default: FLOAT16 on a GPU, else FLOAT32.
-     *
-     * @param precision FLOAT32 or FLOAT16, or null for the default
-     * @return this builder
-     */
+    /** Sets the type to compute in, FLOAT32 or FLOAT16. Default: FLOAT16 on a GPU, else FLOAT32. */
     public Builder precision(@Nullable DataType precision) {
       this.precision = precision;
       return this;
     }
 
-    /**
-     * Sets the length T of the longest segment. Default: 1024.
-     *
-     * @param length at least 1
-     * @return this builder
-     */
+    /** Sets the length T of the longest segment. Default: 1024. */
     public Builder sequenceLength(int length) {
       sequenceLength = length;
       return this;
     }
 
-    /**
-     * Sets the number of timed steps, once the memory is full. Default: 30.
-     *
-     * @param count at least 1
-     * @return this builder
-     */
+    /** Sets the number of timed steps, once the memory is full. Default: 30. */
     public Builder steps(int count) {
       steps = count;
       return this;
     }
 
-    /**
-     * Measures the floor too. Default: true.
-     *
-     * @param measure true to measure the floor
-     * @return this builder
-     */
+    /** Measures the floor too. Default: true. */
     public Builder floor(boolean measure) {
       floor = measure;
       return this;
     }
 
-    /**
-     * Builds the benchmark.
-     *
-     * @return the benchmark
-     * @throws IllegalArgumentException naming the option, its rule and its value
-     */
+    /** Checks the options and builds the benchmark. */
     public TrainingBenchmark build() {
       checkArgument(
           sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);

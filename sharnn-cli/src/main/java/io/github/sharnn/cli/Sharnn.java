@@ -70,23 +70,14 @@ public final class Sharnn implements Runnable {
     }
   }
 
-  /**
-   * Runs a command and exits with its code.
-   *
-   * @param args the command line
-   */
+  /** Runs a command and exits with its code. */
   public static void main(String[] args) {
     System.setOut(utf8(FileDescriptor.out));
     System.setErr(utf8(FileDescriptor.err));
     System.exit(run(args));
   }
 
-  /**
-   * Runs a command.
-   *
-   * @param args the command line
-   * @return the exit code
-   */
+  /** Runs a command and returns its exit code. */
   public static int run(String... args) {
     System.setProperty("java.awt.headless", "true"); // draws charts without opening a window
     Sharnn sharnn = new Sharnn();

@@ -72,11 +72,7 @@ public final class FileCompressor {
   private final String environment;
 
   /**
-   * Creates a compressor.
-   *
-   * @param model a model with an initialized {@link SHARNN} and a lossless vocabulary; a vocabulary
-   *     of bytes must have more than 10 of them. The caller closes the model
-   * @throws IllegalArgumentException if the vocabulary is lossy or too small
+   * Creates a compressor for an initialized model with a lossless vocabulary; the caller closes it.
    */
   public FileCompressor(Model model) {
     this.model = model;
@@ -119,17 +115,7 @@ public final class FileCompressor {
    */
   public record Sizes(long original, long header, long code) {}
 
-  /**
-   * Compresses a file.
-   *
-   * @param file the original, below 2 GiB
-   * @param compressed the new file
-   * @param progress receives the number of compressed bytes of the original
-   * @return the sizes
-   * @throws FileAlreadyExistsException if the new file exists
-   * @throws IOException if a file can't be read or written
-   * @throws IllegalArgumentException if the file has a byte outside the model's vocabulary
-   */
+  /** Compresses a file of less than 2 GiB to a new file. */
   public Sizes compress(Path file, Path compressed, Progress progress) throws IOException {
     checkOutput(compressed);
     byte[] original = read(file);
@@ -150,17 +136,7 @@ public final class FileCompressor {
     return new Sizes(original.length, Files.size(compressed) - code.length, code.length);
   }
 
-  /**
-   * Decompresses what {@link #compress} wrote.
-   *
-   * @param compressed the compressed file
-   * @param file the new file
-   * @param progress receives the number of decompressed bytes
-   * @return the sizes
-   * @throws FileAlreadyExistsException if there is a file of that name
-   * @throws IOException if a file can't be read or written; or if the compressed file has another
-   *     format, is damaged, or was compressed with another model: then no new file is left
-   */
+  /** Decompresses to a new file. After an error, such as a damaged file, no file is left. */
   public Sizes decompress(Path compressed, Path file, Progress progress) throws IOException {
     checkOutput(file);
     byte[] bytes = read(compressed);
