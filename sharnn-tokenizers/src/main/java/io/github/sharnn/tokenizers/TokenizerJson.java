@@ -8,11 +8,12 @@ import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.StreamSupport;
 
 /**
  * The facts of a {@code tokenizer.json} that the native library does not tell.
@@ -225,7 +226,8 @@ record TokenizerJson(
     }
     JsonElement pre = root.get("pre_tokenizer");
     boolean found = false;
-    for (JsonElement step : isType(pre, "Sequence") ? pretokenizers(pre) : single(pre)) {
+    for (JsonElement step :
+        isType(pre, "Sequence") ? steps(pre, "pretokenizers") : Collections.singletonList(pre)) {
       if (isType(step, "ByteLevel") && !found) {
         JsonObject byteLevel = step.getAsJsonObject();
         found = byteLevel.has("add_prefix_space") && !isTrue(byteLevel, "add_prefix_space");
@@ -246,14 +248,12 @@ record TokenizerJson(
   /** Tells whether the result of a post-processor contains the text once. */
   private static boolean keepsTokens(JsonElement step) {
     if (isType(step, "Sequence")) {
-      JsonArray steps = step.getAsJsonObject().getAsJsonArray("processors");
-      return StreamSupport.stream(steps.spliterator(), false).allMatch(TokenizerJson::keepsTokens);
+      return steps(step, "processors").stream().allMatch(TokenizerJson::keepsTokens);
     }
     if (!isType(step, "TemplateProcessing")) {
       return true; // encoding leaves out special tokens
     }
-    JsonArray pieces = step.getAsJsonObject().getAsJsonArray("single");
-    return StreamSupport.stream(pieces.spliterator(), false)
+    return steps(step, "single").stream()
             .filter(piece -> piece.getAsJsonObject().has("Sequence"))
             .count()
         == 1;
@@ -262,18 +262,11 @@ record TokenizerJson(
   private static boolean normalizes(JsonObject root) {
     JsonElement normalizer = root.get("normalizer");
     return !isNull(root, "normalizer")
-        && !(isType(normalizer, "Sequence")
-            && normalizer.getAsJsonObject().getAsJsonArray("normalizers").isEmpty());
+        && !(isType(normalizer, "Sequence") && steps(normalizer, "normalizers").isEmpty());
   }
 
-  private static JsonArray pretokenizers(JsonElement sequence) {
-    return sequence.getAsJsonObject().getAsJsonArray("pretokenizers");
-  }
-
-  private static JsonArray single(JsonElement element) {
-    JsonArray one = new JsonArray();
-    one.add(element);
-    return one;
+  private static List<JsonElement> steps(JsonElement sequence, String name) {
+    return sequence.getAsJsonObject().getAsJsonArray(name).asList();
   }
 
   /**

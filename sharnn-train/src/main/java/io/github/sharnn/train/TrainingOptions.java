@@ -8,7 +8,6 @@ import com.google.common.base.CaseFormat;
 import com.google.common.base.VerifyException;
 import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
-import io.github.sharnn.train.optim.WeightAverage;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import java.lang.reflect.RecordComponent;
 import java.util.LinkedHashMap;
@@ -84,7 +83,10 @@ public record TrainingOptions(
     if (lookaheadSteps != 0 || lookaheadAlpha != 0) {
       Lookahead.check(lookaheadSteps, lookaheadAlpha);
     }
-    WeightAverage.check(averageDecay);
+    checkArgument(
+        averageDecay >= 0 && averageDecay < 1,
+        "averageDecay must be at least 0 and below 1, but is %s",
+        averageDecay);
     checkArgument(
         zeroStateProbability >= 0 && zeroStateProbability < 1,
         "zeroStateProbability must be at least 0 and below 1, but is %s",

@@ -42,10 +42,9 @@ public final class Corpus {
   }
 
   /**
-   * Opens a file as 90% training, 5% validation and 5% test.
+   * {@return a file as 90% training, 5% validation and 5% test}
    *
    * @param file the file
-   * @return the corpus
    * @throws IOException if the file is missing or can't be read
    * @throws IllegalArgumentException if the file is empty or too short to have three parts
    */
@@ -54,14 +53,13 @@ public final class Corpus {
   }
 
   /**
-   * Opens a file split by fractions. The sizes of validation and test are rounded down to bytes;
+   * {@return a file split by fractions} The sizes of validation and test are rounded down to bytes;
    * training gets the rest.
    *
    * @param file the file
    * @param train fraction to train on
    * @param validation fraction to validate on
    * @param test fraction to test on; the three add up to 1
-   * @return the corpus
    * @throws IOException if the file is missing or can't be read
    * @throws IllegalArgumentException if the fractions are not positive or do not add up to 1, or
    *     the file is empty or too short
@@ -72,13 +70,12 @@ public final class Corpus {
   }
 
   /**
-   * Opens a file split by sizes, from its start. Ignores the bytes after the three parts.
+   * {@return a file split by sizes, from its start} Ignores the bytes after the three parts.
    *
    * @param file the file
    * @param train bytes to train on
    * @param validation bytes to validate on
    * @param test bytes to test on
-   * @return the corpus
    * @throws IOException if the file is missing or can't be read
    * @throws IllegalArgumentException if a size is below 2 or the file is shorter than their sum
    */
@@ -88,11 +85,10 @@ public final class Corpus {
   }
 
   /**
-   * Opens enwik8 or text8, a file of exactly 100,000,000 bytes, with the usual split: 90M, 5M and
-   * 5M.
+   * {@return enwik8 or text8, a file of exactly 100,000,000 bytes, in the usual split: 90M, 5M and
+   * 5M bytes}
    *
    * @param file the file
-   * @return the corpus
    * @throws IOException if the file is missing or can't be read
    * @throws IllegalArgumentException if the file has another size
    */
@@ -101,12 +97,11 @@ public final class Corpus {
   }
 
   /**
-   * Opens a folder with a file for each part, such as WikiText or Penn Treebank. The names are
+   * {@return a folder with a file for each part, such as WikiText or Penn Treebank} The names are
    * {@code wiki.train.tokens}, {@code wiki.valid.tokens} and {@code wiki.test.tokens}, or the same
    * with {@code wiki.train.raw}, {@code ptb.train.txt} or {@code train.txt}.
    *
    * @param folder the folder with the three files
-   * @return the corpus
    * @throws IOException if the files are missing or can't be read, or if the folder has the files
    *     of two layouts
    * @throws IllegalArgumentException if a file has less than 2 bytes
@@ -255,7 +250,7 @@ public final class Corpus {
 
     /** {@return a stream of the text's bytes, for example to train a vocabulary} */
     public InputStream open() {
-      return new TextStream(text);
+      return text.open();
     }
 
     /** Returns the end of this part, from a position on. */

@@ -209,12 +209,6 @@ public final class Enwik8 {
     progress.reset(message, length);
     return new FilterInputStream(in) {
       @Override
-      public int read() throws IOException {
-        byte[] one = new byte[1];
-        return read(one, 0, 1) < 0 ? -1 : Byte.toUnsignedInt(one[0]);
-      }
-
-      @Override
       public int read(byte[] target, int offset, int count) throws IOException {
         int read = super.read(target, offset, count);
         if (read > 0) {

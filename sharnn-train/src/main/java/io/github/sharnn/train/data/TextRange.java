@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import io.github.sharnn.vocabulary.WordCount;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -22,6 +23,29 @@ record TextRange(String name, MappedFile file, long start, long bytes) {
 
   void read(long from, byte[] target, int offset, int count) {
     file.read(start + from, target, offset, count);
+  }
+
+  InputStream open() {
+    return new InputStream() {
+      private long position;
+
+      @Override
+      public int read() {
+        byte[] one = new byte[1];
+        return read(one, 0, 1) < 0 ? -1 : Byte.toUnsignedInt(one[0]);
+      }
+
+      @Override
+      public int read(byte[] target, int offset, int length) {
+        int count = (int) Math.min(length, bytes - position);
+        if (count <= 0) {
+          return length == 0 ? 0 : -1;
+        }
+        TextRange.this.read(position, target, offset, count);
+        position += count;
+        return count;
+      }
+    };
   }
 
   long countWords() {

@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.util.Utils;
+import com.google.common.hash.HashCode;
 import com.google.common.hash.Hashing;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.vocabulary.Perplexity;
@@ -11,6 +12,7 @@ import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenEncoder;
 import io.github.sharnn.vocabulary.WordCount;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -21,7 +23,6 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.function.IntConsumer;
 import java.util.zip.CRC32C;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -64,13 +65,11 @@ final class TokenFile {
   /** Opens the tokens of a part, and writes them first if the cache has none. */
   static TokenFile of(TextRange text, TextVocabulary vocabulary) throws IOException {
     String content = "%s %d %d".formatted(text.fileSha256(), text.start(), text.bytes());
-    String key =
-        Hashing.sha256().hashString(content, StandardCharsets.US_ASCII)
-            + vocabulary.property()
-            + VERSION;
+    HashCode part = Hashing.sha256().hashString(content, StandardCharsets.US_ASCII);
+    String key = part + vocabulary.property() + VERSION;
     String name = Hashing.sha256().hashString(key, StandardCharsets.US_ASCII).toString();
     Path path = Utils.getCacheDir().resolve("sharnn").resolve(name + ".tokens");
-    byte[] partHash = Hashing.sha256().hashString(content, StandardCharsets.US_ASCII).asBytes();
+    byte[] partHash = part.asBytes();
     if (!Files.exists(path)) {
       try {
         write(path, text, partHash, vocabulary);
@@ -107,7 +106,11 @@ final class TokenFile {
       throws IOException {
     LOGGER.info("encoding the {} as {}, into {}", text, vocabulary, path);
     Files.createDirectories(path.getParent());
-    AtomicFile.write(path, channel -> write(channel, text, partHash, vocabulary));
+    try {
+      AtomicFile.write(path, channel -> write(channel, text, partHash, vocabulary));
+    } catch (UncheckedIOException e) { // the writer of tokens throws no other
+      throw e.getCause();
+    }
   }
 
   private static void write(
@@ -123,7 +126,6 @@ final class TokenFile {
       text.read(from, chunk, 0, count);
       encoder.write(chunk, 0, count);
       words.write(chunk, 0, count);
-      writer.check();
     }
     encoder.end();
     writer.flush();
@@ -215,7 +217,7 @@ final class TokenFile {
     }
   }
 
-  /** A buffered writer of tokens. Keeps an exception for {@link #check}. */
+  /** A buffered writer of tokens. */
   private static final class Writer implements IntConsumer {
 
     private final FileChannel channel;
@@ -225,7 +227,6 @@ final class TokenFile {
     private final CRC32C sum = new CRC32C();
     private final ByteBuffer buffer =
         ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    private @Nullable IOException failure;
     private long tokens;
 
     Writer(FileChannel channel, int width, TextVocabulary vocabulary) {
@@ -250,32 +251,21 @@ final class TokenFile {
       }
       tokens++;
       if (!buffer.hasRemaining()) {
-        empty();
+        flush();
       }
     }
 
-    private void empty() {
+    void flush() {
       buffer.flip();
       sum.update(buffer.duplicate());
       try {
-        while (failure == null && buffer.hasRemaining()) {
+        while (buffer.hasRemaining()) {
           channel.write(buffer);
         }
       } catch (IOException e) {
-        failure = e;
+        throw new UncheckedIOException(e);
       }
       buffer.clear();
-    }
-
-    void check() throws IOException {
-      if (failure != null) {
-        throw failure;
-      }
-    }
-
-    void flush() throws IOException {
-      empty();
-      check();
     }
   }
 }

@@ -1,45 +1,74 @@
 package io.github.sharnn.train.evaluate;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
+import ai.djl.TrainingDivergedException;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import com.google.common.collect.Iterables;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.engine.Operators;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
+import io.github.sharnn.train.optim.GradientClipping;
+import io.github.sharnn.train.optim.LossScaler;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.step.TrainingStep;
 import java.util.function.DoubleConsumer;
+import org.jspecify.annotations.Nullable;
 
-/** The recurrent state and the sums of a running {@link DynamicEvaluation}. */
+/**
+ * The recurrent state, the adapting weights and the sums of a running {@link DynamicEvaluation}.
+ */
 final class AdaptingRun {
 
   private final DynamicEvaluation.Settings settings;
   private final SHARNN block;
   private final NDManager manager; // closed with the trainer
   private final TrainingStep step;
-  private final Adaptation adaptation;
-  private final DoubleConsumer segments;
+  private final MixedPrecisionWeights weights;
+  private final NDList trained;
+  private final NDList rms = new NDList(); // sums of squares until they are complete
+  private final LossScaler lossScale;
+  private final DoubleConsumer losses;
+  private @Nullable NDList gradients; // null before the first backward, which makes them
   private SHARNNState state;
+  private int measured; // segments of the training part with finite gradients
+  private double meanRms; // 0 while the rms are incomplete
+  private double rate; // eta
+  private long segments; // of the training part, then of the part
   private double nats;
   private long predicted;
 
-  /** Reports the mean loss of each predicted segment to {@code segments}. */
+  /** Sets the adapting weights to the trained ones. Reports each segment's mean loss. */
   AdaptingRun(
       DynamicEvaluation.Settings settings,
       MixedPrecisionWeights weights,
       Trainer trainer,
       NDList trained,
-      DoubleConsumer segments) {
+      DoubleConsumer losses) {
     this.settings = settings;
     this.block = SHARNN.of(weights.model());
     this.manager = trainer.getManager();
     this.step = new TrainingStep(trainer);
-    this.segments = segments;
-    this.adaptation = new Adaptation(settings, weights, trained, manager);
+    this.weights = weights;
+    this.trained = trained;
+    this.losses = losses;
     this.state = block.zeroState(manager, settings.streams());
+    for (NDArray weight : trained) {
+      rms.add(manager.zeros(weight.getShape(), DataType.FLOAT32));
+    }
+    lossScale =
+        weights.model().getDataType() == DataType.FLOAT16
+            ? LossScaler.dynamic()
+            : LossScaler.none();
+    Operators.get().call("copy", weights.masters(), trained).close();
+    weights.sync();
   }
 
   /** Returns the total loss of the tokens so far. */
@@ -58,9 +87,9 @@ final class AdaptingRun {
     int count = (int) Math.min(whole, settings.statisticsSegments());
     for (Batch batch : Iterables.limit(dataset.getData(manager), count)) {
       run(batch);
-      adaptation.measure();
+      measureGradients();
     }
-    adaptation.begin(training);
+    completeRms(training);
     replaceState(block.zeroState(manager, settings.streams()));
   }
 
@@ -73,15 +102,15 @@ final class AdaptingRun {
     double loss = run(batch);
     nats += loss * tokens;
     predicted += tokens;
-    segments.accept(loss);
-    adaptation.adapt();
+    losses.accept(loss);
+    adapt();
   }
 
   /** Runs forward and backward and returns the mean loss. */
   private double run(Batch batch) {
     try (batch) {
       TrainingStep.Slices slices =
-          step.runSlices(batch, new SHARNNState[] {state}, adaptation.lossScale(), manager);
+          step.runSlices(batch, new SHARNNState[] {state}, lossScale.value(), manager);
       replaceState(slices.states()[0]);
       return slices.meanLoss();
     }
@@ -90,5 +119,68 @@ final class AdaptingRun {
   private void replaceState(SHARNNState next) {
     state.close();
     state = next.attach(manager);
+  }
+
+  /** Adds the squares of the gradients to those so far. */
+  private void measureGradients() {
+    if (finite()) {
+      float scale = (float) lossScale.value();
+      Operators.get().call("square", new float[] {scale}, rms, gradients).close();
+      measured++;
+      lossScale.good();
+    }
+  }
+
+  /** Computes the rms from the squares, and the step size from the rms. */
+  private void completeRms(Corpus.Part training) {
+    if (measured == 0) {
+      throw new TrainingDivergedException(
+          "no segment of the %s has finite gradients: take more than %s of them"
+              .formatted(training, settings.statisticsSegments()));
+    }
+    float[] options = {measured, rms.stream().mapToLong(NDArray::size).sum(), settings.epsilon()};
+    try (NDArray sums = Operators.get().call("root", options, rms)) {
+      float[] values = sums.toFloatArray();
+      meanRms = values[0];
+      segments = 0;
+      checkArgument(
+          meanRms > 0, "all gradients of the %s are 0: there is nothing to adapt by", training);
+      rate = settings.learningRate() / values[1];
+    }
+  }
+
+  /** Changes the weights by the rule. */
+  private void adapt() {
+    if (finite()) {
+      float[] options = {
+        (float) (rate / lossScale.value()),
+        (float) (settings.decay() / meanRms),
+        (float) (settings.epsilon() * meanRms)
+      };
+      Operators.get().call("adapt", options, weights.masters(), gradients, trained, rms).close();
+      weights.sync();
+      lossScale.good();
+    }
+  }
+
+  /** Tells whether the gradients are finite; otherwise zeroes them and lowers the loss scale. */
+  private boolean finite() {
+    if (gradients == null) {
+      gradients = GradientClipping.gradients(SHARNN.of(weights.model()));
+      gradients.attach(manager);
+    }
+    segments++;
+    if (Double.isFinite(GradientClipping.norm(gradients))) {
+      return true;
+    }
+    Operators.get().call("zero", gradients).close();
+    if (!lossScale.overflow()) {
+      throw new TrainingDivergedException(
+          meanRms == 0
+              ? "segment %d of the training part: %s".formatted(segments, lossScale.cause())
+              : "dynamic evaluation diverged at segment %d: %s; lower its learning rate, %s"
+                  .formatted(segments, lossScale.cause(), settings.learningRate()));
+    }
+    return false;
   }
 }

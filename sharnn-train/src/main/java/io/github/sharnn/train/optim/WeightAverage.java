@@ -1,7 +1,5 @@
 package io.github.sharnn.train.optim;
 
-import static com.google.common.base.Preconditions.checkArgument;
-
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import io.github.sharnn.engine.Operators;
@@ -18,7 +16,7 @@ import java.util.Map;
  *
  * <p>Update t moves the average by {@code (1 - decay) / (1 - decay^t)} of the way to the weights.
  */
-public final class WeightAverage implements AutoCloseable {
+final class WeightAverage implements AutoCloseable {
 
   static final String AVERAGE = "average.";
 
@@ -32,14 +30,6 @@ public final class WeightAverage implements AutoCloseable {
     this.decay = decay;
     this.ids = ids;
     this.weights = weights;
-  }
-
-  /** Checks the option; 0 means no average. */
-  public static void check(double averageDecay) {
-    checkArgument(
-        averageDecay >= 0 && averageDecay < 1,
-        "averageDecay must be at least 0 and below 1, but is %s",
-        averageDecay);
   }
 
   /** Adds the weights after an update to the averages, in a few launches. */
