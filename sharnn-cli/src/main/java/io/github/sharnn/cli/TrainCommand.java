@@ -23,7 +23,7 @@ import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStage;
 import io.github.sharnn.train.TrainingStoppedException;
-import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.vocabulary.TextVocabulary;

@@ -12,7 +12,7 @@ import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStage;
-import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.time.Duration;

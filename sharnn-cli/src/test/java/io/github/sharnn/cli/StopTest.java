@@ -6,7 +6,7 @@ import static org.assertj.core.api.InstanceOfAssertFactories.LONG;
 import ai.djl.util.Utils;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
-import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.Checkpoint;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

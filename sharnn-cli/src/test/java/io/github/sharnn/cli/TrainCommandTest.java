@@ -11,7 +11,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.TrainingOptions;
-import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;

@@ -4,17 +4,17 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import com.google.common.collect.Maps;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SafetensorsWeights;
-import io.github.sharnn.train.checkpoint.Checkpoint;
-import java.io.IOException;
-import java.util.Collections;
+import io.github.sharnn.train.checkpoint.HostCopy;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** A copy of a block's weights in the host's memory, taken whenever validation has improved. */
-public final class BestWeights implements AutoCloseable {
+final class BestWeights implements AutoCloseable {
 
   private final Map<String, Parameter> parameters;
   private final NDManager manager;
@@ -32,47 +32,51 @@ public final class BestWeights implements AutoCloseable {
       return false;
     }
     bpc = validationBpc;
-    parameters.forEach((name, parameter) -> keep(name, copyToHost(parameter.getArray())));
+    parameters.forEach((name, parameter) -> put(name, HostCopy.of(parameter.getArray(), manager)));
     return true;
   }
 
-  /** Takes the weights in a checkpoint's file for those of this figure. */
-  void load(Checkpoint checkpoint, String file, double validationBpc) throws IOException {
-    checkpoint.checkWeights(file, parameters);
-    checkpoint.tensors(manager, file).forEach(this::keep);
+  /** Returns the shapes of the weights under the reference's names. */
+  Map<String, Shape> shapes() {
+    return Maps.transformValues(parameters, Parameter::getShape);
+  }
+
+  /** Takes weights of this figure, of {@link #shapes}, and owns them. */
+  void load(Map<String, NDArray> weights, double validationBpc) {
+    weights.forEach(
+        (name, array) -> {
+          array.attach(manager);
+          put(name, array);
+        });
     bpc = validationBpc;
   }
 
-  private void keep(String name, NDArray copy) {
-    copy.attach(manager);
+  NDManager manager() {
+    return manager;
+  }
+
+  private void put(String name, NDArray copy) {
     NDArray previous = copies.put(name, copy);
     if (previous != null) {
       previous.close();
     }
   }
 
-  /** Forgets all. */
+  /** Drops all weights. */
   void clear() {
     copies.values().forEach(NDArray::close);
     copies.clear();
     bpc = Double.POSITIVE_INFINITY;
   }
 
-  /** The lowest figure so far, or infinity. */
+  /** Returns the lowest figure so far, or infinity. */
   double bpc() {
     return bpc;
   }
 
-  /** The weights under the reference's names; empty before the first offer. */
-  Map<String, NDArray> copies() {
-    return Collections.unmodifiableMap(copies);
-  }
-
-  /** DJL's {@code toDevice} gives an alias where the device is the same, even if asked to copy. */
-  public static NDArray copyToHost(NDArray array) {
-    return array.getDevice().equals(Device.cpu())
-        ? array.duplicate()
-        : array.toDevice(Device.cpu(), true);
+  /** Copies the best weights, under the reference's names; empty before the first evaluation. */
+  Map<String, NDArray> copies(NDManager host) {
+    return HostCopy.of(copies, host);
   }
 
   /** Puts the best weights back, in place. */

@@ -6,7 +6,7 @@ import static com.google.common.base.Preconditions.checkArgument;
  * Tells from the losses of a run whether it diverges: too many steps in a row that had to be
  * skipped, or a loss that stays far above its running mean.
  */
-public final class DivergenceDetector {
+final class DivergenceDetector {
 
   private static final double FACTOR = 1.5;
   private static final int HIGH_STEPS = 100;
@@ -24,7 +24,7 @@ public final class DivergenceDetector {
   }
 
   /** What a checkpoint holds of it. */
-  public record Saved(double mean, int high, int skipped, long allSkipped, int rollbacks) {
+  record Saved(double mean, int high, int skipped, long allSkipped, int rollbacks) {
 
     public Saved {
       checkArgument(

@@ -5,12 +5,11 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.types.Shape;
-import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.checkpoint.CheckpointWriter;
 import io.github.sharnn.train.checkpoint.DamagedCheckpointException;
 import io.github.sharnn.train.checkpoint.RunFolder;
-import io.github.sharnn.train.checkpoint.TrainingRecord;
+import io.github.sharnn.train.checkpoint.SavedPart;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.CorpusRecord;
 import io.github.sharnn.train.data.StreamDataset;
@@ -106,7 +105,7 @@ final class RunCheckpoints implements AutoCloseable {
     if (policy.resumes() && (policy.resumeFrom() != null || !all.isEmpty())) {
       resumed =
           Checkpoint.open(policy.resumeFrom() == null ? policy.folder() : policy.resumeFrom());
-      checkFits(resumed.training(), setup, stages);
+      checkFits(resumed, setup, stages);
       checkPosition(
           resumed, StreamDataset.fixed(training, setup.options().batchSize(), 1).streamLength());
       // no larger than what was just read
@@ -121,9 +120,14 @@ final class RunCheckpoints implements AutoCloseable {
         policy.folder());
   }
 
-  private void checkFits(TrainingRecord saved, TrainerSetup setup, int stages) {
+  private void checkFits(Checkpoint saved, TrainerSetup setup, int stages) {
     List<String> differences =
-        saved.differences(setup.block().config(), setup.options(), corpus, stages);
+        saved.run().differences(setup.block().config(), setup.options(), corpus);
+    if (saved.stage() >= stages) {
+      differences.add(
+          "stages: the checkpoint is in stage %d, now there are %d"
+              .formatted(saved.stage() + 1, stages));
+    }
     checkArgument(
         differences.isEmpty(),
         "the run can't go on from %s, since these differ: %s; leave them as they were, or begin"
@@ -134,7 +138,7 @@ final class RunCheckpoints implements AutoCloseable {
 
   /** In tokens, whose number is not in the record. */
   private static void checkPosition(Checkpoint checkpoint, long streamLength) {
-    long offset = checkpoint.training().position().offset();
+    long offset = checkpoint.offset();
     checkArgument(
         offset < streamLength,
         "the checkpoint %s is damaged: its position %s is past the end of the streams, %s",
@@ -162,10 +166,13 @@ final class RunCheckpoints implements AutoCloseable {
     if (resumed == null || resumed.stage() == 0) {
       return;
     }
-    evaluations.addAll(resumed.training().evaluations().subList(0, resumed.stage()));
+    evaluations.addAll(resumed.evaluations().subList(0, resumed.stage()));
     if (resumed.has(Checkpoint.EARLIER)) {
       try {
-        best.load(resumed, Checkpoint.EARLIER, resumed.training().earlierBestBpc());
+        SavedPart earlier = resumed.part(Checkpoint.EARLIER);
+        best.load(
+            earlier.tensors(best.manager(), best.shapes()),
+            earlier.state(SavedStates.Best.class).bpc());
       } catch (IOException e) {
         throw unchecked(e);
       }
@@ -269,7 +276,7 @@ final class RunCheckpoints implements AutoCloseable {
         try {
           Checkpoint checkpoint = Checkpoint.read(all.get(i));
           if (checkpoint.stage() == stage
-              && DivergenceDetector.healthy(checkpoint.training().watch())) {
+              && DivergenceDetector.healthy(checkpoint.divergence())) {
             good = checkpoint;
           }
         } catch (DamagedCheckpointException e) {

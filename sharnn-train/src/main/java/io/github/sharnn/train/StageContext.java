@@ -1,26 +1,32 @@
 package io.github.sharnn.train;
 
-import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.optim.LearningRateSchedule;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One stage of a run among its others.
  *
- * @param stages all of them
- * @param index which one this is, from 0
+ * @param stages all stages
+ * @param index the place of this stage, from 0
  * @param earlier the evaluations of each stage before this one
  * @param earlierBest the best weights of the stages before this one, or null in the first
- * @param checkpoints of the run, or null where it saves none
+ * @param checkpoints the checkpoints of the run, or null for none
  */
 record StageContext(
     List<TrainingStage> stages,
     int index,
     List<List<StepReport>> earlier,
-    BestWeights earlierBest,
-    RunCheckpoints checkpoints) {
+    @Nullable BestWeights earlierBest,
+    @Nullable RunCheckpoints checkpoints) {
 
-  /** The checkpoint that this very stage goes on with, or null. */
-  Checkpoint resumed() {
+  /** Returns this stage's rate, or null for the trainer's own tracker. */
+  @Nullable LearningRateSchedule learningRate() {
+    return stages.get(index).learningRate();
+  }
+
+  /** Returns the checkpoint that this very stage resumes, or null. */
+  @Nullable Checkpoint resumed() {
     return checkpoints == null
         ? null
         : checkpoints.resumed().filter(checkpoint -> checkpoint.stage() == index).orElse(null);

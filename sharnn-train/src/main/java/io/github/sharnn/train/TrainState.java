@@ -1,38 +1,40 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
-import ai.djl.Model;
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import io.github.sharnn.RunHeader;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import com.google.common.collect.Maps;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.SafetensorsWeights;
-import io.github.sharnn.engine.Devices;
-import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointWriter;
 import io.github.sharnn.train.checkpoint.DamagedCheckpointException;
+import io.github.sharnn.train.checkpoint.HostCopy;
 import io.github.sharnn.train.checkpoint.RecurrentTensors;
-import io.github.sharnn.train.checkpoint.TrainingRecord;
+import io.github.sharnn.train.checkpoint.SavedPart;
+import io.github.sharnn.train.checkpoint.Stateful;
 import io.github.sharnn.train.optim.CurrentLearningRate;
 import io.github.sharnn.train.optim.Lamb;
+import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.LossScaler;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.WeightUpdate;
 import java.io.IOException;
-import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
-/**
- * Everything that decides the next step of a run: what a checkpoint saves, and what going on from
- * one brings back.
- */
+/** Everything that decides the next step of a run, as parts that a checkpoint saves and restores. */
 final class TrainState {
 
   private final TrainerSetup setup;
@@ -41,7 +43,7 @@ final class TrainState {
   private final NDManager manager; // owns the recurrent states
   private final StageContext stage;
   final LossScaler lossScale;
-  final DivergenceDetector watch;
+  final DivergenceDetector divergence;
   final CurrentLearningRate learningRate;
   final BestWeights best;
   final List<StepReport> evaluations = new ArrayList<>();
@@ -52,7 +54,7 @@ final class TrainState {
   long bytes;
   int stale; // evaluations since the best
   long savedStep = -1;
-  private long bestStep = -1; // whose weights the best ones are
+  private long bestStep = -1; // the step of the best weights
   private long start = System.nanoTime();
 
   TrainState(
@@ -74,14 +76,193 @@ final class TrainState {
         weights.model().getDataType() == DataType.FLOAT16
             ? LossScaler.dynamic()
             : LossScaler.none();
-    this.watch =
+    this.divergence =
         new DivergenceDetector(
             setup.checkpoints() == null ? 1 : setup.checkpoints().skippedSteps());
     this.states = zeroStates();
   }
 
-  NDManager manager() {
-    return manager;
+  /** The parts in the order in which they are restored. A new part is one more entry. */
+  private Map<String, Stateful> parts() {
+    Map<String, Stateful> parts = new LinkedHashMap<>();
+    RunRecord run = RunRecord.of(setup, stage.stages(), stage.checkpoints().corpus());
+    parts.put(Checkpoint.RUN, Stateful.of(RunRecord.class, () -> run, saved -> {}));
+    parts.put(Checkpoint.POSITION, Stateful.of(SavedStates.Position.class, this::position, this::restore));
+    parts.put(Checkpoint.WEIGHTS, weightsPart());
+    parts.put(
+        "optimizer",
+        Stateful.of(
+            SavedStates.Updates.class,
+            () -> new SavedStates.Updates(update.updates()),
+            saved -> update.restore(saved.updates())));
+    update.arrays().forEach((name, arrays) -> parts.put(name, arraysPart(arrays)));
+    parts.put(Checkpoint.STATE, recurrentPart());
+    parts.put("scale", Stateful.of(LossScaler.Saved.class, lossScale::save, lossScale::restore));
+    parts.put(
+        Checkpoint.DIVERGENCE,
+        Stateful.of(DivergenceDetector.Saved.class, divergence::save, divergence::restore));
+    parts.put(
+        "rate",
+        Stateful.of(
+            SavedStates.Rate.class,
+            () -> new SavedStates.Rate(learningRate.latest(), learningRate.plateaus()),
+            saved -> learningRate.restore(saved.latest(), saved.plateaus())));
+    parts.put(Checkpoint.BEST, bestPart());
+    if (stage.earlierBest() != null && stage.earlierBest().bpc() < best.bpc()) {
+      parts.put(Checkpoint.EARLIER, earlierPart(stage.earlierBest()));
+    }
+    parts.put(
+        Checkpoint.EVALUATIONS,
+        Stateful.of(
+            SavedStates.Evaluations.class,
+            this::evaluations,
+            saved -> {
+              evaluations.clear();
+              evaluations.addAll(saved.stages().get(stage.index()));
+            }));
+    return parts;
+  }
+
+  /** Copies every part to the host. */
+  CheckpointWriter.Snapshot snapshot() {
+    NDManager host = setup.model().getNDManager().newSubManager(Device.cpu());
+    return CheckpointWriter.Snapshot.of(stage.index(), step, parts(), host);
+  }
+
+  /**
+   * Restores every part.
+   *
+   * @throws DamagedCheckpointException if a part is missing or does not fit the run
+   * @throws IOException if a file can't be read
+   */
+  void restore(Checkpoint checkpoint) throws IOException {
+    for (Map.Entry<String, Stateful> part : parts().entrySet()) {
+      part.getValue().restore(checkpoint.part(part.getKey()));
+    }
+    savedStep = step;
+    learningRate.rollbacks(divergence.rollbacks());
+    if (setup.optimizer() instanceof Lamb given) {
+      given.rateFactor((float) Math.pow(0.5, divergence.rollbacks()));
+    }
+  }
+
+  private SavedStates.Position position() {
+    return new SavedStates.Position(stage.index(), step, epoch, offset, bytes, nanos());
+  }
+
+  private void restore(SavedStates.Position saved) {
+    step = saved.step();
+    epoch = saved.epoch();
+    offset = saved.offset();
+    bytes = saved.bytes();
+    start = System.nanoTime() - saved.nanos();
+  }
+
+  private Stateful weightsPart() {
+    Map<String, Parameter> parameters = SafetensorsWeights.names(setup.block());
+    return new Stateful() {
+      @Override
+      public Map<String, NDArray> tensors(NDManager host) {
+        return HostCopy.of(Maps.transformValues(parameters, Parameter::getArray), host);
+      }
+
+      @Override
+      public void restore(SavedPart saved) throws IOException {
+        saved.check(Maps.transformValues(parameters, Parameter::getShape), DataType.FLOAT32);
+        try (NDManager scratch = manager.newSubManager()) {
+          SafetensorsWeights.read(setup.block(), scratch, saved.file());
+        } catch (MalformedModelException e) {
+          throw new DamagedCheckpointException(e.getMessage(), e);
+        }
+        weights.sync();
+      }
+    };
+  }
+
+  private Stateful arraysPart(WeightUpdate.Arrays arrays) {
+    return new Stateful() {
+      @Override
+      public Map<String, NDArray> tensors(NDManager host) {
+        // arrays that exist before the first update were made for steps that were skipped
+        return update.updates() == 0 ? Map.of() : HostCopy.of(arrays.named().get(), host);
+      }
+
+      @Override
+      public void restore(SavedPart saved) throws IOException {
+        Map<String, Shape> shapes = update.updates() == 0 ? Map.of() : arrays.shapes();
+        try (NDManager scratch = manager.newSubManager()) {
+          arrays.restore().accept(saved.tensors(scratch, shapes));
+        }
+      }
+    };
+  }
+
+  private Stateful recurrentPart() {
+    return new Stateful() {
+      @Override
+      public Map<String, NDArray> tensors(NDManager host) {
+        return RecurrentTensors.copy(states, host);
+      }
+
+      @Override
+      public void restore(SavedPart saved) throws IOException {
+        try (NDManager scratch = manager.newSubManager()) {
+          replaceStates(RecurrentTensors.read(saved.tensors(scratch), zeroStates()));
+        }
+      }
+    };
+  }
+
+  private Stateful bestPart() {
+    boolean isCurrent = bestStep == step && !update.averages();
+    return new Stateful() {
+      @Override
+      public Object state() {
+        return new SavedStates.Best(best.bpc(), isCurrent, stale);
+      }
+
+      @Override
+      public @Nullable Map<String, NDArray> tensors(NDManager host) {
+        return Double.isFinite(best.bpc()) && !isCurrent ? best.copies(host) : null;
+      }
+
+      @Override
+      public void restore(SavedPart saved) throws IOException {
+        SavedStates.Best state = saved.state(SavedStates.Best.class);
+        stale = state.stale();
+        bestStep = state.isCurrent() ? step : -1;
+        best.clear();
+        if (saved.hasTensors()) {
+          best.load(saved.tensors(best.manager(), best.shapes()), state.bpc());
+        } else if (state.isCurrent()) {
+          best.saveIfBest(state.bpc());
+        }
+      }
+    };
+  }
+
+  /** The trainer restores this part before the stage begins. */
+  private static Stateful earlierPart(BestWeights earlier) {
+    return new Stateful() {
+      @Override
+      public Object state() {
+        return new SavedStates.Best(earlier.bpc(), false, 0);
+      }
+
+      @Override
+      public Map<String, NDArray> tensors(NDManager host) {
+        return earlier.copies(host);
+      }
+
+      @Override
+      public void restore(SavedPart saved) {}
+    };
+  }
+
+  private SavedStates.Evaluations evaluations() {
+    List<List<StepReport>> all = new ArrayList<>(stage.earlier());
+    all.add(evaluations);
+    return SavedStates.Evaluations.bestAndNewest(all, stage.stages().size());
   }
 
   /** Keeps the weights of the last step if none have validated better. */
@@ -91,7 +272,7 @@ final class TrainState {
     bestStep = isBest ? step : bestStep;
   }
 
-  /** Time since the stage began, without what was lost between a checkpoint and a resumption. */
+  /** Returns the time since the stage began, without time lost between checkpoint and resumption. */
   long nanos() {
     return System.nanoTime() - start;
   }
@@ -103,17 +284,21 @@ final class TrainState {
     reset();
   }
 
-  /** Goes on from the zero state. */
+  /** Continues from the zero state. */
   void reset() {
     replaceStates(zeroStates());
   }
 
-  /** Closes the states that are no longer needed. */
+  /** Replaces the recurrent states and closes the old ones. */
   void replaceStates(SHARNNState[] next) {
     for (SHARNNState state : states) {
       state.close();
     }
     states = next;
+  }
+
+  NDManager manager() {
+    return manager;
   }
 
   private SHARNNState[] zeroStates() {
@@ -123,131 +308,5 @@ final class TrainState {
       zeros[i] = block.zeroState(manager, setup.options().batchSize() / zeros.length);
     }
     return zeros;
-  }
-
-  /** Copies everything to the host. */
-  CheckpointWriter.Snapshot snapshot() {
-    Model model = setup.model();
-    NDManager host = model.getNDManager().newSubManager(Device.cpu());
-    Map<String, Map<String, NDArray>> tensors = new LinkedHashMap<>();
-    Map<String, NDArray> arrays = new LinkedHashMap<>();
-    SafetensorsWeights.names(SHARNN.of(model))
-        .forEach((name, parameter) -> arrays.put(name, parameter.getArray()));
-    tensors.put(Checkpoint.WEIGHTS, copy(arrays, host));
-    tensors.put(Checkpoint.MOMENTS, copy(update.tensors(), host));
-    tensors.put(Checkpoint.STATE, RecurrentTensors.copy(states, host));
-    boolean bestIsCurrent = bestStep == step && !update.averages();
-    if (Double.isFinite(best.bpc()) && !bestIsCurrent) {
-      tensors.put(Checkpoint.BEST, copy(best.copies(), host));
-    }
-    boolean earlierIsBest = stage.earlierBest() != null && stage.earlierBest().bpc() < best.bpc();
-    if (earlierIsBest) {
-      tensors.put(Checkpoint.EARLIER, copy(stage.earlierBest().copies(), host));
-    }
-    return new CheckpointWriter.Snapshot(record(bestIsCurrent, earlierIsBest), tensors, host);
-  }
-
-  private static Map<String, NDArray> copy(Map<String, NDArray> arrays, NDManager host) {
-    Map<String, NDArray> copies = new LinkedHashMap<>();
-    arrays.forEach(
-        (name, array) -> {
-          NDArray copy = BestWeights.copyToHost(array);
-          copy.attach(host);
-          copies.put(name, copy);
-        });
-    return copies;
-  }
-
-  private TrainingRecord record(boolean bestIsCurrent, boolean earlierIsBest) {
-    List<List<StepReport>> all = new ArrayList<>(stage.earlier());
-    all.add(evaluations);
-    all.replaceAll(each -> TrainingRecord.bestAndNewest(each, stage.stages().size()));
-    return new TrainingRecord(
-        TrainingRecord.FORMAT,
-        SHARNN.of(setup.model()).config(),
-        setup.options(),
-        stage.stages(),
-        new TrainingRecord.Position(stage.index(), step, epoch, offset, bytes, nanos()),
-        update.updates(),
-        learningRate.latest(),
-        learningRate.plateaus(),
-        lossScale.save(),
-        watch.save(),
-        best.bpc(),
-        bestIsCurrent,
-        earlierIsBest ? stage.earlierBest().bpc() : Double.POSITIVE_INFINITY,
-        stale,
-        all,
-        stage.checkpoints().corpus(),
-        madeBy());
-  }
-
-  private Map<String, String> madeBy() {
-    Map<String, String> made = new LinkedHashMap<>();
-    made.put("sharnn", RunHeader.version());
-    made.put("djl", Engine.getDjlVersion());
-    made.put("pytorch", setup.model().getNDManager().getEngine().getVersion());
-    made.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.version"));
-    made.put(
-        "system",
-        "%s %s %s"
-            .formatted(
-                System.getProperty("os.name"),
-                System.getProperty("os.version"),
-                System.getProperty("os.arch")));
-    made.put("device", Devices.describe(setup.model().getNDManager().getDevice()));
-    made.put("time", Instant.now().toString());
-    return made;
-  }
-
-  /**
-   * Brings everything back.
-   *
-   * @throws IOException if a file can't be read or is not what it should be
-   */
-  void restore(Checkpoint checkpoint) throws IOException {
-    TrainingRecord saved = checkpoint.training();
-    Model model = setup.model();
-    try (NDManager scratch = manager.newSubManager()) {
-      checkpoint.checkWeights(Checkpoint.WEIGHTS, SafetensorsWeights.names(SHARNN.of(model)));
-      checkpoint.check(
-          Checkpoint.MOMENTS, saved.updates() == 0 ? Map.of() : update.shapes(), DataType.FLOAT32);
-      try {
-        SafetensorsWeights.read(
-            SHARNN.of(model), scratch, checkpoint.folder().resolve(Checkpoint.WEIGHTS));
-      } catch (MalformedModelException e) {
-        throw new DamagedCheckpointException(e.getMessage(), e);
-      }
-      weights.sync();
-      update.restore(checkpoint.tensors(scratch, Checkpoint.MOMENTS), saved.updates());
-      replaceStates(
-          RecurrentTensors.read(checkpoint.tensors(scratch, Checkpoint.STATE), zeroStates()));
-      best.clear();
-      if (checkpoint.has(Checkpoint.BEST)) {
-        best.load(checkpoint, Checkpoint.BEST, saved.bestBpc());
-      } else if (saved.bestIsCurrent()) {
-        best.saveIfBest(saved.bestBpc());
-      }
-    }
-    TrainingRecord.Position position = saved.position();
-    step = position.step();
-    epoch = position.epoch();
-    offset = position.offset();
-    bytes = position.bytes();
-    start = System.nanoTime() - position.nanos();
-    stale = saved.stale();
-    savedStep = step;
-    bestStep = saved.bestIsCurrent() ? step : -1;
-    if (saved.options().precision() == DataType.FLOAT16) {
-      lossScale.restore(saved.lossScale());
-    }
-    watch.restore(saved.watch());
-    learningRate.rollbacks(watch.rollbacks());
-    if (setup.optimizer() instanceof Lamb given) {
-      given.rateFactor((float) Math.pow(0.5, watch.rollbacks()));
-    }
-    learningRate.restore(saved.learningRate(), saved.plateaus());
-    evaluations.clear();
-    evaluations.addAll(saved.evaluations().get(position.stage()));
   }
 }

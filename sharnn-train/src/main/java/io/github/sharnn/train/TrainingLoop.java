@@ -15,14 +15,12 @@ import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNNState;
-import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.Seeds;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.CurrentLearningRate;
 import io.github.sharnn.train.optim.Lamb;
-import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.WeightUpdate;
@@ -92,9 +90,9 @@ final class TrainingLoop {
             .drawing(setup.drawnTokens());
     setup.checkParts(corpus);
     model.getNDManager().getEngine().setRandomSeed(options.seed());
-    LearningRateSchedule schedule = stage.stages().get(stage.index()).learningRate();
     CurrentLearningRate learningRate =
-        new CurrentLearningRate(schedule == null ? setup.learningRate() : schedule);
+        new CurrentLearningRate(
+            stage.learningRate() == null ? setup.learningRate() : stage.learningRate());
     Lamb lamb =
         setup.optimizer() == null
             ? Lamb.builder().optLearningRateTracker(learningRate).build()
@@ -255,14 +253,14 @@ final class TrainingLoop {
     if (Double.isFinite(bpc) && Double.isFinite(norm)) {
       update.apply();
       state.lossScale.good();
-      diverged = state.watch.stepped(bpc);
+      diverged = state.divergence.stepped(bpc);
     } else {
       update.skip();
       if (!Double.isFinite(bpc) && !comesBack) {
         throw diverged(state.step + 1, figures);
       }
       LOGGER.info("step {} skipped: {}", state.step + 1, figures);
-      diverged = state.watch.skipped(figures);
+      diverged = state.divergence.skipped(figures);
       if (Double.isFinite(bpc)
           && (state.lossScale.isDynamic() || !comesBack)
           && !state.lossScale.overflow()) {
@@ -317,15 +315,15 @@ final class TrainingLoop {
     if (checkpoints == null) {
       throw e;
     }
-    Checkpoint good = checkpoints.goodAfter(e, state.watch, stage.index(), state.step);
-    state.watch.rolledBack();
+    Checkpoint good = checkpoints.goodAfter(e, state.divergence, stage.index(), state.step);
+    state.divergence.rolledBack();
     LOGGER.warn(
         "{}; {} steps skipped so far; going back to {} with half the learning rate, for the {}. time"
             + " of {}",
         e.getMessage(),
-        state.watch.allSkipped(),
+        state.divergence.allSkipped(),
         good.folder(),
-        state.watch.rollbacks(),
+        state.divergence.rollbacks(),
         checkpoints.policy().rollbacks());
     goOnFrom(good);
     history.removeIf(report -> report.step() > state.step);
@@ -340,7 +338,7 @@ final class TrainingLoop {
       if (stop) {
         checkpoints.settle(true);
         saved = checkpoints.saveNow(state.snapshot());
-      } else if (checkpoints.due(state.step) && state.watch.healthy()) {
+      } else if (checkpoints.due(state.step) && state.divergence.healthy()) {
         save();
       }
     }

@@ -9,9 +9,11 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import io.github.sharnn.train.checkpoint.CheckpointFolder;
 import io.github.sharnn.SafetensorsWeights;
 import io.github.sharnn.io.Safetensors;
-import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.checkpoint.DamagedCheckpointException;
 import io.github.sharnn.train.data.Corpus;
@@ -34,6 +36,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Whatever happens to files, the run says so, and what was good stays so. */
 class DamagedCheckpointTest {
@@ -95,7 +99,7 @@ class DamagedCheckpointTest {
       assertDamaged(newest, before);
       Files.write(file, good);
     }
-    Files.move(newest.resolve(Checkpoint.STATE), folder.resolve("moved"));
+    Files.move(newest.resolve(CheckpointFolder.file(Checkpoint.STATE)), folder.resolve("moved"));
     assertDamaged(newest, before);
 
     // resuming from the one before keeps the damaged one under another name
@@ -125,8 +129,8 @@ class DamagedCheckpointTest {
   void a_file_that_its_sums_do_not_list_is_noticed() throws Exception {
     fit(CheckpointPolicy.in(run).everySteps(4), 8, report -> {});
     Path newest = Checkpoint.list(run).get(1);
-    Path alien = newest.resolve(Checkpoint.EARLIER);
-    Files.copy(newest.resolve(Checkpoint.WEIGHTS), alien);
+    Path alien = newest.resolve(CheckpointFolder.file(Checkpoint.EARLIER));
+    Files.copy(newest.resolve(CheckpointFolder.file(Checkpoint.WEIGHTS)), alien);
     assertThatThrownBy(() -> Checkpoint.open(run))
         .isInstanceOf(DamagedCheckpointException.class)
         .hasMessageContaining("earlier.safetensors is not in SHA256SUMS");
@@ -139,7 +143,7 @@ class DamagedCheckpointTest {
     String before =
         MoreFiles.asByteSource(checkpoint.resolve(file)).hash(Hashing.sha256()).toString();
     Files.write(checkpoint.resolve(file), bytes);
-    Path sums = checkpoint.resolve(Checkpoint.SUMS);
+    Path sums = checkpoint.resolve(CheckpointFolder.SUMS);
     String text = Files.readString(sums);
     assertThat(text).contains(before);
     Files.writeString(sums, text.replace(before, Hashing.sha256().hashBytes(bytes).toString()));
@@ -150,7 +154,7 @@ class DamagedCheckpointTest {
       throws Exception {
     fit(CheckpointPolicy.in(run).everySteps(4), 8, report -> {});
     Path newest = Checkpoint.list(run).get(1);
-    String good = Files.readString(newest.resolve(Checkpoint.RECORD));
+    String good = Files.readString(newest.resolve(CheckpointFolder.RECORD));
     Map<String, String> changes =
         Map.of(
             "\"batchSize\": 4", "\"batchSize\": 5",
@@ -175,18 +179,59 @@ class DamagedCheckpointTest {
       String name = change.getKey().split("\"")[1];
       assertThat(good).contains(change.getKey());
       String bad = good.replace(change.getKey(), change.getValue());
-      forge(newest, Checkpoint.RECORD, bad.getBytes(StandardCharsets.UTF_8));
+      forge(newest, CheckpointFolder.RECORD, bad.getBytes(StandardCharsets.UTF_8));
       assertThatThrownBy(() -> Checkpoint.open(newest))
           .as(name)
           .isInstanceOf(DamagedCheckpointException.class)
           .hasMessageContaining("the checkpoint %s is damaged: ", newest)
           .hasMessageContaining(messages.get(name));
     }
-    forge(newest, Checkpoint.RECORD, (good + " ".repeat(4 << 20)).getBytes(StandardCharsets.UTF_8));
+    forge(newest, CheckpointFolder.RECORD, (good + " ".repeat(4 << 20)).getBytes(StandardCharsets.UTF_8));
     assertThatThrownBy(() -> Checkpoint.open(newest))
         .hasMessageContaining("bytes, but may have 4194304");
-    forge(newest, Checkpoint.RECORD, good.getBytes(StandardCharsets.UTF_8));
+    forge(newest, CheckpointFolder.RECORD, good.getBytes(StandardCharsets.UTF_8));
     assertThat(Checkpoint.open(newest).step()).isEqualTo(8);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "run.stages | [] | the stages don't fit each other",
+        "position.stage | 1 | the stages don't fit each other",
+        "evaluations.stages | [] | the stages don't fit each other",
+        "evaluations.stages | [[]] | the best of the evaluations is not there",
+        "best.bpc | \"Infinity\" | the best of the evaluations is not there",
+        "best.bpc | \"NaN\" | the best of the evaluations is no number",
+        "position.offset | 674 | the position 674 is past the end of the streams", // 2699 / 4
+        "position.offset | 673 | -",
+        "rate | null | rate is missing",
+        "optimizer | null | optimizer is missing",
+        "optimizer.updates | 0 | moments.safetensors does not hold the arrays of the model",
+        "scale.value | 0.5 | there is no such loss scale: 0.5"
+      })
+  void parts_that_contradict_each_other_or_are_missing_are_refused(
+      String field, String value, String message) throws Exception {
+    fit(CheckpointPolicy.in(run).everySteps(4), 8, report -> {});
+    Path newest = Checkpoint.list(run).get(1);
+    JsonObject json =
+        JsonParser.parseString(Files.readString(newest.resolve(CheckpointFolder.RECORD)))
+            .getAsJsonObject();
+    String[] names = field.split("\\.");
+    JsonObject owner = names.length == 1 ? json : json.getAsJsonObject(names[0]);
+    assertThat(owner.has(names[names.length - 1])).as(field).isTrue();
+    owner.add(names[names.length - 1], JsonParser.parseString(value));
+    forge(newest, CheckpointFolder.RECORD, json.toString().getBytes(StandardCharsets.UTF_8));
+    if (message.equals("-")) {
+      assertThat(Checkpoint.open(newest).step()).isEqualTo(8);
+      return;
+    }
+    assertThatThrownBy(() -> fit(CheckpointPolicy.in(run).resume(), 10, report -> {}))
+        .isInstanceOf(UncheckedIOException.class)
+        .hasCauseInstanceOf(DamagedCheckpointException.class)
+        .hasMessageContaining("the checkpoint %s is damaged: ", newest)
+        .hasMessageContaining(message);
   }
 
   @Test
@@ -195,10 +240,10 @@ class DamagedCheckpointTest {
     Corpus tokens = corpus.withVocabulary(words);
     fit(tokens, words, CheckpointPolicy.in(run).everySteps(4), 4);
     Path newest = Checkpoint.list(run).get(0);
-    String good = Files.readString(newest.resolve(Checkpoint.RECORD));
+    String good = Files.readString(newest.resolve(CheckpointFolder.RECORD));
     long end = (tokens.train().length() - 1) / 4;
     String bad = good.replaceFirst("\"offset\": \\d+", "\"offset\": " + end);
-    forge(newest, Checkpoint.RECORD, bad.getBytes(StandardCharsets.UTF_8));
+    forge(newest, CheckpointFolder.RECORD, bad.getBytes(StandardCharsets.UTF_8));
     assertThatThrownBy(() -> fit(tokens, words, CheckpointPolicy.in(run).resume(), 6))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("past the end of the streams");
@@ -215,7 +260,7 @@ class DamagedCheckpointTest {
   void arrays_of_another_type_are_refused() throws Exception {
     fit(CheckpointPolicy.in(run).everySteps(4), 8, report -> {});
     Path newest = Checkpoint.list(run).get(1);
-    for (String file : List.of(Checkpoint.WEIGHTS, Checkpoint.MOMENTS)) {
+    for (String file : List.of("weights.safetensors", "moments.safetensors")) {
       byte[] good = Files.readAllBytes(newest.resolve(file));
       forge(newest, file, inHalf(newest.resolve(file)));
       assertThatThrownBy(() -> fit(CheckpointPolicy.in(run).resume(), 10, report -> {}))

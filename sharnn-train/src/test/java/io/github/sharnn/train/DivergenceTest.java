@@ -13,7 +13,6 @@ import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import com.google.gson.JsonParser;
-import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.Lamb;
@@ -92,7 +91,7 @@ class DivergenceTest {
     assertThat(Files.readAllLines(file))
         .extracting(line -> JsonParser.parseString(line).getAsJsonObject().get("step").getAsLong())
         .isEqualTo(all);
-    assertThat(Checkpoint.open(run).training().watch().rollbacks()).isEqualTo(1);
+    assertThat(Checkpoint.open(run).divergence().rollbacks()).isEqualTo(1);
   }
 
   @Test

@@ -9,8 +9,8 @@ import ai.djl.ndarray.types.DataType;
 import com.google.common.hash.Hashing;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import io.github.sharnn.train.checkpoint.CheckpointFolder;
 import io.github.sharnn.SHARNNConfig;
-import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;
@@ -161,7 +161,7 @@ class ResumeTest {
           .build()
           .fit(corpus, Budget.steps(5));
       Map<String, NDArray> state =
-          Checkpoint.open(run).tensors(model.getNDManager(), Checkpoint.STATE);
+          Checkpoint.open(run).part(Checkpoint.STATE).tensors(model.getNDManager());
       assertThat(state.keySet()).filteredOn(name -> name.endsWith(".memory")).isNotEmpty();
       state.forEach(
           (name, array) -> {
@@ -180,7 +180,7 @@ class ResumeTest {
     CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(3);
     straight(DataType.FLOAT32, b -> b.checkpoints(policy).build().fit(corpus, Budget.steps(6)));
     Path newest = Checkpoint.open(run).folder();
-    Path file = newest.resolve(Checkpoint.RECORD);
+    Path file = newest.resolve(CheckpointFolder.RECORD);
     String json = Files.readString(file);
     Set<String> added =
         Set.of(
@@ -193,15 +193,16 @@ class ResumeTest {
             "plateauFactor",
             "plateauPatience");
     JsonObject record = JsonParser.parseString(json).getAsJsonObject();
+    JsonObject unchanging = record.getAsJsonObject("run");
     JsonObject rate =
-        record.getAsJsonArray("stages").get(0).getAsJsonObject().getAsJsonObject("learningRate");
-    added.forEach(name -> record.getAsJsonObject("options").remove(name));
+        unchanging.getAsJsonArray("stages").get(0).getAsJsonObject().getAsJsonObject("learningRate");
+    added.forEach(name -> unchanging.getAsJsonObject("options").remove(name));
     added.forEach(rate::remove);
-    record.remove("plateaus");
+    record.getAsJsonObject("rate").remove("plateaus");
     String old = record.toString();
     assertThat(old).doesNotContain(added).doesNotContain("plateaus");
-    String sums = Files.readString(newest.resolve(Checkpoint.SUMS));
-    Files.writeString(newest.resolve(Checkpoint.SUMS), sums.replace(sha256(json), sha256(old)));
+    String sums = Files.readString(newest.resolve(CheckpointFolder.SUMS));
+    Files.writeString(newest.resolve(CheckpointFolder.SUMS), sums.replace(sha256(json), sha256(old)));
     Files.writeString(file, old);
     List<String> figures = new ArrayList<>();
     try (Model model = Tiny.model(sharnn(), 1)) {
@@ -274,6 +275,12 @@ class ResumeTest {
     Checkpoint newest = Checkpoint.open(run);
     assertThat(newest.stage()).isEqualTo(1);
     assertThat(newest.has(Checkpoint.EARLIER)).isTrue();
+    try (Model model = sharnn().build().newModel("tiny")) {
+      SHARNNTrainer oneStage = trainer(model).checkpoints(policy.resume()).build();
+      assertThatThrownBy(() -> oneStage.fit(corpus, Budget.steps(10)))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("stages: the checkpoint is in stage 2, now there are 1");
+    }
     try (Model model = sharnn().build().newModel("tiny")) { // without weights, as train --resume
       trainer(model).checkpoints(policy.resume()).build().fit(corpus, stages);
       assertThat(Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter())

@@ -6,10 +6,10 @@ import ai.djl.ndarray.types.DataType;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
+import io.github.sharnn.train.checkpoint.CheckpointFolder;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.fuzzing.Fuzzing;
 import io.github.sharnn.fuzzing.Mutation;
-import io.github.sharnn.train.checkpoint.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;
@@ -133,7 +133,7 @@ class UntrustedCheckpointTest {
     int changes = random.nextInt(8) > 0 ? 1 : 2;
     for (int i = 0; i < changes; i++) {
       String name =
-          random.nextBoolean() ? Checkpoint.RECORD : names.get(random.nextInt(names.size()));
+          random.nextBoolean() ? CheckpointFolder.RECORD : names.get(random.nextInt(names.size()));
       byte[] bytes = good.get(name);
       if (random.nextInt(50) == 0) {
         files.remove(name);
@@ -146,10 +146,10 @@ class UntrustedCheckpointTest {
     }
     if (random.nextInt(4) > 0) {
       StringBuilder sums = new StringBuilder();
-      files.remove(Checkpoint.SUMS);
+      files.remove(CheckpointFolder.SUMS);
       files.forEach(
           (name, bytes) -> sums.append(Hashing.sha256().hashBytes(bytes) + "  " + name + "\n"));
-      files.put(Checkpoint.SUMS, sums.toString().getBytes(StandardCharsets.US_ASCII));
+      files.put(CheckpointFolder.SUMS, sums.toString().getBytes(StandardCharsets.US_ASCII));
     }
     return files;
   }

@@ -1,6 +1,6 @@
 package io.github.sharnn.cli.options;
 
-import io.github.sharnn.train.checkpoint.Checkpoint;
+import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -8,13 +8,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
-/** The SHA-256 of each of a checkpoint's files, in a file as {@code sha256sum} has it. */
+/** The SHA-256 of each of a checkpoint's files, in a file of the form of {@code sha256sum}. */
 final class CheckpointSums {
 
   private static final long MAX_BYTES = 1 << 12;
+  private static final Pattern TENSORS = Pattern.compile("[a-z]{1,30}\\.safetensors");
 
   private CheckpointSums() {}
 
@@ -25,49 +27,54 @@ final class CheckpointSums {
   /**
    * Checks that the files are there, are what was written, and are all.
    *
-   * @throws DamagedCheckpointException where they are not
+   * @return the sum of each file by its name
+   * @throws DamagedCheckpointException if they are not
    */
-  static void check(Path folder) throws IOException {
+  static Map<String, String> check(Path folder) throws IOException {
     Map<String, String> sums = read(folder);
     for (Map.Entry<String, String> sum : sums.entrySet()) {
       Path file = folder.resolve(sum.getKey());
       if (!Files.isRegularFile(file)) {
-        throw Checkpoint.damaged(folder, sum.getKey() + " is missing", null);
+        throw CheckpointFolder.damaged(folder, sum.getKey() + " is missing", null);
       }
       String actual = MoreFiles.asByteSource(file).hash(Hashing.sha256()).toString();
       if (!actual.equals(sum.getValue())) {
-        throw Checkpoint.damaged(
+        throw CheckpointFolder.damaged(
             folder, "%s (%,d bytes) has another SHA-256".formatted(file, Files.size(file)), null);
       }
     }
-    for (String name : Checkpoint.TENSORS) {
-      if (!sums.containsKey(name) && Files.exists(folder.resolve(name))) {
-        throw Checkpoint.damaged(folder, "%s is not in %s".formatted(name, Checkpoint.SUMS), null);
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file : files.toList()) {
+        String name = file.getFileName().toString();
+        if (TENSORS.matcher(name).matches() && !sums.containsKey(name)) {
+          throw CheckpointFolder.damaged(
+              folder, "%s is not in %s".formatted(name, CheckpointFolder.SUMS), null);
+        }
       }
     }
+    return sums;
   }
 
-  /** File name to SHA-256, of known names alone. */
+  /** Returns file name to SHA-256; the names lead nowhere else. */
   private static Map<String, String> read(Path folder) throws IOException {
-    Path file = folder.resolve(Checkpoint.SUMS);
+    Path file = folder.resolve(CheckpointFolder.SUMS);
     if (!Files.isRegularFile(file) || Files.size(file) > MAX_BYTES) {
-      throw Checkpoint.damaged(folder, Checkpoint.SUMS + " is missing or too long", null);
+      throw CheckpointFolder.damaged(
+          folder, CheckpointFolder.SUMS + " is missing or too long", null);
     }
     Map<String, String> sums = new LinkedHashMap<>();
     byte[] bytes = Files.readAllBytes(file);
     for (String line : new String(bytes, StandardCharsets.US_ASCII).split("\n")) {
       String[] parts = line.split(" {2}", 2);
       if (parts.length != 2
-          || !(parts[1].equals(Checkpoint.RECORD) || Checkpoint.TENSORS.contains(parts[1]))) {
-        throw Checkpoint.damaged(
-            folder, Checkpoint.SUMS + " has a line that does not belong there", null);
+          || !(parts[1].equals(CheckpointFolder.RECORD) || TENSORS.matcher(parts[1]).matches())) {
+        throw CheckpointFolder.damaged(
+            folder, CheckpointFolder.SUMS + " has a line that does not belong there", null);
       }
       sums.put(parts[1], parts[0]);
     }
-    List<String> always =
-        List.of(Checkpoint.RECORD, Checkpoint.WEIGHTS, Checkpoint.MOMENTS, Checkpoint.STATE);
-    if (bytes[bytes.length - 1] != '\n' || !sums.keySet().containsAll(always)) {
-      throw Checkpoint.damaged(folder, Checkpoint.SUMS + " is not whole", null);
+    if (bytes[bytes.length - 1] != '\n' || !sums.containsKey(CheckpointFolder.RECORD)) {
+      throw CheckpointFolder.damaged(folder, CheckpointFolder.SUMS + " is not whole", null);
     }
     return sums;
   }

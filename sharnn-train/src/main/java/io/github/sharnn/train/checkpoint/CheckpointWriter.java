@@ -18,15 +18,17 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Writes checkpoints of one run on a thread of its own, one after the other. */
+/** A thread that writes the checkpoints of one run, one after the other. */
 public final class CheckpointWriter implements AutoCloseable {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(CheckpointWriter.class);
@@ -37,7 +39,7 @@ public final class CheckpointWriter implements AutoCloseable {
   private final ExecutorService thread =
       Executors.newSingleThreadExecutor(
           new ThreadFactoryBuilder().setNameFormat("checkpoint-writer").setDaemon(true).build());
-  private Future<?> writing; // null: none
+  private @Nullable Future<?> writing;
 
   public CheckpointWriter(Path run, int keep) {
     this.run = run;
@@ -45,19 +47,43 @@ public final class CheckpointWriter implements AutoCloseable {
   }
 
   /**
-   * What a checkpoint will hold, in the host's memory.
+   * The parts of a run in the host's memory, to be written while training continues.
    *
-   * @param training the part that is no tensor
-   * @param tensors name to array, under the name of their file
-   * @param manager owns the arrays
+   * @param name name of the checkpoint
+   * @param states numbers and texts of each part
+   * @param tensors arrays of each part
+   * @param manager owner of the arrays
    */
   public record Snapshot(
-      TrainingRecord training, Map<String, Map<String, NDArray>> tensors, NDManager manager)
+      String name,
+      Map<String, Object> states,
+      Map<String, Map<String, NDArray>> tensors,
+      NDManager manager)
       implements AutoCloseable {
 
-    public String name() {
-      TrainingRecord.Position position = training.position();
-      return RunFolder.name(position.stage(), position.step());
+    /**
+     * Copies the parts of a run.
+     *
+     * @param stage the run's stage, from 0
+     * @param step the stage's last step
+     * @param parts the parts by name
+     * @param host a new manager on the host, which the snapshot closes
+     */
+    public static Snapshot of(int stage, long step, Map<String, Stateful> parts, NDManager host) {
+      Map<String, Object> states = new LinkedHashMap<>();
+      Map<String, Map<String, NDArray>> tensors = new LinkedHashMap<>();
+      parts.forEach(
+          (name, part) -> {
+            Object state = part.state();
+            if (state != null) {
+              states.put(name, state);
+            }
+            Map<String, NDArray> arrays = part.tensors(host);
+            if (arrays != null) {
+              tensors.put(name, arrays);
+            }
+          });
+      return new Snapshot(RunFolder.name(stage, step), states, tensors, host);
     }
 
     @Override
@@ -66,7 +92,7 @@ public final class CheckpointWriter implements AutoCloseable {
     }
   }
 
-  /** Begins to write; only where the one before has been awaited. */
+  /** Begins to write. The caller has awaited the checkpoint before this one. */
   public void begin(Snapshot snapshot) {
     writing =
         thread.submit(
@@ -78,7 +104,7 @@ public final class CheckpointWriter implements AutoCloseable {
             });
   }
 
-  /** Whether {@link #await} has something to tell without waiting. */
+  /** Returns whether {@link #await} has something to tell without waiting. */
   public boolean done() {
     return writing != null && writing.isDone();
   }
@@ -114,15 +140,15 @@ public final class CheckpointWriter implements AutoCloseable {
       StringBuilder sums = new StringBuilder();
       for (Map.Entry<String, Map<String, NDArray>> file : snapshot.tensors().entrySet()) {
         write(
-            unfinished.resolve(file.getKey()),
+            unfinished.resolve(CheckpointFolder.file(file.getKey())),
             // not DJL's own encoder, whose offsets overflow at 2 GiB
             out -> Safetensors.write(file.getValue(), Map.of(), Channels.newChannel(out)),
             sums);
       }
-      byte[] json = snapshot.training().toJson();
-      write(unfinished.resolve(Checkpoint.RECORD), out -> out.write(json), sums);
+      byte[] json = CheckpointJson.write(snapshot.states());
+      write(unfinished.resolve(CheckpointFolder.RECORD), out -> out.write(json), sums);
       byte[] lines = sums.toString().getBytes(StandardCharsets.US_ASCII);
-      write(unfinished.resolve(Checkpoint.SUMS), out -> out.write(lines), new StringBuilder());
+      write(unfinished.resolve(CheckpointFolder.SUMS), out -> out.write(lines), new StringBuilder());
       RunFolder.commit(unfinished, checkpoint);
     } catch (IOException e) {
       IOException failure =

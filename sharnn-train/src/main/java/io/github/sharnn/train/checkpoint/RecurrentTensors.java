@@ -8,8 +8,6 @@ import io.github.sharnn.AttentionMemory;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.io.Safetensors;
-import io.github.sharnn.train.BestWeights;
-import io.github.sharnn.train.TrainingOptions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,7 +15,7 @@ import java.util.Map;
 
 /**
  * Recurrent states as named tensors: {@code SLICE.LAYER.hidden} and {@code .cell (B, C)}, and
- * {@code .memory (M, B, C)}, left out while it is empty.
+ * {@code .memory (M, B, C)} unless it is empty.
  */
 public final class RecurrentTensors {
 
@@ -31,12 +29,12 @@ public final class RecurrentTensors {
       for (int i = 0; i < layers.size(); i++) {
         SHARNNState.Layer layer = layers.get(i);
         String prefix = slice + "." + i + ".";
-        add(copies, prefix + "hidden", layer.hidden(), host);
-        add(copies, prefix + "cell", layer.cell(), host);
+        copies.put(prefix + "hidden", HostCopy.of(layer.hidden(), host));
+        copies.put(prefix + "cell", HostCopy.of(layer.cell(), host));
         if (layer.memory() != null && layer.memory().length() > 0) {
           // time first, as it lies in memory
           try (NDArray positions = layer.memory().positions().transpose(1, 0, 2)) {
-            add(copies, prefix + "memory", positions, host);
+            copies.put(prefix + "memory", HostCopy.of(positions, host));
           }
         }
       }
@@ -44,28 +42,25 @@ public final class RecurrentTensors {
     return copies;
   }
 
-  private static void add(Map<String, NDArray> copies, String name, NDArray array, NDManager host) {
-    NDArray copy = BestWeights.copyToHost(array);
-    copy.attach(host);
-    copies.put(name, copy);
-  }
-
   /**
-   * Compares what a file holds with what a run with these options has.
+   * Compares the arrays of a file with the states of a run.
    *
-   * @throws MalformedModelException if names, shapes or types are not its
+   * @param tensors the arrays of the file
+   * @param config the run's model
+   * @param slices number of states
+   * @param streams streams of each state
+   * @throws MalformedModelException if names, shapes or types differ
    */
-  static void check(
-      Map<String, Safetensors.Tensor> tensors, SHARNNConfig config, TrainingOptions options)
+  public static void check(
+      Map<String, Safetensors.Tensor> tensors, SHARNNConfig config, int slices, int streams)
       throws MalformedModelException {
-    long streams = options.batchSize() / options.accumulation();
     Shape shape = new Shape(streams, config.embeddingSize());
     int known = 0;
-    for (int slice = 0; slice < options.accumulation(); slice++) {
+    for (int slice = 0; slice < slices; slice++) {
       for (int layer = 0; layer < config.layers(); layer++) {
         String prefix = slice + "." + layer + ".";
         for (String name : List.of(prefix + "hidden", prefix + "cell")) {
-          // the first one that is not there ends this, however many the options ask for
+          // the first missing one ends this, however many slices the options ask for
           checkTensor(name, tensors.get(name), shape);
           known++;
         }
@@ -101,7 +96,7 @@ public final class RecurrentTensors {
   /**
    * Makes states of tensors that {@link #check} passed.
    *
-   * @param zeros states to take the place of, of the same model and number of slices; closed
+   * @param zeros zero states of the same model and number of slices; this method closes them
    */
   public static SHARNNState[] read(Map<String, NDArray> tensors, SHARNNState[] zeros) {
     SHARNNState[] states = new SHARNNState[zeros.length];

@@ -1,12 +1,9 @@
 package io.github.sharnn.train.checkpoint;
 
-import static java.nio.file.StandardOpenOption.READ;
-
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
+import io.github.sharnn.io.AtomicFile;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -37,7 +34,8 @@ public final class RunFolder {
     return run.resolve("." + name + ".tmp");
   }
 
-  static boolean isCheckpoint(Path path) {
+  /** Returns whether a path is a folder with the name of a checkpoint. */
+  public static boolean isCheckpoint(Path path) {
     return path.getFileName() != null
         && NAME.matcher(path.getFileName().toString()).matches()
         && Files.isDirectory(path);
@@ -76,9 +74,9 @@ public final class RunFolder {
 
   /** Gives a written folder its name. */
   static void commit(Path unfinished, Path checkpoint) throws IOException {
-    force(unfinished);
+    AtomicFile.forceFolder(unfinished);
     Files.move(unfinished, checkpoint, StandardCopyOption.ATOMIC_MOVE);
-    force(checkpoint.getParent());
+    AtomicFile.forceFolder(checkpoint.getParent());
   }
 
   /** Deletes all but the newest. */
@@ -104,16 +102,5 @@ public final class RunFolder {
   /** Deletes a folder, or a link to one, but nothing that a link leads to. */
   static void delete(Path folder) throws IOException {
     MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
-  }
-
-  /** Makes the names in a folder last through a power cut. */
-  private static void force(Path folder) throws IOException {
-    try (FileChannel channel = FileChannel.open(folder, READ)) {
-      channel.force(true);
-    } catch (AccessDeniedException e) {
-      if (!System.getProperty("os.name").startsWith("Windows")) { // opens no folder
-        throw e;
-      }
-    }
   }
 }

@@ -38,7 +38,7 @@ public final class LossScaler {
   }
 
   /** The part of a checkpoint. */
-  public record Saved(double value, int goodSteps) {
+  public record Saved(boolean dynamic, double value, int goodSteps) {
 
     public Saved {
       checkArgument(
@@ -49,12 +49,12 @@ public final class LossScaler {
   }
 
   public Saved save() {
-    return new Saved(value, goodSteps);
+    return new Saved(dynamic, value, goodSteps);
   }
 
-  /** Restores a dynamic scale; a scale of FLOAT32 stays 1. */
+  /** Restores a dynamic scale from another one; a run that changes precision starts a new one. */
   public void restore(Saved saved) {
-    if (dynamic) {
+    if (dynamic && saved.dynamic) {
       value = saved.value;
       goodSteps = saved.goodSteps;
     }

@@ -11,9 +11,11 @@ import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.engine.Operators;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -142,30 +144,44 @@ public final class WeightUpdate implements AutoCloseable {
     return lamb.updates();
   }
 
-  /** What a checkpoint saves beside the weights, of {@link Lamb} and what is around it. */
-  public Map<String, NDArray> tensors() {
-    if (updates() == 0) {
-      return Map.of(); // what is there already was made for steps that were skipped
-    }
-    Map<String, NDArray> tensors = new TreeMap<>(lamb.moments());
+  /**
+   * Arrays that a part of the update keeps between steps.
+   *
+   * @param shapes their names and shapes after the first update
+   * @param named returns the arrays by name
+   * @param restore copies arrays of these shapes, or takes none before the first update
+   */
+  public record Arrays(
+      Map<String, Shape> shapes,
+      Supplier<Map<String, NDArray>> named,
+      Consumer<Map<String, NDArray>> restore) {}
+
+  /** Returns the arrays of {@link Lamb} and of what is around it, for a checkpoint. */
+  public Map<String, Arrays> arrays() {
+    Map<String, Arrays> arrays = new LinkedHashMap<>();
+    arrays.put(
+        "moments",
+        new Arrays(
+            shapes(Lamb.MEAN, Lamb.VARIANCE),
+            lamb::moments,
+            saved -> lamb.restore(saved, lamb.updates())));
     if (lookahead != null) {
-      tensors.putAll(lookahead.slowWeights());
+      arrays.put(
+          "lookahead",
+          new Arrays(shapes(Lookahead.SLOW), lookahead::slowWeights, lookahead::restore));
     }
     if (average != null) {
-      tensors.putAll(average.averages());
+      arrays.put(
+          "average",
+          new Arrays(
+              shapes(WeightAverage.AVERAGE),
+              average::averages,
+              saved -> average.restore(saved, lamb.updates())));
     }
-    return tensors;
+    return arrays;
   }
 
-  /** The names of {@link #tensors} once there was an update, and their shapes. */
-  public Map<String, Shape> shapes() {
-    List<String> kinds = new ArrayList<>(List.of(Lamb.MEAN, Lamb.VARIANCE));
-    if (lookahead != null) {
-      kinds.add(Lookahead.SLOW);
-    }
-    if (average != null) {
-      kinds.add(WeightAverage.AVERAGE);
-    }
+  private Map<String, Shape> shapes(String... kinds) {
     Map<String, Shape> shapes = new HashMap<>();
     for (String kind : kinds) {
       for (int i = 0; i < ids.size(); i++) {
@@ -175,16 +191,10 @@ public final class WeightUpdate implements AutoCloseable {
     return shapes;
   }
 
-  /** Goes back to what {@link #tensors} and {@link #updates} were; the tensors are copied. */
-  public void restore(Map<String, NDArray> tensors, int updates) {
+  /** Clears the gradients and restores the number of updates; {@link #arrays} come after it. */
+  public void restore(int updates) {
     zeroGradients();
-    lamb.restore(tensors, updates);
-    if (lookahead != null) {
-      lookahead.restore(tensors);
-    }
-    if (average != null) {
-      average.restore(tensors, updates);
-    }
+    lamb.restore(Map.of(), updates);
   }
 
   /** Frees slow weights and averages; the optimizer belongs to the caller. */

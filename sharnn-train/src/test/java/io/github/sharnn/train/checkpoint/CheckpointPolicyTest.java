@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
 import ai.djl.training.optimizer.Optimizer;
+import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.Budget;
@@ -78,7 +79,7 @@ class CheckpointPolicyTest {
   void refuses_to_go_on_with_what_contradicts_the_checkpoint() throws Exception {
     fit(CheckpointPolicy.in(run).everySteps(3), Budget.steps(6));
     Path newest = Checkpoint.open(run).folder();
-    byte[] before = Files.readAllBytes(newest.resolve(Checkpoint.RECORD));
+    byte[] before = Files.readAllBytes(newest.resolve(CheckpointFolder.RECORD));
     SHARNN other = sharnn().memoryLength(30).dropouts(0).build();
     try (Model model = other.newModel("tiny")) {
       Corpus shorter = Tiny.corpus(folder, 900);
@@ -101,7 +102,7 @@ class CheckpointPolicyTest {
           .satisfies(
               e -> assertThat(e.getMessage()).doesNotContain("Dropout", "evaluationInterval"));
     }
-    assertThat(newest.resolve(Checkpoint.RECORD)).hasBinaryContent(before);
+    assertThat(newest.resolve(CheckpointFolder.RECORD)).hasBinaryContent(before);
     try (Model model = sharnn().dropouts(0).build().newModel("tiny")) {
       FitResult changed =
           trainer(model)

@@ -1,0 +1,110 @@
+package io.github.sharnn.train;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import io.github.sharnn.train.optim.LearningRateSchedule;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.List;
+
+/** The numbers that a checkpoint holds of the parts of a {@link TrainState}. */
+final class SavedStates {
+
+  private SavedStates() {}
+
+  /**
+   * The place of a run.
+   *
+   * @param stage the stage, from 0
+   * @param step the last step of the stage, from 1
+   * @param epoch complete passes over the data
+   * @param offset tokens of each stream that are done in the current pass
+   * @param bytes bytes trained on so far
+   * @param nanos time that the stage has taken
+   */
+  record Position(int stage, long step, int epoch, long offset, long bytes, long nanos) {
+
+    Position {
+      checkArgument(
+          stage >= 0 && step >= 1 && epoch >= 0 && offset >= 0 && bytes >= 0 && nanos >= 0,
+          "a position is negative");
+    }
+  }
+
+  /** The number of updates that the optimizer counted. */
+  record Updates(int updates) {
+
+    Updates {
+      checkArgument(updates >= 0, "a count is negative");
+    }
+  }
+
+  /** The learning rate of the last update, or NaN before the first, and the plateaus so far. */
+  record Rate(float latest, LearningRateSchedule.Plateaus plateaus) {
+
+    Rate {
+      plateaus = plateaus == null ? LearningRateSchedule.Plateaus.NONE : plateaus;
+    }
+  }
+
+  /**
+   * The lowest validation figure of a stage, or of those before it.
+   *
+   * @param bpc the figure; infinite before the first evaluation
+   * @param isCurrent whether the current weights gave the figure
+   * @param stale evaluations since then
+   */
+  record Best(double bpc, boolean isCurrent, int stale) {
+
+    Best {
+      checkArgument(!Double.isNaN(bpc), "the best of the evaluations is no number");
+      checkArgument(stale >= 0, "a count is negative");
+    }
+  }
+
+  /**
+   * The reports with a validation figure.
+   *
+   * @param stages the reports of each stage up to the current one
+   */
+  record Evaluations(List<List<StepReport>> stages) {
+
+    private static final int MOST = 5000; // of all stages, with eleven elements each
+
+    Evaluations {
+      checkArgument(stages != null, "a field is missing");
+      boolean evaluated = true;
+      for (List<StepReport> stage : stages) {
+        checkArgument(evaluated, "a stage before the last has no evaluation");
+        checkArgument(
+            stage != null && stage.stream().allMatch(each -> each != null && each.evaluated()),
+            "an evaluation is missing");
+        evaluated = !stage.isEmpty();
+      }
+    }
+
+    /** Returns whether the last stage has an evaluation. */
+    boolean evaluated() {
+      return !stages.isEmpty() && !stages.get(stages.size() - 1).isEmpty();
+    }
+
+    /** Leaves evaluations out if there are so many that the file would grow with every one. */
+    static Evaluations bestAndNewest(List<List<StepReport>> all, int stages) {
+      int most = Math.max(MOST / stages, 2);
+      return new Evaluations(all.stream().map(each -> trim(each, most)).toList());
+    }
+
+    private static List<StepReport> trim(List<StepReport> all, int most) {
+      if (all.size() <= most) {
+        return List.copyOf(all);
+      }
+      List<StepReport> kept = new ArrayList<>(all.subList(all.size() - most, all.size()));
+      StepReport best = Collections.min(all, Comparator.comparingDouble(StepReport::validationBpc));
+      if (!kept.contains(best)) {
+        kept.set(0, best);
+      }
+      return List.copyOf(kept);
+    }
+  }
+}

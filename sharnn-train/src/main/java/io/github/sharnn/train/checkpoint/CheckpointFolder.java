@@ -1,0 +1,68 @@
+package io.github.sharnn.train.checkpoint;
+
+import ai.djl.MalformedModelException;
+import com.google.gson.JsonObject;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A checkpoint on the disk, as a map of named parts. It is a folder {@code checkpoint-STAGE-STEP} in
+ * the run's folder, with
+ *
+ * <ul>
+ *   <li>{@code training.json}: the format, and the numbers and texts of each part under its name
+ *   <li>{@code PART.safetensors}: the arrays of a part
+ *   <li>{@code SHA256SUMS}: the sums of all these files, in the form of {@code sha256sum}
+ * </ul>
+ *
+ * <p>This package stores parts and does not know them. Reading a checkpoint runs no code from it and
+ * allocates nothing by a number that a file claims.
+ *
+ * @param folder the folder
+ * @param sums the SHA-256 of each file by its name
+ * @param states the numbers and texts of each part
+ */
+public record CheckpointFolder(Path folder, Map<String, String> sums, JsonObject states) {
+
+  public static final String RECORD = "training.json";
+  public static final String SUMS = "SHA256SUMS";
+
+  /** Returns the name of the file of a part's arrays. */
+  public static String file(String part) {
+    return part + ".safetensors";
+  }
+
+  /**
+   * Reads a checkpoint and checks the sum of every file.
+   *
+   * @param folder the checkpoint's folder
+   * @return the checkpoint
+   * @throws DamagedCheckpointException if it is not what was written
+   * @throws IOException if it can't be read
+   */
+  public static CheckpointFolder read(Path folder) throws IOException {
+    Map<String, String> sums = CheckpointSums.check(folder);
+    try {
+      return new CheckpointFolder(folder, sums, CheckpointJson.read(folder.resolve(RECORD)));
+    } catch (MalformedModelException e) {
+      throw damaged(folder, "%s can't be read: %s".formatted(RECORD, e.getMessage()), e);
+    }
+  }
+
+  /** Returns a part, which may be empty. */
+  public SavedPart part(String name) {
+    return new SavedPart(this, name);
+  }
+
+  /** Returns an exception that names this checkpoint. */
+  public DamagedCheckpointException damaged(String how, @Nullable Throwable cause) {
+    return damaged(folder, how, cause);
+  }
+
+  static DamagedCheckpointException damaged(Path folder, String how, @Nullable Throwable cause) {
+    return new DamagedCheckpointException(
+        "the checkpoint %s is damaged: %s".formatted(folder, how), cause);
+  }
+}

@@ -1,0 +1,116 @@
+package io.github.sharnn.train.checkpoint;
+
+import ai.djl.MalformedModelException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import com.google.common.collect.Maps;
+import io.github.sharnn.io.Safetensors;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * One part of a checkpoint on the disk.
+ *
+ * @param checkpoint the checkpoint
+ * @param name the name of the part
+ */
+public record SavedPart(CheckpointFolder checkpoint, String name) {
+
+  /**
+   * Parses the numbers and texts.
+   *
+   * @param <T> the type of the state
+   * @param type the type of the state
+   * @return the state
+   * @throws DamagedCheckpointException if they are missing or break a rule of the type
+   */
+  public <T> T state(Class<T> type) throws DamagedCheckpointException {
+    try {
+      return CheckpointJson.parse(checkpoint.states(), name, type);
+    } catch (MalformedModelException e) {
+      throw checkpoint.damaged(
+          "%s can't be read: %s".formatted(CheckpointFolder.RECORD, e.getMessage()), e);
+    }
+  }
+
+  /** Returns the path of the file of arrays, which {@link #hasTensors} says exists. */
+  public Path file() {
+    return checkpoint.folder().resolve(CheckpointFolder.file(name));
+  }
+
+  /** Returns whether the part has a file of arrays. */
+  public boolean hasTensors() {
+    return checkpoint.sums().containsKey(CheckpointFolder.file(name));
+  }
+
+  /**
+   * Reads the header of the file of arrays.
+   *
+   * @return type, shape and place of each array by name
+   * @throws DamagedCheckpointException if the file is missing or no safetensors file
+   * @throws IOException if the file can't be read
+   */
+  public Map<String, Safetensors.Tensor> header() throws IOException {
+    if (!hasTensors()) {
+      throw checkpoint.damaged(CheckpointFolder.file(name) + " is missing", null);
+    }
+    try (Safetensors opened = Safetensors.open(file())) {
+      return opened.tensors();
+    } catch (MalformedModelException e) {
+      throw checkpoint.damaged(e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Rejects a file that does not hold exactly such arrays.
+   *
+   * @param shapes the shapes by name
+   * @param type the type of all arrays
+   * @throws DamagedCheckpointException if the file holds others
+   * @throws IOException if the file can't be read
+   */
+  public void check(Map<String, Shape> shapes, DataType type) throws IOException {
+    Map<String, Safetensors.Tensor> tensors = header();
+    if (!Maps.transformValues(tensors, Safetensors.Tensor::shape).equals(shapes)
+        || !tensors.values().stream().allMatch(tensor -> tensor.dataType() == type)) {
+      throw checkpoint.damaged(
+          "%s does not hold the arrays of the model, in %s"
+              .formatted(CheckpointFolder.file(name), type),
+          null);
+    }
+  }
+
+  /**
+   * Reads FLOAT32 arrays of known shapes.
+   *
+   * @param manager the manager that owns the arrays, on its device
+   * @param shapes the shapes by name
+   * @return the arrays by name
+   * @throws DamagedCheckpointException as in {@link #check}
+   * @throws IOException if the file can't be read
+   */
+  public Map<String, NDArray> tensors(NDManager manager, Map<String, Shape> shapes)
+      throws IOException {
+    check(shapes, DataType.FLOAT32);
+    return tensors(manager);
+  }
+
+  /**
+   * Reads the arrays, whose shapes and types the caller has checked.
+   *
+   * @param manager the manager that owns the arrays, on its device
+   * @return the arrays by name
+   * @throws DamagedCheckpointException if the file is no safetensors file
+   * @throws IOException if the file can't be read
+   */
+  public Map<String, NDArray> tensors(NDManager manager) throws IOException {
+    try (Safetensors opened = Safetensors.open(file())) {
+      return opened.readAll(manager);
+    } catch (MalformedModelException e) {
+      throw checkpoint.damaged(e.getMessage(), e);
+    }
+  }
+}
