@@ -16,6 +16,7 @@ import io.github.sharnn.cli.progress.ProgressLine;
 import io.github.sharnn.cli.report.Figures;
 import io.github.sharnn.cli.report.RunLog;
 import io.github.sharnn.cli.report.RunMetrics;
+import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.Recipe;
@@ -23,7 +24,6 @@ import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStage;
 import io.github.sharnn.train.TrainingStoppedException;
-import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.vocabulary.TextVocabulary;
@@ -133,7 +133,7 @@ final class TrainCommand implements Callable<Integer> {
     System.out.println(data);
     System.out.println(block.config());
     System.out.println(
-        resumed.map(c -> "going on from " + c.folder()).orElse(settings.recipe().toString())
+        resumed.map(c -> "resuming " + c.folder()).orElse(settings.recipe().toString())
             + ": "
             + stages);
     try (Model model = block.newModel("sharnn", device(resumed))) {

@@ -79,7 +79,7 @@ class StopTest {
 
     process = start("--resume", model);
     out = stop(process, "TERM", Files.readAllLines(model.resolve("metrics.jsonl")).size() + 3);
-    assertThat(out).contains("going on from " + model.resolve("checkpoint-1-"));
+    assertThat(out).contains("resuming " + model.resolve("checkpoint-1-"));
     assertThat(process.exitValue()).isEqualTo(143);
 
     // evaluates, and is killed some steps after the one checkpoint that there is

@@ -24,8 +24,8 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * A checkpoint on the disk: everything that decides the next step of a run. {@link CheckpointFolder}
- * describes the files. A run saves these parts:
+ * A checkpoint on the disk: everything that decides the next step of a run. {@link
+ * CheckpointFolder} describes the files. A run saves these parts:
  *
  * <table>
  * <caption>Parts</caption>
@@ -44,8 +44,8 @@ import java.util.Optional;
  * <tr><td>evaluations</td><td>reports of each stage</td><td></td></tr>
  * </table>
  *
- * <p>Segment lengths and dropout are functions of the seed and the position, so a checkpoint needs no
- * random state.
+ * <p>Segment lengths and dropout are functions of the seed and the position, so a checkpoint needs
+ * no random state.
  */
 public final class Checkpoint {
 
@@ -93,15 +93,13 @@ public final class Checkpoint {
         "the position %s is past the end of the streams".formatted(position.offset()));
     if (has(BEST) != (evaluated && !best.isCurrent())
         || (earlier.isPresent() && !Double.isFinite(earlier.get().bpc()))) {
-      throw files.damaged(
-          CheckpointFolder.RECORD + " has other best weights than its files", null);
+      throw files.damaged(CheckpointFolder.RECORD + " has other best weights than its files", null);
     }
   }
 
   private void check(boolean rule, String message) throws IOException {
     if (!rule) {
-      throw files.damaged(
-          "%s can't be read: %s".formatted(CheckpointFolder.RECORD, message), null);
+      throw files.damaged("%s can't be read: %s".formatted(CheckpointFolder.RECORD, message), null);
     }
   }
 

@@ -2,9 +2,12 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.TrainingDivergedException;
+import org.jspecify.annotations.Nullable;
+
 /**
- * Tells from the losses of a run whether it diverges: too many steps in a row that had to be
- * skipped, or a loss that stays far above its running mean.
+ * A detector of divergence: too many skipped steps in a row, or a loss that stays far above its
+ * running mean.
  */
 final class DivergenceDetector {
 
@@ -23,10 +26,10 @@ final class DivergenceDetector {
     this.maxSkipped = maxSkipped;
   }
 
-  /** What a checkpoint holds of it. */
+  /** The counts, for a checkpoint. */
   record Saved(double mean, int high, int skipped, long allSkipped, int rollbacks) {
 
-    public Saved {
+    Saved {
       checkArgument(
           !Double.isInfinite(mean)
               && high >= 0
@@ -35,13 +38,18 @@ final class DivergenceDetector {
               && rollbacks >= 0,
           "a count is negative, or the mean loss infinite");
     }
+
+    /** Returns whether neither the last step was skipped nor its loss high. */
+    boolean healthy() {
+      return high == 0 && skipped == 0;
+    }
   }
 
   Saved save() {
     return new Saved(mean, high, skipped, allSkipped, rollbacks);
   }
 
-  /** Goes back, but for the number of rollbacks where it is higher now. */
+  /** Restores the counts, except that the number of rollbacks never falls. */
   void restore(Saved saved) {
     mean = saved.mean;
     high = saved.high;
@@ -50,20 +58,10 @@ final class DivergenceDetector {
     rollbacks = Math.max(rollbacks, saved.rollbacks);
   }
 
-  /** Whether a checkpoint was saved while all was well. */
-  static boolean healthy(Saved saved) {
-    return saved.high == 0 && saved.skipped == 0;
-  }
-
-  /** Whether all is well now. */
-  boolean healthy() {
-    return healthy(save());
-  }
-
-  /** Notes a step that changed the weights; returns why the run has diverged, or null. */
-  String stepped(double bpc) {
+  /** Counts a step that changed the weights; returns why the run has diverged, or null. */
+  @Nullable String stepped(double bpc) {
     skipped = 0;
-    if (bpc > FACTOR * mean) { // never of the first, where there is no mean
+    if (bpc > FACTOR * mean) { // never true of the first loss, when there is no mean
       high++;
       return high < HIGH_STEPS
           ? null
@@ -75,8 +73,8 @@ final class DivergenceDetector {
     return null;
   }
 
-  /** Notes a step that was skipped; returns why the run has diverged, or null. */
-  String skipped(String figures) {
+  /** Counts a skipped step; returns why the run has diverged, or null. */
+  @Nullable String skipped(String figures) {
     skipped++;
     allSkipped++;
     return skipped < maxSkipped
@@ -84,17 +82,23 @@ final class DivergenceDetector {
         : "%d skipped steps in a row, the last with %s".formatted(skipped, figures);
   }
 
-  /** How many steps were skipped in all. */
+  /** Returns how many steps were skipped in all. */
   long allSkipped() {
     return allSkipped;
   }
 
-  /** How often the run went back. */
+  /** Returns how often the run went back. */
   int rollbacks() {
     return rollbacks;
   }
 
   void rolledBack() {
     rollbacks++;
+  }
+
+  static TrainingDivergedException diverged(long step, String reason) {
+    return new TrainingDivergedException(
+        "training diverged at step %d: %s; lower the learning rate or warm up longer"
+            .formatted(step, reason));
   }
 }

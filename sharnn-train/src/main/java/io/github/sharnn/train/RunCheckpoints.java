@@ -24,10 +24,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The checkpoints of one run, all its stages: finds the one to go on with, saves new ones. */
+/** The checkpoints of one run with all its stages: finds the one to resume, saves new ones. */
 final class RunCheckpoints implements AutoCloseable {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(RunCheckpoints.class);
@@ -38,7 +39,7 @@ final class RunCheckpoints implements AutoCloseable {
   private final FileChannel lock;
   private final CorpusRecord corpus;
   private final CheckpointWriter writer;
-  private Checkpoint resumed; // null: the run begins anew
+  private @Nullable Checkpoint resumed;
   private long lastSave = System.nanoTime();
   private int failures; // in a row
 
@@ -52,8 +53,8 @@ final class RunCheckpoints implements AutoCloseable {
   /**
    * Opens the folder of a run for this process alone.
    *
-   * @throws IllegalArgumentException if the folder has checkpoints and the run is not to go on with
-   *     one, or the options contradict it
+   * @throws IllegalArgumentException if the folder has checkpoints and the run is not to resume
+   *     one, or the options contradict the checkpoint
    * @throws UncheckedIOException if the folder can't be used or the checkpoint is damaged
    */
   static RunCheckpoints open(TrainerSetup setup, Corpus corpus, int stages) {
@@ -91,7 +92,7 @@ final class RunCheckpoints implements AutoCloseable {
         return channel;
       }
     } catch (OverlappingFileLockException e) {
-      // held by this very process
+      // this very process holds the lock
     }
     channel.close();
     throw new IOException(
@@ -108,15 +109,15 @@ final class RunCheckpoints implements AutoCloseable {
       checkFits(resumed, setup, stages);
       checkPosition(
           resumed, StreamDataset.fixed(training, setup.options().batchSize(), 1).streamLength());
-      // no larger than what was just read
+      // the model is no larger than the files that were just read
       Model model = setup.model();
       setup.block().initialize(model.getNDManager(), model.getDataType(), new Shape(1, 1));
       setAsideAfter(resumed);
     }
     checkArgument(
         policy.resumes() || all.isEmpty(),
-        "the folder %s has checkpoints of a run: go on with them (CheckpointPolicy.resume), or name"
-            + " another folder",
+        "the folder %s has checkpoints of a run: resume it (CheckpointPolicy.resume), or name another"
+            + " folder",
         policy.folder());
   }
 
@@ -130,13 +131,13 @@ final class RunCheckpoints implements AutoCloseable {
     }
     checkArgument(
         differences.isEmpty(),
-        "the run can't go on from %s, since these differ: %s; leave them as they were, or begin"
+        "the run can't resume from %s, since these differ: %s; leave them as they were, or begin"
             + " another run in another folder",
         resumed.folder(),
         String.join("; ", differences));
   }
 
-  /** In tokens, whose number is not in the record. */
+  /** Checks the position in tokens, whose number a checkpoint does not hold. */
   private static void checkPosition(Checkpoint checkpoint, long streamLength) {
     long offset = checkpoint.offset();
     checkArgument(
@@ -151,17 +152,17 @@ final class RunCheckpoints implements AutoCloseable {
     for (Path path : RunFolder.checkpoints(policy.folder())) {
       if (RunFolder.compare(path, checkpoint.folder()) > 0) {
         LOGGER.warn(
-            "{} is newer than where the run goes on: now {}", path, RunFolder.setAside(path));
+            "{} is newer than the checkpoint to resume: now {}", path, RunFolder.setAside(path));
       }
     }
   }
 
-  /** The checkpoint that the run goes on with, if there is one. */
+  /** Returns the checkpoint that the run resumes, if there is one. */
   Optional<Checkpoint> resumed() {
     return Optional.ofNullable(resumed);
   }
 
-  /** Brings back what the stages before the resumed one left. */
+  /** Restores the evaluations and the best weights of the stages before the resumed one. */
   void restoreEarlier(List<List<StepReport>> evaluations, BestWeights best) {
     if (resumed == null || resumed.stage() == 0) {
       return;
@@ -187,24 +188,24 @@ final class RunCheckpoints implements AutoCloseable {
     return policy;
   }
 
-  /** Whether a step ends with a checkpoint. */
+  /** Returns whether a step ends with a checkpoint. */
   boolean due(long step) {
     return (policy.steps() > 0 && step % policy.steps() == 0)
         || (policy.interval().toNanos() > 0
             && System.nanoTime() - lastSave >= policy.interval().toNanos());
   }
 
-  /** Saves while training goes on. */
+  /** Saves while training continues. */
   void save(CheckpointWriter.Snapshot snapshot) {
     lastSave = System.nanoTime();
     writer.begin(snapshot);
   }
 
   /**
-   * Saves and waits for it.
+   * Saves and waits for the end.
    *
-   * @return where
-   * @throws UncheckedIOException if it could not be written
+   * @return the checkpoint's folder
+   * @throws UncheckedIOException if the checkpoint can't be written
    */
   Path saveNow(CheckpointWriter.Snapshot snapshot) {
     save(snapshot);
@@ -217,10 +218,10 @@ final class RunCheckpoints implements AutoCloseable {
   }
 
   /**
-   * Says how the last checkpoint went.
+   * Reports a failure of the last checkpoint.
    *
-   * @param wait whether to wait for it
-   * @throws UncheckedIOException if it was the third in a row that could not be written
+   * @param wait whether to wait for the checkpoint
+   * @throws UncheckedIOException if this failure is the third in a row
    */
   void settle(boolean wait) {
     if (!wait && !writer.done()) {
@@ -241,17 +242,17 @@ final class RunCheckpoints implements AutoCloseable {
   }
 
   /**
-   * The last good checkpoint of a stage that diverged.
+   * Finds the last good checkpoint of a stage that diverged.
    *
-   * @param e how it diverged
-   * @param watch how often the run has gone back, and how many steps were skipped last
-   * @param step the last one before that which diverged
+   * @param e the reason
+   * @param divergence the counts of rollbacks and of skipped steps
+   * @param step the last step before the one that diverged
    * @throws TrainingDivergedException if there is none, or the policy's rollbacks are used up
    */
   Checkpoint goodAfter(
-      TrainingDivergedException e, DivergenceDetector watch, int stage, long step) {
-    int rollbacks = watch.rollbacks();
-    Checkpoint good = lastGood(stage, step + 1 - watch.save().skipped()).orElse(null);
+      TrainingDivergedException e, DivergenceDetector divergence, int stage, long step) {
+    int rollbacks = divergence.rollbacks();
+    Checkpoint good = lastGood(stage, step + 1 - divergence.save().skipped()).orElse(null);
     if (good != null && rollbacks < policy.rollbacks()) {
       return good;
     }
@@ -264,8 +265,9 @@ final class RunCheckpoints implements AutoCloseable {
   }
 
   /**
-   * The newest whole checkpoint from before the loss began to rise; later ones are set aside. One
-   * of the very step before the first that was skipped comes last: its weights may be the cause.
+   * Finds the newest whole checkpoint from before the loss began to rise, and sets later ones
+   * aside. The checkpoint of the step right before the first skipped one is the last resort: its
+   * weights may be the cause.
    */
   private Optional<Checkpoint> lastGood(int stage, long beforeSkipped) {
     settle(true);
@@ -275,8 +277,7 @@ final class RunCheckpoints implements AutoCloseable {
       for (int i = all.size() - 1; i >= 0 && (good == null || good.step() == beforeSkipped); i--) {
         try {
           Checkpoint checkpoint = Checkpoint.read(all.get(i));
-          if (checkpoint.stage() == stage
-              && DivergenceDetector.healthy(checkpoint.divergence())) {
+          if (checkpoint.stage() == stage && checkpoint.divergence().healthy()) {
             good = checkpoint;
           }
         } catch (DamagedCheckpointException e) {

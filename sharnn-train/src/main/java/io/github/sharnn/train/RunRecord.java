@@ -2,13 +2,13 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.Device;
+import ai.djl.engine.Engine;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.engine.Devices;
 import io.github.sharnn.train.checkpoint.CheckpointJson;
 import io.github.sharnn.train.data.CorpusRecord;
-import ai.djl.Device;
-import ai.djl.engine.Engine;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -68,8 +68,7 @@ record RunRecord(
   List<String> differences(SHARNNConfig runConfig, TrainingOptions run, CorpusRecord runCorpus) {
     List<String> differences =
         new ArrayList<>(CheckpointJson.differences(config, runConfig, CONFIG_MAY_CHANGE));
-    differences.addAll(
-        CheckpointJson.differences(options, run, TrainingOptions.MAY_CHANGE));
+    differences.addAll(CheckpointJson.differences(options, run, TrainingOptions.MAY_CHANGE));
     differences.addAll(CheckpointJson.differences(corpus, runCorpus, CORPUS_MAY_CHANGE));
     return differences;
   }

@@ -1,7 +1,5 @@
 package io.github.sharnn.train;
 
-import static com.google.common.base.Preconditions.checkArgument;
-
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
@@ -21,20 +19,19 @@ import io.github.sharnn.train.checkpoint.SavedPart;
 import io.github.sharnn.train.checkpoint.Stateful;
 import io.github.sharnn.train.optim.CurrentLearningRate;
 import io.github.sharnn.train.optim.Lamb;
-import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.LossScaler;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.WeightUpdate;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Everything that decides the next step of a run, as parts that a checkpoint saves and restores. */
+/**
+ * Everything that decides the next step of a run, as parts that a checkpoint saves and restores.
+ */
 final class TrainState {
 
   private final TrainerSetup setup;
@@ -87,7 +84,9 @@ final class TrainState {
     Map<String, Stateful> parts = new LinkedHashMap<>();
     RunRecord run = RunRecord.of(setup, stage.stages(), stage.checkpoints().corpus());
     parts.put(Checkpoint.RUN, Stateful.of(RunRecord.class, () -> run, saved -> {}));
-    parts.put(Checkpoint.POSITION, Stateful.of(SavedStates.Position.class, this::position, this::restore));
+    parts.put(
+        Checkpoint.POSITION,
+        Stateful.of(SavedStates.Position.class, this::position, this::restore));
     parts.put(Checkpoint.WEIGHTS, weightsPart());
     parts.put(
         "optimizer",
@@ -272,7 +271,9 @@ final class TrainState {
     bestStep = isBest ? step : bestStep;
   }
 
-  /** Returns the time since the stage began, without time lost between checkpoint and resumption. */
+  /**
+   * Returns the time since the stage began, without time lost between checkpoint and resumption.
+   */
   long nanos() {
     return System.nanoTime() - start;
   }

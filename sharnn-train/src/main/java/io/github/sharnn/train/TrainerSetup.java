@@ -1,7 +1,10 @@
 package io.github.sharnn.train;
 
+import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.metric.Metrics;
+import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.TrainingConfig;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
@@ -10,6 +13,8 @@ import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.evaluate.Evaluation;
+import io.github.sharnn.train.optim.Lookahead;
+import io.github.sharnn.train.step.SequenceCrossEntropy;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -49,6 +54,30 @@ record TrainerSetup(
 
   SHARNN block() {
     return SHARNN.of(model);
+  }
+
+  /** Returns the batches of the training part. */
+  StreamDataset dataset(Corpus corpus) {
+    checkParts(corpus);
+    return StreamDataset.random(
+            corpus.train(), options.batchSize(), options.sequenceLength(), options.seed())
+        .withSplits(block().config().splits())
+        .drawing(drawnTokens);
+  }
+
+  /** Puts Lookahead around an optimizer, or returns null if the options have none. */
+  @Nullable Lookahead lookahead(Optimizer inner) {
+    return options.lookaheadSteps() == 0
+        ? null
+        : Lookahead.around(inner, options.lookaheadSteps(), options.lookaheadAlpha());
+  }
+
+  /** Returns the config of DJL's trainer. */
+  TrainingConfig config(Optimizer djlOptimizer) {
+    return new DefaultTrainingConfig(new SequenceCrossEntropy(options.labelSmoothing()))
+        .optDevices(new Device[] {model.getNDManager().getDevice()})
+        .optOptimizer(djlOptimizer)
+        .addTrainingListeners(listeners.toArray(TrainingListener[]::new));
   }
 
   /** Checks that each part is long enough for its streams and has the model's vocabulary. */

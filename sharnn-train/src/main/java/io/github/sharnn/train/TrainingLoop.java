@@ -2,16 +2,14 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.Trainer;
+import ai.djl.training.TrainingConfig;
 import ai.djl.training.dataset.Batch;
-import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNNState;
@@ -31,15 +29,15 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** One stage of a run: epochs, steps, evaluations, checkpoints and their reports. */
+/** The loop of one stage: epochs, steps, evaluations, checkpoints and their reports. */
 final class TrainingLoop {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
-
-  private static final long ZERO_STATE = 1; // tells its draws from others of a step
+  private static final long ZERO_STATE = 1; // separates its draws from others of a step
 
   private final TrainerSetup setup;
   private final TrainingOptions options;
@@ -52,9 +50,8 @@ final class TrainingLoop {
   private final Budget budget;
   private final double bytesPerToken;
   private final TrainingStep step;
-  private final NDManager stateManager;
   private final List<StepReport> history = new ArrayList<>();
-  private Batch next; // on its way to the device
+  private @Nullable Batch next; // on its way to the device
   private double used; // of the budget
 
   private TrainingLoop(
@@ -76,19 +73,13 @@ final class TrainingLoop {
     this.budget = stage.stages().get(stage.index()).budget();
     this.bytesPerToken = corpus.train().bytes() / (double) corpus.train().length();
     this.step = new TrainingStep(trainer);
-    this.stateManager = state.manager();
   }
 
-  /** Trains one stage; the model then holds its best weights. */
+  /** Trains one stage. The model then holds the best weights of the stage. */
   static FitResult fit(TrainerSetup setup, Corpus corpus, StageContext stage) {
     TrainingOptions options = setup.options();
     Model model = setup.model();
-    StreamDataset dataset =
-        StreamDataset.random(
-                corpus.train(), options.batchSize(), options.sequenceLength(), options.seed())
-            .withSplits(setup.block().config().splits())
-            .drawing(setup.drawnTokens());
-    setup.checkParts(corpus);
+    StreamDataset dataset = setup.dataset(corpus);
     model.getNDManager().getEngine().setRandomSeed(options.seed());
     CurrentLearningRate learningRate =
         new CurrentLearningRate(
@@ -98,15 +89,8 @@ final class TrainingLoop {
             ? Lamb.builder().optLearningRateTracker(learningRate).build()
             : null;
     Optimizer optimizer = lamb == null ? setup.optimizer() : lamb;
-    Lookahead lookahead =
-        options.lookaheadSteps() == 0
-            ? null
-            : Lookahead.around(optimizer, options.lookaheadSteps(), options.lookaheadAlpha());
-    DefaultTrainingConfig config =
-        new DefaultTrainingConfig(new SequenceCrossEntropy(options.labelSmoothing()))
-            .optDevices(new Device[] {model.getNDManager().getDevice()})
-            .optOptimizer(lookahead == null ? optimizer : lookahead)
-            .addTrainingListeners(setup.listeners().toArray(TrainingListener[]::new));
+    Lookahead lookahead = setup.lookahead(optimizer);
+    TrainingConfig config = setup.config(lookahead == null ? optimizer : lookahead);
     Shape tokens = new Shape(options.batchSize(), options.sequenceLength());
     try (lamb;
         MixedPrecisionWeights weights =
@@ -133,7 +117,7 @@ final class TrainingLoop {
   private FitResult train() {
     Checkpoint resumed = stage.resumed();
     if (resumed != null) {
-      goOnFrom(resumed);
+      restore(resumed);
       history.addAll(state.evaluations);
       checkArgument(
           !over() || !history.isEmpty(),
@@ -165,7 +149,7 @@ final class TrainingLoop {
     state.learningRate.used(used);
   }
 
-  /** The rest of a pass over the data, or what the budget leaves of it. */
+  /** Trains to the end of a pass over the data, or of the budget. */
   private void trainEpoch() {
     Iterator<Batch> batches = dataset.batches(trainer.getManager(), state.epoch, state.offset);
     try {
@@ -191,9 +175,12 @@ final class TrainingLoop {
     TrainingStep.Slices slices = forwardAndBackward(batch, scale);
     long updateBegin = System.nanoTime();
     NDArray scaledNorm = update.begin(slices.losses(), scale);
-    // while the device is still busy with this batch, the next one is on its way to it
+    // loads the next batch while the device is still busy with this one
     next = batches.hasNext() ? batches.next() : null;
-    double norm = read(scaledNorm) / scale; // waits for the device
+    double norm;
+    try (scaledNorm) {
+      norm = scaledNorm.getFloat() / scale; // waits for the device
+    }
     double bpc = slices.meanLoss() / bytesPerToken / SequenceCrossEntropy.NATS_PER_BIT;
     if (Double.isFinite(norm)) {
       state.replaceStates(slices.states());
@@ -233,7 +220,7 @@ final class TrainingLoop {
   }
 
   private TrainingStep.Slices forwardAndBackward(Batch batch, double lossScale) {
-    // so that dropout needs no random state to be saved
+    // makes dropout a function of the step: a checkpoint needs no random state
     int seed = (int) Seeds.mix(options.seed(), state.step + 1);
     trainer.getManager().getEngine().setRandomSeed(seed);
     if (Seeds.uniform(options.seed(), state.step + 1, ZERO_STATE)
@@ -241,13 +228,13 @@ final class TrainingLoop {
       state.reset();
     }
     try (batch) {
-      return step.runSlices(batch, state.states, lossScale, stateManager);
+      return step.runSlices(batch, state.states, lossScale, state.manager());
     }
   }
 
-  /** Steps, or skips where loss or gradients are not finite. */
+  /** Steps, or skips the step if loss or gradients are not finite. */
   private void updateWeights(double bpc, double norm) {
-    boolean comesBack = stage.checkpoints() != null;
+    boolean canGoBack = stage.checkpoints() != null;
     String figures = "loss %s bits per character, gradient norm %s".formatted(bpc, norm);
     String diverged;
     if (Double.isFinite(bpc) && Double.isFinite(norm)) {
@@ -256,29 +243,23 @@ final class TrainingLoop {
       diverged = state.divergence.stepped(bpc);
     } else {
       update.skip();
-      if (!Double.isFinite(bpc) && !comesBack) {
-        throw diverged(state.step + 1, figures);
+      if (!Double.isFinite(bpc) && !canGoBack) {
+        throw DivergenceDetector.diverged(state.step + 1, figures);
       }
       LOGGER.info("step {} skipped: {}", state.step + 1, figures);
       diverged = state.divergence.skipped(figures);
       if (Double.isFinite(bpc)
-          && (state.lossScale.isDynamic() || !comesBack)
+          && (state.lossScale.isDynamic() || !canGoBack)
           && !state.lossScale.overflow()) {
-        throw diverged(state.step + 1, state.lossScale.cause());
+        throw DivergenceDetector.diverged(state.step + 1, state.lossScale.cause());
       }
     }
-    if (comesBack && diverged != null) {
-      throw diverged(state.step + 1, diverged);
+    if (canGoBack && diverged != null) {
+      throw DivergenceDetector.diverged(state.step + 1, diverged);
     }
   }
 
-  private static TrainingDivergedException diverged(long step, String figures) {
-    return new TrainingDivergedException(
-        "training diverged at step %d: %s; lower the learning rate or warm up longer"
-            .formatted(step, figures));
-  }
-
-  /** Of the averages of the weights, where there are any; then the best weights are averages. */
+  /** Evaluates the averages of the weights, or the weights if there are no averages. */
   private double evaluate() {
     update.swap();
     try {
@@ -290,7 +271,8 @@ final class TrainingLoop {
                   step::notifyValidation)
               .bitsPerCharacter();
       if (!Double.isFinite(bpc)) {
-        throw diverged(state.step, "validation loss %s bits per character".formatted(bpc));
+        throw DivergenceDetector.diverged(
+            state.step, "validation loss %s bits per character".formatted(bpc));
       }
       state.evaluated(bpc);
       return bpc;
@@ -299,17 +281,17 @@ final class TrainingLoop {
     }
   }
 
-  private void goOnFrom(Checkpoint checkpoint) {
+  private void restore(Checkpoint checkpoint) {
     try {
       state.restore(checkpoint);
     } catch (IOException e) {
       throw RunCheckpoints.unchecked(e);
     }
     noteUsed();
-    LOGGER.info("going on from {}", checkpoint.folder());
+    LOGGER.info("resuming from {}", checkpoint.folder());
   }
 
-  /** Back to the last good checkpoint with half the learning rate, if there is one. */
+  /** Goes back to the last good checkpoint with half the learning rate, if there is one. */
   private void goBack(TrainingDivergedException e) {
     RunCheckpoints checkpoints = stage.checkpoints();
     if (checkpoints == null) {
@@ -325,7 +307,7 @@ final class TrainingLoop {
         good.folder(),
         state.divergence.rollbacks(),
         checkpoints.policy().rollbacks());
-    goOnFrom(good);
+    restore(good);
     history.removeIf(report -> report.step() > state.step);
   }
 
@@ -338,7 +320,7 @@ final class TrainingLoop {
       if (stop) {
         checkpoints.settle(true);
         saved = checkpoints.saveNow(state.snapshot());
-      } else if (checkpoints.due(state.step) && state.divergence.healthy()) {
+      } else if (checkpoints.due(state.step) && state.divergence.save().healthy()) {
         save();
       }
     }
@@ -351,12 +333,6 @@ final class TrainingLoop {
     stage.checkpoints().settle(true);
     stage.checkpoints().save(state.snapshot());
     state.savedStep = state.step;
-  }
-
-  private static double read(NDArray array) {
-    try (array) {
-      return array.getFloat();
-    }
   }
 
   private void report(StepReport report) {

@@ -11,9 +11,9 @@ import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
-import io.github.sharnn.train.checkpoint.CheckpointFolder;
 import io.github.sharnn.SafetensorsWeights;
 import io.github.sharnn.io.Safetensors;
+import io.github.sharnn.train.checkpoint.CheckpointFolder;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.checkpoint.DamagedCheckpointException;
 import io.github.sharnn.train.data.Corpus;
@@ -163,7 +163,7 @@ class DamagedCheckpointTest {
             "\"layers\": 2", "\"layers\": 1000",
             "\"memoryLength\": 64", "\"memoryLength\": 3",
             "\"stage\": 0", "\"stage\": 1",
-            "\"bestIsCurrent\": true", "\"bestIsCurrent\": false",
+            "\"isCurrent\": true", "\"isCurrent\": false",
             "\"offset\": ", "\"offset\": 9");
     Map<String, String> messages =
         Map.of(
@@ -173,7 +173,7 @@ class DamagedCheckpointTest {
             "layers", "parameters",
             "memoryLength", "the recurrent state: 0.0.memory has ",
             "stage", "the stages don't fit each other",
-            "bestIsCurrent", "training.json has other best weights than its files",
+            "isCurrent", "training.json has other best weights than its files",
             "offset", "is past the end of the streams");
     for (Map.Entry<String, String> change : changes.entrySet()) {
       String name = change.getKey().split("\"")[1];
@@ -186,7 +186,10 @@ class DamagedCheckpointTest {
           .hasMessageContaining("the checkpoint %s is damaged: ", newest)
           .hasMessageContaining(messages.get(name));
     }
-    forge(newest, CheckpointFolder.RECORD, (good + " ".repeat(4 << 20)).getBytes(StandardCharsets.UTF_8));
+    forge(
+        newest,
+        CheckpointFolder.RECORD,
+        (good + " ".repeat(4 << 20)).getBytes(StandardCharsets.UTF_8));
     assertThatThrownBy(() -> Checkpoint.open(newest))
         .hasMessageContaining("bytes, but may have 4194304");
     forge(newest, CheckpointFolder.RECORD, good.getBytes(StandardCharsets.UTF_8));

@@ -9,8 +9,8 @@ import ai.djl.ndarray.types.DataType;
 import com.google.common.hash.Hashing;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
-import io.github.sharnn.train.checkpoint.CheckpointFolder;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.train.checkpoint.CheckpointFolder;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;
@@ -195,14 +195,19 @@ class ResumeTest {
     JsonObject record = JsonParser.parseString(json).getAsJsonObject();
     JsonObject unchanging = record.getAsJsonObject("run");
     JsonObject rate =
-        unchanging.getAsJsonArray("stages").get(0).getAsJsonObject().getAsJsonObject("learningRate");
+        unchanging
+            .getAsJsonArray("stages")
+            .get(0)
+            .getAsJsonObject()
+            .getAsJsonObject("learningRate");
     added.forEach(name -> unchanging.getAsJsonObject("options").remove(name));
     added.forEach(rate::remove);
     record.getAsJsonObject("rate").remove("plateaus");
     String old = record.toString();
     assertThat(old).doesNotContain(added).doesNotContain("plateaus");
     String sums = Files.readString(newest.resolve(CheckpointFolder.SUMS));
-    Files.writeString(newest.resolve(CheckpointFolder.SUMS), sums.replace(sha256(json), sha256(old)));
+    Files.writeString(
+        newest.resolve(CheckpointFolder.SUMS), sums.replace(sha256(json), sha256(old)));
     Files.writeString(file, old);
     List<String> figures = new ArrayList<>();
     try (Model model = Tiny.model(sharnn(), 1)) {

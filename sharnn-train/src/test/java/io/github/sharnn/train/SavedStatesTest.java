@@ -50,8 +50,7 @@ class SavedStatesTest {
     states.put("position", new SavedStates.Position(stages - 1, 9, 1, 10, 4000, 1_000_000));
     states.put("optimizer", new SavedStates.Updates(9));
     states.put(
-        "rate",
-        new SavedStates.Rate(Float.NaN, new LearningRateSchedule.Plateaus(2, 1, 1.5)));
+        "rate", new SavedStates.Rate(Float.NaN, new LearningRateSchedule.Plateaus(2, 1, 1.5)));
     states.put("scale", LossScaler.none().save());
     states.put("divergence", new DivergenceDetector(20).save());
     states.put("best", new SavedStates.Best(1, true, 0));

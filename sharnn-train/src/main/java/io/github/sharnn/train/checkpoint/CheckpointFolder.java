@@ -8,8 +8,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A checkpoint on the disk, as a map of named parts. It is a folder {@code checkpoint-STAGE-STEP} in
- * the run's folder, with
+ * A checkpoint on the disk, as a map of named parts. It is a folder {@code checkpoint-STAGE-STEP}
+ * in the run's folder, with
  *
  * <ul>
  *   <li>{@code training.json}: the format, and the numbers and texts of each part under its name
@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@code SHA256SUMS}: the sums of all these files, in the form of {@code sha256sum}
  * </ul>
  *
- * <p>This package stores parts and does not know them. Reading a checkpoint runs no code from it and
- * allocates nothing by a number that a file claims.
+ * <p>This package stores parts and does not know them. Reading a checkpoint runs no code from it
+ * and allocates nothing by a number that a file claims.
  *
  * @param folder the folder
  * @param sums the SHA-256 of each file by its name

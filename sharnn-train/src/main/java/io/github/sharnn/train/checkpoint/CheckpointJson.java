@@ -12,6 +12,7 @@ import com.google.gson.GsonBuilder;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import com.google.gson.JsonPrimitive;
 import com.google.gson.TypeAdapter;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonWriter;
@@ -106,7 +107,7 @@ public final class CheckpointJson {
       JsonObject states = JsonParser.parseReader(bounded).getAsJsonObject();
       JsonElement format = states.get(FORMAT_NAME);
       checkArgument(
-          format != null && format.getAsInt() == FORMAT,
+          new JsonPrimitive(FORMAT).equals(format),
           "the format is %s, but this version reads %s",
           format,
           FORMAT);

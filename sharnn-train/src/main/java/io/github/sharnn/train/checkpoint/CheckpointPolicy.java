@@ -4,34 +4,42 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Where and when a run saves checkpoints, and how it comes back from one.
+ * The place and the times at which a run saves checkpoints, and how it comes back from one.
  *
  * <pre>{@code
  * SHARNNTrainer.builder(model).checkpoints(CheckpointPolicy.in(Path.of("runs/book")).resume())
  * }</pre>
  *
- * <p>A {@link Checkpoint} is written on a thread of its own while training goes on; one that is not
- * yet on the disk when the next is due is waited for. One that can't be written is logged as an
- * error and the run goes on; after three in a row it ends with an {@link
- * java.io.UncheckedIOException}. There is one more checkpoint at the end of each stage and where
+ * <p>A thread of its own writes a checkpoint while training continues. If that takes until the next
+ * one is due, training waits for it. A checkpoint that can't be written is logged as an error and
+ * the run continues; after three in a row the run ends with an {@link
+ * java.io.UncheckedIOException}. There is one more checkpoint at the end of each stage, and one if
  * {@link io.github.sharnn.train.SHARNNTrainer.Builder#stopWhen} stops the run.
  *
- * <p>With checkpoints a run also comes back from divergence. A step whose loss or gradient norm is
- * not finite is skipped. After {@code skippedSteps} in a row, or where the loss scale is used up,
- * or after 100 steps in a row whose loss was 1.5 times its running mean, the run goes back to the
- * last checkpoint from before the trouble, with half the learning rate, at most {@code rollbacks}
- * times; then it ends with a {@link ai.djl.TrainingDivergedException}.
+ * <p>With checkpoints a run also comes back from divergence. It skips a step whose loss or gradient
+ * norm is not finite. It goes back to the last checkpoint from before the trouble, with half the
+ * learning rate,
  *
- * @param folder the run's folder, made where it is missing
+ * <ul>
+ *   <li>after {@code skippedSteps} in a row,
+ *   <li>if the loss scale can fall no further,
+ *   <li>after 100 steps in a row with a loss of 1.5 times its running mean.
+ * </ul>
+ *
+ * <p>After {@code rollbacks} of these the run ends with a {@link ai.djl.TrainingDivergedException}.
+ *
+ * @param folder the run's folder, made if it is missing
  * @param steps steps between checkpoints, or 0 for none by steps
  * @param interval time between checkpoints, or zero for none by time
- * @param keep how many of the newest are kept, at least 1; each also holds the best weights so far
+ * @param keep number of checkpoints to keep, the newest; each also holds the best weights so far
  * @param skippedSteps steps in a row without a finite loss and norm that make the run go back
  * @param rollbacks how often a run goes back before it gives up
- * @param resumes whether the run goes on with the newest checkpoint in the folder
- * @param resumeFrom the checkpoint that the run goes on with, or null for the newest
+ * @param resumes whether the run resumes from a checkpoint in the folder
+ * @param resumeFrom the checkpoint to resume, or null for the newest
  */
 public record CheckpointPolicy(
     Path folder,
@@ -41,19 +49,11 @@ public record CheckpointPolicy(
     int skippedSteps,
     int rollbacks,
     boolean resumes,
-    Path resumeFrom) {
+    @Nullable Path resumeFrom) {
 
   /**
    * Checks the numbers.
    *
-   * @param folder the run's folder
-   * @param steps at least 0
-   * @param interval not negative
-   * @param keep at least 1
-   * @param skippedSteps at least 1
-   * @param rollbacks at least 0
-   * @param resumes whether to go on with the newest checkpoint
-   * @param resumeFrom a checkpoint in the folder, or null
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public CheckpointPolicy {
@@ -71,13 +71,51 @@ public record CheckpointPolicy(
         folder);
   }
 
-  private static Path parent(Path checkpoint) {
+  private static @Nullable Path parent(Path checkpoint) {
     return checkpoint.toAbsolutePath().normalize().getParent();
+  }
+
+  /** The components of a policy on the way to the next one. */
+  private static final class Draft {
+
+    private final Path folder;
+    private int steps;
+    private Duration interval;
+    private int keep;
+    private int skippedSteps;
+    private int rollbacks;
+    private boolean resumes;
+    private @Nullable Path resumeFrom;
+
+    Draft(CheckpointPolicy policy) {
+      folder = policy.folder;
+      steps = policy.steps;
+      interval = policy.interval;
+      keep = policy.keep;
+      skippedSteps = policy.skippedSteps;
+      rollbacks = policy.rollbacks;
+      resumes = policy.resumes;
+      resumeFrom = policy.resumeFrom;
+    }
+  }
+
+  private CheckpointPolicy with(Consumer<Draft> change) {
+    Draft draft = new Draft(this);
+    change.accept(draft);
+    return new CheckpointPolicy(
+        draft.folder,
+        draft.steps,
+        draft.interval,
+        draft.keep,
+        draft.skippedSteps,
+        draft.rollbacks,
+        draft.resumes,
+        draft.resumeFrom);
   }
 
   /**
    * Saves every ten minutes, keeps the last three, gives up after 20 skipped steps in a row and
-   * three rollbacks, and refuses a folder that has checkpoints already.
+   * three rollbacks, and rejects a folder that already has checkpoints.
    *
    * @param folder the run's folder
    * @return the policy
@@ -93,8 +131,11 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy everySteps(int count) {
-    return new CheckpointPolicy(
-        folder, count, Duration.ZERO, keep, skippedSteps, rollbacks, resumes, resumeFrom);
+    return with(
+        draft -> {
+          draft.steps = count;
+          draft.interval = Duration.ZERO;
+        });
   }
 
   /**
@@ -104,19 +145,21 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy every(Duration time) {
-    return new CheckpointPolicy(
-        folder, 0, time, keep, skippedSteps, rollbacks, resumes, resumeFrom);
+    return with(
+        draft -> {
+          draft.steps = 0;
+          draft.interval = time;
+        });
   }
 
   /**
-   * Changes how many checkpoints are kept.
+   * Changes the number of checkpoints to keep.
    *
    * @param count at least 1
    * @return the new policy
    */
   public CheckpointPolicy keep(int count) {
-    return new CheckpointPolicy(
-        folder, steps, interval, count, skippedSteps, rollbacks, resumes, resumeFrom);
+    return with(draft -> draft.keep = count);
   }
 
   /**
@@ -126,8 +169,7 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy skippedSteps(int count) {
-    return new CheckpointPolicy(
-        folder, steps, interval, keep, count, rollbacks, resumes, resumeFrom);
+    return with(draft -> draft.skippedSteps = count);
   }
 
   /**
@@ -137,28 +179,34 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy rollbacks(int count) {
-    return new CheckpointPolicy(
-        folder, steps, interval, keep, skippedSteps, count, resumes, resumeFrom);
+    return with(draft -> draft.rollbacks = count);
   }
 
   /**
-   * Goes on with the newest checkpoint in the folder, or begins anew where there is none.
+   * Resumes the newest checkpoint in the folder, or begins a new run if there is none.
    *
    * @return the new policy
    */
   public CheckpointPolicy resume() {
-    return new CheckpointPolicy(folder, steps, interval, keep, skippedSteps, rollbacks, true, null);
+    return with(
+        draft -> {
+          draft.resumes = true;
+          draft.resumeFrom = null;
+        });
   }
 
   /**
-   * Goes on with one checkpoint in the folder. Newer ones are renamed, not overwritten.
+   * Resumes one checkpoint in the folder. Newer ones are renamed, not overwritten.
    *
    * @param checkpoint its folder
    * @return the new policy
    * @throws IllegalArgumentException if it is in another folder
    */
   public CheckpointPolicy resumeFrom(Path checkpoint) {
-    return new CheckpointPolicy(
-        folder, steps, interval, keep, skippedSteps, rollbacks, true, checkpoint);
+    return with(
+        draft -> {
+          draft.resumes = true;
+          draft.resumeFrom = checkpoint;
+        });
   }
 }

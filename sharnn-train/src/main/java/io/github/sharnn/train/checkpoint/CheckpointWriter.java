@@ -148,7 +148,8 @@ public final class CheckpointWriter implements AutoCloseable {
       byte[] json = CheckpointJson.write(snapshot.states());
       write(unfinished.resolve(CheckpointFolder.RECORD), out -> out.write(json), sums);
       byte[] lines = sums.toString().getBytes(StandardCharsets.US_ASCII);
-      write(unfinished.resolve(CheckpointFolder.SUMS), out -> out.write(lines), new StringBuilder());
+      write(
+          unfinished.resolve(CheckpointFolder.SUMS), out -> out.write(lines), new StringBuilder());
       RunFolder.commit(unfinished, checkpoint);
     } catch (IOException e) {
       IOException failure =

@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
 import ai.djl.training.optimizer.Optimizer;
-import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.Budget;
+import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.StepReport;
@@ -92,7 +92,7 @@ class CheckpointPolicyTest {
               .checkpoints(CheckpointPolicy.in(run).resume());
       assertThatIllegalArgumentException()
           .isThrownBy(() -> builder.build().fit(shorter, Budget.steps(9)))
-          .withMessageContaining("can't go on from " + newest)
+          .withMessageContaining("can't resume from " + newest)
           .withMessageContaining("memoryLength was 24, is now 30")
           .withMessageContaining("batchSize was 4, is now 2")
           .withMessageContaining("lookaheadSteps was 0, is now 5")
