@@ -48,7 +48,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
-/** {@code sharnn.jar train}: corpus in, model folder out. */
+/** The command {@code train}: corpus in, model folder out. */
 @Command(
     name = "train",
     description = "Train a model and save its best weights.",
@@ -83,7 +83,7 @@ final class TrainCommand implements Callable<Integer> {
       names = "--report-text",
       paramLabel = "TEXT",
       description =
-          "What the report's samples go on from and its heat maps show the attention of, at most "
+          "A prompt for the report's samples and heat maps of attention, at most "
               + RunLog.LONGEST_TEXT
               + " bytes of UTF-8. Default: the validation part's first "
               + REPORT_TEXT
@@ -111,7 +111,7 @@ final class TrainCommand implements Callable<Integer> {
     Optional<Checkpoint> resumed = checkpoints.resumed();
     Optional<Checkpoint> from = checkpoints.from();
     if (resumed.isPresent()) {
-      refuse("--resume", "--output", "--recipe", "--from");
+      reject("--resume", "--output", "--recipe", "--from");
       output = resumed.get().folder().toAbsolutePath().getParent();
     } else {
       checkNew(output, "--output");
@@ -119,7 +119,7 @@ final class TrainCommand implements Callable<Integer> {
     }
     Optional<Checkpoint> base = resumed.or(() -> from);
     if (base.isPresent()) {
-      refuse(resumed.isPresent() ? "--resume" : "--from", "--vocabulary", "--minimum-count");
+      reject(resumed.isPresent() ? "--resume" : "--from", "--vocabulary", "--minimum-count");
     }
     List<TrainingStage> stages = settings.stages(resumed);
     settings.check(base.map(Checkpoint::config), resumed.map(Checkpoint::options));
@@ -156,7 +156,7 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** A run goes on where it ran, unless another device is named. */
+  /** Returns the named device, or that of the run to resume. */
   private Device device(Optional<Checkpoint> resumed) throws IOException {
     return resumed.isPresent() ? device.device(resumed.get().device()) : device.device();
   }
@@ -166,6 +166,7 @@ final class TrainCommand implements Callable<Integer> {
       throws Exception {
     SHARNNTrainer.Builder builder = settings.trainer(model, resumed.map(Checkpoint::options));
     TrainingOptions options = builder.build().options();
+    System.out.println("options: " + options);
     try (RunLog log = log(model, data, stages, options, resumed);
         ProgressLine progress = new ProgressLine()) {
       List<FitResult> results;
@@ -182,7 +183,7 @@ final class TrainCommand implements Callable<Integer> {
         } catch (TrainingStoppedException e) {
           progress.end();
           System.out.printf(
-              "%s%ngo on with: java -jar sharnn.jar train --resume %s%n", e.getMessage(), output);
+              "%s%nresume with: java -jar sharnn.jar train --resume %s%n", e.getMessage(), output);
           return signals.exitCode();
         }
       }
@@ -250,8 +251,8 @@ final class TrainCommand implements Callable<Integer> {
     return log;
   }
 
-  /** Refuses options beside one that brings them already. */
-  private void refuse(String beside, String... names) {
+  /** Rejects options that another one sets. */
+  private void reject(String beside, String... names) {
     for (String name : names) {
       if (given(name)) {
         throw new ParameterException(
@@ -271,7 +272,7 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** Prints the header once weights are there to be counted. */
+  /** A listener that prints the header once the model has weights to count. */
   private static final class PrintHeader extends TrainingListenerAdapter {
 
     private final Model model;
@@ -285,7 +286,7 @@ final class TrainCommand implements Callable<Integer> {
 
     @Override
     public void onTrainingBegin(Trainer trainer) {
-      if (!printed) { // in an earlier stage
+      if (!printed) { // an earlier stage may have
         List<String> lines = RunHeader.of(model, trainer.getModel().getDataType());
         lines.forEach(System.out::println);
         log.provenance("header", String.join("; ", lines));

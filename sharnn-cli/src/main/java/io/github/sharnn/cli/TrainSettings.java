@@ -26,8 +26,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
 /**
- * What {@code train} trains and how: what is given, over the settings of a recipe or of the run
- * that it goes on with.
+ * The options of {@code train} for the model and the trainer. A given option overrides that of the
+ * recipe, or of the run to resume.
  */
 final class TrainSettings {
 
@@ -35,7 +35,7 @@ final class TrainSettings {
       names = "--recipe",
       paramLabel = "NAME",
       converter = RecipeName.class,
-      description = "Gives every setting below that is not given itself; one of the recipes below.")
+      description = "The recipe, one of the list below, sets every option that is not given.")
   private Recipe recipe = Recipe.SMALL;
 
   @ArgGroup(heading = "How long, in one stage (one of; default: the recipe's stages):%n")
@@ -43,7 +43,9 @@ final class TrainSettings {
 
   @Option(
       names = "--patience",
-      description = "Evaluations in a row without a new best that end the last stage; 0 for never.")
+      description =
+          "Early stopping: evaluations in a row without a new best that end the last stage; 0 for"
+              + " never.")
   private Optional<Integer> patience;
 
   @Option(names = "--embedding-size", description = "Size C of embeddings, LSTMs and attention.")
@@ -94,7 +96,7 @@ final class TrainSettings {
 
   @Option(
       names = "--seed",
-      description = "Decides weights, segment lengths and dropout. Default: 42.")
+      description = "Seed of weights, segment lengths and dropout. Default: 42.")
   private Optional<Integer> seed;
 
   @ArgGroup(
@@ -102,10 +104,10 @@ final class TrainSettings {
       heading = "Learning rate of the first stage (default: the recipe's):%n")
   private final RateOptions rate = new RateOptions();
 
-  @ArgGroup(exclusive = false, heading = "Off unless given, or on in the run that goes on:%n")
+  @ArgGroup(exclusive = false, heading = "Off unless given, or on in the resumed run:%n")
   private final ExtraOptions extras = new ExtraOptions();
 
-  /** Finds a recipe by the name that the help has for it. */
+  /** A converter from the name of a recipe in the help. */
   static final class RecipeName implements ITypeConverter<Recipe> {
 
     @Override
@@ -121,7 +123,7 @@ final class TrainSettings {
     }
   }
 
-  /** The three ways to say how long. */
+  /** The three ways to give a budget. */
   static final class BudgetOptions {
 
     @Option(names = "--epochs", description = "Passes over the training part.")
@@ -148,7 +150,7 @@ final class TrainSettings {
     return recipe;
   }
 
-  /** Refuses what is wrong whatever the vocabulary, before one is trained, which may take long. */
+  /** Checks the options before a vocabulary is trained, which may take long. */
   void check(Optional<SHARNNConfig> config, Optional<TrainingOptions> options) {
     SHARNNConfig.Builder builder = sized(config);
     splitOptions.check(builder);
@@ -157,10 +159,10 @@ final class TrainSettings {
     }
   }
 
-  /** The model, over the options of another one, or of the recipe's. */
+  /** Builds the model from the options of another one, or of the recipe. */
   SHARNN block(Optional<SHARNNConfig> base, TextVocabulary vocabulary) {
     SHARNNConfig.Builder builder = sized(base);
-    if (vocabulary != TextVocabulary.bytes()) { // of bytes another model may have fewer
+    if (vocabulary != TextVocabulary.bytes()) { // another model may have fewer bytes
       builder.vocabulary(vocabulary);
     }
     splitOptions.apply(builder);
@@ -180,7 +182,7 @@ final class TrainSettings {
     return extras.onto(builder);
   }
 
-  /** The trainer, over the options of the run that goes on, or the recipe's. */
+  /** Starts a trainer with the options of the run to resume, or of the recipe. */
   SHARNNTrainer.Builder trainer(Model model, Optional<TrainingOptions> base) {
     SHARNNTrainer.Builder builder =
         base.map(options -> options.trainer(model)).orElseGet(() -> recipe.trainer(model));
@@ -190,12 +192,13 @@ final class TrainSettings {
     batchSize.ifPresent(builder::batchSize);
     sequenceLength.ifPresent(builder::sequenceLength);
     evaluationStreams.ifPresent(builder::evaluationStreams);
-    return extras.onto(builder);
+    extras.apply(builder);
+    return builder;
   }
 
   /**
-   * The stages of the recipe, or of the run that goes on; what is given is for the first, or for
-   * the one that the run is in. A budget makes that one the last.
+   * Returns the stages of the recipe, or of the run to resume. The given options change the first
+   * stage, or the stage that the run is in. A budget makes that stage the last.
    */
   List<TrainingStage> stages(Optional<Checkpoint> resumed) {
     List<TrainingStage> stages =

@@ -74,7 +74,7 @@ class StopTest {
     assertThat(out)
         .contains("stopping after this step; once more to stop at once")
         .contains("training stopped after step ", "saved in " + model.resolve("checkpoint-1-"))
-        .contains("go on with: java -jar sharnn.jar train --resume " + model);
+        .contains("resume with: java -jar sharnn.jar train --resume " + model);
     assertThat(process.exitValue()).isEqualTo(130);
 
     process = start("--resume", model);

@@ -8,24 +8,24 @@ import java.time.Duration;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
-/** When {@code train} saves checkpoints, and what it begins with. */
+/** The options of {@code train} for checkpoints: when to save, which one to resume. */
 public final class CheckpointOptions {
 
   @Option(
       names = "--resume",
       paramLabel = "DIR",
       description =
-          "Go on with a run: its --output folder, or one of the checkpoints in it. Its options stay;"
-              + " budget, learning rate, patience, dropout, device and evaluation interval may be"
-              + " given anew.")
+          "Resume a run: its --output folder, or one of the checkpoints in it. Its options stay;"
+              + " budget, learning rate, patience, dropout, device and evaluation interval may"
+              + " change.")
   private Path resume;
 
   @Option(
       names = "--from",
       paramLabel = "DIR",
       description =
-          "Begin a run with the best weights of another one: its --output folder, or one of the"
-              + " checkpoints in it.")
+          "Begin with the best weights of another run: its --output folder, or one of the checkpoints"
+              + " in it.")
   private Path from;
 
   @Option(
@@ -40,19 +40,20 @@ public final class CheckpointOptions {
       description = "Steps between checkpoints, in place of a time.")
   private Optional<Integer> steps;
 
-  @Option(names = "--keep", description = "Checkpoints to keep: the newest.")
+  @Option(names = "--keep", description = "Number of newest checkpoints to keep.")
   private int keep = 3;
 
-  /** What to go on with. */
+  /** Returns the checkpoint to resume. */
   public Optional<Checkpoint> resumed() throws IOException {
     return resume == null ? Optional.empty() : Optional.of(Checkpoint.open(resume));
   }
 
-  /** What to begin with. */
+  /** Returns the checkpoint whose best weights the run begins with. */
   public Optional<Checkpoint> from() throws IOException {
     return from == null ? Optional.empty() : Optional.of(Checkpoint.open(from));
   }
 
+  /** Returns the policy of a run in a folder. */
   public CheckpointPolicy policy(Path output, Optional<Checkpoint> resumed) {
     CheckpointPolicy policy =
         CheckpointPolicy.in(output).every(Duration.ofMillis(Math.round(minutes * 60_000)));

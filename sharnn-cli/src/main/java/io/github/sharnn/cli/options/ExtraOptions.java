@@ -3,12 +3,12 @@ package io.github.sharnn.cli.options;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import io.github.sharnn.SHARNNConfig;
-import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.train.TrainingOptions;
 import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
-/** What {@code train} can add to a recipe, and no recipe has. */
+/** The options of {@code train} that no recipe sets. */
 public final class ExtraOptions {
 
   @Option(
@@ -29,7 +29,7 @@ public final class ExtraOptions {
       names = "--zero-state",
       paramLabel = "PROBABILITY",
       description =
-          "Begin a step with nothing remembered so often, for short texts. Default: 0.01; 0 in the"
+          "Begin a step with an empty memory this often, for short texts. Default: 0.01; 0 in the"
               + " paper's recipes.")
   private Optional<Double> zeroState;
 
@@ -37,7 +37,7 @@ public final class ExtraOptions {
       names = "--average-decay",
       paramLabel = "DECAY",
       description =
-          "Evaluate and save a moving average of the weights, such as 0.999: of about the last 1000"
+          "Evaluate and save a moving average of the weights; 0.999 averages about the last 1000"
               + " steps.")
   private Optional<Double> averageDecay;
 
@@ -55,7 +55,8 @@ public final class ExtraOptions {
     return builder;
   }
 
-  public SHARNNTrainer.Builder onto(SHARNNTrainer.Builder builder) {
+  /** Sets the given options of a trainer. */
+  public void apply(TrainingOptions.Builder<?> builder) {
     labelSmoothing.ifPresent(builder::labelSmoothing);
     zeroState.ifPresent(builder::zeroStateProbability);
     averageDecay.ifPresent(builder::averageDecay);
@@ -66,6 +67,5 @@ public final class ExtraOptions {
           lookahead);
       builder.lookahead(lookahead.get(0).intValue(), lookahead.get(1));
     }
-    return builder;
   }
 }

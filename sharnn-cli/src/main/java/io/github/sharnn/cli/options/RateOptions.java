@@ -7,13 +7,13 @@ import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
-/** How {@code train}'s learning rate goes: what is given, over another schedule. */
+/** The options of the learning rate of {@code train}. */
 public final class RateOptions {
 
-  @Option(names = "--learning-rate", paramLabel = "RATE", description = "The highest.")
+  @Option(names = "--learning-rate", paramLabel = "RATE", description = "Highest rate.")
   private Optional<Float> learningRate;
 
-  @Option(names = "--warm-up", paramLabel = "STEPS", description = "Steps until the highest.")
+  @Option(names = "--warm-up", paramLabel = "STEPS", description = "Steps of linear rise to the highest rate.")
   private Optional<Integer> warmUp;
 
   @Option(
@@ -22,7 +22,7 @@ public final class RateOptions {
       description = "Fall to 0 at the end of the budget, along half a cosine.")
   private Boolean cosine;
 
-  @Option(names = "--linear", negatable = true, description = "The same along a straight line.")
+  @Option(names = "--linear", negatable = true, description = "Fall to 0 at the end of the budget, along a straight line.")
   private Boolean linear;
 
   @Option(
@@ -50,12 +50,12 @@ public final class RateOptions {
               + " --evaluation-interval.")
   private List<Float> plateau;
 
-  /** Puts what is given over a schedule; over none, where a run had a tracker of its own. */
+  /** Changes a schedule by the given options; a run with a tracker of its own has no schedule. */
   public LearningRateSchedule onto(Optional<LearningRateSchedule> base) {
     checkArgument(
         base.isPresent() || learningRate.isPresent(),
-        "--learning-rate must be given: the run to go on with had a tracker of its program's own,"
-            + " which no checkpoint holds");
+        "--learning-rate must be given: the run to resume had a tracker of its program's own, which no"
+            + " checkpoint holds");
     LearningRateSchedule rate = base.orElseGet(() -> LearningRateSchedule.peak(learningRate.get()));
     rate = learningRate.map(rate::withPeak).orElse(rate);
     rate = warmUp.map(rate::warmUp).orElse(rate);
