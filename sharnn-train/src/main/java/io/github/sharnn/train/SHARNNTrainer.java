@@ -200,11 +200,6 @@ public final class SHARNNTrainer {
       this.model = model;
     }
 
-    @Override
-    Builder self() {
-      return this;
-    }
-
     /**
      * Sets the learning rate of the recipe's {@link Lamb}. Default 2e-3 after 800 steps of warm-up.
      *

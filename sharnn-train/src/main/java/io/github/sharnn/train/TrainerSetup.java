@@ -80,6 +80,19 @@ record TrainerSetup(
         .addTrainingListeners(listeners.toArray(TrainingListener[]::new));
   }
 
+  /** Passes a report on to the metrics and the callback. */
+  void report(StepReport report) {
+    if (metrics != null) {
+      metrics.addMetric("trainBpc", report.trainBpc());
+      metrics.addMetric("gradientNorm", report.gradientNorm());
+      metrics.addMetric("bytesPerSecond", report.bytesPerSecond());
+      if (report.evaluated()) {
+        metrics.addMetric("validationBpc", report.validationBpc());
+      }
+    }
+    onStep.accept(report);
+  }
+
   /** Checks that each part is long enough for its streams and has the model's vocabulary. */
   void checkParts(Corpus corpus) {
     Evaluation.checkVocabulary(block(), corpus.train());

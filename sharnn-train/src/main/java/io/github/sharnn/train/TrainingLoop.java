@@ -341,14 +341,6 @@ final class TrainingLoop {
       state.evaluations.add(report);
       state.learningRate.evaluated(report.validationBpc());
     }
-    if (setup.metrics() != null) {
-      setup.metrics().addMetric("trainBpc", report.trainBpc());
-      setup.metrics().addMetric("gradientNorm", report.gradientNorm());
-      setup.metrics().addMetric("bytesPerSecond", report.bytesPerSecond());
-      if (report.evaluated()) {
-        setup.metrics().addMetric("validationBpc", report.validationBpc());
-      }
-    }
-    setup.onStep().accept(report);
+    setup.report(report);
   }
 }

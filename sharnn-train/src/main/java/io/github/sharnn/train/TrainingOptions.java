@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The options of a {@link SHARNNTrainer}: a checkpoint stores them, the command line fills them, a
@@ -26,7 +27,7 @@ import java.util.stream.Collectors;
  * @param clipNorm largest global norm of the gradients
  * @param seed seed of initial weights, segment lengths and dropout
  * @param evaluationInterval steps between evaluations, or 0 for after each pass alone
- * @param evaluationStreams streams of the validation part; 0 becomes {@code batchSize}
+ * @param evaluationStreams streams of the validation part
  * @param labelSmoothing share of the training target that is spread over all tokens
  * @param lookaheadSteps updates between two moves of Lookahead's slow weights, or 0 for none
  * @param lookaheadAlpha part of the way that the slow weights move, or 0 without Lookahead
@@ -75,10 +76,9 @@ public record TrainingOptions(
         "evaluationInterval must be at least 0, but is %s",
         evaluationInterval);
     checkArgument(
-        evaluationStreams >= 0,
+        evaluationStreams >= 1,
         "evaluationStreams must be at least 1, but is %s",
         evaluationStreams);
-    evaluationStreams = evaluationStreams == 0 ? batchSize : evaluationStreams;
     SequenceCrossEntropy.check(labelSmoothing, false);
     if (lookaheadSteps != 0 || lookaheadAlpha != 0) {
       Lookahead.check(lookaheadSteps, lookaheadAlpha);
@@ -96,8 +96,7 @@ public record TrainingOptions(
   }
 
   /**
-   * Starts a trainer with these options, except that the precision is the default of the model's
-   * device.
+   * Starts a trainer with these options and the default precision of the model's device.
    *
    * @param model a DJL model with a {@link io.github.sharnn.SHARNN}
    * @return a new builder
@@ -140,7 +139,7 @@ public record TrainingOptions(
    */
   @Override
   public String toString() {
-    Map<String, Object> defaults = new Plain().options(precision).values();
+    Map<String, Object> defaults = new Builder<SHARNNTrainer.Builder>().options(precision).values();
     defaults.put("evaluationStreams", batchSize);
     defaults.remove("precision");
     return values().entrySet().stream()
@@ -161,7 +160,7 @@ public record TrainingOptions(
    *
    * @param <T> the builder itself
    */
-  public abstract static class Builder<T extends Builder<T>> {
+  public static class Builder<T extends Builder<T>> {
 
     private int batchSize = 16;
     private int sequenceLength = 1024;
@@ -169,17 +168,20 @@ public record TrainingOptions(
     private double clipNorm = 0.25;
     private int seed = 42;
     private int evaluationInterval;
-    private int evaluationStreams; // 0: batchSize
+    private @Nullable Integer evaluationStreams; // null: batchSize
     private float labelSmoothing;
     private int lookaheadSteps; // 0: no Lookahead
     private float lookaheadAlpha;
     private double averageDecay; // 0: no average
     private double zeroStateProbability = ZERO_STATE;
-    private DataType precision; // null: by device
+    private @Nullable DataType precision; // null: by device
 
     Builder() {}
 
-    abstract T self();
+    @SuppressWarnings("unchecked") // T is the type of this builder
+    private T self() {
+      return (T) this;
+    }
 
     /**
      * Sets the number of streams B that are trained on side by side. Default 16. For FLOAT16 on a
@@ -258,7 +260,6 @@ public record TrainingOptions(
      * @return this builder
      */
     public T evaluationStreams(int streams) {
-      checkArgument(streams >= 1, "evaluationStreams must be at least 1, but is %s", streams);
       evaluationStreams = streams;
       return self();
     }
@@ -339,22 +340,13 @@ public record TrainingOptions(
           clipNorm,
           seed,
           evaluationInterval,
-          evaluationStreams,
+          evaluationStreams == null ? batchSize : evaluationStreams,
           labelSmoothing,
           lookaheadSteps,
           lookaheadAlpha,
           averageDecay,
           zeroStateProbability,
           precision == null ? byDevice : precision);
-    }
-  }
-
-  /** A builder of options alone. */
-  private static final class Plain extends Builder<Plain> {
-
-    @Override
-    Plain self() {
-      return this;
     }
   }
 }

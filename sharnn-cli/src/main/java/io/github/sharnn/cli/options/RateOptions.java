@@ -13,7 +13,10 @@ public final class RateOptions {
   @Option(names = "--learning-rate", paramLabel = "RATE", description = "Highest rate.")
   private Optional<Float> learningRate;
 
-  @Option(names = "--warm-up", paramLabel = "STEPS", description = "Steps of linear rise to the highest rate.")
+  @Option(
+      names = "--warm-up",
+      paramLabel = "STEPS",
+      description = "Steps of linear rise to the highest rate.")
   private Optional<Integer> warmUp;
 
   @Option(
@@ -22,7 +25,10 @@ public final class RateOptions {
       description = "Fall to 0 at the end of the budget, along half a cosine.")
   private Boolean cosine;
 
-  @Option(names = "--linear", negatable = true, description = "Fall to 0 at the end of the budget, along a straight line.")
+  @Option(
+      names = "--linear",
+      negatable = true,
+      description = "Fall to 0 at the end of the budget, along a straight line.")
   private Boolean linear;
 
   @Option(
