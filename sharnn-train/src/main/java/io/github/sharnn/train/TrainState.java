@@ -5,7 +5,6 @@ import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import com.google.common.collect.Maps;
 import io.github.sharnn.SHARNN;
@@ -27,7 +26,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Everything that decides the next step of a run, as parts that a checkpoint saves and restores.
@@ -87,7 +85,7 @@ final class TrainState {
     parts.put(
         Checkpoint.POSITION,
         Stateful.of(SavedStates.Position.class, this::position, this::restore));
-    parts.put(Checkpoint.WEIGHTS, weightsPart());
+    parts.put(Checkpoint.WEIGHTS, Stateful.of(() -> null, this::copyWeights, this::restoreWeights));
     parts.put(
         "optimizer",
         Stateful.of(
@@ -95,7 +93,9 @@ final class TrainState {
             () -> new SavedStates.Updates(update.updates()),
             saved -> update.restore(saved.updates())));
     update.arrays().forEach((name, arrays) -> parts.put(name, arraysPart(arrays)));
-    parts.put(Checkpoint.STATE, recurrentPart());
+    parts.put(
+        Checkpoint.STATE,
+        Stateful.of(() -> null, host -> RecurrentTensors.copy(states, host), this::restoreStates));
     parts.put("scale", Stateful.of(LossScaler.Saved.class, lossScale::save, lossScale::restore));
     parts.put(
         Checkpoint.DIVERGENCE,
@@ -107,8 +107,14 @@ final class TrainState {
             () -> new SavedStates.Rate(learningRate.latest(), learningRate.plateaus()),
             saved -> learningRate.restore(saved.latest(), saved.plateaus())));
     parts.put(Checkpoint.BEST, bestPart());
-    if (stage.earlierBest() != null && stage.earlierBest().bpc() < best.bpc()) {
-      parts.put(Checkpoint.EARLIER, earlierPart(stage.earlierBest()));
+    BestWeights earlier = stage.earlierBest();
+    if (earlier != null && earlier.bpc() < best.bpc()) {
+      parts.put(
+          Checkpoint.EARLIER,
+          Stateful.of(
+              () -> new SavedStates.Best(earlier.bpc(), false, 0),
+              earlier::copies,
+              saved -> {})); // the trainer restores it before the stage begins
     }
     parts.put(
         Checkpoint.EVALUATIONS,
@@ -157,105 +163,57 @@ final class TrainState {
     start = System.nanoTime() - saved.nanos();
   }
 
-  private Stateful weightsPart() {
+  private Map<String, NDArray> copyWeights(NDManager host) {
     Map<String, Parameter> parameters = SafetensorsWeights.names(setup.block());
-    return new Stateful() {
-      @Override
-      public Map<String, NDArray> tensors(NDManager host) {
-        return HostCopy.of(Maps.transformValues(parameters, Parameter::getArray), host);
-      }
+    return HostCopy.of(Maps.transformValues(parameters, Parameter::getArray), host);
+  }
 
-      @Override
-      public void restore(SavedPart saved) throws IOException {
-        saved.check(Maps.transformValues(parameters, Parameter::getShape), DataType.FLOAT32);
-        try (NDManager scratch = manager.newSubManager()) {
-          SafetensorsWeights.read(setup.block(), scratch, saved.file());
-        } catch (MalformedModelException e) {
-          throw new DamagedCheckpointException(e.getMessage(), e);
-        }
-        weights.sync();
-      }
-    };
+  private void restoreWeights(SavedPart saved) throws IOException {
+    saved.check(best.shapes(), DataType.FLOAT32);
+    try (NDManager scratch = manager.newSubManager()) {
+      SafetensorsWeights.read(setup.block(), scratch, saved.file());
+    } catch (MalformedModelException e) {
+      throw new DamagedCheckpointException(e.getMessage(), e);
+    }
+    weights.sync();
   }
 
   private Stateful arraysPart(WeightUpdate.Arrays arrays) {
-    return new Stateful() {
-      @Override
-      public Map<String, NDArray> tensors(NDManager host) {
+    return Stateful.of(
+        () -> null,
         // arrays that exist before the first update were made for steps that were skipped
-        return update.updates() == 0 ? Map.of() : HostCopy.of(arrays.named().get(), host);
-      }
-
-      @Override
-      public void restore(SavedPart saved) throws IOException {
-        Map<String, Shape> shapes = update.updates() == 0 ? Map.of() : arrays.shapes();
-        try (NDManager scratch = manager.newSubManager()) {
-          arrays.restore().accept(saved.tensors(scratch, shapes));
-        }
-      }
-    };
+        host -> update.updates() == 0 ? Map.of() : HostCopy.of(arrays.named().get(), host),
+        saved -> {
+          try (NDManager scratch = manager.newSubManager()) {
+            arrays
+                .restore()
+                .accept(saved.tensors(scratch, update.updates() == 0 ? Map.of() : arrays.shapes()));
+          }
+        });
   }
 
-  private Stateful recurrentPart() {
-    return new Stateful() {
-      @Override
-      public Map<String, NDArray> tensors(NDManager host) {
-        return RecurrentTensors.copy(states, host);
-      }
-
-      @Override
-      public void restore(SavedPart saved) throws IOException {
-        try (NDManager scratch = manager.newSubManager()) {
-          replaceStates(RecurrentTensors.read(saved.tensors(scratch), zeroStates()));
-        }
-      }
-    };
+  private void restoreStates(SavedPart saved) throws IOException {
+    try (NDManager scratch = manager.newSubManager()) {
+      replaceStates(RecurrentTensors.read(saved.tensors(scratch), zeroStates()));
+    }
   }
 
   private Stateful bestPart() {
     boolean isCurrent = bestStep == step && !update.averages();
-    return new Stateful() {
-      @Override
-      public Object state() {
-        return new SavedStates.Best(best.bpc(), isCurrent, stale);
-      }
-
-      @Override
-      public @Nullable Map<String, NDArray> tensors(NDManager host) {
-        return Double.isFinite(best.bpc()) && !isCurrent ? best.copies(host) : null;
-      }
-
-      @Override
-      public void restore(SavedPart saved) throws IOException {
-        SavedStates.Best state = saved.state(SavedStates.Best.class);
-        stale = state.stale();
-        bestStep = state.isCurrent() ? step : -1;
-        best.clear();
-        if (saved.hasTensors()) {
-          best.load(saved.tensors(best.manager(), best.shapes()), state.bpc());
-        } else if (state.isCurrent()) {
-          best.saveIfBest(state.bpc());
-        }
-      }
-    };
-  }
-
-  /** The trainer restores this part before the stage begins. */
-  private static Stateful earlierPart(BestWeights earlier) {
-    return new Stateful() {
-      @Override
-      public Object state() {
-        return new SavedStates.Best(earlier.bpc(), false, 0);
-      }
-
-      @Override
-      public Map<String, NDArray> tensors(NDManager host) {
-        return earlier.copies(host);
-      }
-
-      @Override
-      public void restore(SavedPart saved) {}
-    };
+    return Stateful.of(
+        () -> new SavedStates.Best(best.bpc(), isCurrent, stale),
+        host -> Double.isFinite(best.bpc()) && !isCurrent ? best.copies(host) : null,
+        saved -> {
+          SavedStates.Best state = saved.state(SavedStates.Best.class);
+          stale = state.stale();
+          bestStep = state.isCurrent() ? step : -1;
+          best.clear();
+          if (saved.hasTensors()) {
+            best.load(saved.tensors(best.manager(), best.shapes()), state.bpc());
+          } else if (state.isCurrent()) {
+            best.saveIfBest(state.bpc());
+          }
+        });
   }
 
   private SavedStates.Evaluations evaluations() {

@@ -34,14 +34,7 @@ public record CheckpointFolder(Path folder, Map<String, String> sums, JsonObject
     return part + ".safetensors";
   }
 
-  /**
-   * Reads a checkpoint and checks the sum of every file.
-   *
-   * @param folder the checkpoint's folder
-   * @return the checkpoint
-   * @throws DamagedCheckpointException if it is not what was written
-   * @throws IOException if it can't be read
-   */
+  /** Reads a checkpoint and checks the sum of every file. */
   public static CheckpointFolder read(Path folder) throws IOException {
     Map<String, String> sums = CheckpointSums.check(folder);
     try {

@@ -54,13 +54,7 @@ public final class CheckpointJson {
 
   private CheckpointJson() {}
 
-  /**
-   * Writes states that can be read back.
-   *
-   * @param states the state of each part by name
-   * @return the JSON in UTF-8
-   * @throws IOException if it can't be read back, for example because it is too long
-   */
+  /** Writes the state of each part as UTF-8; throws if it is too long to be read back. */
   public static byte[] write(Map<String, Object> states) throws IOException {
     JsonObject all = new JsonObject();
     all.addProperty(FORMAT_NAME, FORMAT);
@@ -79,13 +73,7 @@ public final class CheckpointJson {
     return read(Files.readAllBytes(file));
   }
 
-  /**
-   * Reads the states that {@link #write} wrote.
-   *
-   * @param json the JSON in UTF-8
-   * @return the state of each part by name
-   * @throws MalformedModelException if the bytes are something else
-   */
+  /** Reads the states that {@link #write} wrote. */
   public static JsonObject read(byte[] json) throws MalformedModelException {
     checkLength(json.length);
     // an object that is made of a short element, such as {}, takes many times its length
@@ -117,16 +105,7 @@ public final class CheckpointJson {
     }
   }
 
-  /**
-   * Parses the state of a part.
-   *
-   * @param <T> the type of the state
-   * @param states the state of each part by name
-   * @param name the name of the part
-   * @param type the type of the state
-   * @return the state
-   * @throws MalformedModelException if it is missing or breaks a rule of the type
-   */
+  /** Parses the state of a part; throws if it is missing or breaks a rule of the type. */
   public static <T> T parse(JsonObject states, String name, Class<T> type)
       throws MalformedModelException {
     try {
@@ -143,14 +122,7 @@ public final class CheckpointJson {
     return new MalformedModelException(CharMatcher.javaIsoControl().replaceFrom(why, ' '), e);
   }
 
-  /**
-   * Compares a saved record with that of a run. Logs the components that may differ and do.
-   *
-   * @param saved the saved record
-   * @param now the run's record, of the same type
-   * @param mayChange the components that may differ
-   * @return a line for each other component that differs
-   */
+  /** Returns a line for each component that differs; logs those that may. */
   public static List<String> differences(Record saved, Record now, Set<String> mayChange) {
     List<String> differences = new ArrayList<>();
     JsonObject before = GSON.toJsonTree(saved).getAsJsonObject();

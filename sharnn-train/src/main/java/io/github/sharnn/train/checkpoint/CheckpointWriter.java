@@ -61,14 +61,7 @@ public final class CheckpointWriter implements AutoCloseable {
       NDManager manager)
       implements AutoCloseable {
 
-    /**
-     * Copies the parts of a run.
-     *
-     * @param stage the run's stage, from 0
-     * @param step the stage's last step
-     * @param parts the parts by name
-     * @param host a new manager on the host, which the snapshot closes
-     */
+    /** Copies the parts of a run to a new manager on the host, which the snapshot closes. */
     public static Snapshot of(int stage, long step, Map<String, Stateful> parts, NDManager host) {
       Map<String, Object> states = new LinkedHashMap<>();
       Map<String, Map<String, NDArray>> tensors = new LinkedHashMap<>();
@@ -109,12 +102,7 @@ public final class CheckpointWriter implements AutoCloseable {
     return writing != null && writing.isDone();
   }
 
-  /**
-   * Waits for the checkpoint that is being written, if there is one.
-   *
-   * @return whether there was one
-   * @throws IOException why it could not be written
-   */
+  /** Waits for the checkpoint in progress; returns whether there was one, or throws its failure. */
   public boolean await() throws IOException {
     if (writing == null) {
       return false;

@@ -42,15 +42,7 @@ public final class RecurrentTensors {
     return copies;
   }
 
-  /**
-   * Compares the arrays of a file with the states of a run.
-   *
-   * @param tensors the arrays of the file
-   * @param config the run's model
-   * @param slices number of states
-   * @param streams streams of each state
-   * @throws MalformedModelException if names, shapes or types differ
-   */
+  /** Rejects arrays whose names, shapes or types differ from {@code slices} states of a model. */
   public static void check(
       Map<String, Safetensors.Tensor> tensors, SHARNNConfig config, int slices, int streams)
       throws MalformedModelException {
@@ -93,11 +85,7 @@ public final class RecurrentTensors {
     }
   }
 
-  /**
-   * Makes states of tensors that {@link #check} passed.
-   *
-   * @param zeros zero states of the same model and number of slices; this method closes them
-   */
+  /** Makes states of tensors that {@link #check} passed; closes the zero states. */
   public static SHARNNState[] read(Map<String, NDArray> tensors, SHARNNState[] zeros) {
     SHARNNState[] states = new SHARNNState[zeros.length];
     for (int slice = 0; slice < zeros.length; slice++) {

@@ -19,14 +19,7 @@ import java.util.Map;
  */
 public record SavedPart(CheckpointFolder checkpoint, String name) {
 
-  /**
-   * Parses the numbers and texts.
-   *
-   * @param <T> the type of the state
-   * @param type the type of the state
-   * @return the state
-   * @throws DamagedCheckpointException if they are missing or break a rule of the type
-   */
+  /** Parses the numbers and texts, or throws if they are missing or break a rule of the type. */
   public <T> T state(Class<T> type) throws DamagedCheckpointException {
     try {
       return CheckpointJson.parse(checkpoint.states(), name, type);
@@ -36,7 +29,7 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     }
   }
 
-  /** Returns the path of the file of arrays, which {@link #hasTensors} says exists. */
+  /** Returns the path of the file of arrays. */
   public Path file() {
     return checkpoint.folder().resolve(CheckpointFolder.file(name));
   }
@@ -46,13 +39,7 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     return checkpoint.sums().containsKey(CheckpointFolder.file(name));
   }
 
-  /**
-   * Reads the header of the file of arrays.
-   *
-   * @return type, shape and place of each array by name
-   * @throws DamagedCheckpointException if the file is missing or no safetensors file
-   * @throws IOException if the file can't be read
-   */
+  /** Reads type, shape and place of each array; throws if there is no file of arrays. */
   public Map<String, Safetensors.Tensor> header() throws IOException {
     if (!hasTensors()) {
       throw checkpoint.damaged(CheckpointFolder.file(name) + " is missing", null);
@@ -64,14 +51,7 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     }
   }
 
-  /**
-   * Rejects a file that does not hold exactly such arrays.
-   *
-   * @param shapes the shapes by name
-   * @param type the type of all arrays
-   * @throws DamagedCheckpointException if the file holds others
-   * @throws IOException if the file can't be read
-   */
+  /** Rejects a file that does not hold exactly such arrays, before any is read. */
   public void check(Map<String, Shape> shapes, DataType type) throws IOException {
     Map<String, Safetensors.Tensor> tensors = header();
     if (!Maps.transformValues(tensors, Safetensors.Tensor::shape).equals(shapes)
@@ -83,29 +63,14 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     }
   }
 
-  /**
-   * Reads FLOAT32 arrays of known shapes.
-   *
-   * @param manager the manager that owns the arrays, on its device
-   * @param shapes the shapes by name
-   * @return the arrays by name
-   * @throws DamagedCheckpointException as in {@link #check}
-   * @throws IOException if the file can't be read
-   */
+  /** Reads FLOAT32 arrays of known shapes onto the manager's device. */
   public Map<String, NDArray> tensors(NDManager manager, Map<String, Shape> shapes)
       throws IOException {
     check(shapes, DataType.FLOAT32);
     return tensors(manager);
   }
 
-  /**
-   * Reads the arrays, whose shapes and types the caller has checked.
-   *
-   * @param manager the manager that owns the arrays, on its device
-   * @return the arrays by name
-   * @throws DamagedCheckpointException if the file is no safetensors file
-   * @throws IOException if the file can't be read
-   */
+  /** Reads the arrays, whose shapes and types the caller has checked. */
   public Map<String, NDArray> tensors(NDManager manager) throws IOException {
     try (Safetensors opened = Safetensors.open(file())) {
       return opened.readAll(manager);
