@@ -206,7 +206,9 @@ class DocumentedCommandsIT {
 
   /** Returns options for a fast start on one thread, and this test's cache folders of DJL. */
   private static String javaOptions() {
-    StringBuilder options = new StringBuilder("-Dai.djl.pytorch.num_threads=1 -XX:+UseSerialGC -XX:TieredStopAtLevel=1");
+    StringBuilder options =
+        new StringBuilder(
+            "-Dai.djl.pytorch.num_threads=1 -XX:+UseSerialGC -XX:TieredStopAtLevel=1");
     for (String name : List.of("DJL_CACHE_DIR", "ENGINE_CACHE_DIR")) {
       if (System.getProperty(name) != null) {
         options.append(" \"-D%s=%s\"".formatted(name, System.getProperty(name)));

@@ -34,7 +34,15 @@ class SavedStatesTest {
 
   private static Map<String, Object> states(int stages, List<List<StepReport>> evaluations) {
     TrainingOptions options =
-        new TrainingOptions(4, 16, 2, 0.25, 42, 10, 4, 0.1f, 5, 0.5f, 0.9, 0.01, DataType.FLOAT32);
+        new TrainingOptions.Builder<SHARNNTrainer.Builder>()
+            .batchSize(4)
+            .sequenceLength(16)
+            .accumulation(2)
+            .evaluationInterval(10)
+            .labelSmoothing(0.1f)
+            .lookahead(5, 0.5f)
+            .averageDecay(0.9)
+            .options(DataType.FLOAT32);
     TrainingStage stage =
         new TrainingStage(LearningRateSchedule.peak(2e-3f).cosine(), Budget.steps(9));
     CorpusRecord corpus = new CorpusRecord("corpus", 1000, 100, 100, "0".repeat(64), "words");
