@@ -31,7 +31,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The rule of dynamic evaluation. */
-class AdaptationTest {
+class AdaptingRunTest {
 
   @TempDir private Path folder;
 
