@@ -85,7 +85,7 @@ final class Voice {
     try (Stream<Path> paths = Files.walk(root)) {
       for (Path path : paths.filter(Files::isRegularFile).sorted().toList()) {
         String file = root.relativize(path).toString().replace('\\', '/');
-        boolean document = file.equals("README.md") || file.matches("docs/(.*/)?[^/]*[.]md");
+        boolean document = file.matches("[A-Z_]+[.]md") || file.matches("docs/(.*/)?[^/]*[.]md");
         if (document || file.matches("sharnn-[a-z]+/src/.*[.](java|py)")) {
           findings.addAll(check(file, Files.readString(path)));
         }
