@@ -242,7 +242,7 @@ final class TrainCommand implements Callable<Integer> {
     Device trained = model.getNDManager().getDevice();
     MetricsFile lines =
         resumed.isPresent()
-            ? MetricsFile.goingOn(file, trained, resumed.get())
+            ? MetricsFile.resume(file, trained, resumed.get())
             : new MetricsFile(file, trained);
     RunLog log = new RunLog(lines, file, output, model, text, training);
     log.provenance("started", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());

@@ -6,23 +6,23 @@ import java.time.Duration;
 import java.util.Locale;
 
 /**
- * How long {@link SHARNNTrainer#fit} trains: passes over the data, optimizer steps or wall-clock
- * time, and less where validation stops improving.
+ * The length of a {@link SHARNNTrainer#fit}: passes over the data, optimizer steps or wall-clock
+ * time, and less with early stopping.
  *
  * <pre>{@code
  * Budget.epochs(32)
  * Budget.epochs(32).patience(3)
  * }</pre>
  *
- * @param unit what is counted
- * @param amount how many: epochs, steps or nanoseconds
+ * @param unit the unit
+ * @param amount number of epochs, steps or nanoseconds
  * @param patience evaluations in a row without a new best that end the training, or 0 for never
  */
 public record Budget(Unit unit, long amount, int patience) {
 
   private static final Duration LONGEST = Duration.ofDays(36_525); // counted in nanoseconds
 
-  /** What a budget counts. */
+  /** The unit of a budget. */
   public enum Unit {
     /** Passes over the training part. */
     EPOCHS,
@@ -35,9 +35,6 @@ public record Budget(Unit unit, long amount, int patience) {
   /**
    * Checks the numbers.
    *
-   * @param unit what is counted
-   * @param amount how many, at least 1
-   * @param patience at least 0
    * @throws IllegalArgumentException if a number is below its bound
    */
   public Budget {
@@ -84,8 +81,8 @@ public record Budget(Unit unit, long amount, int patience) {
   }
 
   /**
-   * Ends the training early, after so many evaluations in a row without a new lowest validation
-   * figure. Evaluations are as far apart as {@link SHARNNTrainer.Builder#evaluationInterval} says.
+   * Adds early stopping: training ends after this many evaluations in a row without a new lowest
+   * validation figure. {@link SHARNNTrainer.Builder#evaluationInterval} sets their distance.
    *
    * @param evaluations at least 1; 0 for never
    * @return the new budget
@@ -94,14 +91,7 @@ public record Budget(Unit unit, long amount, int patience) {
     return new Budget(unit, amount, evaluations);
   }
 
-  /**
-   * Tells how much of the budget is used.
-   *
-   * @param epochs passes over the data, with the fraction of the current one
-   * @param steps optimizer steps
-   * @param nanos time since the start
-   * @return from 0 at the start to 1 or more at the end
-   */
+  /** Returns how much of the budget is used: from 0 at the start to 1 or more at the end. */
   double used(double epochs, long steps, long nanos) {
     double done =
         switch (unit) {

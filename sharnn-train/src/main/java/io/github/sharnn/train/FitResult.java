@@ -4,7 +4,7 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * What {@link SHARNNTrainer#fit} did. The model then holds the weights of {@link #best()}.
+ * The result of {@link SHARNNTrainer#fit}. The model then holds the weights of {@link #best()}.
  *
  * @param history one report for each step, in order
  */

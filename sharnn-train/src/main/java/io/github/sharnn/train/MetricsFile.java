@@ -19,11 +19,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A file that gets a line of JSON after each step, for anything that plots.
+ * A file that gets a line of JSON after each step, for plots.
  *
  * <pre>{@code
  * try (MetricsFile metrics = new MetricsFile(Path.of("metrics.jsonl"))) {
@@ -31,31 +32,30 @@ import org.slf4j.LoggerFactory;
  * }
  * }</pre>
  *
- * <p>A line has {@code stage}, from 1, and the numbers of a {@link StepReport} under their names;
- * those that are not finite are left out, so {@code validationBpc} is there where the validation
- * part was evaluated. Step, bytes and seconds start anew with each stage. Each line is handed to
- * the operating system at once.
+ * <p>A line has {@code stage}, from 1, and the finite numbers of a {@link StepReport} under their
+ * names. {@code validationBpc} is there after an evaluation alone. Step, bytes and seconds begin at
+ * 0 in each stage. The operating system gets each line at once.
  *
- * <p>Where the validation part was evaluated and the memory of a device is asked for, a line also
- * has {@code memory}, with {@code bytes} and the {@code source} of the figure.
+ * <p>With a device, a line after an evaluation also has {@code memory}, with {@code bytes} and the
+ * {@code source} of the figure.
  *
- * <p>A step that comes again, since the run went back to a checkpoint, takes the place of the lines
- * from it on. Where the disk is full the lines wait in memory for room.
+ * <p>If the run goes back to a checkpoint, the new lines replace those of the repeated steps. If
+ * the disk is full, the lines wait in memory.
  */
 public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(MetricsFile.class);
 
   private final Path file;
-  private final Device device; // null: no memory
-  private FileChannel channel; // null before the first line
+  private final @Nullable Device device; // null: no memory
+  private @Nullable FileChannel channel; // null before the first line
   private long end; // of what is written
   private final StringBuilder waiting = new StringBuilder();
   private int stage;
   private long step;
 
   /**
-   * Chooses the file. It is created with the first line.
+   * Chooses the file. The first line creates it.
    *
    * @param file a new file
    */
@@ -64,29 +64,29 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
   }
 
   /**
-   * Chooses the file, and a device whose memory is read at each evaluation. The file is created
-   * with the first line.
+   * Chooses the file, and a device whose memory is read at each evaluation. The first line creates
+   * the file.
    *
    * @param file a new file
-   * @param device what trains: a GPU for the memory in use on it, the CPU for the peak resident
-   *     size of this process; or null for neither
+   * @param device a GPU for the memory in use on it, the CPU for the peak resident size of this
+   *     process, or null for neither
    */
-  public MetricsFile(Path file, Device device) {
+  public MetricsFile(Path file, @Nullable Device device) {
     this.file = file;
     this.device = device;
   }
 
   /**
-   * Goes on with the file of a run that goes on from a checkpoint: the lines of later steps, which
-   * come again, are cut off. Where there is no file, a new one is created at the first step.
+   * Continues the file of a run that resumes from a checkpoint. Cuts off the lines of later steps,
+   * which the run repeats. The first line creates the file if there is none.
    *
    * @param file the file
    * @param device as for a new file
-   * @param checkpoint what the run goes on from
-   * @return the file, to be written on
+   * @param checkpoint the checkpoint
+   * @return the file at its end
    * @throws IOException if it can't be read or cut
    */
-  public static MetricsFile goingOn(Path file, Device device, Checkpoint checkpoint)
+  public static MetricsFile resume(Path file, @Nullable Device device, Checkpoint checkpoint)
       throws IOException {
     MetricsFile metrics = new MetricsFile(file, device);
     metrics.stage = checkpoint.stage() + 1;
@@ -103,7 +103,7 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
     return metrics;
   }
 
-  /** Cuts off what comes after the current stage and step, and a last line without an end. */
+  /** Cuts off the lines after the current stage and step, and a last line without an end. */
   private void cut() throws IOException {
     end = 0;
     try (BufferedReader lines = Files.newBufferedReader(file, StandardCharsets.ISO_8859_1)) {
@@ -134,7 +134,7 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
   /**
    * Writes a line.
    *
-   * @param report of the step
+   * @param report the figures of the step
    * @throws UncheckedIOException if the file exists at the first line, or can't be created
    */
   @Override
@@ -164,10 +164,10 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
   }
 
   /**
-   * Writes a line of another kind, such as the run's settings or a text it generated.
+   * Writes a line of another kind, such as the run's settings or a sample.
    *
    * @param kind the name of the line's one field, none of those of a step
-   * @param values what it holds, as Gson writes it; finite numbers
+   * @param values the content of the field; numbers are finite
    * @throws UncheckedIOException if the file exists at the first line, or can't be created
    */
   public void add(String kind, Map<String, ?> values) {
@@ -226,9 +226,9 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
   }
 
   /**
-   * Writes what waits, and closes the file.
+   * Writes the lines that wait, and closes the file.
    *
-   * @throws IOException if it can't be written: those lines are lost
+   * @throws IOException if the lines can't be written; they are lost
    */
   @Override
   public void close() throws IOException {

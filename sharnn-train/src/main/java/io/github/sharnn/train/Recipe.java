@@ -10,8 +10,8 @@ import java.util.Locale;
 import java.util.function.Supplier;
 
 /**
- * Settings that belong together: a model, how it is trained, and for how long. Each method gives
- * something new that may be changed before it is used.
+ * A model with the options and the stages of its training. Each method returns a new object that
+ * the caller may change.
  *
  * <pre>{@code
  * Recipe recipe = Recipe.PAPER;
@@ -22,11 +22,11 @@ import java.util.function.Supplier;
  * }
  * }</pre>
  *
- * <p>The paper's rows are its three results on enwik8 (Merity, arXiv:1911.11423): C 1024, H 4096, 4
- * layers, memory 5000, dropouts 0.1, segments of up to 1024, 32 epochs at 2e-3 after 800 steps of
- * warm-up, then a second stage from the best weights at 1e-3, with a warm-up and moments of its
- * own, until validation stops improving: after 3 evaluations in a row without a new best, at most
- * another 32 epochs.
+ * <p>The rows of the paper are its three results on enwik8 (Merity, arXiv:1911.11423): C 1024, H
+ * 4096, 4 layers, memory 5000, dropouts 0.1, segments of up to 1024. They train 32 epochs at 2e-3
+ * after 800 steps of warm-up. A second stage begins with the best weights, at 1e-3 with a warm-up
+ * and moments of its own. It ends after 3 evaluations in a row without a new best, at most another
+ * 32 epochs.
  */
 public enum Recipe {
   /** A small model, trained in minutes on a laptop's CPU: C 192, 2 layers, memory 256, 1 epoch. */
@@ -47,7 +47,7 @@ public enum Recipe {
       0,
       TrainingStage.PAPER),
 
-  /** The paper's model with a head in each of its four layers; batch 8, which memory sets. */
+  /** The paper's model with a head in each of its four layers; batch 8, to save memory. */
   PAPER_FOUR_HEADS(
       "the same with a head in every layer: 63M parameters",
       () -> SHARNN.builder().attentionLayers(0, 1, 2, 3),
@@ -123,8 +123,8 @@ public enum Recipe {
 
   /**
    * Starts a trainer with this recipe's batch size, segment length, probability of the zero state
-   * (0 in the paper's rows) and the learning rate of its first stage; everything else is as {@link
-   * SHARNNTrainer#builder} has it.
+   * (0 in the rows of the paper) and the learning rate of its first stage. The other options are
+   * those of {@link SHARNNTrainer#builder}.
    *
    * @param model a DJL model with a {@link SHARNN}, of this recipe or not
    * @return a new builder with this recipe's options
@@ -139,7 +139,7 @@ public enum Recipe {
   }
 
   /**
-   * Returns what to train for.
+   * Returns the stages.
    *
    * @return one stage or more
    */

@@ -3,9 +3,10 @@ package io.github.sharnn.train;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Thrown by {@link SHARNNTrainer#fit} where {@link SHARNNTrainer.Builder#stopWhen} stopped it. The
+ * Thrown by {@link SHARNNTrainer#fit} if {@link SHARNNTrainer.Builder#stopWhen} stops the run. The
  * model then holds the weights of the last step.
  */
 public final class TrainingStoppedException extends CancellationException {
@@ -13,9 +14,9 @@ public final class TrainingStoppedException extends CancellationException {
   private static final long serialVersionUID = 1;
 
   private final transient long step;
-  private final transient Path checkpoint;
+  private final transient @Nullable Path checkpoint;
 
-  TrainingStoppedException(long step, Path checkpoint) {
+  TrainingStoppedException(long step, @Nullable Path checkpoint) {
     super(
         "training stopped after step %d%s"
             .formatted(step, checkpoint == null ? "" : "; saved in " + checkpoint));
@@ -24,7 +25,7 @@ public final class TrainingStoppedException extends CancellationException {
   }
 
   /**
-   * Returns the last step that was finished.
+   * Returns the last complete step.
    *
    * @return the step, from 1
    */
@@ -33,9 +34,9 @@ public final class TrainingStoppedException extends CancellationException {
   }
 
   /**
-   * Returns where the run can go on.
+   * Returns the checkpoint to resume.
    *
-   * @return the checkpoint's folder, or nothing where the run saves none
+   * @return the checkpoint's folder, or nothing if the run saves none
    */
   public Optional<Path> checkpoint() {
     return Optional.ofNullable(checkpoint);

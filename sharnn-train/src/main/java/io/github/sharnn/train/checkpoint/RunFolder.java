@@ -13,7 +13,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/** The names in a run's folder, and how they come and go so that none is ever half there. */
+/** The checkpoints in a run's folder, which appear and disappear whole. */
 public final class RunFolder {
 
   private static final Pattern NAME = Pattern.compile("checkpoint-(\\d{1,4})-(\\d{8,18})");
@@ -24,12 +24,12 @@ public final class RunFolder {
 
   private RunFolder() {}
 
-  /** The name of a checkpoint; stages count from 1 in it. */
+  /** Returns the name of a checkpoint, in which stages count from 1. */
   static String name(int stage, long step) {
     return "checkpoint-%d-%08d".formatted(stage + 1, step);
   }
 
-  /** Where a checkpoint is written, or what is left of it while it is deleted. */
+  /** Returns the path of a checkpoint while it is being written or deleted. */
   static Path unfinished(Path run, String name) {
     return run.resolve("." + name + ".tmp");
   }
@@ -46,19 +46,19 @@ public final class RunFolder {
     return matcher.matches() ? Long.parseLong(matcher.group(group)) : -1;
   }
 
-  /** Below 0 where the first is of an earlier step. */
+  /** Returns a number below 0 if the first is of an earlier step. */
   public static int compare(Path one, Path other) {
     return BY_AGE.compare(one, other);
   }
 
-  /** The checkpoints, oldest first. */
+  /** Lists the checkpoints, oldest first. */
   public static List<Path> checkpoints(Path run) throws IOException {
     try (Stream<Path> paths = Files.list(run)) {
       return paths.filter(RunFolder::isCheckpoint).sorted(BY_AGE).toList();
     }
   }
 
-  /** Deletes what a killed process left half-written or half-deleted. */
+  /** Deletes checkpoints that a killed process left half-written or half-deleted. */
   public static void deleteUnfinished(Path run) throws IOException {
     List<Path> left;
     try (Stream<Path> paths = Files.list(run)) {
@@ -72,14 +72,14 @@ public final class RunFolder {
     }
   }
 
-  /** Gives a written folder its name. */
+  /** Gives a complete folder its name, which makes the checkpoint visible. */
   static void commit(Path unfinished, Path checkpoint) throws IOException {
     AtomicFile.forceFolder(unfinished);
     Files.move(unfinished, checkpoint, StandardCopyOption.ATOMIC_MOVE);
     AtomicFile.forceFolder(checkpoint.getParent());
   }
 
-  /** Deletes all but the newest. */
+  /** Deletes all checkpoints but the newest {@code keep}. */
   static void prune(Path run, int keep) throws IOException {
     List<Path> all = checkpoints(run);
     for (Path path : all.subList(0, Math.max(all.size() - keep, 0))) {
@@ -89,7 +89,7 @@ public final class RunFolder {
     }
   }
 
-  /** Renames a checkpoint so that a run can write another of its name; returns where it is. */
+  /** Renames a checkpoint so that a run can write another of its name; returns the new path. */
   public static Path setAside(Path checkpoint) throws IOException {
     String name = "set-aside-" + checkpoint.getFileName();
     Path target = checkpoint.resolveSibling(name);
@@ -99,7 +99,7 @@ public final class RunFolder {
     return Files.move(checkpoint, target, StandardCopyOption.ATOMIC_MOVE);
   }
 
-  /** Deletes a folder, or a link to one, but nothing that a link leads to. */
+  /** Deletes a folder, or a link to one, but never the target of a link. */
   static void delete(Path folder) throws IOException {
     MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
   }

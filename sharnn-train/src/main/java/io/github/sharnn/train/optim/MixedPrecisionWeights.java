@@ -53,7 +53,6 @@ public final class MixedPrecisionWeights implements AutoCloseable {
    */
   public static void checkSize(SHARNNConfig config) {
     long size = config.embeddingSize();
-    // of the embedding, the Boom and the LSTM
     long rows = Longs.max(config.vocabularySize(), config.boomSize(), 4 * size);
     long bytes = LongMath.saturatedMultiply(rows * Float.BYTES, size);
     checkArgument(
