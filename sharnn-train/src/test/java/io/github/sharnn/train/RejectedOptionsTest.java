@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Options that a trainer rejects, and its messages. */
-class SHARNNTrainerBuilderTest {
+class RejectedOptionsTest {
 
   @TempDir Path folder;
 
