@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.MalformedModelException;
-import ai.djl.ndarray.types.DataType;
+import ai.djl.Model;
 import com.google.common.base.Strings;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
@@ -33,16 +33,18 @@ class SavedStatesTest {
   }
 
   private static Map<String, Object> states(int stages, List<List<StepReport>> evaluations) {
-    TrainingOptions options =
-        new TrainingOptions.Builder<SHARNNTrainer.Builder>()
-            .batchSize(4)
-            .sequenceLength(16)
-            .accumulation(2)
-            .evaluationInterval(10)
-            .labelSmoothing(0.1f)
-            .lookahead(5, 0.5f)
-            .averageDecay(0.9)
-            .options(DataType.FLOAT32);
+    TrainingOptions options;
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      options =
+          Tiny.trainer(model)
+              .accumulation(2)
+              .evaluationInterval(10)
+              .labelSmoothing(0.1f)
+              .lookahead(5, 0.5f)
+              .averageDecay(0.9)
+              .build()
+              .options();
+    }
     TrainingStage stage =
         new TrainingStage(LearningRateSchedule.peak(2e-3f).cosine(), Budget.steps(9));
     CorpusRecord corpus = new CorpusRecord("corpus", 1000, 100, 100, "0".repeat(64), "words");
