@@ -77,11 +77,8 @@ public record AttentionWeights(int layer, float[][] weights) {
     NDArray h = state.hidden().expandDims(1); // (1, C) -> (1, 1, C)
     NDArray normed = block.norms.get("lnmid").forward(parameterStore, new NDList(h), false).head();
     NDArray q = attention.query(parameterStore, normed, false); // (1, 1, C)
-    NDArray k = state.memory().positions(); // (1, M, C)
-    if (attention.key != null) {
-      k = attention.key.forward(parameterStore, new NDList(k), false).head();
-    }
-    NDArray scores = q.batchMatMul(k.transpose(0, 2, 1)); // -> (1, 1, M)
-    return scores.softmax(-1).toType(DataType.FLOAT32, false).toFloatArray();
+    List<NDArray> m = List.of(state.memory().positions()); // (1, M, C)
+    NDArray weights = attention.weights(q, attention.keys(parameterStore, m, false)); // (1, 1, M)
+    return weights.toType(DataType.FLOAT32, false).toFloatArray();
   }
 }

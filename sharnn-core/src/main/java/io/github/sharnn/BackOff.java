@@ -11,12 +11,12 @@ import io.github.sharnn.engine.InferenceMode;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Models that cost less, made of a trained one's weights. */
+/** Cheaper models made from a trained model's weights. */
 final class BackOff {
 
   private BackOff() {}
 
-  /** As {@link SHARNN#collapse} says. */
+  /** Implements {@link SHARNN#collapse}. */
   static SHARNN collapse(SHARNN model, NDManager manager) {
     checkState(
         model.isInitialized(), "a model must be initialized or loaded before it is collapsed");
@@ -39,7 +39,7 @@ final class BackOff {
     return collapsed;
   }
 
-  /** A model of a variant of the config, whose arrays are the given model's own. */
+  /** Returns a model of a variant of the config that shares the given model's arrays. */
   static SHARNN sharing(SHARNN model, SHARNNConfig variant) {
     checkState(model.isInitialized(), "a model must be initialized or loaded before it backs off");
     SHARNN shared = SHARNN.of(variant, model.vocabulary());

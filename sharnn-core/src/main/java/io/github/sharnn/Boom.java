@@ -119,7 +119,7 @@ public final class Boom extends AbstractBlock {
   /** The first linear layer, gelu, dropout and, with the shortcut, the sum of the chunks. */
   private NDArray activate(NDArray x, NDArray weight, NDArray bias, boolean training) {
     // These arrays are the model's largest. The graph keeps those that backward needs and frees
-    // them on its way; a handle on them until the end of the batch would cost their memory again.
+    // them early; a handle until the end of the batch would cost their memory again.
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
       // PyTorch adds the bias within the product for a matrix alone

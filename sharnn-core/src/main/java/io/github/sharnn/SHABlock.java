@@ -27,7 +27,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * One block of the model: LSTM, attention where the block has it, Boom.
+ * One block of the model: LSTM, attention if the block has it, Boom. {@link Equations.Block} has
+ * its equations.
  *
  * <pre>{@code
  * h = dropout(LSTM(LN_start(h)))
@@ -36,10 +37,10 @@ import java.util.Map;
  * h = dropout(Boom(LN_xff(h))) + LN_ff(h)
  * }</pre>
  *
- * <p>A block whose attention was dropped after training keeps {@code LN_mid}: what comes after was
- * trained on it. There is no residual around the LSTM. All layer norms have epsilon 1e-12. What
- * goes into the memory is m, layer-normed and differentiable. Before a segment of T steps the
- * memory is cut to its last {@code memoryLength - T} positions.
+ * <p>A block whose attention was dropped after training keeps {@code LN_mid}: later layers were
+ * trained on it. There is no residual around the LSTM. The memory takes m, layer-normed and
+ * differentiable. Before a segment of T steps the memory is cut to its last {@code memoryLength -
+ * T} positions.
  *
  * <p>Paper: arXiv:1911.11423.
  *
@@ -57,7 +58,7 @@ public final class SHABlock extends AbstractBlock {
 
   private static final byte VERSION = 1;
 
-  /** A GPU multiplies matrices fast where their rows begin at multiples of 16 bytes. */
+  /** A GPU multiplies matrices fast if their rows begin at multiples of 16 bytes. */
   private static final int ALIGNMENT = 8;
 
   final LSTM lstm;
@@ -119,8 +120,7 @@ public final class SHABlock extends AbstractBlock {
   /**
    * Creates the block of one layer.
    *
-   * @param config sizes and options; of {@code attentionLayers} and {@code droppedAttention} only
-   *     whether they name this layer counts
+   * @param config sizes and options
    * @param layer the 0-based layer
    * @return the block, uninitialized
    * @throws IllegalArgumentException if the config has no such layer
@@ -309,7 +309,7 @@ public final class SHABlock extends AbstractBlock {
     return block.forward(parameterStore, new NDList(input), training).singletonOrThrow();
   }
 
-  /** Over the last axis alone: without {@code axis(2)} DJL would normalize over (T, C). */
+  /** Normalizes over the last axis: without {@code axis(2)} DJL would normalize over (T, C). */
   static LayerNorm layerNorm() {
     return LayerNorm.builder().axis(2).optEpsilon((float) Equations.NORM_EPSILON).build();
   }
@@ -354,8 +354,8 @@ public final class SHABlock extends AbstractBlock {
 
   /**
    * Puts the LSTM's parameters side by side into one piece of memory, in cuDNN's order, as
-   * PyTorch's {@code flatten_parameters} does: otherwise cuDNN copies them together at every call,
-   * and warns.
+   * PyTorch's {@code flatten_parameters} does. Otherwise cuDNN warns, and copies them together at
+   * every call.
    */
   private void shareLstmMemory(NDManager manager) {
     List<Parameter> parameters = lstm.getDirectParameters().values();
@@ -372,7 +372,7 @@ public final class SHABlock extends AbstractBlock {
           NDArray leaf = shaped.stopGradient();
           leaf.set(new NDIndex("..."), values);
           boolean gradient = array.hasGradient();
-          array.intern(leaf); // the same object, whatever holds it, on the shared memory
+          array.intern(leaf); // the same object for all its holders, on the shared memory
           array.setRequiresGradient(gradient);
         }
         from = to;

@@ -45,11 +45,11 @@ import java.util.stream.IntStream;
  * h = dropout(embedding(tokens));  h = block_i(h), i = 0 .. L-1;  logits = E dropout(h) + b
  * }</pre>
  *
- * <p>With {@link SHARNNConfig.Builder#splits} the softmax over a large vocabulary is split, and the
- * model gives log-probabilities in the logits' place, in FLOAT32. Whatever takes a softmax of
- * logits takes them as well. {@link #forward(ParameterStore, NDArray, NDList, SHARNNState,
- * boolean)}, which DJL's {@code Trainer.forward(data, labels)} comes to, gives a loss those of the
- * labels alone.
+ * <p>{@link Equations} has the equations. With {@link SHARNNConfig.Builder#splits} the softmax over
+ * a large vocabulary is adaptive, and the model returns log-probabilities instead of logits, in
+ * FLOAT32. Code that takes a softmax of logits can use them unchanged. With labels, {@link
+ * #forward(ParameterStore, NDArray, NDList, SHARNNState, boolean)} computes the log-probabilities
+ * of the labels only. DJL's {@code Trainer.forward(data, labels)} calls it.
  *
  * <p>Paper: arXiv:1911.11423.
  *
@@ -60,17 +60,16 @@ import java.util.stream.IntStream;
  *   <li>Outputs: {@code [logits]} or {@code [logits, state...]}: logits {@code (B, T, V)}; with
  *       splits and labels, the labels' log-probabilities {@code (B, T)}
  *   <li>Parameters: embedding {@code (V, C)} from N(0, 0.1 / sqrt(C)), output bias {@code (V)} from
- *       0, an output matrix {@code (V, C)} where not tied, with k splits vectors {@code (k, C)} and
- *       a bias {@code (k)} of the tails, and those of the {@link SHABlock}s
+ *       0, an output matrix {@code (V, C)} unless tied, with k splits vectors {@code (k, C)} and a
+ *       bias {@code (k)} of the tails, and the parameters of the {@link SHABlock}s
  * </ul>
  *
- * <p>Safe for use by many threads once it has weights: any number of them may run forward, evaluate
- * and generate with one model at once, each with a state and an {@link NDManager} of its own, and
- * get what one thread gets. Without {@code training} no gradient is recorded, on any thread. What
- * changes weights (training, loading, {@code initialize}) needs the model for itself; a forward
- * pass at the same time may see some weights from before and some from after. Close the {@link
- * Model} once all calls have returned: that frees the weights at once, and PyTorch ends the process
- * where it is still computing with them.
+ * <p>Safe for use by many threads once it has weights. Any number of threads may run forward,
+ * evaluate and generate with one model, each with its own state and {@link NDManager}, and get the
+ * same results as one thread. Without {@code training} no gradient is recorded, on any thread.
+ * Training, loading and {@code initialize} change weights: a forward pass at the same time may see
+ * a mix of old and new weights. Close the {@link Model} after all calls have returned. Closing
+ * frees the weights, and PyTorch ends the process if a thread still computes with them.
  */
 public final class SHARNN extends AbstractBlock {
 
@@ -87,7 +86,7 @@ public final class SHARNN extends AbstractBlock {
 
   private SHARNN(SHARNNConfig config, TextVocabulary vocabulary) {
     super(VERSION);
-    // a model of bytes may know fewer than all, or be one of tokens that only its user knows
+    // a model of bytes may lack some of them, or its tokens may be known to its user only
     checkArgument(
         vocabulary == TextVocabulary.bytes() || vocabulary.size() == config.vocabularySize(),
         "vocabularySize must be the vocabulary's (%s, of %s tokens), but is %s: leave it out and give"
@@ -172,7 +171,7 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * What one segment gives.
+   * A segment's results.
    *
    * @param output the last block's output {@code (B, T, C)}
    * @param logits {@code (B, T, V)}, with splits log-probabilities; with splits and labels the
@@ -190,7 +189,7 @@ public final class SHARNN extends AbstractBlock {
    * @param training whether dropout is on and gradients flow into the weights
    * @return the output, logits and the next state
    * @throws IllegalArgumentException if tokens are not {@code (B, T)}, not of INT64 or INT32 or,
-   *     checked where they are in the CPU's memory, lie outside the vocabulary; if the state is of
+   *     checked only in the CPU's memory, lie outside the vocabulary; if the state belongs to
    *     another model, batch size or type
    */
   public Output forward(
@@ -199,14 +198,14 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Runs one segment for a loss. With splits the labels' log-probabilities take the logits' place,
-   * which costs a part of all tokens'; without splits this is what it is without labels.
+   * Runs one segment for a loss. With splits the labels' log-probabilities replace the logits,
+   * which costs less than the whole vocabulary. Without splits the labels are ignored.
    *
    * @param parameterStore where the weights are
    * @param tokens {@code (B, T)}, each in [0, V)
-   * @param labels {@code (B, T)}, each in [0, V), with what {@link
-   *     io.github.sharnn.softmax.ClusterLabels} adds; a GPU is waited for where that is missing.
-   *     Null for none
+   * @param labels {@code (B, T)}, each in [0, V), with the arrays that {@link
+   *     io.github.sharnn.softmax.ClusterLabels} adds; without them the call waits for the GPU. Null
+   *     for none
    * @param state the state before the segment
    * @param training whether dropout is on and gradients flow into the weights
    * @return the output, logits or the labels' log-probabilities, and the next state
@@ -227,8 +226,8 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Runs a segment of a prompt: logits are computed after its last token alone, which with many
-   * tokens is most of the work saved.
+   * Runs a segment of a prompt and computes logits for its last token only. For a large vocabulary
+   * that saves most of the work.
    *
    * @param parameterStore where the weights are
    * @param tokens {@code (B, T)}, each in [0, V)
@@ -283,8 +282,7 @@ public final class SHARNN extends AbstractBlock {
 
     @Override
     public NDArray embed(NDArray tokens) {
-      // time first from here on, as cuDNN's LSTM wants it: transposing each layer's input costs
-      // more
+      // time first from here on, as cuDNN's LSTM wants it: transposing in each layer costs more
       return Embedding.embedding(tokens.transpose(), table, SparseFormat.DENSE)
           .singletonOrThrow(); // (B, T) -> (T, B, C)
     }
@@ -342,8 +340,8 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Folds {@link Overparam} into the value scales: the same outputs, 2C*C + 2C fewer parameters for
-   * each attention layer.
+   * Folds {@link Overparam} into the value scales. The outputs stay the same, with 2C*C + 2C fewer
+   * parameters for each attention layer.
    *
    * @param manager the manager that owns the new model's weights
    * @return a new, initialized model; this one stays as it is
@@ -354,15 +352,12 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Backs off to another memory, without training: attention sees fewer positions, down to the
-   * segment's own alone.
+   * Backs off to another memory length without training: attention sees fewer positions, down to
+   * the segment's own. More positions than in training are allowed too.
    *
-   * <p>What it saves is the state, {@code memoryLength * C} numbers for each stream and layer with
-   * attention, and attention's time, which grows with them. What it costs is bits per byte wherever
-   * a text would have gone back further; the LSTMs carry on as before. How much depends on the
-   * model and the text: measure it with a {@link io.github.sharnn.score.Scorer} or {@code
-   * Evaluation}. Other positions than the model was trained with may also be more; nothing in it
-   * counts them.
+   * <p>A shorter memory saves {@code memoryLength * C} numbers of state for each stream and layer
+   * with attention, and attention's time. It costs bits per byte if the text refers further back.
+   * Measure the cost with a {@link io.github.sharnn.score.Scorer} or {@code Evaluation}.
    *
    * @param positions the largest number that attention sees, at least 0
    * @return a model that shares this one's weights, in place, and their manager
@@ -374,10 +369,9 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Backs off to no attention at all, without training: the LSTMs and Booms alone. It saves all of
-   * the state but two vectors for each layer, and attention's weights in what is saved from it.
-   * What it costs may be more or less than {@code withMemoryLength(0)}, where attention was trained
-   * on more than the segment that it then sees. Measure it, as there.
+   * Backs off to a model without attention, only LSTMs and Booms, without training. It saves all of
+   * the state but two vectors for each layer, and attention's weights in files. The cost in bits
+   * per byte may be more or less than that of {@code withMemoryLength(0)}: measure it.
    *
    * @return a model that shares this one's weights, in place, and their manager
    * @throws IllegalStateException if this model has no weights

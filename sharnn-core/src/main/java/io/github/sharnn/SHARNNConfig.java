@@ -15,7 +15,7 @@ import java.util.stream.Stream;
 
 /**
  * Every shape and option of a {@link SHARNN}, checked. Built by {@link SHARNN#builder()}, which
- * documents the defaults; {@link #toJson()} is what a saved model stores.
+ * documents the defaults. A saved model stores {@link #toJson()}.
  *
  * @param vocabularySize number of tokens V, at least 1
  * @param embeddingSize size C of embeddings, LSTM states and attention, at least 1
@@ -62,26 +62,9 @@ public record SHARNNConfig(
   private static final int MAX_SHOWN = 1000; // characters of a text that is not JSON
 
   /**
-   * Checks every option.
+   * Checks every option and sorts layers. A null {@code droppedAttention} or {@code splits} is
+   * empty, as in a config that was saved before these options existed.
    *
-   * @param vocabularySize at least 1
-   * @param embeddingSize at least 1
-   * @param boomSize at least 1; a multiple of {@code embeddingSize} with {@code boomShortcut}
-   * @param layers from 1 to 1000
-   * @param attentionLayers each at least 0 and below {@code layers}, in any order
-   * @param memoryLength at least 0
-   * @param inputDropout in [0, 1)
-   * @param hiddenDropout in [0, 1)
-   * @param outputDropout in [0, 1)
-   * @param weightDrop in [0, 1)
-   * @param boomShortcut whether the Boom sums chunks
-   * @param keyProjection whether attention keys go through a linear layer
-   * @param valueProjection whether attention values go through a linear layer
-   * @param tiedOutput whether the logits use the embedding matrix
-   * @param collapsed whether {@link Overparam} has been folded away
-   * @param droppedAttention layers that are not in {@code attentionLayers}, in any order; null for
-   *     none, as in models saved before there was this option
-   * @param splits ascending, each in (0, {@code vocabularySize}); null for none, as there
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public SHARNNConfig {
@@ -89,7 +72,7 @@ public record SHARNNConfig(
     checkPositive("embeddingSize", embeddingSize);
     checkPositive("boomSize", boomSize);
     checkPositive("layers", layers);
-    // a file's config is believed this far before its weights are counted
+    // bounds the work that a file's config can cause before its weights are counted
     checkArgument(layers <= MAX_LAYERS, "layers must be at most %s, but is %s", MAX_LAYERS, layers);
     checkArgument(memoryLength >= 0, "memoryLength must be at least 0, but is %s", memoryLength);
     checkArgument(
@@ -165,8 +148,7 @@ public record SHARNNConfig(
   /**
    * Counts the trained numbers without building the model.
    *
-   * @return what {@link SHARNN#parameterCount()} will be, or {@code Long.MAX_VALUE} where that is
-   *     more
+   * @return {@link SHARNN#parameterCount()} of the model, or {@code Long.MAX_VALUE} if it is larger
    */
   public long parameterCount() {
     return Weight.of(this).stream().mapToLong(Weight::count).reduce(0, LongMath::saturatedAdd);

@@ -22,6 +22,7 @@ import io.github.sharnn.engine.Constants;
 import io.github.sharnn.engine.DropoutMask;
 import io.github.sharnn.engine.Initializers;
 import io.github.sharnn.engine.Inputs;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -112,9 +113,9 @@ public final class SingleHeadAttention extends AbstractBlock {
   }
 
   /**
-   * {@code Q}, scaled by all that is constant over positions: by the keys' gate and by 1 / sqrt(C)
-   * too, since {@code (a * k) . q = k . (a * q)} and there are fewer queries than keys. Of any
-   * {@code (.., .., C)}.
+   * Computes {@code Q} of any {@code (.., .., C)}, scaled by everything that is constant over
+   * positions: also by the keys' gate and 1 / sqrt(C), since {@code (a * k) . q = k . (a * q)} and
+   * there are fewer queries than keys.
    */
   NDArray query(ParameterStore parameterStore, NDArray x, boolean training) {
     Device device = x.getDevice();
@@ -138,11 +139,11 @@ public final class SingleHeadAttention extends AbstractBlock {
   }
 
   /**
-   * {@code A V} over keys and values in parts that follow each other, the queries' own positions
-   * last. What is remembered and has no gradient comes as a part of its own, so that backward
-   * computes none for it.
+   * Computes {@code A V} over keys and values in consecutive parts, the queries' own positions
+   * last. Remembered positions without a gradient come as their own part, so that backward computes
+   * no gradient for them.
    *
-   * @param q what {@link #query} gave {@code (B, T, C)}
+   * @param q the result of {@link #query}, {@code (B, T, C)}
    * @param k keys before their projection, {@code (B, K_i, C)} each
    * @param v values before theirs, as the keys
    * @return {@code (B, T, C)}
@@ -154,9 +155,14 @@ public final class SingleHeadAttention extends AbstractBlock {
       List<NDArray> v,
       boolean training) {
     NDArray vs = valueScale(parameterStore, q.getManager(), q.getDevice(), training);
-    List<NDArray> keys = project(key, parameterStore, k, training);
+    List<NDArray> keys = keys(parameterStore, k, training);
     List<NDArray> values = project(value, parameterStore, v, training);
     return context(q, keys, values, training).mul(vs);
+  }
+
+  /** Projects parts of the keys if they have a projection. */
+  List<NDArray> keys(ParameterStore parameterStore, List<NDArray> parts, boolean training) {
+    return project(key, parameterStore, parts, training);
   }
 
   private static List<NDArray> project(
@@ -169,34 +175,39 @@ public final class SingleHeadAttention extends AbstractBlock {
         .toList();
   }
 
-  /** {@code softmax(Q K^T + causal mask) V}: {@code (B, T, C)}. */
+  /** {@code dropout(softmax(Q K^T + causal mask)) V}: {@code (B, T, C)}. */
   private NDArray context(NDArray q, List<NDArray> keys, List<NDArray> values, boolean training) {
-    // over K positions: what backward does not need is freed here, not at the end of the batch
+    // frees arrays over K positions that backward does not need here, not at the end of the batch
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
-      int last = keys.size() - 1;
-      NDList scores = new NDList();
-      long[] ends = new long[last]; // of the parts but the last
-      for (int i = 0; i <= last; i++) {
-        NDArray part = q.batchMatMul(keys.get(i).transpose(0, 2, 1)); // (B, T, C) -> (B, T, K_i)
-        scores.add(i < last ? part : part.add(causalMask(part)));
-        if (i < last) {
-          ends[i] = part.size(2) + (i == 0 ? 0 : ends[i - 1]);
-        }
-      }
-      NDArray logits = last == 0 ? scores.head() : NDArrays.concat(scores, 2); // -> (B, T, K)
-      NDList weights = dropout(logits.softmax(-1), training).split(ends, 2); // -> (B, T, K_i)
+      NDList weights = dropout(weights(q, keys), training).split(ends(keys), 2); // -> (B, T, K_i)
       NDArray context = null;
-      for (int i = 0; i <= last; i++) {
-        NDArray part =
-            weights
-                .get(i)
-                .batchMatMul(dropout(values.get(i), training)); // (B, T, K_i) -> (B, T, C)
+      for (int i = 0; i < keys.size(); i++) {
+        NDArray value = dropout(values.get(i), training);
+        NDArray part = weights.get(i).batchMatMul(value); // (B, T, K_i) -> (B, T, C)
         context = context == null ? part : context.add(part);
       }
       NDScope.unregister(context);
       return context;
     }
+  }
+
+  /** {@code softmax(Q K^T + causal mask)} over keys in parts: {@code (B, T, K)}. */
+  NDArray weights(NDArray q, List<NDArray> keys) {
+    int last = keys.size() - 1;
+    NDList scores = new NDList();
+    for (int i = 0; i <= last; i++) {
+      NDArray part = q.batchMatMul(keys.get(i).transpose(0, 2, 1)); // (B, T, C) -> (B, T, K_i)
+      scores.add(i < last ? part : part.add(causalMask(part)));
+    }
+    return (last == 0 ? scores.head() : NDArrays.concat(scores, 2)).softmax(-1); // -> (B, T, K)
+  }
+
+  /** Returns where the parts but the last end. */
+  private static long[] ends(List<NDArray> parts) {
+    long[] ends = parts.stream().limit(parts.size() - 1).mapToLong(part -> part.size(1)).toArray();
+    Arrays.parallelPrefix(ends, Long::sum);
+    return ends;
   }
 
   /** {@code sigmoid(qs) * sigmoid(ks) / sqrt(C)}: {@code (C)}. */
@@ -224,14 +235,14 @@ public final class SingleHeadAttention extends AbstractBlock {
     return DropoutMask.apply(array, dropout, training);
   }
 
-  /** A result belongs to its operand's manager; a parameter's outlives the batch, so move it. */
+  /** Moves the result from the parameter's manager, which outlives the batch. */
   private static NDArray sigmoid(NDArray parameter, NDManager manager) {
     NDArray gate = Activation.sigmoid(parameter);
     gate.attach(manager);
     return gate;
   }
 
-  /** 0 where query t may see key j, minus infinity where j lies after t: {@code (T, K)}. */
+  /** Returns the mask {@code (T, K)}: 0 if query t may see key j, minus infinity if j is later. */
   private static NDArray causalMask(NDArray scores) {
     NDManager manager = scores.getManager();
     int queries = Math.toIntExact(scores.size(1));

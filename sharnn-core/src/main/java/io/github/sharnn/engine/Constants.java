@@ -11,17 +11,16 @@ public final class Constants {
   private Constants() {}
 
   /**
-   * Creates a constant for {@code array.mul(constant)}. DJL's {@code mul(Number)} must not be used
-   * where a gradient flows: on a CPU its number lives in a direct buffer that nothing holds on to.
-   * After a garbage collection between forward and backward, the gradient is multiplied by whatever
-   * has taken that buffer's place.
+   * Creates a constant for {@code array.mul(constant)}. Do not use DJL's {@code mul(Number)} where
+   * a gradient flows: on a CPU its number lives in a direct buffer that nothing references. After a
+   * garbage collection between forward and backward, the gradient is multiplied by other data.
    *
-   * <p>It lies in the host's memory also beside a GPU, whose kernels take such a number as an
+   * <p>The constant lies in the host's memory even with a GPU, whose kernels take it as an
    * argument.
    *
    * @param value the constant
-   * @param operand whose manager the constant gets
-   * @return a FLOAT32 array without dimensions, which leaves an operand's type as it is
+   * @param operand the array whose manager owns the constant
+   * @return a FLOAT32 array without dimensions, which does not change an operand's type
    */
   public static NDArray of(float value, NDArray operand) {
     return operand.getManager().full(new Shape(), value, DataType.FLOAT32, Device.cpu());

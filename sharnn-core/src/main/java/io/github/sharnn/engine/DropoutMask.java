@@ -11,13 +11,13 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.norm.Dropout;
 
 /**
- * Dropout, as {@link Dropout#dropout(NDArray, float, boolean)}, with masks that cost less on a CPU.
+ * Dropout like {@link Dropout#dropout(NDArray, float, boolean)}, with cheaper masks on a CPU.
  *
- * <p>PyTorch draws a CPU's Bernoulli masks on one thread, two numbers of its generator for each
- * element, which is a sixth of a training step. Here one 64-bit draw decides four elements, one by
- * each of its 16-bit fields: the field's top bit is moved to the sign and the whole compared with a
- * threshold, so that a field decides by itself but for a tie, where the bits below it do. The rate
- * is met to 1/65536. A GPU keeps DJL's dropout, one kernel there.
+ * <p>PyTorch draws Bernoulli masks on one CPU thread, two random numbers for each element, which
+ * takes a sixth of a training step. Here one 64-bit draw decides four elements, one by each 16-bit
+ * field. The field's top bit is shifted to the sign, and the whole number is compared with a
+ * threshold. The field decides, and in a tie the bits below it do. The rate is exact to 1/65536. A
+ * GPU uses DJL's dropout, which is one kernel there.
  */
 public final class DropoutMask {
 
@@ -44,7 +44,7 @@ public final class DropoutMask {
     }
   }
 
-  /** 0 with probability {@code rate}, else 1 / (1 - rate). */
+  /** Draws a mask: 0 with probability {@code rate}, else 1 / (1 - rate). */
   private static NDArray mask(NDManager manager, Shape shape, DataType dataType, float rate) {
     long draws = (shape.size() + FIELDS - 1) / FIELDS;
     NDArray bits =

@@ -4,16 +4,16 @@ import ai.djl.pytorch.jni.JniUtils;
 import java.util.function.Supplier;
 
 /**
- * Inference that records no gradients, whatever the thread. Whether PyTorch records is a switch of
- * each thread: DJL turns it off on the thread that loads the engine alone, and its API has nothing
- * to turn it off on another. It also decides which kernel a CPU's LSTM takes, and so the last bits
- * of the result: with the switch off every thread gets the same.
+ * Inference that records no gradients, on any thread. PyTorch has a gradient switch for each
+ * thread. DJL turns it off only on the thread that loads the engine, and its API cannot turn it off
+ * on another. The switch also selects the kernel of a CPU's LSTM and so the last bits of its
+ * result. With the switch off, every thread gets the same bits.
  */
 public final class InferenceMode {
 
   private InferenceMode() {}
 
-  /** Computes with the switch off and puts it back. */
+  /** Computes with the switch off and restores it. */
   public static <T> T call(Supplier<T> inference) {
     boolean recording = JniUtils.isGradMode();
     JniUtils.setGradMode(false);

@@ -17,23 +17,23 @@ public final class Initializers {
 
   private Initializers() {}
 
-  /** A parameter with its initial values, whose shape is not known yet. */
+  /** Creates a parameter with initial values and no shape yet. */
   public static Parameter parameter(String name, Parameter.Type type, Initializer initializer) {
     return Parameter.builder().setName(name).setType(type).optInitializer(initializer).build();
   }
 
-  /** N(0, 0.1 / sqrt(C)), for linear and embedding weights. */
+  /** Returns N(0, 0.1 / sqrt(C)), for linear and embedding weights. */
   public static Initializer normal(int embeddingSize) {
     return new NormalInitializer((float) (0.1 / Math.sqrt(embeddingSize)));
   }
 
-  /** Weights from {@link #normal}, biases 0. */
+  /** Sets weights from {@link #normal} and biases 0. */
   public static void linear(Block linear, int embeddingSize) {
     linear.setInitializer(normal(embeddingSize), Parameter.Type.WEIGHT);
     linear.setInitializer(Initializer.ZEROS, Parameter.Type.BIAS);
   }
 
-  /** Weights and biases uniform in +-1/sqrt(C), PyTorch's own choice for an LSTM. */
+  /** Sets weights and biases uniform in +-1/sqrt(C), PyTorch's default for an LSTM. */
   public static void lstm(Block lstm, int embeddingSize) {
     float bound = (float) (1 / Math.sqrt(embeddingSize));
     // a predicate, since the type alone would leave the biases at 0

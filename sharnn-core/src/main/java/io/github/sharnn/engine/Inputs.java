@@ -7,7 +7,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.Set;
 
-/** What blocks ask of their inputs. */
+/** Checks of blocks' inputs. */
 public final class Inputs {
 
   private static final Set<DataType> TYPES = Set.of(DataType.INT64, DataType.INT32);
@@ -29,7 +29,7 @@ public final class Inputs {
   }
 
   /**
-   * Checks that keys or values are those of as many streams as the queries, and at least as many.
+   * Checks that keys and values belong to as many streams as the queries and are at least as many.
    */
   public static void checkKeys(Shape queries, Shape keys, Shape values) {
     checkArgument(
@@ -46,8 +46,8 @@ public final class Inputs {
   }
 
   /**
-   * Checks that tokens are {@code (B, T)} and, where they are in the CPU's memory, lie in the
-   * vocabulary.
+   * Checks that tokens are {@code (B, T)} and lie in the vocabulary. On a GPU the values are not
+   * checked.
    */
   public static void checkTokens(NDArray tokens, int vocabularySize) {
     checkArgument(

@@ -27,7 +27,7 @@ public final class WeightDrop extends ParameterStore {
     this.batchManager = batchManager;
   }
 
-  /** The store itself where there is nothing to drop. */
+  /** Returns a store that drops, or the given store if there is nothing to drop. */
   public static ParameterStore of(
       ParameterStore parameterStore,
       LSTM lstm,

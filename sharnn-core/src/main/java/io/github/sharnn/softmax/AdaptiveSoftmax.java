@@ -13,15 +13,15 @@ import java.util.stream.LongStream;
 /**
  * The softmax of a large vocabulary whose tokens are sorted by frequency. The splits {@code s_1 <
  * .. < s_k} cut it into a head {@code [0, s_1)} and k tails. The head's softmax runs over its
- * tokens and one tombstone for each tail, a tail's over the tail's tokens:
+ * tokens and one cluster token (the reference's tombstone) for each tail, a tail's over its tokens:
  *
  * <pre>{@code
  * p(token) = softmax(head)[token]                                token < s_1
  * p(token) = softmax(head)[tombstone i] * softmax(tail i)[token] s_i <= token < s_{i+1}
  * }</pre>
  *
- * <p>Tokens have the rows of the output matrix and its bias, tombstones their own, in reverse
- * order: tail 1 has the last column of the head. FLOAT16 logits are taken as FLOAT32.
+ * <p>Tokens use the rows of the output matrix and its bias. Tombstones have their own rows, in
+ * reverse order: tail 1 has the last column of the head. FLOAT16 logits become FLOAT32.
  */
 public final class AdaptiveSoftmax {
 
@@ -35,7 +35,7 @@ public final class AdaptiveSoftmax {
    * Takes the weights of one pass.
    *
    * @param splits first tokens of the tails
-   * @param manager gets what is made of the weights
+   * @param manager the manager that owns arrays made from the weights
    * @param weight of all tokens, {@code (V, C)}
    * @param bias of all tokens, {@code (V)}
    * @param tailVectors of the tombstones, {@code (k, C)}
@@ -49,7 +49,7 @@ public final class AdaptiveSoftmax {
       NDArray tailVectors,
       NDArray tailBias) {
     this.splits = splits.stream().mapToLong(Integer::longValue).toArray();
-    // in one go: the gradient of a slice of its own would be as large as the whole matrix
+    // one split, because the gradient of each single slice would be as large as the whole matrix
     vectors = weight.split(this.splits, 0);
     biases = bias.split(this.splits, 0);
     vectors.attach(manager);
@@ -58,17 +58,17 @@ public final class AdaptiveSoftmax {
     headBias = biases.head().concat(tailBias);
   }
 
-  /** The head's column for the tombstone of a tail, counted from 1. */
+  /** Returns the head's column for the tombstone of a tail, counted from 1. */
   static int tombstone(List<Integer> splits, int tail) {
     return splits.get(0) + splits.size() - tail;
   }
 
   /**
-   * Log-probabilities of a segment.
+   * Computes log-probabilities of a segment.
    *
    * @param h {@code (T, B, C)}
    * @param labels null for the whole vocabulary
-   * @return {@code (B, T, V)}, or of the labels {@code (B, T)}
+   * @return {@code (B, T, V)}, or the labels' {@code (B, T)}
    */
   NDArray forward(NDArray h, ClusterLabels labels) {
     NDArray rows = h.transpose(1, 0, 2).reshape(-1, h.size(2)); // (T, B, C) -> (B*T, C)
@@ -80,7 +80,7 @@ public final class AdaptiveSoftmax {
   }
 
   /**
-   * Log-probabilities of the whole vocabulary.
+   * Computes log-probabilities of the whole vocabulary.
    *
    * @param h {@code (N, C)}
    * @return {@code (N, V)}
@@ -97,8 +97,8 @@ public final class AdaptiveSoftmax {
   }
 
   /**
-   * Log-probabilities of the labels alone, each tail's softmax only for the rows whose label lies
-   * in it.
+   * Computes log-probabilities of the labels only. A tail's softmax is computed only for the rows
+   * whose label lies in it.
    *
    * @param h {@code (N, C)}, a row for each label
    * @return {@code (N)}
@@ -118,7 +118,7 @@ public final class AdaptiveSoftmax {
     return all;
   }
 
-  /** Of the head, 0, with its tombstones, or of a tail. */
+  /** Computes the log-softmax of the head with its tombstones, part 0, or of a tail. */
   private NDArray logSoftmax(NDArray h, int part) {
     NDArray logits =
         OutputLayer.logits(

@@ -12,16 +12,16 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Where the labels of a batch lie in a vocabulary with {@link
- * io.github.sharnn.SHARNNConfig#splits}. How many lie in each tail decides the shapes of what is
- * computed; it is found before the labels are on a GPU, so that no step waits for one.
+ * The places of a batch's labels in a vocabulary with {@link io.github.sharnn.SHARNNConfig#splits}.
+ * The number of labels in each tail decides shapes, so it is counted before the labels are copied
+ * to a GPU, and no step waits for one.
  *
- * <p>A batch has it as the arrays after its labels:
+ * <p>A batch carries these arrays after its labels:
  *
  * <ul>
  *   <li>labels {@code (B, T)} INT64
- *   <li>columns {@code (B, T)} INT64: in the head's softmax, that of the label or of its tail's
- *       tombstone
+ *   <li>columns {@code (B, T)} INT64: the column of the label, or of its tail's tombstone, in the
+ *       head's softmax
  *   <li>rows {@code (M)} INT64: {@code b * T + t} of the M labels that lie in a tail; those of the
  *       first tail first, ascending within a tail
  *   <li>tokens {@code (M)} INT64: these labels, counted from the first of their tail
@@ -47,7 +47,7 @@ public final class ClusterLabels {
     streams = Math.toIntExact(labels.get(4).size(1));
   }
 
-  /** Of a batch's labels, found first where they came without. */
+  /** Reads the places, and finds them first if the labels came without. */
   static ClusterLabels from(NDList labels, List<Integer> splits) {
     return new ClusterLabels(labels.size() == 1 ? of(labels.head(), splits) : labels);
   }
@@ -101,7 +101,7 @@ public final class ClusterLabels {
   }
 
   /**
-   * Finds the labels' places by reading the labels back, for which a GPU is waited for.
+   * Finds the labels' places by reading the labels back, which waits for a GPU.
    *
    * @param labels {@code (B, T)} of an integer type
    * @param splits the model's; empty for none
@@ -148,17 +148,17 @@ public final class ClusterLabels {
         labels.get(4).get(new NDIndex(":, {}:{}", from, to))); // (k, B) -> (k, streams)
   }
 
-  /** {@code (B, T)}: each label's column in the head's softmax. */
+  /** Returns each label's column in the head's softmax, {@code (B, T)}. */
   NDArray columns() {
     return columns;
   }
 
-  /** {@code (n)}: where the labels of a tail, counted from 1, stand in the batch. */
+  /** Returns the positions in the batch of a tail's labels, {@code (n)}; tails count from 1. */
   NDArray rows(int tail) {
     return range(rows, starts[(tail - 1) * streams], starts[tail * streams]);
   }
 
-  /** {@code (n)}: these labels, counted from the first of their tail. */
+  /** Returns a tail's labels, counted from its first token, {@code (n)}. */
   NDArray tokens(int tail) {
     return range(tokens, starts[(tail - 1) * streams], starts[tail * streams]);
   }

@@ -18,17 +18,17 @@ import java.util.Objects;
 import java.util.stream.Stream;
 
 /**
- * From the last block's output to logits, or with splits to log-probabilities. The parameters are
- * {@link io.github.sharnn.SHARNN}'s own, as a saved model names them.
+ * The output layer: computes logits, or log-probabilities with splits, from the last block's
+ * output. {@link io.github.sharnn.SHARNN} owns the parameters.
  */
 public final class OutputLayer {
 
   private static final int ALIGNED_COLUMNS = 8; // of FLOAT16, 16 bytes
-  private static final int MANY_ROWS = 64; // from here on filling up costs less than it saves
+  private static final int MANY_ROWS = 64; // with more rows, padding saves more than it costs
 
-  public final Parameter weight; // null where tied
+  public final Parameter weight; // null if tied
   public final Parameter bias;
-  public final Parameter tailVectors; // null where the softmax is not split
+  public final Parameter tailVectors; // null without splits
   public final Parameter tailBias;
   private final SHARNNConfig config;
 
@@ -45,7 +45,7 @@ public final class OutputLayer {
         split ? Initializers.parameter("tailBias", Parameter.Type.BIAS, Initializer.ZEROS) : null;
   }
 
-  /** Those that there are, in the order of a saved model. */
+  /** Returns the parameters in the order of {@link io.github.sharnn.Weight}. */
   public List<Parameter> parameters() {
     return Stream.of(weight, bias, tailVectors, tailBias).filter(Objects::nonNull).toList();
   }
@@ -67,7 +67,7 @@ public final class OutputLayer {
   /**
    * Runs one segment.
    *
-   * @param h the last block's output {@code (T, B, C)}
+   * @param h the last block's output after dropout, {@code (T, B, C)}
    * @param table the embedding {@code (V, C)}, for tied weights
    * @param labels as {@link io.github.sharnn.SHARNN#forward(ParameterStore, NDArray, NDList,
    *     SHARNNState, boolean)} takes them
@@ -95,11 +95,11 @@ public final class OutputLayer {
 
   /**
    * Multiplies by the vectors of tokens and adds their bias. In FLOAT16 a GPU takes five times as
-   * long for a product whose rows do not begin at multiples of 16 bytes, so there the columns are
-   * filled up to a multiple of 8, and what was added is cut off again; not for few rows, where
-   * copying the vectors takes longer than that.
+   * long for a product whose rows do not begin at multiples of 16 bytes. For many rows the columns
+   * are therefore padded to a multiple of 8 and the padding is cut off again. For few rows, copying
+   * the vectors would take longer.
    *
-   * @param h {@code (N, C)}, whose manager gets what is made of the weights
+   * @param h {@code (N, C)}; its manager owns the padded weights
    * @param vectors {@code (n, C)}
    * @param bias {@code (n)}
    * @return {@code (N, n)}
