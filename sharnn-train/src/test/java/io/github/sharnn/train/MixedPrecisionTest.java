@@ -279,7 +279,7 @@ class MixedPrecisionTest {
       model.save(saved, null);
     }
     try (Model model = loaded ? SHARNN.load(saved) : Tiny.model(Tiny.sharnn(), 3)) {
-      Set<String> frozen = Set.of("embedding", "02block_02lstm_l_0_h2h_WEIGHT");
+      Set<String> frozen = Set.of("embedding", "02block_02rnn_l_0_h2h_WEIGHT");
       Block block = model.getBlock();
       frozen.forEach(name -> block.getParameters().get(name).freeze(true));
       Map<String, float[]> before = Tiny.weights(block);
