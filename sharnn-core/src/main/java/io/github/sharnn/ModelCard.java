@@ -24,7 +24,8 @@ import java.util.Map;
  * model.save(folder, null);
  * }</pre>
  *
- * <p>Saving again replaces the card, but keeps one that somebody changed.
+ * <p>Saving again replaces the card, but keeps one that somebody changed. A loaded model keeps its
+ * figures. Set them anew after training it further.
  */
 public final class ModelCard {
 
@@ -94,7 +95,7 @@ public final class ModelCard {
         |---|---|
         """
             .formatted(RunHeader.version()));
-    row(text, "Parameters", format("%,d, %s", block.parameterCount(), type()));
+    row(text, "Parameters", format("%,d (%s)", block.parameterCount(), type()));
     row(
         text,
         "Layers",
@@ -102,7 +103,10 @@ public final class ModelCard {
     row(text, "Embedding size", format("%,d", config.embeddingSize()));
     row(text, "Boom size", format("%,d", config.boomSize()));
     row(text, "Memory", format("%,d positions", config.memoryLength()));
-    row(text, "Vocabulary", format("%,d, %s", config.vocabularySize(), block.vocabulary().kind()));
+    row(
+        text,
+        "Vocabulary",
+        format("%,d tokens (%s)", config.vocabularySize(), block.vocabulary().kind()));
     row(text, "Training data", properties.get(DATASET));
     row(text, "Validation", unit(properties.get(VALIDATION_BITS_PER_BYTE)));
     row(text, "Test", unit(properties.get(TEST_BITS_PER_BYTE)));
@@ -118,13 +122,13 @@ public final class ModelCard {
             }
             ```
 
-            or, without code, `java -jar sharnn.jar generate FOLDER --prompt "The "`. DJL's `Criteria` and DJL
-            Serving load the folder as well; `serving.properties` names their options.
+            The command line does the same: `java -jar sharnn.jar generate FOLDER --prompt "The "`. DJL's `Criteria`
+            and DJL Serving load the folder too. `serving.properties` names their options.
 
             ## Files
 
-            `config.json` describes the model, `model.safetensors` holds its weights, and `SHA256SUMS` lists what
-            `sha256sum -c SHA256SUMS` checks. Loading checks it too.
+            `config.json` describes the model. `model.safetensors` holds its weights. `SHA256SUMS` holds the sums of
+            the files; loading checks them, and so does `sha256sum -c SHA256SUMS`.
 
             """)
         .toString();

@@ -67,10 +67,10 @@ class ModelCardTest {
               # book
 
               """)
-          .contains("| Parameters | 11,533, FLOAT32 |")
+          .contains("| Parameters | 11,533 (FLOAT32) |")
           .contains("| Layers | 3, attention in 1 |")
           .contains("| Memory | 18 positions |")
-          .contains("| Vocabulary | 29, bytes |")
+          .contains("| Vocabulary | 29 tokens (bytes) |")
           .contains("| Training data | my \"text\": 1 |")
           .contains("| Validation | 1.2500 bits per byte |")
           .contains("| Test | 1.2346 bits per byte |")
