@@ -6,7 +6,7 @@ import static java.nio.file.StandardOpenOption.WRITE;
 
 import com.google.common.util.concurrent.Uninterruptibles;
 import java.io.IOException;
-import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
@@ -151,21 +151,10 @@ public final class AtomicFile {
 
   /** Returns a writer of some bytes. */
   public static Writer of(byte[] content) {
-    return channel -> {
-      ByteBuffer buffer = ByteBuffer.wrap(content);
-      while (buffer.hasRemaining()) {
-        channel.write(buffer);
-      }
-    };
+    return channel -> Channels.newOutputStream(channel).write(content);
   }
 
-  /**
-   * Makes the names in a folder last through a power cut. Windows offers no way to do this, and
-   * needs none.
-   *
-   * @param folder the folder
-   * @throws IOException if the system reports a failure
-   */
+  /** Makes the names in a folder last through a power cut. Windows can't, and need not. */
   public static void forceFolder(Path folder) throws IOException {
     try {
       force(folder, READ);

@@ -1,12 +1,14 @@
 package io.github.sharnn.io;
 
 import ai.djl.MalformedModelException;
+import com.google.common.hash.Funnels;
 import com.google.common.hash.Hasher;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -41,7 +43,6 @@ public final class CheckedFolder implements Closeable {
 
   private static final Pattern LINE = Pattern.compile("([0-9a-f]{64}) [ *]([^./\\\\][^/\\\\]*)");
   private static final int MAX_SUMS_BYTES = 1 << 16;
-  private static final int BUFFER_BYTES = 1 << 18;
   private static final int ATTEMPTS = 3;
 
   private final Path folder;
@@ -158,14 +159,7 @@ public final class CheckedFolder implements Closeable {
     return readAtMost(file, MAX_SUMS_BYTES);
   }
 
-  /**
-   * Reads a small file.
-   *
-   * @param file the file
-   * @param most the most bytes that it may have
-   * @return its content
-   * @throws IOException if the file can't be read, or is longer
-   */
+  /** Reads a file of at most {@code most} bytes. */
   public static byte[] readAtMost(Path file, int most) throws IOException {
     try (FileChannel channel = FileChannel.open(file)) {
       return readAtMost(channel, file, most);
@@ -208,7 +202,8 @@ public final class CheckedFolder implements Closeable {
                 .formatted(folder.resolve(SUMS), name));
       }
       Path hidden = hidden(folder, name, sum);
-      channels.put(name, openRegular(Files.isRegularFile(hidden) ? hidden : path(name)));
+      Path file = Files.isRegularFile(hidden) ? hidden : path(name);
+      channels.put(name, Safetensors.openRegular(file, "a file of a saved model"));
     }
     for (String name : names) {
       String actual = sum(channels.get(name));
@@ -222,36 +217,18 @@ public final class CheckedFolder implements Closeable {
     }
   }
 
-  private static FileChannel openRegular(Path file) throws IOException {
-    if (Files.exists(file) && !Files.isRegularFile(file)) {
-      throw new IOException(file + " is a folder or a device, not a file of a saved model");
-    }
-    return FileChannel.open(file);
-  }
-
   private static String sum(Path file) throws IOException {
     return MoreFiles.asByteSource(file).hash(Hashing.sha256()).toString();
   }
 
   private static String sum(FileChannel channel) throws IOException {
     Hasher hasher = Hashing.sha256().newHasher();
-    ByteBuffer buffer = ByteBuffer.allocate(BUFFER_BYTES);
-    long at = 0;
-    for (int count = channel.read(buffer, at); count >= 0; count = channel.read(buffer, at)) {
-      at += count;
-      hasher.putBytes(buffer.flip());
-      buffer.clear();
-    }
+    Channels.newInputStream(channel.position(0)).transferTo(Funnels.asOutputStream(hasher));
     return hasher.hash().toString();
   }
 
-  /**
-   * Returns the plain path of a file, for messages. Its content may have been replaced since.
-   *
-   * @param name the file's name
-   * @return the path
-   */
-  public Path path(String name) {
+  /** Returns the plain path of a file, for messages. */
+  private Path path(String name) {
     return folder.resolve(name);
   }
 

@@ -1,6 +1,7 @@
 package io.github.sharnn.io;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static io.github.sharnn.io.SafetensorsHeader.check;
 
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
@@ -70,7 +71,7 @@ public final class Safetensors implements Closeable {
   public record Tensor(DataType dataType, Shape shape, long offset, long bytes) {}
 
   /**
-   * Opens a file and checks its header. No tensor is read.
+   * Opens a file and checks its header. It reads no tensor.
    *
    * @param file the file
    * @return the open file; the caller closes it
@@ -78,20 +79,20 @@ public final class Safetensors implements Closeable {
    * @throws MalformedModelException if it is no safetensors file or breaks one of the rules above
    */
   public static Safetensors open(Path file) throws IOException, MalformedModelException {
-    if (Files.exists(file) && !Files.isRegularFile(file)) {
-      throw new IOException(file + " is a folder or a device, not a safetensors file");
-    }
-    FileChannel channel = FileChannel.open(file);
-    boolean opened = false;
+    FileChannel channel = openRegular(file, "a safetensors file");
     try {
-      Safetensors tensors = of(channel, file);
-      opened = true;
-      return tensors;
-    } finally {
-      if (!opened) {
-        channel.close();
-      }
+      return of(channel, file);
+    } catch (Throwable e) {
+      channel.close();
+      throw e;
     }
+  }
+
+  static FileChannel openRegular(Path file, String expected) throws IOException {
+    if (Files.exists(file) && !Files.isRegularFile(file)) {
+      throw new IOException(file + " is a folder or a device, not " + expected);
+    }
+    return FileChannel.open(file);
   }
 
   /** Checks the header of an open file. */
@@ -100,10 +101,10 @@ public final class Safetensors implements Closeable {
     try {
       long size = channel.size();
       ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-      checkFormat(size >= Long.BYTES + 2, "it has %s bytes", size);
+      check(size >= Long.BYTES + 2, "it has %s bytes", size);
       fill(length, channel, 0, file);
       long headerBytes = length.getLong(0);
-      checkFormat(
+      check(
           headerBytes >= 2 && headerBytes <= Math.min(size - Long.BYTES, MAX_HEADER_BYTES),
           "it must begin with the length of a JSON header, at most %s and within the file's %s bytes,"
               + " but begins with %s",
@@ -112,7 +113,7 @@ public final class Safetensors implements Closeable {
           headerBytes);
       ByteBuffer json = ByteBuffer.allocate((int) headerBytes);
       fill(json, channel, Long.BYTES, file);
-      checkFormat(json.get(0) == '{', "its header is not a JSON object");
+      check(json.get(0) == '{', "its header is not a JSON object");
       long dataStart = Long.BYTES + headerBytes;
       SafetensorsHeader header = SafetensorsHeader.parse(json.array(), size - dataStart);
       return new Safetensors(file, channel, header, dataStart);
@@ -122,29 +123,17 @@ public final class Safetensors implements Closeable {
     }
   }
 
-  /**
-   * Lists the tensors.
-   *
-   * @return name to type, shape and place, in the header's order
-   */
+  /** {@return name to type, shape and place of each tensor, in the header's order} */
   public Map<String, Tensor> tensors() {
     return Collections.unmodifiableMap(header.tensors());
   }
 
-  /**
-   * Returns the file.
-   *
-   * @return its path
-   */
+  /** {@return the file's path} */
   public Path file() {
     return file;
   }
 
-  /**
-   * Returns the header's free texts.
-   *
-   * @return the entries of {@code __metadata__}; empty where there is none
-   */
+  /** {@return the texts of {@code __metadata__}, the header's free part; empty without one} */
   public Map<String, String> metadata() {
     return Collections.unmodifiableMap(header.metadata());
   }
@@ -277,13 +266,6 @@ public final class Safetensors implements Closeable {
         throw new EOFException(file + " has become shorter while it was read");
       }
       at += count;
-    }
-  }
-
-  private static void checkFormat(boolean rule, String message, Object... arguments)
-      throws MalformedModelException {
-    if (!rule) {
-      throw new MalformedModelException(message.formatted(arguments));
     }
   }
 

@@ -6,25 +6,27 @@ import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.util.JsonUtils;
 import com.google.common.base.Ascii;
 import com.google.common.base.CharMatcher;
+import com.google.gson.JsonObject;
 import com.google.gson.Strictness;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonToken;
-import com.google.gson.stream.JsonWriter;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
-import java.io.StringWriter;
-import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * The JSON header of a safetensors file, with the rules for its numbers. Reading a header allocates
@@ -109,23 +111,18 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
     String dtype = null;
     long[] shape = null;
     long[] offsets = null;
+    Set<String> keys = new HashSet<>();
     reader.beginObject();
     while (reader.hasNext()) {
       String key = reader.nextName();
+      check(keys.add(key), "%s has %s twice", name, key);
       switch (key) {
         case "dtype" -> {
-          check(dtype == null, "%s has dtype twice", name);
           check(reader.peek() == JsonToken.STRING, "the dtype of %s must be a text", name);
           dtype = reader.nextString();
         }
-        case "shape" -> {
-          check(shape == null, "%s has shape twice", name);
-          shape = readNumbers(name, key, MAX_AXES, reader);
-        }
-        case "data_offsets" -> {
-          check(offsets == null, "%s has data_offsets twice", name);
-          offsets = readNumbers(name, key, 2, reader);
-        }
+        case "shape" -> shape = readNumbers(name, key, MAX_AXES, reader);
+        case "data_offsets" -> offsets = readNumbers(name, key, 2, reader);
         default ->
             throw new MalformedModelException(
                 "%s may have dtype, shape and data_offsets only".formatted(name));
@@ -241,10 +238,9 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
   }
 
   /** Checks that the tensors follow each other without gap or overlap, up to the file's end. */
-  private static void checkLayout(Iterable<Safetensors.Tensor> tensors, long dataBytes)
+  private static void checkLayout(Collection<Safetensors.Tensor> tensors, long dataBytes)
       throws MalformedModelException {
-    List<Safetensors.Tensor> inOrder = new ArrayList<>();
-    tensors.forEach(inOrder::add);
+    List<Safetensors.Tensor> inOrder = new ArrayList<>(tensors);
     inOrder.sort(
         Comparator.comparingLong(Safetensors.Tensor::offset)
             .thenComparingLong(Safetensors.Tensor::bytes));
@@ -266,37 +262,23 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
 
   /** Returns the header as text. */
   String toJson() {
-    StringWriter text = new StringWriter();
-    try (JsonWriter writer = new JsonWriter(text)) {
-      writer.beginObject();
-      if (!metadata.isEmpty()) {
-        writer.name(METADATA).beginObject();
-        for (Map.Entry<String, String> entry : metadata.entrySet()) {
-          writer.name(entry.getKey()).value(entry.getValue());
-        }
-        writer.endObject();
-      }
-      for (Map.Entry<String, Safetensors.Tensor> entry : tensors.entrySet()) {
-        Safetensors.Tensor tensor = entry.getValue();
-        writer.name(entry.getKey()).beginObject();
-        writer.name("dtype").value(tensor.dataType().asSafetensors());
-        writer.name("shape").beginArray();
-        for (long length : tensor.shape().getShape()) {
-          writer.value(length);
-        }
-        writer.endArray();
-        writer.name("data_offsets").beginArray();
-        writer.value(tensor.offset()).value(tensor.offset() + tensor.bytes()).endArray();
-        writer.endObject();
-      }
-      writer.endObject();
-    } catch (IOException e) {
-      throw new UncheckedIOException("a text in memory can't fail to be written", e);
+    JsonObject json = new JsonObject();
+    if (!metadata.isEmpty()) {
+      json.add(METADATA, JsonUtils.GSON.toJsonTree(metadata));
     }
-    return text.toString();
+    tensors.forEach(
+        (name, tensor) -> {
+          long[] offsets = {tensor.offset(), tensor.offset() + tensor.bytes()};
+          JsonObject entry = new JsonObject();
+          entry.addProperty("dtype", tensor.dataType().asSafetensors());
+          entry.add("shape", JsonUtils.GSON.toJsonTree(tensor.shape().getShape()));
+          entry.add("data_offsets", JsonUtils.GSON.toJsonTree(offsets));
+          json.add(name, entry);
+        });
+    return json.toString();
   }
 
-  private static void check(boolean rule, String message, Object... arguments)
+  static void check(boolean rule, String message, Object... arguments)
       throws MalformedModelException {
     if (!rule) {
       throw new MalformedModelException(message.formatted(arguments));
