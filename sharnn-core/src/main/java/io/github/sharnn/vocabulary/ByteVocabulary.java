@@ -41,11 +41,6 @@ final class ByteVocabulary implements TextVocabulary {
       }
 
       @Override
-      public void end() {
-        // a text ends anywhere
-      }
-
-      @Override
       public long lostBytes() {
         return 0;
       }

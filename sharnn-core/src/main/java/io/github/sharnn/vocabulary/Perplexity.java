@@ -38,52 +38,34 @@ public record Perplexity(double nats, long predicted, Units units) {
     return count == units.tokens() ? predicted : (double) count * predicted / units.tokens();
   }
 
-  /**
-   * Returns the number of bytes of the predicted tokens.
-   *
-   * @return the text's bytes without the first token's share
-   */
+  /** {@return the number of bytes of the predicted tokens} */
   public double predictedBytes() {
     return share(units.bytes());
   }
 
   /**
-   * Returns the bits that the tokens cost for each byte of the original text. This is too low if
+   * {@return the bits that the tokens cost for each byte of the original text} This is too low if
    * the tokens lose bytes: see {@link #bitsPerByteSpelled()}.
-   *
-   * @return bits per byte
    */
   public double bitsPerByte() {
     return nats / share(units.bytes()) / NATS_PER_BIT;
   }
 
   /**
-   * Returns {@link #bitsPerByte()} plus 8 bits for each byte that the tokens lose: an upper bound
-   * for a lossy vocabulary.
-   *
-   * @return bits per byte, or NaN if the lost bytes are unknown
+   * {@return an upper bound of the bits per byte for a lossy vocabulary: {@link #bitsPerByte()}
+   * plus 8 bits for each byte that the tokens lose, or NaN if their number is unknown}
    */
   public double bitsPerByteSpelled() {
-    if (units.lostBytes() < 0) {
-      return Double.NaN;
-    }
-    return bitsPerByte() + BITS_PER_LOST_BYTE * (double) units.lostBytes() / units.bytes();
+    double lost = units.lostBytes() < 0 ? Double.NaN : units.lostBytes();
+    return bitsPerByte() + BITS_PER_LOST_BYTE * lost / units.bytes();
   }
 
-  /**
-   * Returns the perplexity by token.
-   *
-   * @return {@code exp(nats / predicted)}
-   */
+  /** {@return the perplexity by token: {@code exp(nats / predicted)}} */
   public double ofToken() {
     return Math.exp(nats / predicted);
   }
 
-  /**
-   * Returns the perplexity by word, {@code <eos>} included.
-   *
-   * @return {@code exp(nats / words)}
-   */
+  /** {@return the perplexity by word: {@code exp(nats / words)}, {@code <eos>} included} */
   public double ofWord() {
     return Math.exp(nats / share(units.words()));
   }

@@ -25,57 +25,37 @@ public interface TextVocabulary extends Vocabulary {
   /** The model property that holds {@link #property()}. A model without it is over bytes. */
   String MODEL_PROPERTY = "sharnn.vocabulary";
 
-  /**
-   * Returns the vocabulary of bytes: token n is the byte n.
-   *
-   * @return the lossless vocabulary of 256 tokens
-   */
+  /** {@return the lossless vocabulary of 256 bytes, in which token n is the byte n} */
   static TextVocabulary bytes() {
     return ByteVocabulary.INSTANCE;
   }
 
   /**
-   * Returns the kind of this vocabulary. A model can be saved only if a {@link VocabularyFormat}
-   * reads its kind.
-   *
-   * @return {@code bytes}, {@code words}, {@code tokenizer} or another
+   * {@return {@code bytes}, {@code words}, {@code tokenizer} or another kind} A model can be saved
+   * only if a {@link VocabularyFormat} reads its vocabulary's kind.
    */
   String kind();
 
-  /**
-   * Tells whether decoding restores every text.
-   *
-   * @return true if {@code decode(encode(text))} is always {@code text}
-   */
+  /** {@return true if {@code decode(encode(text))} is always {@code text}} */
   boolean lossless();
 
   /**
-   * Starts to encode a text.
+   * {@return a new encoder, for one text}
    *
    * @param tokens receives each token in order
-   * @return the encoder
    */
   TokenEncoder encoder(IntConsumer tokens);
 
-  /**
-   * Starts to decode a text.
-   *
-   * @return the decoder
-   */
+  /** {@return a new decoder, for one text} */
   TokenDecoder decoder();
 
-  /**
-   * Returns the content of the file that {@link #save} writes.
-   *
-   * @return the file's bytes, empty for a vocabulary without a file
-   */
+  /** {@return the content of the file that {@link #save} writes, empty without a file} */
   byte[] content();
 
   /**
-   * Encodes the beginning of a text that may go on.
+   * {@return the tokens of the beginning of a text that may go on}
    *
    * @param text any bytes
-   * @return the tokens
    */
   default int[] encode(byte[] text) {
     IntStream.Builder tokens = IntStream.builder();
@@ -86,20 +66,18 @@ public interface TextVocabulary extends Vocabulary {
   }
 
   /**
-   * Encodes the UTF-8 of the beginning of a text that may go on.
+   * {@return the tokens of the beginning of a text that may go on, in UTF-8}
    *
    * @param text the text; half a surrogate pair becomes {@code ?}
-   * @return the tokens
    */
   default int[] encode(String text) {
     return encode(text.getBytes(StandardCharsets.UTF_8));
   }
 
   /**
-   * Decodes a text.
+   * {@return the bytes of a text}
    *
    * @param tokens each in [0, size)
-   * @return the bytes
    * @throws IllegalArgumentException if there is no such token
    */
   default byte[] decode(int... tokens) {
@@ -111,18 +89,10 @@ public interface TextVocabulary extends Vocabulary {
     return text.toByteArray();
   }
 
-  /**
-   * Identifies this vocabulary.
-   *
-   * @return the SHA-256 of {@link #content()} in lower-case hexadecimal
-   */
+  /** {@return the SHA-256 of {@link #content()} in lower-case hexadecimal} */
   String sha256();
 
-  /**
-   * Returns the value of {@link #MODEL_PROPERTY}.
-   *
-   * @return the kind, a space and the SHA-256
-   */
+  /** {@return the value of {@link #MODEL_PROPERTY}: the kind, a space and the SHA-256} */
   default String property() {
     return kind() + " " + sha256();
   }

@@ -21,13 +21,13 @@ public interface TokenEncoder {
    */
   void flush();
 
-  /** Ends the text: flushes, and ends a last line that has no newline. */
-  void end();
+  /** Ends the text. A vocabulary with a token for the end of a line ends the last line too. */
+  default void end() {
+    flush();
+  }
 
   /**
-   * Returns how many bytes so far {@link TextVocabulary#decode} does not restore.
-   *
-   * @return bytes of the text, or -1 if the vocabulary can't tell
+   * {@return how many bytes so far {@link TextVocabulary#decode} does not restore, -1 if unknown}
    */
   long lostBytes();
 }

@@ -36,11 +36,7 @@ public final class WordCount {
     }
   }
 
-  /**
-   * Returns the count, as if the text ended here.
-   *
-   * @return the number of words and lines
-   */
+  /** {@return the number of words and lines, as if the text ended here} */
   public long words() {
     return inLine ? words + 1 : words;
   }

@@ -163,11 +163,6 @@ public final class SubwordVocabulary implements TextVocabulary {
       }
 
       @Override
-      public void end() {
-        pieces.flush();
-      }
-
-      @Override
       public long lostBytes() {
         return lossless() ? 0 : -1;
       }
