@@ -42,8 +42,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class GenerationBatch {
 
-  private static final int MOST_POSITIONS =
-      1 << 14; // of prompts read together; bounds their memory
+  /** The most positions of prompts that are read together. It bounds their memory. */
+  private static final int MOST_POSITIONS = 1 << 14;
 
   private final Model model;
   private int streams = 64;
@@ -77,10 +77,9 @@ public final class GenerationBatch {
   }
 
   /**
-   * Starts a batch without prompts.
+   * {@return a batch without prompts}
    *
    * @param model a model with a {@link SHARNN}; the caller closes it
-   * @return the batch
    */
   public static GenerationBatch of(Model model) {
     return new GenerationBatch(checkNotNull(model, "model must not be null"));

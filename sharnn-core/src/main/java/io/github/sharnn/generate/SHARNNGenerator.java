@@ -57,10 +57,9 @@ public final class SHARNNGenerator {
   }
 
   /**
-   * Starts a generator. The defaults sample from the model's own distribution.
+   * {@return a builder of a generator} The defaults sample from the model's own distribution.
    *
    * @param model a model with a {@link SHARNN}; the caller closes it
-   * @return the builder
    */
   public static Builder builder(Model model) {
     return new Builder(model);
@@ -84,10 +83,10 @@ public final class SHARNNGenerator {
   }
 
   /**
-   * Generates text.
+   * {@return the text after a prompt} Malformed UTF-8, and a last character cut by {@code length},
+   * become U+FFFD.
    *
    * @param prompt at least one token; not repeated in the output
-   * @return the text; malformed UTF-8, and a last character cut by {@code length}, become U+FFFD
    * @throws IllegalArgumentException if the prompt has no token, or a byte that the model lacks
    * @throws IllegalStateException if the model has no weights
    */
@@ -128,8 +127,8 @@ public final class SHARNNGenerator {
    * @throws IllegalStateException if the model has no weights
    */
   public GeneratedText iterate(String prompt) {
-    NDManager manager = model.model().getNDManager();
-    GeneratedBytes generated = start(manager, prompt.getBytes(StandardCharsets.UTF_8));
+    byte[] bytes = prompt.getBytes(StandardCharsets.UTF_8);
+    GeneratedBytes generated = start(model.model().getNDManager(), bytes);
     try {
       return new GeneratedText(generated.begin());
     } catch (RuntimeException e) {
@@ -334,9 +333,8 @@ public final class SHARNNGenerator {
     }
 
     /**
-     * Builds the generator.
+     * {@return the generator}
      *
-     * @return the generator
      * @throws IllegalArgumentException if an option breaks its rule, or the model holds no SHARNN
      *     or one over more than 256 bytes
      */

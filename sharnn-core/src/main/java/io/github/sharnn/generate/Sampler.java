@@ -42,11 +42,6 @@ public record Sampler(
   /**
    * Checks every option.
    *
-   * @param temperature above 0 and finite
-   * @param topK at least 0
-   * @param topP in (0, 1]
-   * @param minP in [0, 1]
-   * @param repetitionPenalty above 0 and finite
    * @throws IllegalArgumentException if an option breaks its rule
    */
   public Sampler {
@@ -133,13 +128,10 @@ public record Sampler(
     double[] probabilities = probabilities(logits, recent);
     double left = random.nextDouble();
     int drawn = 0;
-    for (int token = 0; token < probabilities.length; token++) {
+    for (int token = 0; token < probabilities.length && left >= 0; token++) {
       if (probabilities[token] > 0) {
-        drawn = token; // takes the rest that rounding may leave
+        drawn = token; // the last one takes the rest that rounding may leave
         left -= probabilities[token];
-        if (left < 0) {
-          break;
-        }
       }
     }
     return drawn;
@@ -157,7 +149,7 @@ public record Sampler(
           logits.length - 1,
           token);
       float logit = logits[token];
-      if (Float.isFinite(logit)) { // and must stay finite under any penalty
+      if (Float.isFinite(logit)) { // and stays finite under any penalty
         float scaled = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
         penalized[token] = Floats.constrainToRange(scaled, -Float.MAX_VALUE, Float.MAX_VALUE);
       }

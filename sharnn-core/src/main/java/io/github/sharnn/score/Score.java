@@ -44,20 +44,14 @@ public record Score(List<TokenScore> tokens, Totals totals) {
    */
   public record Totals(Perplexity perplexity, double entropy) {
 
-    /**
-     * Returns the sum of -log2 p over the tokens, the size that an ideal coder compresses them to.
-     *
-     * @return bits
-     */
+    /** {@return the sum of -log2 p over the tokens: the bits of an ideal coder} */
     public double bits() {
       return perplexity.nats() / Math.log(2);
     }
 
     /**
-     * Returns the bits that the tokens cost for each byte of the text. A text with a high value is
+     * {@return the bits that the tokens cost for each byte of the text} A text with a high value is
      * an anomaly to the model.
-     *
-     * @return bits per byte
      */
     public double bitsPerByte() {
       return perplexity.bitsPerByte();

@@ -75,20 +75,18 @@ public final class Scorer {
   }
 
   /**
-   * Starts a scorer.
+   * {@return a builder of a scorer}
    *
    * @param model a model with a {@link SHARNN}; the caller closes it
-   * @return the builder
    */
   public static Builder builder(Model model) {
     return new Builder(model);
   }
 
   /**
-   * Scores a text.
+   * {@return the score of a text}
    *
    * @param text the text, possibly empty
-   * @return the score
    * @throws IllegalArgumentException if the model lacks a byte of its UTF-8
    * @throws IllegalStateException if the model has no weights
    */
@@ -97,10 +95,9 @@ public final class Scorer {
   }
 
   /**
-   * Scores bytes.
+   * {@return the score of some bytes}
    *
    * @param text the bytes, possibly none
-   * @return the score
    * @throws IllegalArgumentException if the model lacks a byte
    * @throws IllegalStateException if the model has no weights
    */
@@ -276,9 +273,8 @@ public final class Scorer {
     }
 
     /**
-     * Builds the scorer.
+     * {@return the scorer}
      *
-     * @return the scorer
      * @throws IllegalArgumentException if an option breaks its rule, or the model holds no SHARNN
      *     or one over more than 256 bytes
      */

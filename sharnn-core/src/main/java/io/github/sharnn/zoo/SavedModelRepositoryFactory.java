@@ -55,11 +55,7 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
     return new Folder(name, uri, path, translator);
   }
 
-  /**
-   * Returns the scheme of local folders.
-   *
-   * @return {@code file}
-   */
+  /** {@return {@code file}, the scheme of local folders} */
   @Override
   public Set<String> getSupportedScheme() {
     return Set.of("file");
