@@ -19,8 +19,8 @@ import java.util.Arrays;
 import java.util.Set;
 
 /**
- * Runs streams through a model token by token, side by side: what {@link SHARNN#forward} computes
- * for segments of one token, without copying the memory.
+ * A decoder that runs streams through a model token by token, side by side. It computes the same as
+ * {@link SHARNN#forward} on segments of one token, but does not copy the memory.
  *
  * <pre>{@code
  * try (SHARNNDecoder decoder = SHARNNDecoder.of(model, manager, 1, DataType.FLOAT32)) {
@@ -29,19 +29,19 @@ import java.util.Set;
  * }
  * }</pre>
  *
- * <p>The memory of each stream is a ring of {@code memoryLength} positions, allocated once.
- * Attention has no notion of order, so a new position takes the oldest one's place, and a token
- * costs the same wherever in the text it stands. Weights are prepared once: gates multiplied out,
- * {@link io.github.sharnn.Overparam} collapsed. A token is then one call into PyTorch and one copy
- * of the logits back.
+ * <p>Each stream's memory is a ring buffer of {@code memoryLength} positions, allocated once.
+ * Attention has no notion of order, so a new position replaces the oldest one, and every token of a
+ * text costs the same. Weights are prepared once: gates are multiplied out and {@link
+ * io.github.sharnn.Overparam} is collapsed. A token is then one call into PyTorch and one copy of
+ * the logits back.
  *
- * <p>The streams may have read texts of different lengths, and may come and go: {@link #add},
- * {@link #remove}. Each gets the logits that it gets alone, but for rounding: a matrix product may
- * sum in another order for another number of rows.
+ * <p>Streams may have texts of different lengths, and may come and go: {@link #add}, {@link
+ * #remove}. Each stream gets the same logits as alone, up to rounding: a matrix product may sum in
+ * another order for another number of rows.
  *
- * <p>It uses the weights as they are at the start, and for those that need no preparing and have
- * the decoder's precision the model's own memory: do not train the model meanwhile. For one thread;
- * several may each have a decoder of one model.
+ * <p>The decoder shares the memory of weights that need no preparing and have its precision. Do not
+ * train the model while it decodes. A decoder serves one thread. Several threads may each have a
+ * decoder of one model.
  */
 public final class SHARNNDecoder implements AutoCloseable {
 
@@ -120,8 +120,8 @@ public final class SHARNNDecoder implements AutoCloseable {
   }
 
   /**
-   * Adds a stream. It becomes the last. Add those with the longest memories first: they say how
-   * much of the rings all others look at, until those are full.
+   * Adds a stream as the last one. Add streams with long memories first: until the ring buffers are
+   * full, the longest memory decides how many slots all streams look at.
    *
    * @param start the state of one stream, after its prompt or zero; of any floating type; copied
    * @throws IllegalArgumentException if the state is of more than one stream, or of another model

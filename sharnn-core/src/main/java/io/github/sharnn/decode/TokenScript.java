@@ -19,7 +19,14 @@ import java.util.stream.Collectors;
 /**
  * The TorchScript of a decoder's step: the model's equations over the names of Python variables.
  * Each operation becomes a line that calls a method of {@code step.py}, so that a token of all
- * streams is one call into PyTorch.
+ * streams is one call into PyTorch:
+ *
+ * <pre>
+ * next_hidden_0, next_cell_0 = self.lstm(embed_0, hidden_0, cell_0, blocks_0_rnn_weight_hh_l0, alone)
+ * lnxff_2 = self.norm(next_hidden_0, blocks_0_lnxff_weight, blocks_0_lnxff_bias)
+ * lnff_3 = self.norm(next_hidden_0, blocks_0_lnff_weight, blocks_0_lnff_bias)
+ * h_4 = self.boom(lnff_3, lnxff_2, blocks_0_ff_linear1_weight, ..., ones, alone)
+ * </pre>
  *
  * <p>A branch that is added to a residual stays an unfinished call, {@code self.boom(%s, ...)},
  * until {@link BlockScript#add} fills in the residual: the addition is then part of the branch's
@@ -141,7 +148,7 @@ final class TokenScript implements Equations.Model<String> {
     return "self.%s(%s)".formatted(method, String.join(", ", arguments));
   }
 
-  /** Whether the first LSTM's gates are looked up: that takes no more memory than embeddings. */
+  /** Returns whether the first LSTM's gates are looked up: then they take no more memory. */
   private boolean looksUpGates() {
     return config.vocabularySize() <= config.embeddingSize();
   }
