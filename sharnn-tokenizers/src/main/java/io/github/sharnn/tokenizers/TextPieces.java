@@ -2,6 +2,7 @@ package io.github.sharnn.tokenizers;
 
 import static com.google.common.base.Verify.verify;
 
+import io.github.sharnn.vocabulary.TokenEncoder;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharsetDecoder;
@@ -10,6 +11,8 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,7 +21,10 @@ import org.jspecify.annotations.Nullable;
  * space. The usual tokenizers have no token across such a place. Bytes that are not UTF-8 come
  * between pieces.
  */
-final class TextPieces {
+final class TextPieces implements TokenEncoder {
+
+  /** The places where a piece may begin. */
+  static final Pattern CUT = Pattern.compile("(?= )(?<=\\S)", Pattern.UNICODE_CHARACTER_CLASS);
 
   private static final int CHUNK_BYTES = 1 << 16; // enough to find a cut
   private static final int LONGEST_BYTES = 1 << 17; // if there is no cut
@@ -48,7 +54,8 @@ final class TextPieces {
                 otherBytes == null ? CodingErrorAction.REPLACE : CodingErrorAction.REPORT);
   }
 
-  void write(byte[] text, int offset, int count) {
+  @Override
+  public void write(byte[] text, int offset, int count) {
     for (int done = 0; done < count; ) {
       int next = length < CHUNK_BYTES ? CHUNK_BYTES : LONGEST_BYTES; // the next length to cut at
       int some = Math.min(count - done, next - length);
@@ -61,8 +68,19 @@ final class TextPieces {
     }
   }
 
-  void flush() {
+  @Override
+  public void flush() {
     handOn(length);
+  }
+
+  @Override
+  public void end() {
+    flush();
+  }
+
+  @Override
+  public long lostBytes() {
+    return otherBytes == null ? -1 : 0;
   }
 
   /** Returns the last cut that two ASCII bytes show, or 0. */
@@ -89,11 +107,9 @@ final class TextPieces {
       CoderResult result = decoder.reset().decode(bytes, text.clear(), true);
       verify(!result.isOverflow(), "%s bytes became more characters", end);
       text.flip();
-      if (cutsAtSpaces) {
-        cut(text.toString());
-      } else if (text.hasRemaining()) {
-        pieces.accept(text.toString());
-      }
+      Stream.of(cutsAtSpaces ? CUT.split(text) : new String[] {text.toString()})
+          .filter(piece -> !piece.isEmpty())
+          .forEach(pieces);
       if (result.isError()) {
         for (int i = 0; i < result.length(); i++) {
           otherBytes.accept(Byte.toUnsignedInt(bytes.get()));
@@ -102,18 +118,5 @@ final class TextPieces {
     }
     System.arraycopy(pending, end, pending, 0, length - end);
     length -= end;
-  }
-
-  private void cut(String text) {
-    int from = 0;
-    for (int at = 1; at < text.length(); at++) {
-      if (text.charAt(at) == ' ' && !ByteLevel.isSpace(text.charAt(at - 1))) {
-        pieces.accept(text.substring(from, at));
-        from = at;
-      }
-    }
-    if (from < text.length()) {
-      pieces.accept(text.substring(from));
-    }
   }
 }

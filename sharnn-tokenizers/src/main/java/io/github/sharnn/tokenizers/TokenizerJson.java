@@ -1,6 +1,11 @@
 package io.github.sharnn.tokenizers;
 
-import com.google.gson.JsonArray;
+import static java.util.Objects.requireNonNullElse;
+
+import com.google.common.base.Strings;
+import com.google.gson.FieldNamingPolicy;
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
@@ -14,6 +19,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The facts of a {@code tokenizer.json} that the native library does not tell.
@@ -36,35 +42,72 @@ record TokenizerJson(
     boolean cutsAtSpaces) {
 
   private static final int MAX_TOKENS = 1 << 24;
+  private static final Gson GSON =
+      new GsonBuilder()
+          .setFieldNamingPolicy(FieldNamingPolicy.LOWER_CASE_WITH_UNDERSCORES)
+          .create();
+
+  /** The entries of a file that matter here. Missing ones are null. */
+  private record Content(
+      @Nullable Model model,
+      @Nullable List<Added> addedTokens,
+      @Nullable Step normalizer,
+      @Nullable Step preTokenizer,
+      @Nullable Step postProcessor,
+      @Nullable Step decoder) {}
+
+  private record Model(
+      @Nullable String type,
+      @Nullable Double dropout,
+      @Nullable String continuingSubwordPrefix,
+      @Nullable String endOfWordSuffix,
+      @Nullable JsonElement vocab,
+      @Nullable List<JsonElement> merges) {}
+
+  private record Added(
+      String content, long id, @Nullable Boolean lstrip, @Nullable Boolean rstrip) {}
+
+  /** A normalizer, pre-tokenizer, post-processor or decoder. */
+  private record Step(
+      @Nullable String type,
+      @Nullable Boolean addPrefixSpace,
+      @Nullable String behavior,
+      List<JsonObject> single,
+      List<Step> normalizers,
+      List<Step> pretokenizers,
+      List<Step> processors) {}
 
   static TokenizerJson read(byte[] content) throws IOException {
     String text = new String(content, StandardCharsets.UTF_8);
     check( // the native library does not accept it, Gson does
         !text.startsWith("\uFEFF"),
         "it begins with a byte order mark; save it as UTF-8 without one");
+    JsonElement json;
     try {
-      return read(JsonParser.parseString(text));
+      json = JsonParser.parseString(text);
     } catch (JsonParseException e) {
       throw new IOException("this is no tokenizer.json: it is not JSON, or not all of it", e);
+    }
+    try {
+      return read(GSON.fromJson(json, Content.class));
     } catch (RuntimeException e) { // Gson throws many for JSON of another shape
       throw new IOException(
           "this is no tokenizer.json: its model, vocab or added_tokens are of another kind", e);
     }
   }
 
-  private static TokenizerJson read(JsonElement json) throws IOException {
+  private static TokenizerJson read(@Nullable Content content) throws IOException {
     check(
-        json.isJsonObject() && isObject(json.getAsJsonObject().get("model")),
+        content != null && content.model != null,
         "it has no model; Hugging Face's tokenizers write one with save or save_pretrained");
-    JsonObject root = json.getAsJsonObject();
-    JsonObject model = root.getAsJsonObject("model");
-    check(model.has("vocab"), "its model has no vocab");
+    Model model = content.model;
+    check(model.vocab != null, "its model has no vocab");
     check(
-        isNull(model, "dropout") || model.get("dropout").getAsDouble() == 0,
+        model.dropout == null || model.dropout == 0,
         "its model's dropout must be null, so that a text always has the same tokens, but is %s",
-        model.get("dropout"));
+        model.dropout);
     checkMerges(model);
-    String[] tokens = vocabulary(model.get("vocab"));
+    String[] tokens = vocabulary(model.vocab);
     Map<String, Integer> indices = new HashMap<>();
     for (int i = 0; i < tokens.length; i++) {
       if (tokens[i] != null) {
@@ -74,17 +117,11 @@ record TokenizerJson(
     Set<String> added = new HashSet<>();
     Set<String> both = new HashSet<>(); // added ones that the vocab has too
     boolean strips = false;
-    for (JsonElement entry : array(root, "added_tokens")) {
-      JsonObject token = entry.getAsJsonObject();
-      String text = token.get("content").getAsString();
-      int index = index(token.get("id"));
+    for (Added token : requireNonNullElse(content.addedTokens, List.<Added>of())) {
+      String text = token.content;
+      int index = index(token.id);
       tokens = Arrays.copyOf(tokens, Math.max(tokens.length, index + 1));
-      check(
-          tokens[index] == null || tokens[index].equals(text),
-          "the tokens '%s' and '%s' both have the id %s, but each needs its own",
-          tokens[index],
-          text,
-          index);
+      put(tokens, index, text);
       Integer before = indices.put(text, index);
       check(
           before == null || before == index,
@@ -92,70 +129,57 @@ record TokenizerJson(
           text,
           before,
           index);
-      tokens[index] = text;
       if (added.add(text) && before != null) {
         both.add(text);
       }
-      strips |= isTrue(token, "lstrip") || isTrue(token, "rstrip");
+      strips |= Boolean.TRUE.equals(token.lstrip) || Boolean.TRUE.equals(token.rstrip);
     }
     check(!indices.isEmpty(), "its vocab is empty");
-    byte[][] bytes = !strips && isByteLevel(root) ? bytes(tokens, added, both) : null;
+    byte[][] bytes = !strips && isByteLevel(content) ? bytes(tokens, added, both) : null;
     int[] byteTokens = bytes == null ? null : byteTokens(indices);
     if (byteTokens == null) {
       return new TokenizerJson(tokens, indices, added, null, null, false);
     }
     boolean cuts =
         added.stream().noneMatch(token -> token.indexOf(' ') >= 0)
-            && Arrays.stream(bytes).noneMatch(TokenizerJson::crossesSpace);
+            && Arrays.stream(bytes)
+                .map(token -> new String(token, StandardCharsets.UTF_8))
+                .noneMatch(token -> TextPieces.CUT.matcher(token).find());
     return new TokenizerJson(tokens, indices, added, bytes, byteTokens, cuts);
-  }
-
-  /** Tells whether a token has a space after a character that is not white space. */
-  private static boolean crossesSpace(byte[] token) {
-    String text = new String(token, StandardCharsets.UTF_8);
-    for (int at = text.indexOf(' ', 1); at > 0; at = text.indexOf(' ', at + 1)) {
-      if (!ByteLevel.isSpace(text.charAt(at - 1))) {
-        return true;
-      }
-    }
-    return false;
   }
 
   private static String[] vocabulary(JsonElement vocabulary) throws IOException {
     if (vocabulary.isJsonArray()) { // Unigram: [token, score]
-      JsonArray pairs = vocabulary.getAsJsonArray();
-      String[] tokens = new String[pairs.size()];
-      Arrays.setAll(tokens, i -> pairs.get(i).getAsJsonArray().get(0).getAsString());
-      return tokens;
+      return vocabulary.getAsJsonArray().asList().stream()
+          .map(pair -> pair.getAsJsonArray().get(0).getAsString())
+          .toArray(String[]::new);
     }
-    String[] tokens = {};
-    for (Map.Entry<String, JsonElement> entry : vocabulary.getAsJsonObject().entrySet()) {
-      int index = index(entry.getValue());
-      if (index >= tokens.length) {
-        tokens = Arrays.copyOf(tokens, Math.max(index + 1, 2 * tokens.length));
-      }
-      check(
-          tokens[index] == null,
-          "the tokens '%s' and '%s' both have the id %s, but each needs its own",
-          tokens[index],
-          entry.getKey(),
-          index);
-      tokens[index] = entry.getKey();
+    Map<String, JsonElement> entries = vocabulary.getAsJsonObject().asMap();
+    int size = 0;
+    for (JsonElement id : entries.values()) {
+      size = Math.max(size, index(id.getAsLong()) + 1);
     }
-    int length = tokens.length;
-    while (length > 0 && tokens[length - 1] == null) {
-      length--;
+    String[] tokens = new String[size];
+    for (Map.Entry<String, JsonElement> entry : entries.entrySet()) {
+      put(tokens, entry.getValue().getAsInt(), entry.getKey());
     }
-    return Arrays.copyOf(tokens, length);
+    return tokens;
   }
 
-  /** Checks an invariant of merges. The native library ends the process without it. */
-  private static void checkMerges(JsonObject model) throws IOException {
-    if (isEmpty(model, "continuing_subword_prefix")) {
-      return;
-    }
-    String prefix = model.get("continuing_subword_prefix").getAsString();
-    for (JsonElement merge : array(model, "merges")) {
+  private static void put(String[] tokens, int index, String text) throws IOException {
+    check(
+        tokens[index] == null || tokens[index].equals(text),
+        "the tokens '%s' and '%s' both have the id %s, but each needs its own",
+        tokens[index],
+        text,
+        index);
+    tokens[index] = text;
+  }
+
+  /** Checks the second token of each merge, at which the native library would end the process. */
+  private static void checkMerges(Model model) throws IOException {
+    String prefix = Strings.nullToEmpty(model.continuingSubwordPrefix);
+    for (JsonElement merge : requireNonNullElse(model.merges, List.<JsonElement>of())) {
       String second =
           merge.isJsonArray()
               ? merge.getAsJsonArray().get(1).getAsString()
@@ -170,14 +194,10 @@ record TokenizerJson(
     }
   }
 
-  private static int index(JsonElement id) throws IOException {
-    long index = id.getAsLong();
+  private static int index(long id) throws IOException {
     check(
-        index >= 0 && index < MAX_TOKENS,
-        "ids must be from 0 to %s, but one is %s",
-        MAX_TOKENS - 1,
-        index);
-    return (int) index;
+        id >= 0 && id < MAX_TOKENS, "ids must be from 0 to %s, but one is %s", MAX_TOKENS - 1, id);
+    return (int) id;
   }
 
   private static void check(boolean condition, String problem, Object... values)
@@ -187,51 +207,27 @@ record TokenizerJson(
     }
   }
 
-  private static boolean isObject(JsonElement element) {
-    return element != null && element.isJsonObject();
-  }
-
-  private static JsonArray array(JsonObject object, String name) {
-    JsonElement value = object.get(name);
-    return value == null || value.isJsonNull() ? new JsonArray() : value.getAsJsonArray();
-  }
-
-  private static boolean isTrue(JsonObject object, String name) {
-    JsonElement value = object.get(name);
-    return value != null && !value.isJsonNull() && value.getAsBoolean();
-  }
-
-  private static boolean isNull(JsonObject object, String name) {
-    return object.get(name) == null || object.get(name).isJsonNull();
-  }
-
-  private static boolean isEmpty(JsonObject object, String name) {
-    return isNull(object, name) || object.get(name).getAsString().isEmpty();
-  }
-
-  private static boolean isType(JsonElement element, String type) {
-    return isObject(element) && element.getAsJsonObject().get("type").getAsString().equals(type);
+  private static boolean is(@Nullable Step step, String type) {
+    return step != null && type.equals(step.type);
   }
 
   /** Tells whether the tokens are the bytes of the unchanged text. */
-  private static boolean isByteLevel(JsonObject root) {
-    JsonObject model = root.getAsJsonObject("model");
-    if (!isType(model, "BPE")
-        || normalizes(root)
-        || !keepsTokens(root.get("post_processor"))
-        || !isEmpty(model, "continuing_subword_prefix")
-        || !isEmpty(model, "end_of_word_suffix")
-        || !isType(root.get("decoder"), "ByteLevel")) {
+  private static boolean isByteLevel(Content content) {
+    Step normalizer = content.normalizer;
+    if (!"BPE".equals(content.model.type)
+        || (normalizer != null && !(is(normalizer, "Sequence") && normalizer.normalizers.isEmpty()))
+        || !keepsTokens(content.postProcessor)
+        || !Strings.isNullOrEmpty(content.model.continuingSubwordPrefix)
+        || !Strings.isNullOrEmpty(content.model.endOfWordSuffix)
+        || !is(content.decoder, "ByteLevel")) {
       return false;
     }
-    JsonElement pre = root.get("pre_tokenizer");
+    Step pre = content.preTokenizer;
     boolean found = false;
-    for (JsonElement step :
-        isType(pre, "Sequence") ? steps(pre, "pretokenizers") : Collections.singletonList(pre)) {
-      if (isType(step, "ByteLevel") && !found) {
-        JsonObject byteLevel = step.getAsJsonObject();
-        found = byteLevel.has("add_prefix_space") && !isTrue(byteLevel, "add_prefix_space");
-      } else if (!isType(step, "Digits") && !cutsAlone(step)) {
+    for (Step step : is(pre, "Sequence") ? pre.pretokenizers : Collections.singletonList(pre)) {
+      if (is(step, "ByteLevel") && !found) {
+        found = Boolean.FALSE.equals(step.addPrefixSpace);
+      } else if (!is(step, "Digits") && !cutsAlone(step)) {
         return false;
       }
     }
@@ -239,34 +235,19 @@ record TokenizerJson(
   }
 
   /** Tells whether a step cuts a text and removes nothing. */
-  private static boolean cutsAlone(JsonElement step) {
-    return (isType(step, "Split") || isType(step, "Punctuation"))
-        && step.getAsJsonObject().has("behavior")
-        && !step.getAsJsonObject().get("behavior").getAsString().equals("Removed");
+  private static boolean cutsAlone(@Nullable Step step) {
+    return (is(step, "Split") || is(step, "Punctuation"))
+        && step.behavior != null
+        && !step.behavior.equals("Removed");
   }
 
   /** Tells whether the result of a post-processor contains the text once. */
-  private static boolean keepsTokens(JsonElement step) {
-    if (isType(step, "Sequence")) {
-      return steps(step, "processors").stream().allMatch(TokenizerJson::keepsTokens);
+  private static boolean keepsTokens(@Nullable Step step) {
+    if (is(step, "Sequence")) {
+      return step.processors.stream().allMatch(TokenizerJson::keepsTokens);
     }
-    if (!isType(step, "TemplateProcessing")) {
-      return true; // encoding leaves out special tokens
-    }
-    return steps(step, "single").stream()
-            .filter(piece -> piece.getAsJsonObject().has("Sequence"))
-            .count()
-        == 1;
-  }
-
-  private static boolean normalizes(JsonObject root) {
-    JsonElement normalizer = root.get("normalizer");
-    return !isNull(root, "normalizer")
-        && !(isType(normalizer, "Sequence") && steps(normalizer, "normalizers").isEmpty());
-  }
-
-  private static List<JsonElement> steps(JsonElement sequence, String name) {
-    return sequence.getAsJsonObject().getAsJsonArray(name).asList();
+    return !is(step, "TemplateProcessing") // encoding leaves out special tokens
+        || step.single.stream().filter(piece -> piece.has("Sequence")).count() == 1;
   }
 
   /**
@@ -277,11 +258,7 @@ record TokenizerJson(
   private static byte[][] bytes(String[] tokens, Set<String> added, Set<String> both) {
     byte[][] bytes = new byte[tokens.length][];
     for (int i = 0; i < tokens.length; i++) {
-      String token = tokens[i];
-      if (token == null) {
-        bytes[i] = new byte[0];
-        continue;
-      }
+      String token = Strings.nullToEmpty(tokens[i]);
       byte[] merged = bytes(token);
       bytes[i] = added.contains(token) ? token.getBytes(StandardCharsets.UTF_8) : merged;
       boolean two = both.contains(token) && merged != null && !Arrays.equals(merged, bytes[i]);
