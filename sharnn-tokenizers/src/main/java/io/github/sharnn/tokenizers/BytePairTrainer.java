@@ -1,10 +1,13 @@
 package io.github.sharnn.tokenizers;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static java.util.Comparator.comparingLong;
 
+import com.google.common.primitives.ImmutableIntArray;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -49,12 +52,14 @@ public final class BytePairTrainer {
       """;
 
   private final List<String> tokens = new ArrayList<>();
-  private final Set<String> known = new HashSet<>();
-  private final List<String> merges = new ArrayList<>();
+  private final JsonObject vocabulary = new JsonObject();
+  private final JsonArray merges = new JsonArray();
   private final List<int[]> words = new ArrayList<>();
   private final List<Long> counts = new ArrayList<>();
   private final Map<Long, Pair> pairs = new HashMap<>();
-  private final PriorityQueue<Candidate> queue = new PriorityQueue<>();
+  private final PriorityQueue<Candidate> queue =
+      new PriorityQueue<>(
+          comparingLong(Candidate::count).reversed().thenComparingLong(Candidate::pair));
 
   private BytePairTrainer() {
     for (int value = 0; value < ByteLevel.BYTES; value++) {
@@ -64,30 +69,20 @@ public final class BytePairTrainer {
 
   /** The count of two neighbours, and the words that have or had them. */
   private static final class Pair {
+    private final ImmutableIntArray.Builder places = ImmutableIntArray.builder(4);
     private long count;
-    private int[] places = new int[4];
-    private int size;
+    private int last = -1;
 
     void add(int word) {
-      if (size > 0 && places[size - 1] == word) {
-        return;
+      if (word != last) {
+        places.add(word);
+        last = word;
       }
-      if (size == places.length) {
-        places = Arrays.copyOf(places, 2 * size);
-      }
-      places[size++] = word;
     }
   }
 
   /** A pair to merge. Its count may be outdated. */
-  private record Candidate(long count, long pair) implements Comparable<Candidate> {
-
-    @Override
-    public int compareTo(Candidate other) {
-      int order = Long.compare(other.count, count);
-      return order == 0 ? Long.compare(pair, other.pair) : order;
-    }
-  }
+  private record Candidate(long count, long pair) {}
 
   /**
    * Trains a vocabulary.
@@ -104,23 +99,28 @@ public final class BytePairTrainer {
         size >= ByteLevel.BYTES,
         "a byte-level vocabulary has all 256 bytes, so its size must be at least 256, but is %s",
         size);
-    BytePairTrainer trainer = new BytePairTrainer();
-    trainer.count(text);
-    checkArgument(!trainer.words.isEmpty(), "the text to take pairs from has no characters");
-    trainer.merge(size);
-    return SubwordVocabulary.of(trainer.json().getBytes(StandardCharsets.UTF_8));
+    return SubwordVocabulary.of(trained(text, size).json().getBytes(StandardCharsets.UTF_8));
   }
 
   /** Returns the words of a text, each once, as their tokens after the last merge. */
   static List<int[]> segment(InputStream text, int size) throws IOException {
+    return trained(text, size).words;
+  }
+
+  private static BytePairTrainer trained(InputStream text, int size) throws IOException {
     BytePairTrainer trainer = new BytePairTrainer();
     trainer.count(text);
+    checkArgument(!trainer.words.isEmpty(), "the text to take pairs from has no characters");
     trainer.merge(size);
-    return trainer.words;
+    return trainer;
   }
 
   private boolean add(String token) {
-    return known.add(token) && tokens.add(token);
+    if (vocabulary.has(token)) {
+      return false;
+    }
+    vocabulary.addProperty(token, tokens.size());
+    return tokens.add(token);
   }
 
   /** Counts the words. Merges depend on nothing else. */
@@ -138,10 +138,7 @@ public final class BytePairTrainer {
     pieces.flush();
     found.forEach(
         (word, count) -> {
-          byte[] bytes = word.getBytes(StandardCharsets.UTF_8);
-          int[] symbols = new int[bytes.length];
-          Arrays.setAll(symbols, i -> Byte.toUnsignedInt(bytes[i]));
-          words.add(symbols);
+          words.add(TextVocabulary.bytes().encode(word));
           counts.add(count[0]);
         });
   }
@@ -195,9 +192,7 @@ public final class BytePairTrainer {
     int merged = tokens.size() - 1;
     merges.add(tokens.get(left) + " " + tokens.get(right));
     Set<Long> grown = new HashSet<>();
-    for (int i = 0; i < pair.size; i++) {
-      replace(pair.places[i], left, right, merged, grown);
-    }
+    pair.places.build().forEach(word -> replace(word, left, right, merged, grown));
     pairs.remove(key);
     for (long each : grown) {
       queue.add(new Candidate(pairs.get(each).count, each));
@@ -238,14 +233,8 @@ public final class BytePairTrainer {
 
   private String json() {
     JsonObject json = JsonParser.parseString(TEMPLATE).getAsJsonObject();
-    JsonObject vocabulary = new JsonObject();
-    for (int i = 0; i < tokens.size(); i++) {
-      vocabulary.addProperty(tokens.get(i), i);
-    }
-    JsonArray ranked = new JsonArray();
-    merges.forEach(ranked::add);
     json.getAsJsonObject("model").add("vocab", vocabulary);
-    json.getAsJsonObject("model").add("merges", ranked);
+    json.getAsJsonObject("model").add("merges", merges);
     return json.toString();
   }
 }

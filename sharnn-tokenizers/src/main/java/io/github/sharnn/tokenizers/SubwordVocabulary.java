@@ -9,6 +9,7 @@ import com.google.common.base.Ascii;
 import com.google.common.base.CharMatcher;
 import com.google.common.base.Strings;
 import com.google.common.hash.Hashing;
+import com.google.common.primitives.Longs;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenDecoder;
 import io.github.sharnn.vocabulary.TokenEncoder;
@@ -22,6 +23,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 /**
@@ -135,38 +137,19 @@ public final class SubwordVocabulary implements TextVocabulary {
   @Override
   public TokenEncoder encoder(IntConsumer tokens) {
     Map<String, int[]> known = new HashMap<>();
-    TextPieces pieces =
-        new TextPieces(
-            json.cutsAtSpaces(),
-            piece -> {
-              if (known.size() >= CACHED_PIECES) {
-                known.clear();
-              }
-              int[] encoded =
-                  piece.length() > LONGEST_CACHED
-                      ? encodePiece(piece)
-                      : known.computeIfAbsent(piece, this::encodePiece);
-              for (int token : encoded) {
-                tokens.accept(token);
-              }
-            },
-            lossless() ? other -> tokens.accept(json.byteTokens()[other]) : null);
-    return new TokenEncoder() {
-      @Override
-      public void write(byte[] text, int offset, int length) {
-        pieces.write(text, offset, length);
-      }
-
-      @Override
-      public void flush() {
-        pieces.flush();
-      }
-
-      @Override
-      public long lostBytes() {
-        return lossless() ? 0 : -1;
-      }
-    };
+    return new TextPieces(
+        json.cutsAtSpaces(),
+        piece -> {
+          if (known.size() >= CACHED_PIECES) {
+            known.clear();
+          }
+          int[] encoded =
+              piece.length() > LONGEST_CACHED
+                  ? encodePiece(piece)
+                  : known.computeIfAbsent(piece, this::encodePiece);
+          IntStream.of(encoded).forEach(tokens);
+        },
+        lossless() ? other -> tokens.accept(json.byteTokens()[other]) : null);
   }
 
   private int[] encodePiece(String piece) {
@@ -247,8 +230,8 @@ public final class SubwordVocabulary implements TextVocabulary {
       if (json.tokens()[check(token)] == null) {
         return new byte[0];
       }
-      waiting = LongStream.concat(LongStream.of(waiting), LongStream.of(token)).toArray();
-      long[] all = LongStream.concat(LongStream.of(shown), LongStream.of(waiting)).toArray();
+      waiting = Longs.concat(waiting, new long[] {token});
+      long[] all = Longs.concat(shown, waiting);
       String before = shown.length == 0 ? "" : tokenizer.decode(shown, false);
       String now = tokenizer.decode(all, false);
       boolean whole = now.length() > before.length() && !now.endsWith("\uFFFD");

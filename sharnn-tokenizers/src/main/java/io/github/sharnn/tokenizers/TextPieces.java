@@ -74,11 +74,6 @@ final class TextPieces implements TokenEncoder {
   }
 
   @Override
-  public void end() {
-    flush();
-  }
-
-  @Override
   public long lostBytes() {
     return otherBytes == null ? -1 : 0;
   }
