@@ -190,7 +190,7 @@ public final class SavedModel implements Closeable {
                   .formatted(name, config.length, MAX_CONFIG_BYTES)
               + " fewer or shorter ones");
     }
-    if (!Files.isDirectory(folder)) { // createDirectories refuses a link to a folder
+    if (!Files.isDirectory(folder)) { // createDirectories rejects a link to a folder
       Files.createDirectories(folder);
     }
     List<String> others =

@@ -171,7 +171,7 @@ final class TokenScript implements Equations.Model<String> {
   @Override
   public String logits(String h) {
     if (config.hasSplits()) {
-      return h; // AdaptiveSoftmax goes on from here
+      return h; // AdaptiveSoftmax takes it from here
     }
     String matrix = weight(config.tiedOutput() ? "encoder.weight" : "decoder.weight");
     return let("logits", "linear", h, matrix, weight("decoder.bias"), "alone") + ".to(6)";

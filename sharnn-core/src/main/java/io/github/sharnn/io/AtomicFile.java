@@ -132,7 +132,7 @@ public final class AtomicFile {
   }
 
   /**
-   * Renames a file in one atomic step. Windows refuses while a reader has the target open, so the
+   * Renames a file in one atomic step. Windows fails while a reader has the target open, so the
    * move is tried again for a second there.
    */
   static void move(Path from, Path to) throws IOException {
