@@ -89,8 +89,8 @@ public final class SHARNN extends AbstractBlock {
     // a model of bytes may lack some of them, or its tokens may be known to its user only
     checkArgument(
         vocabulary == TextVocabulary.bytes() || vocabulary.size() == config.vocabularySize(),
-        "vocabularySize must be the vocabulary's (%s, of %s tokens), but is %s: leave it out and give"
-            + " SHARNN.builder() the vocabulary",
+        "vocabularySize must be the vocabulary's (%s, of %s tokens), but is %s: leave it out and"
+            + " give SHARNN.builder() the vocabulary",
         vocabulary,
         vocabulary.size(),
         config.vocabularySize());
@@ -100,7 +100,7 @@ public final class SHARNN extends AbstractBlock {
         addParameter(
             Initializers.parameter(
                 "embedding", Parameter.Type.WEIGHT, Initializers.normal(config.embeddingSize())));
-    outputLayer = new OutputLayer(config);
+    outputLayer = new OutputLayer(config.embeddingSize(), config.splits(), config.tiedOutput());
     outputLayer.parameters().forEach(this::addParameter);
     blocks =
         IntStream.range(0, config.layers())
@@ -525,7 +525,7 @@ public final class SHARNN extends AbstractBlock {
   @Override
   protected void prepare(Shape[] inputShapes) {
     embedding.setShape(new Shape(config.vocabularySize(), config.embeddingSize()));
-    outputLayer.setShapes();
+    outputLayer.setShapes(embedding.getShape());
   }
 
   @Override

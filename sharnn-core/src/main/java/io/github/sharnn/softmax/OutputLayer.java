@@ -11,11 +11,11 @@ import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
-import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.engine.Initializers;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The output layer: computes logits, or log-probabilities with splits, from the last block's
@@ -26,17 +26,23 @@ public final class OutputLayer {
   private static final int ALIGNED_COLUMNS = 8; // of FLOAT16, 16 bytes
   private static final int MANY_ROWS = 64; // with more rows, padding saves more than it costs
 
-  public final Parameter weight; // null if tied
+  public final @Nullable Parameter weight; // null if tied
   public final Parameter bias;
-  public final Parameter tailVectors; // null without splits
-  public final Parameter tailBias;
-  private final SHARNNConfig config;
+  public final @Nullable Parameter tailVectors; // null without splits
+  public final @Nullable Parameter tailBias;
+  private final List<Integer> splits;
 
-  public OutputLayer(SHARNNConfig config) {
-    this.config = config;
-    Initializer normal = Initializers.normal(config.embeddingSize());
-    boolean tied = config.tiedOutput();
-    boolean split = config.hasSplits();
+  /**
+   * Creates the layer.
+   *
+   * @param embeddingSize size C of the vectors
+   * @param splits the first token of each tail; empty for one softmax over all tokens
+   * @param tied true if the embedding is also the output's weight
+   */
+  public OutputLayer(int embeddingSize, List<Integer> splits, boolean tied) {
+    this.splits = splits;
+    Initializer normal = Initializers.normal(embeddingSize);
+    boolean split = !splits.isEmpty();
     weight = tied ? null : Initializers.parameter("outputWeight", Parameter.Type.WEIGHT, normal);
     bias = Initializers.parameter("outputBias", Parameter.Type.BIAS, Initializer.ZEROS);
     tailVectors =
@@ -50,17 +56,15 @@ public final class OutputLayer {
     return Stream.of(weight, bias, tailVectors, tailBias).filter(Objects::nonNull).toList();
   }
 
-  public void setShapes() {
-    int size = config.embeddingSize();
-    int vocabulary = config.vocabularySize();
+  /** Sets the parameters' shapes, given that of the embedding {@code (V, C)}. */
+  public void setShapes(Shape table) {
     if (weight != null) {
-      weight.setShape(new Shape(vocabulary, size));
+      weight.setShape(table);
     }
-    bias.setShape(new Shape(vocabulary));
-    if (tailVectors != null) {
-      int tails = config.splits().size();
-      tailVectors.setShape(new Shape(tails, size));
-      tailBias.setShape(new Shape(tails));
+    bias.setShape(new Shape(table.get(0)));
+    if (!splits.isEmpty()) {
+      tailVectors.setShape(new Shape(splits.size(), table.get(1)));
+      tailBias.setShape(new Shape(splits.size()));
     }
   }
 
@@ -74,22 +78,26 @@ public final class OutputLayer {
    * @return {@code (B, T, V)}, or with splits of the labels {@code (B, T)}
    */
   public NDArray forward(
-      ParameterStore parameterStore, NDArray h, NDArray table, NDList labels, boolean training) {
+      ParameterStore parameterStore,
+      NDArray h,
+      NDArray table,
+      @Nullable NDList labels,
+      boolean training) {
     Device device = h.getDevice();
     NDArray matrix = weight == null ? table : parameterStore.getValue(weight, device, training);
     NDArray biases = parameterStore.getValue(bias, device, training);
-    if (config.hasSplits()) {
+    if (!splits.isEmpty()) {
       return new AdaptiveSoftmax(
-              config.splits(),
+              splits,
               h.getManager(),
               matrix,
               biases,
               parameterStore.getValue(tailVectors, device, training),
               parameterStore.getValue(tailBias, device, training))
-          .forward(h, labels == null ? null : ClusterLabels.from(labels, config.splits()));
+          .forward(h, labels == null ? null : ClusterLabels.from(labels, splits));
     }
-    return logits(h.reshape(-1, config.embeddingSize()), matrix, biases) // -> (T*B, V)
-        .reshape(h.size(0), h.size(1), config.vocabularySize()) // -> (T, B, V)
+    return logits(h.reshape(-1, h.size(2)), matrix, biases) // -> (T*B, V)
+        .reshape(h.size(0), h.size(1), matrix.size(0)) // -> (T, B, V)
         .transpose(1, 0, 2); // -> (B, T, V)
   }
 

@@ -21,7 +21,6 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.NullMarked;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -56,7 +55,6 @@ class ArchitectureTest {
   }
 
   @Test
-  @Disabled("softmax.OutputLayer still takes a SHARNNConfig")
   void packages_form_no_cycle() {
     NO_CYCLES.check(MAIN);
   }
