@@ -30,7 +30,6 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
   /**
    * Checks the rank.
    *
-   * @param positions the remembered activations {@code (B, M, C)}, oldest first
    * @throws IllegalArgumentException if {@code positions} is not {@code (B, M, C)}
    */
   public AttentionMemory {
@@ -41,24 +40,19 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
   }
 
   /**
-   * Creates a memory without positions.
+   * {@return a memory without positions, {@code (B, 0, C)}}
    *
    * @param manager the manager that owns the array
    * @param batchSize number of streams B
    * @param embeddingSize size C of a position
    * @param dataType the activations' type
-   * @return the empty memory {@code (B, 0, C)}
    */
   public static AttentionMemory empty(
       NDManager manager, long batchSize, long embeddingSize, DataType dataType) {
     return new AttentionMemory(manager.zeros(new Shape(batchSize, 0, embeddingSize), dataType));
   }
 
-  /**
-   * Returns the number of remembered positions.
-   *
-   * @return M
-   */
+  /** {@return the number of remembered positions M} */
   public int length() {
     return Math.toIntExact(positions.size(1));
   }
@@ -81,12 +75,7 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
     }
   }
 
-  /**
-   * Keeps the oldest positions.
-   *
-   * @param count at most all
-   * @return a view of the first {@code count} positions, which the caller closes
-   */
+  /** Returns a view of the first {@code count} positions, which the caller closes. */
   AttentionMemory first(int count) {
     return new AttentionMemory(
         positions.get(new NDIndex(":, 0:{}, :", count))); // (B, M, C) -> (B, count, C)

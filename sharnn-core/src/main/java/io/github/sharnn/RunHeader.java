@@ -67,11 +67,7 @@ public final class RunHeader {
     return size > 128 && (size % 128 != 0 || size > 1024); // cuDNN has another fast LSTM up to 128
   }
 
-  /**
-   * Returns this library's version.
-   *
-   * @return the version, such as {@code 0.1.0}
-   */
+  /** {@return this library's version, such as {@code 0.1.0}} */
   public static String version() {
     try (InputStream in = RunHeader.class.getResourceAsStream("version.properties")) {
       Properties properties = new Properties();

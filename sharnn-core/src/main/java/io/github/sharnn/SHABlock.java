@@ -150,7 +150,7 @@ public final class SHABlock extends AbstractBlock {
       NDArray output = segment.block(h);
       output.attach(manager);
       SHARNNState.Layer next = new SHARNNState.Layer(segment.hidden, segment.cell, segment.memory);
-      next.attach(manager);
+      next.toNDList().attach(manager);
       return new Output(output, next);
     }
   }
@@ -272,36 +272,19 @@ public final class SHABlock extends AbstractBlock {
         attention == null ? "" : ", memory",
         inputs.size());
     boolean stateless = inputs.size() == 1;
-    SHARNNState.Layer state = stateless ? zeroState(h) : stateOf(inputs);
+    SHARNNState.Layer state =
+        stateless ? zeroState(h) : SHARNNState.Layer.fromNDList(inputs.subNDList(1));
     Output output = forward(parameterStore, swap(h), state, training); // (B, T, C) -> (T, B, C)
     NDList outputs = new NDList(swap(output.h())); // (T, B, C) -> (B, T, C)
     if (!stateless) {
-      outputs.add(output.state().hidden());
-      outputs.add(output.state().cell());
-      if (attention != null) {
-        outputs.add(output.state().memory().positions());
-      }
+      outputs.addAll(output.state().toNDList());
     }
     return outputs;
   }
 
-  private SHARNNState.Layer stateOf(NDList inputs) {
-    return new SHARNNState.Layer(
-        inputs.get(1),
-        inputs.get(2),
-        attention == null ? null : new AttentionMemory(inputs.get(3)));
-  }
-
   private SHARNNState.Layer zeroState(NDArray h) {
-    NDManager manager = h.getManager();
-    int size = config.embeddingSize();
-    Shape shape = new Shape(h.size(0), size);
-    return new SHARNNState.Layer(
-        manager.zeros(shape, h.getDataType()),
-        manager.zeros(shape, h.getDataType()),
-        attention == null
-            ? null
-            : AttentionMemory.empty(manager, h.size(0), size, h.getDataType()));
+    Shape shape = new Shape(h.size(0), config.embeddingSize());
+    return SHARNNState.Layer.zeros(h.getManager(), shape, h.getDataType(), attention != null);
   }
 
   private static NDArray apply(

@@ -108,62 +108,49 @@ public final class SHARNN extends AbstractBlock {
             .toList();
   }
 
-  /**
-   * Starts a model; with no option set, {@code build()} gives the paper's.
-   *
-   * @return the builder
-   */
+  /** {@return a builder whose defaults are the paper's model} */
   public static SHARNNConfig.Builder builder() {
     return new SHARNNConfig.Builder();
   }
 
   /**
-   * Creates the model that a config describes.
+   * {@return the model that a config describes, uninitialized}
    *
    * @param config the config
-   * @return the model, uninitialized
    */
   public static SHARNN of(SHARNNConfig config) {
     return of(config, TextVocabulary.bytes());
   }
 
   /**
-   * Creates the model that a config describes, of a vocabulary's tokens.
+   * {@return the model that a config describes, over a vocabulary's tokens, uninitialized}
    *
    * @param config the config
-   * @param vocabulary what the tokens stand for
-   * @return the model, uninitialized
+   * @param vocabulary the vocabulary of the tokens
    * @throws IllegalArgumentException if the config's {@code vocabularySize} is not the vocabulary's
    */
   public static SHARNN of(SHARNNConfig config, TextVocabulary vocabulary) {
     return new SHARNN(config, vocabulary);
   }
 
-  /**
-   * Returns this model's shapes and options.
-   *
-   * @return the config
-   */
+  /** {@return this model's shapes and options} */
   public SHARNNConfig config() {
     return config;
   }
 
   /**
-   * Returns what this model's tokens stand for. {@link Model#save} leaves its file beside the
-   * model.
-   *
-   * @return the vocabulary, bytes unless another was given
+   * {@return the vocabulary of this model's tokens, by default bytes} {@link Model#save} writes its
+   * file beside the model.
    */
   public TextVocabulary vocabulary() {
     return vocabulary;
   }
 
   /**
-   * Creates the state before a stream's first token, of the weights' type.
+   * {@return the state before a stream's first token, of the weights' type}
    *
    * @param manager the manager that owns the arrays
    * @param batchSize number of streams B
-   * @return the state
    * @throws ai.djl.nn.UninitializedParameterException if this model has no weights
    */
   public SHARNNState zeroState(NDManager manager, long batchSize) {
@@ -493,11 +480,7 @@ public final class SHARNN extends AbstractBlock {
     return block;
   }
 
-  /**
-   * Counts the trained numbers.
-   *
-   * @return the number of scalars in all parameters
-   */
+  /** {@return the number of trained numbers in all parameters} */
   public long parameterCount() {
     return getParameters().values().stream().mapToLong(p -> p.getShape().size()).sum();
   }

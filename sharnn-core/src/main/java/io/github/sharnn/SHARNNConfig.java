@@ -1,6 +1,7 @@
 package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static java.util.Objects.requireNonNullElse;
 
 import ai.djl.util.JsonUtils;
 import com.google.common.base.Ascii;
@@ -84,7 +85,7 @@ public record SHARNNConfig(
     checkArgument(attentionLayers != null, "attentionLayers must not be null: use an empty list");
     checkLayers("attentionLayers", attentionLayers, layers);
     attentionLayers = attentionLayers.stream().sorted().distinct().toList();
-    droppedAttention = droppedAttention == null ? List.of() : droppedAttention;
+    droppedAttention = requireNonNullElse(droppedAttention, List.of());
     checkLayers("droppedAttention", droppedAttention, layers);
     droppedAttention = droppedAttention.stream().sorted().distinct().toList();
     checkArgument(
@@ -92,7 +93,7 @@ public record SHARNNConfig(
         "droppedAttention (%s) must name no layer that has attention (%s)",
         droppedAttention,
         attentionLayers);
-    splits = splits == null ? List.of() : splits;
+    splits = requireNonNullElse(splits, List.of());
     checkSplits(splits, vocabularySize);
     splits = List.copyOf(splits);
     checkRate("inputDropout", inputDropout);
@@ -102,31 +103,25 @@ public record SHARNNConfig(
   }
 
   /**
-   * Tells whether a layer has attention.
+   * {@return whether a layer has attention}
    *
    * @param layer the 0-based layer
-   * @return whether {@code attentionLayers} names it
    */
   public boolean hasAttention(int layer) {
     return attentionLayers.contains(layer);
   }
 
-  /**
-   * Tells whether any layer has attention.
-   *
-   * @return whether {@code attentionLayers} names one
-   */
+  /** {@return whether any layer has attention} */
   public boolean hasAttention() {
     return !attentionLayers.isEmpty();
   }
 
   /**
-   * Returns the splits that the reference uses for a vocabulary sorted by frequency: none up to
-   * 75,000 words, 2800, 20000 and 76000 above, 4200, 35000 and 180000 above 500,000; less those
-   * that do not lie below the vocabulary's size.
+   * {@return the reference's splits for a vocabulary sorted by frequency, ascending} Up to 75,000
+   * words there are none. Above, they are 2800, 20000 and 76000, and above 500,000 words 4200,
+   * 35000 and 180000. Splits from the vocabulary's size on are left out.
    *
    * @param vocabularySize number of tokens V
-   * @return the splits, ascending
    */
   public static List<Integer> defaultSplits(int vocabularySize) {
     List<Integer> splits =
@@ -136,49 +131,36 @@ public record SHARNNConfig(
     return splits.stream().filter(split -> split < vocabularySize).toList();
   }
 
-  /**
-   * Tells whether the softmax is split.
-   *
-   * @return whether there are {@code splits}
-   */
+  /** {@return whether the softmax is adaptive} */
   public boolean hasSplits() {
     return !splits.isEmpty();
   }
 
   /**
-   * Counts the trained numbers without building the model.
-   *
-   * @return {@link SHARNN#parameterCount()} of the model, or {@code Long.MAX_VALUE} if it is larger
+   * {@return {@link SHARNN#parameterCount()} of the model, without building it, or {@code
+   * Long.MAX_VALUE} if it is larger}
    */
   public long parameterCount() {
     return Weight.of(this).stream().mapToLong(Weight::count).reduce(0, LongMath::saturatedAdd);
   }
 
-  /**
-   * Returns this config with {@link Overparam} folded away.
-   *
-   * @return the same config with {@code collapsed} set
-   */
+  /** {@return this config with {@link Overparam} folded away} */
   public SHARNNConfig withCollapsed() {
     return variant().collapsed(true).config();
   }
 
   /**
-   * Returns this config with another memory; {@link SHARNN#withMemoryLength} says what it costs.
+   * {@return this config with another {@code memoryLength}} {@link SHARNN#withMemoryLength} says
+   * what it costs.
    *
    * @param positions the largest number of positions that attention sees, at least 0
-   * @return the same config with {@code memoryLength} set
    * @throws IllegalArgumentException if {@code positions} is below 0
    */
   public SHARNNConfig withMemoryLength(int positions) {
     return variant().memoryLength(positions).config();
   }
 
-  /**
-   * Returns this config with all attention dropped, as {@link SHARNN#withoutAttention} does.
-   *
-   * @return the same config with {@code attentionLayers} moved to {@code droppedAttention}
-   */
+  /** Moves all {@code attentionLayers} to {@code droppedAttention}. */
   SHARNNConfig withoutAttention() {
     List<Integer> dropped =
         Stream.of(attentionLayers, droppedAttention).flatMap(List::stream).sorted().toList();
@@ -186,9 +168,8 @@ public record SHARNNConfig(
   }
 
   /**
-   * Returns this config with every dropout off: a forward pass in training is then that in use.
-   *
-   * @return the same config with the three dropouts and {@code weightDrop} 0
+   * {@return this config with the three dropouts and {@code weightDrop} 0} A forward pass in
+   * training then computes the same as in use.
    */
   public SHARNNConfig withoutDropout() {
     return variant().dropouts(0).weightDrop(0).config();
@@ -199,10 +180,8 @@ public record SHARNNConfig(
   }
 
   /**
-   * Starts another model with these options; {@code collapsed} is not one. Layers whose attention
-   * was dropped stay without, and {@link Builder#attentionLayers} chooses all of them anew.
-   *
-   * @return a new builder
+   * {@return a new builder with these options, except for {@code collapsed}} Layers whose attention
+   * was dropped stay without it, unless {@link Builder#attentionLayers} chooses the layers anew.
    */
   public Builder toBuilder() {
     return SHARNN
@@ -225,20 +204,15 @@ public record SHARNNConfig(
         .splits(splits.stream().mapToInt(Integer::intValue).toArray());
   }
 
-  /**
-   * Writes this config as one JSON object.
-   *
-   * @return the JSON text, one field per option
-   */
+  /** {@return this config as one JSON object, with one field per option} */
   public String toJson() {
     return JsonUtils.GSON.toJson(this);
   }
 
   /**
-   * Reads what {@link #toJson()} wrote.
+   * {@return the checked config that {@link #toJson()} wrote}
    *
    * @param json the JSON text
-   * @return the config, checked
    * @throws IllegalArgumentException if the text is no such JSON or an option breaks its rule
    */
   public static SHARNNConfig fromJson(String json) {

@@ -31,13 +31,31 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
    */
   public record Layer(NDArray hidden, NDArray cell, AttentionMemory memory) {
 
-    /** Moves the arrays to another manager. */
-    void attach(NDManager manager) {
-      hidden.attach(manager);
-      cell.attach(manager);
+    /** Creates the state before the first token of each of {@code (B, C)}'s streams. */
+    static Layer zeros(NDManager manager, Shape shape, DataType dataType, boolean hasAttention) {
+      return new Layer(
+          manager.zeros(shape, dataType),
+          manager.zeros(shape, dataType),
+          hasAttention
+              ? AttentionMemory.empty(manager, shape.get(0), shape.get(1), dataType)
+              : null);
+    }
+
+    /** Takes the arrays that {@link #toNDList} lists. */
+    static Layer fromNDList(NDList arrays) {
+      return new Layer(
+          arrays.get(0),
+          arrays.get(1),
+          arrays.size() == 2 ? null : new AttentionMemory(arrays.get(2)));
+    }
+
+    /** Lists hidden, cell and, with attention, memory. */
+    NDList toNDList() {
+      NDList arrays = new NDList(hidden, cell);
       if (memory != null) {
-        memory.positions().attach(manager);
+        arrays.add(memory.positions());
       }
+      return arrays;
     }
 
     /** Checks that activations of {@code (.., B, C)} fit this state. */
@@ -83,7 +101,6 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   /**
    * Copies the list.
    *
-   * @param layers the state of each block, in order, at least one
    * @throws IllegalArgumentException if the list is empty
    */
   public SHARNNState {
@@ -92,54 +109,37 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /**
-   * Creates the state before a stream's first token: LSTMs at zero, memories empty.
+   * {@return the state before a stream's first token: LSTMs at zero, memories empty}
    *
    * @param config the model's config
    * @param manager the manager that owns the arrays
    * @param batchSize number of streams B
    * @param dataType the activations' type
-   * @return the state
    */
   public static SHARNNState zeros(
       SHARNNConfig config, NDManager manager, long batchSize, DataType dataType) {
     Shape shape = new Shape(batchSize, config.embeddingSize());
-    List<Layer> layers = new ArrayList<>();
-    for (int layer = 0; layer < config.layers(); layer++) {
-      layers.add(
-          new Layer(
-              manager.zeros(shape, dataType),
-              manager.zeros(shape, dataType),
-              config.hasAttention(layer)
-                  ? AttentionMemory.empty(manager, batchSize, config.embeddingSize(), dataType)
-                  : null));
-    }
-    return new SHARNNState(layers);
+    return new SHARNNState(
+        IntStream.range(0, config.layers())
+            .mapToObj(layer -> Layer.zeros(manager, shape, dataType, config.hasAttention(layer)))
+            .toList());
   }
 
   /**
-   * Lists the arrays in the order that DJL blocks pass them: hidden, cell and, with attention,
-   * memory of each block.
-   *
-   * @return the same arrays, not copies
+   * {@return the arrays, not copied, in the order that DJL blocks pass them: hidden, cell and, with
+   * attention, memory of each block}
    */
   public NDList toNDList() {
     NDList list = new NDList();
-    for (Layer layer : layers) {
-      list.add(layer.hidden());
-      list.add(layer.cell());
-      if (layer.memory() != null) {
-        list.add(layer.memory().positions());
-      }
-    }
+    layers.forEach(layer -> list.addAll(layer.toNDList()));
     return list;
   }
 
   /**
-   * Creates a state from the arrays that {@link #toNDList()} lists.
+   * {@return the state of the arrays that {@link #toNDList()} lists, not copied}
    *
    * @param config the model's config
    * @param arrays hidden, cell and memory of each block in order
-   * @return the state of the same arrays
    * @throws IllegalArgumentException if the number of arrays does not fit the config
    */
   public static SHARNNState fromNDList(SHARNNConfig config, NDList arrays) {
@@ -153,13 +153,9 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
     List<Layer> layers = new ArrayList<>();
     int next = 0;
     for (int layer = 0; layer < config.layers(); layer++) {
-      NDArray hidden = arrays.get(next++);
-      NDArray cell = arrays.get(next++);
-      layers.add(
-          new Layer(
-              hidden,
-              cell,
-              config.hasAttention(layer) ? new AttentionMemory(arrays.get(next++)) : null));
+      int end = next + (config.hasAttention(layer) ? 3 : 2);
+      layers.add(Layer.fromNDList(arrays.subNDList(next, end)));
+      next = end;
     }
     return new SHARNNState(layers);
   }
@@ -180,20 +176,12 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
     return after;
   }
 
-  /**
-   * Returns the number of streams.
-   *
-   * @return the batch size B
-   */
+  /** {@return the number of streams B} */
   public long batchSize() {
     return layers.get(0).hidden().size(0);
   }
 
-  /**
-   * Detaches the state from the gradient graph, as between two training segments.
-   *
-   * @return a state of the same values without gradient history
-   */
+  /** {@return this state without gradient history, as between two training segments} */
   public SHARNNState detach() {
     return map(NDArray::stopGradient);
   }
@@ -205,7 +193,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
    * @return this state
    */
   public SHARNNState attach(NDManager manager) {
-    layers.forEach(layer -> layer.attach(manager));
+    toNDList().attach(manager);
     return this;
   }
 

@@ -16,10 +16,9 @@ import java.util.List;
 public record Weight(String name, Shape shape) {
 
   /**
-   * Lists a model's weights without building the model.
+   * {@return a model's weights, in the order in which the blocks declare their parameters}
    *
    * @param config the model's config
-   * @return the weights, in the order in which the model's blocks declare their parameters
    */
   public static List<Weight> of(SHARNNConfig config) {
     long size = config.embeddingSize();
@@ -75,11 +74,7 @@ public record Weight(String name, Shape shape) {
     }
   }
 
-  /**
-   * Counts this weight's numbers.
-   *
-   * @return the count, or {@code Long.MAX_VALUE} if it is larger
-   */
+  /** Counts this weight's numbers, up to {@code Long.MAX_VALUE}. */
   long count() {
     long count = 1;
     for (long dimension : shape.getShape()) {
