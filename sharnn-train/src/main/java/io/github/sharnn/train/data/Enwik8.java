@@ -1,7 +1,11 @@
 package io.github.sharnn.train.data;
 
 import ai.djl.util.Progress;
+import com.google.common.hash.HashCode;
+import com.google.common.hash.Hashing;
+import com.google.common.hash.HashingOutputStream;
 import com.google.common.io.ByteStreams;
+import com.google.common.util.concurrent.Uninterruptibles;
 import io.github.sharnn.io.AtomicFile;
 import java.io.FilterInputStream;
 import java.io.IOException;
@@ -14,14 +18,15 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.net.http.HttpTimeoutException;
 import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.DigestOutputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
-import java.util.HexFormat;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeoutException;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
 import org.jspecify.annotations.Nullable;
@@ -39,12 +44,12 @@ import org.jspecify.annotations.Nullable;
 public final class Enwik8 {
 
   private static final long SIZE = 100_000_000;
-  private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
   private final String name;
   private final URI source;
   private final long size;
   private final String sha1;
+  Duration timeout = Duration.ofSeconds(60); // without an answer or more data
 
   /** Creates a data set from another source, for tests. */
   Enwik8(String name, URI source, long size, String sha1) {
@@ -67,12 +72,7 @@ public final class Enwik8 {
    *     is another file, or the folder can't be written
    */
   public static Path prepare(Path folder, @Nullable Progress progress) throws IOException {
-    return new Enwik8(
-            "enwik8",
-            URI.create("http://mattmahoney.net/dc/enwik8.zip"),
-            SIZE,
-            "57b8363b814821dc9d47aa4d41f58733519076b2")
-        .find(folder, progress);
+    return published("enwik8", "57b8363b814821dc9d47aa4d41f58733519076b2").find(folder, progress);
   }
 
   /**
@@ -86,21 +86,21 @@ public final class Enwik8 {
    * @throws IOException as for {@link #prepare}
    */
   public static Path prepareText8(Path folder, @Nullable Progress progress) throws IOException {
-    return new Enwik8(
-            "text8",
-            URI.create("http://mattmahoney.net/dc/text8.zip"),
-            SIZE,
-            "0dc3edebc970dcc96137e7deda4d9995af9d93de")
-        .find(folder, progress);
+    return published("text8", "0dc3edebc970dcc96137e7deda4d9995af9d93de").find(folder, progress);
+  }
+
+  private static Enwik8 published(String name, String sha1) {
+    URI source = URI.create("http://mattmahoney.net/dc/" + name + ".zip");
+    return new Enwik8(name, source, SIZE, sha1);
   }
 
   Path find(Path folder, @Nullable Progress progress) throws IOException {
     Path file = folder.resolve(name);
-    Path zip = folder.resolve(zipName());
+    Path zip = folder.resolve(name + ".zip");
     if (Files.exists(file)) {
       try (InputStream in = counted(Files.newInputStream(file), "Checking", size, progress)) {
-        MessageDigest digest = newSha1();
-        check(copy(in, OutputStream.nullOutputStream(), digest), digest, file);
+        HashingOutputStream out = hashing(OutputStream.nullOutputStream());
+        check(copy(in, out), out.hash(), file);
       }
     } else if (Files.exists(zip)) {
       long length = Files.size(zip);
@@ -119,17 +119,13 @@ public final class Enwik8 {
     return file;
   }
 
-  private String zipName() {
-    return name + ".zip";
-  }
-
   private InputStream download(@Nullable Progress progress) throws IOException {
     HttpClient client =
         HttpClient.newBuilder()
             .followRedirects(HttpClient.Redirect.NORMAL)
-            .connectTimeout(TIMEOUT)
+            .connectTimeout(timeout)
             .build();
-    HttpRequest request = HttpRequest.newBuilder(source).timeout(TIMEOUT).build();
+    HttpRequest request = HttpRequest.newBuilder(source).timeout(timeout).build();
     try {
       HttpResponse<InputStream> response =
           client.send(request, HttpResponse.BodyHandlers.ofInputStream());
@@ -139,7 +135,7 @@ public final class Enwik8 {
             "%s answers with the HTTP status %s".formatted(response.uri(), response.statusCode()));
       }
       long length = response.headers().firstValueAsLong("Content-Length").orElse(-1);
-      return counted(response.body(), "Downloading", length, progress);
+      return counted(impatient(response.body()), "Downloading", length, progress);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("the download of " + source + " was interrupted");
@@ -149,9 +145,27 @@ public final class Enwik8 {
               .formatted(
                   source,
                   e instanceof ConnectException ? "no connection to " + source.getHost() : e,
-                  zipName()),
+                  name + ".zip"),
           e);
     }
+  }
+
+  /** Fails after {@code timeout} without data. {@link HttpClient} would wait for ever. */
+  private InputStream impatient(InputStream body) {
+    return new FilterInputStream(body) {
+      @Override
+      public int read(byte[] target, int offset, int count) throws IOException {
+        Future<Integer> read =
+            ForkJoinPool.commonPool().submit(() -> in.read(target, offset, count));
+        try {
+          return Uninterruptibles.getUninterruptibly(read, timeout);
+        } catch (TimeoutException e) {
+          throw new HttpTimeoutException("no data for " + timeout.toSeconds() + " seconds");
+        } catch (ExecutionException e) {
+          throw new IOException(e.getCause().getMessage(), e);
+        }
+      }
+    };
   }
 
   /** Writes the entry of a zip file, and names it once it is complete and correct. */
@@ -159,7 +173,7 @@ public final class Enwik8 {
     AtomicFile.writeNew(
         file,
         channel -> {
-          MessageDigest digest = newSha1();
+          HashingOutputStream out = hashing(Channels.newOutputStream(channel));
           long bytes;
           try (ZipInputStream zip = new ZipInputStream(in)) {
             ZipEntry entry = zip.getNextEntry();
@@ -169,35 +183,31 @@ public final class Enwik8 {
             if (entry == null) {
               throw new IOException("it is no zip file with an entry " + name);
             }
-            bytes = copy(zip, Channels.newOutputStream(channel), digest);
+            bytes = copy(zip, out);
           } catch (IOException e) {
             throw new IOException(
                 "can't unpack %s to %s: %s".formatted(origin, file, e.getMessage()), e);
           }
-          check(bytes, digest, origin);
+          check(bytes, out.hash(), origin);
         });
   }
 
   /** Copies all bytes, but at most one more than there should be. */
-  private long copy(InputStream in, OutputStream out, MessageDigest digest) throws IOException {
-    return ByteStreams.copy(ByteStreams.limit(in, size + 1), new DigestOutputStream(out, digest));
+  private long copy(InputStream in, OutputStream out) throws IOException {
+    return ByteStreams.copy(ByteStreams.limit(in, size + 1), out);
   }
 
-  private void check(long bytes, MessageDigest digest, Object origin) throws IOException {
-    String actual = HexFormat.of().formatHex(digest.digest());
-    if (bytes != size || !actual.equals(sha1)) {
+  private void check(long bytes, HashCode actual, Object origin) throws IOException {
+    if (bytes != size || !actual.toString().equals(sha1)) {
       throw new IOException(
           "%s is another file than %s, which has %d bytes and the SHA-1 %s: it has %s and %s"
               .formatted(origin, name, size, sha1, bytes > size ? "more" : bytes, actual));
     }
   }
 
-  private static MessageDigest newSha1() {
-    try {
-      return MessageDigest.getInstance("SHA-1");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java platform has SHA-1", e);
-    }
+  @SuppressWarnings("deprecation") // the publisher states no safer hash
+  private static HashingOutputStream hashing(OutputStream out) {
+    return new HashingOutputStream(Hashing.sha1(), out);
   }
 
   /** Reports the bytes read to the progress, if their number is known. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 
 import ai.djl.util.Progress;
+import com.google.common.util.concurrent.Uninterruptibles;
 import com.sun.net.httpserver.HttpServer;
 import io.github.sharnn.train.Tiny;
 import java.io.ByteArrayOutputStream;
@@ -14,13 +15,16 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.concurrent.CountDownLatch;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class Enwik8Test {
@@ -207,6 +211,30 @@ class Enwik8Test {
     byte[] zip = zip("enwik8", TEXT);
     serve("/e.zip", Arrays.copyOf(zip, zip.length / 2), zip.length);
     fails("can't unpack http://", "/e.zip to " + folder.resolve("enwik8"));
+    left();
+  }
+
+  @Test
+  @Timeout(30)
+  void gives_up_a_download_that_stalls() throws Exception {
+    byte[] zip = zip("enwik8", TEXT);
+    CountDownLatch end = new CountDownLatch(1);
+    server.createContext(
+        "/e.zip",
+        exchange -> {
+          exchange.sendResponseHeaders(200, zip.length);
+          exchange.getResponseBody().write(zip, 0, zip.length / 2);
+          exchange.getResponseBody().flush();
+          Uninterruptibles.awaitUninterruptibly(end);
+          exchange.close();
+        });
+    Enwik8 enwik8 = enwik8();
+    enwik8.timeout = Duration.ofSeconds(2);
+    assertThatIOException()
+        .isThrownBy(() -> enwik8.find(folder, null))
+        .withMessageContaining("can't unpack http://")
+        .withMessageContaining("no data for 2 seconds");
+    end.countDown();
     left();
   }
 
