@@ -10,12 +10,14 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.ObjIntConsumer;
 
 /** A memory-mapped file of any length. It must not change while it is in use. */
 final class MappedFile {
 
   private static final int MAP_BITS = 30; // a buffer has less than 2 GiB
   private static final long MAP_BYTES = 1L << MAP_BITS;
+  private static final int CHUNK_BYTES = 1 << 16;
 
   private final Path path;
   private final long length;
@@ -69,6 +71,16 @@ final class MappedFile {
       int some = Math.min(count - done, map.limit() - position);
       map.get(position, target, offset + done, some);
       done += some;
+    }
+  }
+
+  /** Reads a range in chunks, each at the start of the same array. */
+  void forEachChunk(long start, long bytes, ObjIntConsumer<byte[]> chunks) {
+    byte[] chunk = new byte[CHUNK_BYTES];
+    for (long from = 0; from < bytes; from += CHUNK_BYTES) {
+      int count = (int) Math.min(CHUNK_BYTES, bytes - from);
+      read(start + from, chunk, 0, count);
+      chunks.accept(chunk, count);
     }
   }
 }

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.ObjIntConsumer;
 
 /** The text of a part: a range of a file's bytes. */
 record TextRange(String name, MappedFile file, long start, long bytes) {
@@ -23,6 +24,10 @@ record TextRange(String name, MappedFile file, long start, long bytes) {
 
   void read(long from, byte[] target, int offset, int count) {
     file.read(start + from, target, offset, count);
+  }
+
+  void forEachChunk(ObjIntConsumer<byte[]> chunks) {
+    file.forEachChunk(start, bytes, chunks);
   }
 
   InputStream open() {
@@ -50,12 +55,7 @@ record TextRange(String name, MappedFile file, long start, long bytes) {
 
   long countWords() {
     WordCount words = new WordCount();
-    byte[] chunk = new byte[1 << 16];
-    for (long from = 0; from < bytes; from += chunk.length) {
-      int count = (int) Math.min(chunk.length, bytes - from);
-      read(from, chunk, 0, count);
-      words.write(chunk, 0, count);
-    }
+    forEachChunk((chunk, count) -> words.write(chunk, 0, count));
     return words.words();
   }
 

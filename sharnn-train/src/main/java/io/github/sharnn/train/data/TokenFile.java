@@ -6,23 +6,27 @@ import static com.google.common.base.Preconditions.checkState;
 import ai.djl.util.Utils;
 import com.google.common.hash.HashCode;
 import com.google.common.hash.Hashing;
+import com.google.common.io.LittleEndianDataOutputStream;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenEncoder;
 import io.github.sharnn.vocabulary.WordCount;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HexFormat;
-import java.util.function.IntConsumer;
 import java.util.zip.CRC32C;
+import java.util.zip.CheckedOutputStream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -50,7 +54,7 @@ final class TokenFile {
   private static final int HEADER_BYTES = 128;
   private static final int SUMMED_HEADER_BYTES = 116;
   private static final int HASH_BYTES = 32;
-  private static final int CHUNK_BYTES = 1 << 16; // a multiple of every width
+  private static final int BUFFER_BYTES = 1 << 16;
 
   private final MappedFile file;
   private final int width;
@@ -116,27 +120,48 @@ final class TokenFile {
   private static void write(
       FileChannel channel, TextRange text, byte[] partHash, TextVocabulary vocabulary)
       throws IOException {
+    int width = width(vocabulary);
+    CRC32C sum = new CRC32C();
+    OutputStream summed = new CheckedOutputStream(Channels.newOutputStream(channel), sum);
+    LittleEndianDataOutputStream out =
+        new LittleEndianDataOutputStream(new BufferedOutputStream(summed, BUFFER_BYTES));
     channel.position(HEADER_BYTES);
-    Writer writer = new Writer(channel, width(vocabulary), vocabulary);
-    TokenEncoder encoder = vocabulary.encoder(writer);
+    TokenEncoder encoder = vocabulary.encoder(token -> write(out, token, width, vocabulary));
     WordCount words = new WordCount();
-    byte[] chunk = new byte[CHUNK_BYTES];
-    for (long from = 0; from < text.bytes(); from += CHUNK_BYTES) {
-      int count = (int) Math.min(CHUNK_BYTES, text.bytes() - from);
-      text.read(from, chunk, 0, count);
-      encoder.write(chunk, 0, count);
-      words.write(chunk, 0, count);
-    }
+    text.forEachChunk(
+        (chunk, count) -> {
+          encoder.write(chunk, 0, count);
+          words.write(chunk, 0, count);
+        });
     encoder.end();
-    writer.flush();
+    out.flush();
     ByteBuffer header = ByteBuffer.allocate(HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    header.put(MAGIC).putInt(VERSION).putInt(width(vocabulary));
+    header.put(MAGIC).putInt(VERSION).putInt(width);
     header.put(hash(vocabulary)).put(partHash);
-    header.putLong(text.bytes()).putLong(writer.tokens);
+    header.putLong(text.bytes()).putLong((channel.position() - HEADER_BYTES) / width);
     header.putLong(words.words()).putLong(encoder.lostBytes());
-    header.putInt((int) writer.sum.getValue());
+    header.putInt((int) sum.getValue());
     header.putInt(headerSum(header.array())).rewind();
     channel.write(header, 0);
+  }
+
+  private static void write(
+      LittleEndianDataOutputStream out, int token, int width, TextVocabulary vocabulary) {
+    checkState(
+        token >= 0 && token < vocabulary.size(),
+        "the tokens of %s must be from 0 to %s, but its encoder gave %s",
+        vocabulary,
+        vocabulary.size() - 1,
+        token);
+    try {
+      switch (width) {
+        case 1 -> out.writeByte(token);
+        case 2 -> out.writeShort(token);
+        default -> out.writeInt(token);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static int headerSum(byte[] header) {
@@ -182,12 +207,8 @@ final class TokenFile {
 
   private static int sum(MappedFile file) {
     CRC32C sum = new CRC32C();
-    byte[] chunk = new byte[CHUNK_BYTES];
-    for (long from = HEADER_BYTES; from < file.length(); from += CHUNK_BYTES) {
-      int count = (int) Math.min(CHUNK_BYTES, file.length() - from);
-      file.read(from, chunk, 0, count);
-      sum.update(chunk, 0, count);
-    }
+    file.forEachChunk(
+        HEADER_BYTES, file.length() - HEADER_BYTES, (chunk, count) -> sum.update(chunk, 0, count));
     return (int) sum.getValue();
   }
 
@@ -214,58 +235,6 @@ final class TokenFile {
             case 2 -> Short.toUnsignedInt(buffer.getShort());
             default -> buffer.getInt();
           };
-    }
-  }
-
-  /** A buffered writer of tokens. */
-  private static final class Writer implements IntConsumer {
-
-    private final FileChannel channel;
-    private final int width;
-    private final TextVocabulary vocabulary;
-    private final long vocabularySize;
-    private final CRC32C sum = new CRC32C();
-    private final ByteBuffer buffer =
-        ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    private long tokens;
-
-    Writer(FileChannel channel, int width, TextVocabulary vocabulary) {
-      this.channel = channel;
-      this.width = width;
-      this.vocabulary = vocabulary;
-      vocabularySize = vocabulary.size();
-    }
-
-    @Override
-    public void accept(int token) {
-      checkState(
-          token >= 0 && token < vocabularySize,
-          "the tokens of %s must be from 0 to %s, but its encoder gave %s",
-          vocabulary,
-          vocabularySize - 1,
-          token);
-      switch (width) {
-        case 1 -> buffer.put((byte) token);
-        case 2 -> buffer.putShort((short) token);
-        default -> buffer.putInt(token);
-      }
-      tokens++;
-      if (!buffer.hasRemaining()) {
-        flush();
-      }
-    }
-
-    void flush() {
-      buffer.flip();
-      sum.update(buffer.duplicate());
-      try {
-        while (buffer.hasRemaining()) {
-          channel.write(buffer);
-        }
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-      buffer.clear();
     }
   }
 }
