@@ -17,6 +17,7 @@ import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Embedding;
 import ai.djl.training.ParameterStore;
+import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
 import com.google.common.collect.ObjectArrays;
 import io.github.sharnn.engine.Devices;
@@ -96,11 +97,14 @@ public final class SHARNN extends AbstractBlock {
         config.vocabularySize());
     this.config = config;
     this.vocabulary = vocabulary;
+    int size = config.embeddingSize();
+    Initializer normal = Initializers.normal(size);
     embedding =
         addParameter(
             Initializers.parameter(
-                "embedding", Parameter.Type.WEIGHT, Initializers.normal(config.embeddingSize())));
-    outputLayer = new OutputLayer(config.embeddingSize(), config.splits(), config.tiedOutput());
+                "embedding", Parameter.Type.WEIGHT, normal, config.vocabularySize(), size));
+    outputLayer =
+        new OutputLayer(config.vocabularySize(), size, config.splits(), config.tiedOutput());
     outputLayer.parameters().forEach(this::addParameter);
     blocks =
         IntStream.range(0, config.layers())
@@ -503,12 +507,6 @@ public final class SHARNN extends AbstractBlock {
         inputShapes[0].dimension() == 2,
         "SHARNN takes tokens of shape (batch, time), but was given %s",
         inputShapes[0]);
-  }
-
-  @Override
-  protected void prepare(Shape[] inputShapes) {
-    embedding.setShape(new Shape(config.vocabularySize(), config.embeddingSize()));
-    outputLayer.setShapes(embedding.getShape());
   }
 
   @Override

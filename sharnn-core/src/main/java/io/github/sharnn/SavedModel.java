@@ -241,16 +241,13 @@ public final class SavedModel implements Closeable {
       throws IOException, MalformedModelException {
     try (SavedModel saved = open(folder)) {
       SHARNNModel model = new SHARNNModel(saved.description.name(), device);
-      boolean loaded = false;
       try {
         model.setBlock(saved.read(model, backOff));
         model.setFolder(folder);
-        loaded = true;
         return model;
-      } finally {
-        if (!loaded) {
-          model.close();
-        }
+      } catch (Throwable e) {
+        model.close();
+        throw e;
       }
     }
   }

@@ -11,6 +11,7 @@ import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Block;
 import ai.djl.nn.Activation;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
@@ -271,26 +272,9 @@ public final class SingleHeadAttention extends AbstractBlock {
   }
 
   @Override
-  protected void prepare(Shape[] inputShapes) {
-    Shape shape = new Shape(1, 1, embeddingSize);
-    queryScale.setShape(shape);
-    keyScale.setShape(shape);
-    valueScale.setShape(shape);
-  }
-
-  @Override
   protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... inputShapes) {
-    Shape activations = inputShapes[0];
-    query.initialize(manager, dataType, activations);
-    queryNorm.initialize(manager, dataType, activations);
-    if (key != null) {
-      key.initialize(manager, dataType, activations);
-    }
-    if (value != null) {
-      value.initialize(manager, dataType, activations);
-    }
-    if (overparam != null) {
-      overparam.initialize(manager, dataType, new Shape(1, 1, embeddingSize));
+    for (Block child : getChildren().values()) {
+      child.initialize(manager, dataType, inputShapes[0]);
     }
   }
 
@@ -300,8 +284,9 @@ public final class SingleHeadAttention extends AbstractBlock {
     return linear;
   }
 
-  private static Parameter scale(String name) {
-    return Initializers.parameter(name, Parameter.Type.OTHER, Initializer.ZEROS);
+  private Parameter scale(String name) {
+    return Initializers.parameter(
+        name, Parameter.Type.OTHER, Initializer.ZEROS, 1, 1, embeddingSize);
   }
 
   /** Options of a {@link SingleHeadAttention}. */

@@ -88,16 +88,11 @@ public final class SHARNNDecoder implements AutoCloseable {
     checkState(
         model.isInitialized(), "a model must be initialized or loaded before it decodes tokens");
     NDManager manager = parent.newSubManager(model.embedding.getArray().getDevice());
-    boolean complete = false;
     try {
-      SHARNNDecoder decoder =
-          InferenceMode.call(() -> new SHARNNDecoder(model, manager, capacity, precision));
-      complete = true;
-      return decoder;
-    } finally {
-      if (!complete) {
-        manager.close();
-      }
+      return InferenceMode.call(() -> new SHARNNDecoder(model, manager, capacity, precision));
+    } catch (Throwable e) {
+      manager.close();
+      throw e;
     }
   }
 

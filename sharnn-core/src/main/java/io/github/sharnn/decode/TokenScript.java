@@ -1,12 +1,8 @@
 package io.github.sharnn.decode;
 
-import com.google.common.io.Resources;
 import io.github.sharnn.Equations;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.engine.TorchScript;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashSet;
@@ -113,14 +109,9 @@ final class TokenScript implements Equations.Model<String> {
   }
 
   private static String operations() {
-    try {
-      return Resources.toString(
-              Resources.getResource(TokenScript.class, "step.py"), StandardCharsets.UTF_8)
-          .replace("NORM_EPSILON", String.valueOf(Equations.NORM_EPSILON))
-          .replace("GELU_SLOPE", String.valueOf(Equations.GELU_SLOPE));
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return TorchScript.source(TokenScript.class, "step.py")
+        .replace("NORM_EPSILON", String.valueOf(Equations.NORM_EPSILON))
+        .replace("GELU_SLOPE", String.valueOf(Equations.GELU_SLOPE));
   }
 
   private static String variable(String name) {

@@ -17,9 +17,15 @@ public final class Initializers {
 
   private Initializers() {}
 
-  /** Creates a parameter with initial values and no shape yet. */
-  public static Parameter parameter(String name, Parameter.Type type, Initializer initializer) {
-    return Parameter.builder().setName(name).setType(type).optInitializer(initializer).build();
+  /** Creates a parameter with initial values. */
+  public static Parameter parameter(
+      String name, Parameter.Type type, Initializer initializer, long... shape) {
+    return Parameter.builder()
+        .setName(name)
+        .setType(type)
+        .optInitializer(initializer)
+        .optShape(new Shape(shape))
+        .build();
   }
 
   /** Returns N(0, 0.1 / sqrt(C)), for linear and embedding weights. */

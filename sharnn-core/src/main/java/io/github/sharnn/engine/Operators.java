@@ -1,10 +1,5 @@
 package io.github.sharnn.engine;
 
-import com.google.common.io.Resources;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-
 /**
  * The PyTorch operators that DJL lacks: functions fused into one kernel launch, and operators over
  * whole lists of arrays. Their source is the resource {@code operators.py}.
@@ -13,25 +8,13 @@ import java.nio.charset.StandardCharsets;
  */
 public final class Operators {
 
-  private static final TorchScript INSTANCE = new TorchScript("Operators", source());
+  private static final TorchScript INSTANCE =
+      new TorchScript("Operators", TorchScript.source(Operators.class, "operators.py"));
 
   private Operators() {}
 
-  /**
-   * Returns the operators of this process.
-   *
-   * @return the one instance
-   */
+  /** Returns the operators of this process. */
   public static TorchScript get() {
     return INSTANCE;
-  }
-
-  private static String source() {
-    try {
-      return Resources.toString(
-          Resources.getResource(Operators.class, "operators.py"), StandardCharsets.UTF_8);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 }

@@ -13,9 +13,11 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.training.ParameterStore;
+import com.google.common.io.Resources;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.zip.ZipEntry;
@@ -32,12 +34,7 @@ public final class TorchScript {
 
   private final Model module;
 
-  /**
-   * Loads a module.
-   *
-   * @param className the class in the source
-   * @param source the source, TorchScript as in a saved module
-   */
+  /** Loads a class from its source, TorchScript as in a saved module. */
   public TorchScript(String className, String source) {
     module = Model.newInstance(className, "PyTorch");
     try {
@@ -48,24 +45,16 @@ public final class TorchScript {
     }
   }
 
-  /**
-   * Calls a method that takes lists alone.
-   *
-   * @param method its name in the source
-   * @param lists its arguments in order; their arrays are renamed
-   * @return its result, of the first array's manager
-   */
+  /** Calls a method that takes only lists. */
   public NDArray call(String method, NDList... lists) {
     return call(method, new float[0], lists);
   }
 
   /**
-   * Calls a method of the module.
+   * Calls a method. The first array's manager owns the result.
    *
-   * @param method its name in the source
-   * @param options numbers that it takes as its last argument, none for a method without
-   * @param lists its list arguments in order; their arrays are renamed
-   * @return its result, of the first array's manager
+   * @param options the numbers of its last argument; none for a method without numbers
+   * @param lists its list arguments in order; the call renames their arrays
    */
   public NDArray call(String method, float[] options, NDList... lists) {
     NDList inputs = new NDList();
@@ -107,13 +96,7 @@ public final class TorchScript {
       }
     }
 
-    /**
-     * Calls the method.
-     *
-     * @param manager gets the result
-     * @param numbers its last argument
-     * @return its result
-     */
+    /** Calls the method with its last argument. The manager owns the result. */
     public NDArray call(NDManager manager, long... numbers) {
       try (IValue options = IValue.listFrom(numbers)) {
         arguments[arguments.length - 1] = options;
@@ -125,18 +108,24 @@ public final class TorchScript {
   }
 
   /**
-   * Prepares a method for many calls with the same lists.
+   * Prepares a method of lists and numbers for many calls with the same lists.
    *
-   * @param owner the manager that closes the lists that PyTorch holds; calls end then
-   * @param method its name in the source; it takes the lists and then numbers
-   * @param lists its first arguments in order
-   * @return the method
+   * @param owner the manager that closes PyTorch's handles on the lists; no call may follow
    */
   public Prepared prepare(NDManager owner, String method, NDList... lists) {
     return new Prepared(owner, (PtSymbolBlock) module.getBlock(), method, lists);
   }
 
-  /** A TorchScript archive: a zip of the source and a pickled object without fields. */
+  /** Reads a source from the resource beside a class. */
+  public static String source(Class<?> owner, String resource) {
+    try {
+      return Resources.toString(Resources.getResource(owner, resource), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Builds an archive: a zip of the source and a pickled object without fields. */
   private static byte[] archive(String className, String source) throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ZipOutputStream zip = new ZipOutputStream(bytes)) {

@@ -35,37 +35,32 @@ public final class OutputLayer {
   /**
    * Creates the layer.
    *
+   * @param vocabularySize number of tokens V
    * @param embeddingSize size C of the vectors
    * @param splits the first token of each tail; empty for one softmax over all tokens
    * @param tied true if the embedding is also the output's weight
    */
-  public OutputLayer(int embeddingSize, List<Integer> splits, boolean tied) {
+  public OutputLayer(int vocabularySize, int embeddingSize, List<Integer> splits, boolean tied) {
     this.splits = splits;
-    Initializer normal = Initializers.normal(embeddingSize);
-    boolean split = !splits.isEmpty();
-    weight = tied ? null : Initializers.parameter("outputWeight", Parameter.Type.WEIGHT, normal);
-    bias = Initializers.parameter("outputBias", Parameter.Type.BIAS, Initializer.ZEROS);
-    tailVectors =
-        split ? Initializers.parameter("tailVectors", Parameter.Type.WEIGHT, normal) : null;
-    tailBias =
-        split ? Initializers.parameter("tailBias", Parameter.Type.BIAS, Initializer.ZEROS) : null;
+    int tails = splits.size();
+    weight = tied ? null : vectors("outputWeight", vocabularySize, embeddingSize);
+    bias = bias("outputBias", vocabularySize);
+    tailVectors = tails == 0 ? null : vectors("tailVectors", tails, embeddingSize);
+    tailBias = tails == 0 ? null : bias("tailBias", tails);
+  }
+
+  private static Parameter vectors(String name, int count, int size) {
+    Initializer normal = Initializers.normal(size);
+    return Initializers.parameter(name, Parameter.Type.WEIGHT, normal, count, size);
+  }
+
+  private static Parameter bias(String name, int count) {
+    return Initializers.parameter(name, Parameter.Type.BIAS, Initializer.ZEROS, count);
   }
 
   /** Returns the parameters in the order of {@link io.github.sharnn.Weight}. */
   public List<Parameter> parameters() {
     return Stream.of(weight, bias, tailVectors, tailBias).filter(Objects::nonNull).toList();
-  }
-
-  /** Sets the parameters' shapes, given that of the embedding {@code (V, C)}. */
-  public void setShapes(Shape table) {
-    if (weight != null) {
-      weight.setShape(table);
-    }
-    bias.setShape(new Shape(table.get(0)));
-    if (!splits.isEmpty()) {
-      tailVectors.setShape(new Shape(splits.size(), table.get(1)));
-      tailBias.setShape(new Shape(splits.size()));
-    }
   }
 
   /**
