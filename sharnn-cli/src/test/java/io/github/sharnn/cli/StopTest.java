@@ -56,7 +56,7 @@ class StopTest {
   }
 
   private String end(Process process) throws Exception {
-    assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(process.waitFor(5, TimeUnit.MINUTES)).isTrue();
     return Files.readString(folder.resolve("out.txt"), StandardCharsets.UTF_8);
   }
 
