@@ -9,10 +9,11 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 
 /**
- * The positions that {@link SingleHeadAttention} remembers, as an immutable value around one array.
+ * The positions that {@link SingleHeadAttention} remembers, as an immutable value that wraps one
+ * array.
  *
  * <p>Before a segment of T tokens, a block keeps the last {@code memoryLength - T} positions and
- * appends the segment's layer-normed activations. Attention takes its keys and values from this
+ * appends the segment's normalized activations. Attention takes its keys and values from this
  * window, and the next segment starts with the window's last {@code memoryLength} positions:
  *
  * <pre>{@code
@@ -20,8 +21,8 @@ import ai.djl.ndarray.types.Shape;
  * AttentionMemory next = window.last(memoryLength);
  * }</pre>
  *
- * <p>Paper: arXiv:1911.11423 (memory of previous activations). The reference keeps the whole memory
- * if T equals {@code memoryLength}, by an accident of slicing. This class keeps none of it.
+ * <p>Paper: arXiv:1911.11423 (memory of previous activations). If T equals {@code memoryLength},
+ * the reference keeps the whole memory because of a slicing bug. This class keeps nothing.
  *
  * @param positions the remembered activations {@code (B, M, C)}, oldest first; M may be 0
  */
@@ -58,8 +59,8 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
   }
 
   /**
-   * Appends a segment's activations. The result stores positions time-first, so that the newest
-   * ones are contiguous. It belongs to the segment's manager, since the memory's lives longer.
+   * Appends a segment's activations. The result stores positions time-first, so that the newest are
+   * contiguous. The segment's manager owns the result, because the memory's manager lives longer.
    *
    * @param segment activations {@code (B, T, C)}; gradients flow into them
    * @return a memory of {@code (B, M + T, C)}
@@ -85,7 +86,8 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
    * Keeps the newest positions.
    *
    * @param count the maximum number of positions; 0 or less keeps none
-   * @return a view of the last {@code count} positions, or of all, which the caller closes
+   * @return a view of the last {@code count} positions, or of all if there are fewer; the caller
+   *     closes it
    */
   public AttentionMemory last(int count) {
     int length = length();

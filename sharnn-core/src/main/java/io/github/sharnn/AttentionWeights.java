@@ -20,8 +20,8 @@ import java.util.List;
  * }</pre>
  *
  * @param layer the 0-based layer
- * @param weights {@code (T, T)}: row t is softmax(Q K^T) of token t over the tokens up to it and
- *     sums to 1; it is 0 for later tokens and for forgotten ones
+ * @param weights {@code (T, T)}: row t is token t's softmax over itself and earlier tokens and sums
+ *     to 1; entries of later and of forgotten tokens are 0
  */
 public record AttentionWeights(int layer, float[][] weights) {
 
@@ -31,7 +31,8 @@ public record AttentionWeights(int layer, float[][] weights) {
    * @param model a model with a {@link SHARNN}
    * @param text at least one token
    * @return the weights of each layer with attention, in order
-   * @throws IllegalArgumentException if the text has no token, or a byte that the model lacks
+   * @throws IllegalArgumentException if the text has no token, or a byte outside the model's
+   *     vocabulary
    * @throws IllegalStateException if the model has no weights
    */
   public static List<AttentionWeights> of(Model model, byte[] text) {
@@ -70,7 +71,7 @@ public record AttentionWeights(int layer, float[][] weights) {
    */
   private static float[] row(
       ParameterStore parameterStore, SHABlock block, SHARNNState.Layer state) {
-    if (state.memory().length() == 0) { // the token sees itself alone
+    if (state.memory().length() == 0) { // the token sees only itself
       return new float[] {1};
     }
     SingleHeadAttention attention = block.attention;

@@ -11,7 +11,7 @@ import io.github.sharnn.engine.InferenceMode;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Cheaper models made from a trained model's weights. */
+/** Builders of cheaper models from a trained model's weights. */
 final class BackOff {
 
   private BackOff() {}
@@ -39,7 +39,7 @@ final class BackOff {
     return collapsed;
   }
 
-  /** Returns a model of a variant of the config that shares the given model's arrays. */
+  /** Returns a model of another config that shares the given model's arrays. */
   static SHARNN sharing(SHARNN model, SHARNNConfig variant) {
     checkState(model.isInitialized(), "a model must be initialized or loaded before it backs off");
     SHARNN shared = SHARNN.of(variant, model.vocabulary());

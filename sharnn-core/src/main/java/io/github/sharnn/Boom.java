@@ -118,19 +118,20 @@ public final class Boom extends AbstractBlock {
 
   /** The first linear layer, gelu, dropout and, with the shortcut, the sum of the chunks. */
   private NDArray activate(NDArray x, NDArray weight, NDArray bias, boolean training) {
-    // These arrays are the model's largest. The graph keeps those that backward needs and frees
-    // them early; a handle until the end of the batch would cost their memory again.
+    // These are the model's largest arrays. The gradient graph keeps and frees the arrays that
+    // backward needs. Handles that live to the end of the batch would keep them in memory longer.
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
-      // PyTorch adds the bias within the product for a matrix alone
+      // PyTorch fuses the bias into the product only for matrices
       NDArray rows = x.reshape(-1, embeddingSize); // (B, T, C) -> (B*T, C)
       NDArray u = sloped(rows, weight, bias, training); // (B*T, C) -> (B*T, H)
-      // before gelu, so that in backward the sum's gradient stays a broadcast and is never copied
+      // reshaped before gelu, so that in backward the sum's gradient stays a broadcast view and is
+      // never copied
       u =
           linear2 == null
               ? u.reshape(x.size(0), x.size(1), -1, embeddingSize) // -> (B, T, H/C, C)
               : u.reshape(x.size(0), x.size(1), -1); // (B*T, H) -> (B, T, H)
-      // gelu(u) = silu(1.702 u) / 1.702: one operator each way that keeps one array for backward
+      // gelu(u) = silu(1.702 u) / 1.702: one operator forward, one backward, and one saved array
       u = DropoutMask.apply(Operators.get().call("silu", new NDList(u)), dropout, training);
       if (linear2 == null) {
         u = u.sum(new int[] {2}); // (B, T, H/C, C) -> (B, T, C)
@@ -141,7 +142,10 @@ public final class Boom extends AbstractBlock {
     }
   }
 
-  /** {@code 1.702 (W1 x + b1)}. In training the weights are scaled: there are fewer of them. */
+  /**
+   * {@code 1.702 (W1 x + b1)}. In training, scales the weights instead of the output, because there
+   * are fewer of them.
+   */
   private static NDArray sloped(NDArray x, NDArray weight, NDArray bias, boolean training) {
     NDArray slope = Constants.of(SLOPE, x);
     return training

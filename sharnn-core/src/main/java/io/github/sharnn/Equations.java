@@ -3,9 +3,9 @@ package io.github.sharnn;
 /**
  * The model's equations, written once for every backend: DJL arrays ({@link SHARNN}, {@link
  * SHABlock}), ONNX nodes and the decoder's TorchScript. A backend implements the operations over
- * its own kind of array {@code A}. How an operation is computed fast is the backend's business.
+ * its own kind of array {@code A}. Each backend optimizes its operations itself.
  *
- * <p>Names of norms are those of {@link Weight}.
+ * <p>The names of the norms are those in {@link Weight}.
  */
 public final class Equations {
 
@@ -67,13 +67,15 @@ public final class Equations {
     /** Applies the layer norm of that name. */
     A norm(String name, A x);
 
-    /** Runs the LSTM on from its state, and keeps the next state. */
+    /** Runs the LSTM from the current state and stores the next state. */
     A lstm(A x);
 
-    /** Computes attention's queries: {@code sigmoid(qs) * LN_q(W_q h + b_q)}. */
+    /**
+     * Computes the queries, multiplied by the keys' gate and {@code 1 / sqrt(C)}.
+     */
     A query(A h);
 
-    /** Attends to the memory followed by {@code m}, and keeps the next memory. */
+    /** Attends to the memory followed by {@code m} and stores the next memory. */
     A attend(A query, A m);
 
     /** Runs the Boom. */

@@ -16,7 +16,7 @@ import java.util.Map;
 
 /**
  * The {@code README.md} of a saved model, in the form of a model card: a YAML header for programs
- * and a text for people. It shows what the model's properties tell:
+ * and a text for people. The model's properties fill it in:
  *
  * <pre>{@code
  * model.setProperty(ModelCard.LICENSE, "cc-by-4.0");
@@ -24,12 +24,12 @@ import java.util.Map;
  * model.save(folder, null);
  * }</pre>
  *
- * <p>Saving again replaces the card, but keeps one that somebody changed. A loaded model keeps its
- * figures. Set them anew after training it further.
+ * <p>Each save replaces the card, unless somebody changed it. A loaded model keeps its figures, so
+ * set them again after further training.
  */
 public final class ModelCard {
 
-  /** The property with the licence of the weights, such as {@code cc-by-4.0}; unknown without. */
+  /** The property with the licence of the weights, such as {@code cc-by-4.0}. Default "unknown". */
   public static final String LICENSE = "license";
 
   /** The property with the name of the training data, such as {@code enwik8}. */
@@ -184,7 +184,7 @@ public final class ModelCard {
     return isNumber(value) ? format("%.4f bits per byte", Double.parseDouble(value)) : value;
   }
 
-  /** Returns a text as a scalar of YAML, which JSON's texts are. */
+  /** Quotes a string for YAML. Every JSON string is valid YAML. */
   private static String yaml(String value) {
     return JsonUtils.GSON.toJson(value);
   }

@@ -20,7 +20,8 @@ import java.util.Arrays;
  * f] = W x + b}.
  *
  * <p>{@link SingleHeadAttention} feeds it one learned vector, so that after training its output is
- * one fixed vector: {@link SHARNN#collapse} folds it away, 2C*C + 2C parameters fewer.
+ * one fixed vector: {@link SHARNN#collapse} replaces the block by that vector, which saves 2C*C +
+ * 2C parameters.
  *
  * <p>Paper: arXiv:1911.11423 (over-parameterised static learned vectors).
  *

@@ -62,7 +62,7 @@ public final class RunHeader {
     return lines;
   }
 
-  /** Tells whether cuDNN runs its standard LSTM, which does not keep the weights on chip. */
+  /** Returns true if cuDNN uses its slower standard LSTM for this size. */
   static boolean slow(int size) {
     return size > 128 && (size % 128 != 0 || size > 1024); // cuDNN has another fast LSTM up to 128
   }

@@ -27,8 +27,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * One block of the model: LSTM, attention if the block has it, Boom. {@link Equations.Block} has
- * its equations.
+ * One block of the model: LSTM, attention if the block has it, Boom.
  *
  * <pre>{@code
  * h = dropout(LSTM(LN_start(h)))
@@ -37,10 +36,10 @@ import java.util.Map;
  * h = dropout(Boom(LN_xff(h))) + LN_ff(h)
  * }</pre>
  *
- * <p>A block whose attention was dropped after training keeps {@code LN_mid}: later layers were
- * trained on it. There is no residual around the LSTM. The memory takes m, layer-normed and
- * differentiable. Before a segment of T steps the memory is cut to its last {@code memoryLength -
- * T} positions.
+ * <p>If attention is dropped after training, the block keeps {@code LN_mid}, because later layers
+ * were trained on its output. There is no residual around the LSTM. The memory stores m with its
+ * gradient. Before a segment of T steps the memory is cut to its last {@code memoryLength - T}
+ * positions.
  *
  * <p>Paper: arXiv:1911.11423.
  *
@@ -48,8 +47,8 @@ import java.util.Map;
  *   <li>Inputs: {@code [h]}, from a zero state, or {@code [h, hidden, cell]} and, with attention,
  *       {@code memory}: h {@code (B, T, C)}, hidden and cell {@code (B, C)}, memory {@code (B, M,
  *       C)}
- *   <li>Outputs: {@code [h]}, or {@code [h, hidden, cell]} and, with attention, {@code memory}, as
- *       the inputs
+ *   <li>Outputs: {@code [h]}, or, as the inputs, {@code [h, hidden, cell]} and, with attention,
+ *       {@code memory}
  *   <li>Parameters: those of DJL's {@link LSTM} (PyTorch gate order i, f, g, o; uniform in
  *       +-1/sqrt(C)), of the layer norms, {@link SingleHeadAttention} and {@link Boom}
  * </ul>
@@ -58,7 +57,7 @@ public final class SHABlock extends AbstractBlock {
 
   private static final byte VERSION = 1;
 
-  /** A GPU multiplies matrices fast if their rows begin at multiples of 16 bytes. */
+  /** 8 FLOAT16 numbers are 16 bytes, the row alignment that fast matrix products on a GPU need. */
   private static final int ALIGNMENT = 8;
 
   final LSTM lstm;
@@ -140,10 +139,11 @@ public final class SHABlock extends AbstractBlock {
   /** Runs one segment, time first as cuDNN's LSTM wants it: h {@code (T, B, C)}. */
   Output forward(
       ParameterStore parameterStore, NDArray h, SHARNNState.Layer state, boolean training) {
-    // PyTorch's LSTM does not check, and reads beyond a state of another size
+    // PyTorch's LSTM does not check the size of the state and would read past its end
     state.check(h.size(1), config.embeddingSize(), h.getDataType());
     NDManager manager = h.getManager();
-    // the graph keeps the arrays that backward needs; the handles on all others end here
+    // closes the handles on intermediate arrays; the gradient graph keeps the arrays that backward
+    // needs
     try (NDManager scratch = manager.newSubManager()) {
       h.tempAttach(scratch);
       Segment segment = new Segment(parameterStore, state, training);
@@ -196,7 +196,7 @@ public final class SHABlock extends AbstractBlock {
       c0.attach(manager);
       ParameterStore weights =
           WeightDrop.of(parameterStore, lstm, config.weightDrop(), training, manager);
-      // DJL's LSTM appends missing states to the list that it is given, so give it all three
+      // DJL's LSTM would append missing states to its input list, so pass all three arrays
       NDList outputs = lstm.forward(weights, new NDList(x, h0, c0), training);
       hidden = outputs.get(1).squeeze(0); // (1, B, C) -> (B, C)
       cell = outputs.get(2).squeeze(0); // (1, B, C) -> (B, C)
@@ -237,7 +237,10 @@ public final class SHABlock extends AbstractBlock {
     }
   }
 
-  /** The remembered positions, which have no gradient, and the segment's, which do. */
+  /**
+   * Returns the keys in two parts: an aligned number of remembered positions without gradient, and
+   * up to 7 remembered positions followed by the segment's.
+   */
   private static List<NDArray> keys(AttentionMemory recent, NDArray m) {
     int unaligned = recent.length() % ALIGNMENT;
     if (recent.length() == unaligned) {
@@ -319,7 +322,8 @@ public final class SHABlock extends AbstractBlock {
 
   @Override
   protected void initializeChildBlocks(NDManager manager, DataType dataType, Shape... inputShapes) {
-    boolean again = lstm.isInitialized(); // Trainer.initialize does, and weights must stay in place
+    // Trainer.initialize initializes again, and the weights must not move
+    boolean again = lstm.isInitialized();
     for (Block child : getChildren().values()) {
       child.initialize(manager, dataType, inputShapes[0]);
     }
@@ -336,9 +340,8 @@ public final class SHABlock extends AbstractBlock {
   }
 
   /**
-   * Puts the LSTM's parameters side by side into one piece of memory, in cuDNN's order, as
-   * PyTorch's {@code flatten_parameters} does. Otherwise cuDNN warns, and copies them together at
-   * every call.
+   * Stores the LSTM's parameters contiguously, in cuDNN's order, as PyTorch's {@code
+   * flatten_parameters} does. Otherwise cuDNN warns and copies them at every call.
    */
   private void shareLstmMemory(NDManager manager) {
     List<Parameter> parameters = lstm.getDirectParameters().values();
@@ -355,7 +358,7 @@ public final class SHABlock extends AbstractBlock {
           NDArray leaf = shaped.stopGradient();
           leaf.set(new NDIndex("..."), values);
           boolean gradient = array.hasGradient();
-          array.intern(leaf); // the same object for all its holders, on the shared memory
+          array.intern(leaf); // all holders keep the same NDArray object, now on the shared memory
           array.setRequiresGradient(gradient);
         }
         from = to;

@@ -46,11 +46,11 @@ import java.util.stream.IntStream;
  * h = dropout(embedding(tokens));  h = block_i(h), i = 0 .. L-1;  logits = E dropout(h) + b
  * }</pre>
  *
- * <p>{@link Equations} has the equations. With {@link SHARNNConfig.Builder#splits} the softmax over
- * a large vocabulary is adaptive, and the model returns log-probabilities instead of logits, in
- * FLOAT32. Code that takes a softmax of logits can use them unchanged. With labels, {@link
- * #forward(ParameterStore, NDArray, NDList, SHARNNState, boolean)} computes the log-probabilities
- * of the labels only. DJL's {@code Trainer.forward(data, labels)} calls it.
+ * <p>With {@link SHARNNConfig.Builder#splits} the softmax over a large vocabulary is adaptive, and
+ * the model returns log-probabilities instead of logits, in FLOAT32. Code that applies a softmax to
+ * logits also works with log-probabilities. With labels, {@link #forward(ParameterStore, NDArray,
+ * NDList, SHARNNState, boolean)} computes the log-probabilities of the labels only. DJL's {@code
+ * Trainer.forward(data, labels)} calls it.
  *
  * <p>Paper: arXiv:1911.11423.
  *
@@ -61,16 +61,16 @@ import java.util.stream.IntStream;
  *   <li>Outputs: {@code [logits]} or {@code [logits, state...]}: logits {@code (B, T, V)}; with
  *       splits and labels, the labels' log-probabilities {@code (B, T)}
  *   <li>Parameters: embedding {@code (V, C)} from N(0, 0.1 / sqrt(C)), output bias {@code (V)} from
- *       0, an output matrix {@code (V, C)} unless tied, with k splits vectors {@code (k, C)} and a
- *       bias {@code (k)} of the tails, and the parameters of the {@link SHABlock}s
+ *       0, an output matrix {@code (V, C)} unless tied; with k splits, vectors {@code (k, C)} and a
+ *       bias {@code (k)} of the tails; and the parameters of the {@link SHABlock}s
  * </ul>
  *
- * <p>Safe for use by many threads once it has weights. Any number of threads may run forward,
- * evaluate and generate with one model, each with its own state and {@link NDManager}, and get the
- * same results as one thread. Without {@code training} no gradient is recorded, on any thread.
- * Training, loading and {@code initialize} change weights: a forward pass at the same time may see
- * a mix of old and new weights. Close the {@link Model} after all calls have returned. Closing
- * frees the weights, and PyTorch ends the process if a thread still computes with them.
+ * <p>Thread-safe once the model has weights. Any number of threads may run forward, evaluate and
+ * generate with one model, each with its own state and {@link NDManager}, and get the same results
+ * as one thread. Without {@code training} no gradient is recorded, on any thread. Training, loading
+ * and {@code initialize} change weights: a forward pass at the same time may see a mix of old and
+ * new weights. Close the {@link Model} after all calls have returned. Closing frees the weights. If
+ * a thread still uses them, PyTorch crashes the process.
  */
 public final class SHARNN extends AbstractBlock {
 
@@ -87,7 +87,7 @@ public final class SHARNN extends AbstractBlock {
 
   private SHARNN(SHARNNConfig config, TextVocabulary vocabulary) {
     super(VERSION);
-    // a model of bytes may lack some of them, or its tokens may be known to its user only
+    // a byte model may have fewer than 256 tokens, or tokens that only the caller knows
     checkArgument(
         vocabulary == TextVocabulary.bytes() || vocabulary.size() == config.vocabularySize(),
         "vocabularySize must be the vocabulary's (%s, of %s tokens), but is %s: leave it out and"
@@ -143,15 +143,15 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * {@return the vocabulary of this model's tokens, by default bytes} {@link Model#save} writes its
-   * file beside the model.
+   * {@return the vocabulary of this model's tokens, by default bytes} {@link Model#save} writes the
+   * vocabulary into the folder too.
    */
   public TextVocabulary vocabulary() {
     return vocabulary;
   }
 
   /**
-   * {@return the state before a stream's first token, of the weights' type}
+   * {@return the zero state, in the weights' data type}
    *
    * @param manager the manager that owns the arrays
    * @param batchSize number of streams B
@@ -172,16 +172,15 @@ public final class SHARNN extends AbstractBlock {
   public record Output(NDArray output, NDArray logits, SHARNNState state) {}
 
   /**
-   * Runs one segment, with names instead of positions for inputs and outputs.
+   * Runs one segment.
    *
    * @param parameterStore where the weights are
    * @param tokens {@code (B, T)}, each in [0, V)
    * @param state the state before the segment
    * @param training whether dropout is on and gradients flow into the weights
    * @return the output, logits and the next state
-   * @throws IllegalArgumentException if tokens are not {@code (B, T)}, not of INT64 or INT32 or,
-   *     checked only in the CPU's memory, lie outside the vocabulary; if the state belongs to
-   *     another model, batch size or type
+   * @throws IllegalArgumentException if tokens have another shape or type, or lie outside the
+   *     vocabulary (checked only on a CPU), or the state is of another model, batch size or type
    */
   public Output forward(
       ParameterStore parameterStore, NDArray tokens, SHARNNState state, boolean training) {
@@ -194,9 +193,9 @@ public final class SHARNN extends AbstractBlock {
    *
    * @param parameterStore where the weights are
    * @param tokens {@code (B, T)}, each in [0, V)
-   * @param labels {@code (B, T)}, each in [0, V), with the arrays that {@link
-   *     io.github.sharnn.softmax.ClusterLabels} adds; without them the call waits for the GPU. Null
-   *     for none
+   * @param labels {@code (B, T)}, each in [0, V), optionally with the arrays that {@link
+   *     io.github.sharnn.softmax.ClusterLabels} adds, without which the call waits for the GPU;
+   *     null for no labels
    * @param state the state before the segment
    * @param training whether dropout is on and gradients flow into the weights
    * @return the output, logits or the labels' log-probabilities, and the next state
@@ -273,7 +272,7 @@ public final class SHARNN extends AbstractBlock {
 
     @Override
     public NDArray embed(NDArray tokens) {
-      // time first from here on, as cuDNN's LSTM wants it: transposing in each layer costs more
+      // time first from here on, for cuDNN's LSTM: transposing in each layer would cost more
       return Embedding.embedding(tokens.transpose(), table, SparseFormat.DENSE)
           .singletonOrThrow(); // (B, T) -> (T, B, C)
     }
@@ -331,8 +330,8 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Folds {@link Overparam} into the value scales. The outputs stay the same, with 2C*C + 2C fewer
-   * parameters for each attention layer.
+   * Folds {@link Overparam} into the value scales. The outputs stay the same, and each attention
+   * layer has 2C*C + 2C fewer parameters.
    *
    * @param manager the manager that owns the new model's weights
    * @return a new, initialized model; this one stays as it is
@@ -343,15 +342,16 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Backs off to another memory length without training: attention sees fewer positions, down to
-   * the segment's own. More positions than in training are allowed too.
+   * Returns a model with another memory length, without training. With a shorter memory attention
+   * sees fewer positions, at least the segment's own. A longer memory than in training is possible
+   * too.
    *
    * <p>A shorter memory saves {@code memoryLength * C} numbers of state for each stream and layer
-   * with attention, and attention's time. It costs bits per byte if the text refers further back.
+   * with attention, and attention's time. The bits per byte rise if the text refers further back.
    * Measure the cost with a {@link io.github.sharnn.score.Scorer} or {@code Evaluation}.
    *
    * @param positions the largest number that attention sees, at least 0
-   * @return a model that shares this one's weights, in place, and their manager
+   * @return a model that shares this model's weight arrays and their manager
    * @throws IllegalArgumentException if {@code positions} is below 0
    * @throws IllegalStateException if this model has no weights
    */
@@ -360,11 +360,11 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Backs off to a model without attention, only LSTMs and Booms, without training. It saves all of
-   * the state but two vectors for each layer, and attention's weights in files. The cost in bits
-   * per byte may be more or less than that of {@code withMemoryLength(0)}: measure it.
+   * Returns a model without attention, only LSTMs and Booms, without training. Its state is only
+   * two vectors for each layer, and its files omit attention's weights. The cost in bits per byte
+   * may be more or less than that of {@code withMemoryLength(0)}: measure it.
    *
-   * @return a model that shares this one's weights, in place, and their manager
+   * @return a model that shares this model's weight arrays and their manager
    * @throws IllegalStateException if this model has no weights
    */
   public SHARNN withoutAttention() {
@@ -389,8 +389,8 @@ public final class SHARNN extends AbstractBlock {
    * @param name the model's name
    * @param device where it computes, or null for DJL's default
    * @return the model; the caller closes it
-   * @throws IllegalArgumentException if the name is none for a file, begins with a dot or names a
-   *     folder; if the device is a GPU that is not there
+   * @throws IllegalArgumentException if the name is not a file name, begins with a dot or contains
+   *     a folder, or the GPU does not exist
    * @throws ai.djl.engine.EngineException if PyTorch can't be loaded
    */
   public Model newModel(String name, Device device) {
@@ -406,7 +406,7 @@ public final class SHARNN extends AbstractBlock {
 
   /**
    * Loads a model that {@link Model#save} wrote, on DJL's default device. The folder may come from
-   * anyone: every byte is checked before it is used.
+   * an untrusted source: every byte is checked before use.
    *
    * @param folder the folder that was saved to
    * @return the model with a {@code SHARNN} block; the caller closes it
@@ -425,7 +425,7 @@ public final class SHARNN extends AbstractBlock {
    * @return the model with a {@code SHARNN} block; the caller closes it
    * @throws IOException if the folder holds no saved model or can't be read
    * @throws MalformedModelException if a file is damaged or is no saved SHARNN
-   * @throws IllegalArgumentException if the device is a GPU that is not there
+   * @throws IllegalArgumentException if the GPU does not exist
    */
   public static Model load(Path folder, Device device) throws IOException, MalformedModelException {
     return load(folder, device, UnaryOperator.identity());
@@ -444,7 +444,7 @@ public final class SHARNN extends AbstractBlock {
    * @return the model with what {@code backOff} returned; the caller closes it
    * @throws IOException if the folder holds no saved model or can't be read
    * @throws MalformedModelException if a file is damaged or is no saved SHARNN
-   * @throws IllegalArgumentException if the device is a GPU that is not there
+   * @throws IllegalArgumentException if the GPU does not exist
    */
   public static Model load(Path folder, Device device, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {
@@ -456,7 +456,7 @@ public final class SHARNN extends AbstractBlock {
    *
    * @param model the model
    * @return its block
-   * @throws IllegalArgumentException if the model's block is another
+   * @throws IllegalArgumentException if the model's block is not a SHARNN
    */
   public static SHARNN of(Model model) {
     checkArgument(
@@ -472,7 +472,7 @@ public final class SHARNN extends AbstractBlock {
    *
    * @param model the model
    * @return its block
-   * @throws IllegalArgumentException if the model's block is another
+   * @throws IllegalArgumentException if the model's block is not a SHARNN
    * @throws IllegalStateException if the block has no weights
    */
   public static SHARNN initialized(Model model) {
@@ -484,7 +484,7 @@ public final class SHARNN extends AbstractBlock {
     return block;
   }
 
-  /** {@return the number of trained numbers in all parameters} */
+  /** {@return the number of parameters} */
   public long parameterCount() {
     return getParameters().values().stream().mapToLong(p -> p.getShape().size()).sum();
   }

@@ -23,8 +23,8 @@ import java.util.stream.Stream;
  * @param boomSize inner size H of the Boom, at least 1; a multiple of C with {@code boomShortcut}
  * @param layers number of blocks L, from 1 to 1000
  * @param attentionLayers 0-based layers with attention, ascending, each below L; empty for none
- * @param memoryLength largest number of positions M that attention sees, at least 0: then it sees
- *     the segment's own alone
+ * @param memoryLength largest number of positions M that attention sees, at least 0, which leaves
+ *     only the segment's own
  * @param inputDropout dropout rate on the embeddings, in [0, 1)
  * @param hiddenDropout dropout rate inside the blocks (after LSTM, attention and Boom, on queries,
  *     values, attention weights and the Boom's inner activation), in [0, 1)
@@ -36,7 +36,7 @@ import java.util.stream.Stream;
  * @param tiedOutput whether the logits use the embedding matrix
  * @param collapsed whether {@link Overparam} has been folded into the value scales
  * @param droppedAttention 0-based layers whose attention {@link SHARNN#withoutAttention} left out,
- *     ascending; empty for none, as before training
+ *     ascending; empty if none was dropped
  * @param splits first tokens of the tails of a split softmax, ascending, each in (0, V); empty for
  *     one softmax over all tokens
  */
@@ -73,7 +73,7 @@ public record SHARNNConfig(
     checkPositive("embeddingSize", embeddingSize);
     checkPositive("boomSize", boomSize);
     checkPositive("layers", layers);
-    // bounds the work that a file's config can cause before its weights are counted
+    // limits the work for a malicious config, before its weights are counted
     checkArgument(layers <= MAX_LAYERS, "layers must be at most %s, but is %s", MAX_LAYERS, layers);
     checkArgument(memoryLength >= 0, "memoryLength must be at least 0, but is %s", memoryLength);
     checkArgument(
@@ -119,7 +119,7 @@ public record SHARNNConfig(
   /**
    * {@return the reference's splits for a vocabulary sorted by frequency, ascending} Up to 75,000
    * words there are none. Above, they are 2800, 20000 and 76000, and above 500,000 words 4200,
-   * 35000 and 180000. Splits from the vocabulary's size on are left out.
+   * 35000 and 180000. Splits that are not below the vocabulary's size are omitted.
    *
    * @param vocabularySize number of tokens V
    */
@@ -168,8 +168,8 @@ public record SHARNNConfig(
   }
 
   /**
-   * {@return this config with the three dropouts and {@code weightDrop} 0} A forward pass in
-   * training then computes the same as in use.
+   * {@return this config with every dropout off} A forward pass then gives the same result in
+   * training as without.
    */
   public SHARNNConfig withoutDropout() {
     return variant().dropouts(0).weightDrop(0).config();
@@ -180,8 +180,8 @@ public record SHARNNConfig(
   }
 
   /**
-   * {@return a new builder with these options, except for {@code collapsed}} Layers whose attention
-   * was dropped stay without it, unless {@link Builder#attentionLayers} chooses the layers anew.
+   * {@return a new builder with these options, except for {@code collapsed}} Layers with dropped
+   * attention stay so, unless you call {@link Builder#attentionLayers}, which replaces both lists.
    */
   public Builder toBuilder() {
     return SHARNN
@@ -315,7 +315,7 @@ public record SHARNNConfig(
     }
 
     /**
-     * Sets what the tokens stand for, and their number. Default bytes.
+     * Sets the vocabulary and with it the number of tokens. Default bytes.
      *
      * @param tokens the vocabulary
      * @return this builder
@@ -379,7 +379,7 @@ public record SHARNNConfig(
       return this;
     }
 
-    /** Sets the layers whose attention was dropped, of a config that is built on. */
+    /** Sets the layers whose attention was dropped, for a variant of a config. */
     Builder droppedAttention(List<Integer> indices) {
       droppedAttention = indices;
       return this;
@@ -466,7 +466,7 @@ public record SHARNNConfig(
     /**
      * Sends attention keys through a linear layer. Default false.
      *
-     * @param project whether to
+     * @param project true to project
      * @return this builder
      */
     public Builder keyProjection(boolean project) {
@@ -477,7 +477,7 @@ public record SHARNNConfig(
     /**
      * Sends attention values through a linear layer. Default false.
      *
-     * @param project whether to
+     * @param project true to project
      * @return this builder
      */
     public Builder valueProjection(boolean project) {
@@ -498,8 +498,8 @@ public record SHARNNConfig(
 
     /**
      * Splits the softmax of a large vocabulary, whose tokens are sorted by frequency: [0,
-     * splits[0]) is the head, and each split begins a tail. In training a tail costs only where a
-     * label lies in it. Default none: one softmax over all tokens.
+     * splits[0]) is the head, and each split begins a tail. Training computes a tail only for the
+     * labels in it. Default none: one softmax over all tokens.
      *
      * @param firstTokens ascending, each above 0 and below {@code vocabularySize}
      * @return this builder
@@ -521,7 +521,7 @@ public record SHARNNConfig(
     }
 
     /**
-     * Checks and returns the options alone.
+     * Checks the options and returns the config without building a model.
      *
      * @return the config
      * @throws IllegalArgumentException naming the option, its rule and its value

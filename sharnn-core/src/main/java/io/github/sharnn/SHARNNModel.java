@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A DJL model with a {@link SHARNN}, which is saved to and loaded from the folder that {@link
- * SavedModel} describes. Everything else is as in DJL's own model for PyTorch, except that frozen
- * parameters of a loaded model stay frozen.
+ * SavedModel} describes. Apart from that it behaves like DJL's model for PyTorch, except that
+ * frozen parameters of a loaded model stay frozen.
  */
 final class SHARNNModel extends BaseModel {
 
@@ -40,16 +40,15 @@ final class SHARNNModel extends BaseModel {
             && !name.isEmpty()
             && !name.startsWith(".")
             && Path.of(name).equals(Path.of(name).getFileName()),
-        "a model's name must be one that a file can have, without folders and no dot first, but is"
-            + " '%s'",
+        "a model's name must be a file name without folders and without a leading dot, but is '%s'",
         name);
   }
 
   /**
-   * Loads the model that was saved to a folder, which holds one. A block that is set already must
-   * have the shapes and the vocabulary of the saved one.
+   * Loads the saved model from a folder. If a block is already set, it must have the saved model's
+   * shapes and vocabulary.
    *
-   * @param prefix ignored; DJL's own models name their file by it
+   * @param prefix ignored; DJL's models use it as the file name
    * @param options ignored
    */
   @Override

@@ -15,7 +15,7 @@ import java.util.stream.IntStream;
 
 /**
  * The recurrent state of a {@link SHARNN} between two segments, as a value: a forward pass takes
- * one and returns the next. A block keeps nothing, so one model serves training, evaluation and
+ * one and returns the next. Blocks keep no state, so one model can serve training, evaluation and
  * generation at once.
  *
  * @param layers the state of each block, in order
@@ -83,7 +83,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
               && cell.getDataType() == dataType
               && (memory == null || memory.positions().getDataType() == dataType),
           "the state must be of the activations' type %s, but hidden is of %s, cell of %s and memory of"
-              + " %s: SHARNN.zeroState has the weights' type",
+              + " %s: SHARNN.zeroState creates a state of the weights' type",
           dataType,
           hidden.getDataType(),
           cell.getDataType(),
@@ -109,7 +109,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /**
-   * {@return the state before a stream's first token: LSTMs at zero, memories empty}
+   * {@return the zero state: LSTMs at zero, memories empty}
    *
    * @param config the model's config
    * @param manager the manager that owns the arrays

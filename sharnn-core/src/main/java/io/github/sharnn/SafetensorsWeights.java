@@ -25,8 +25,8 @@ import java.util.regex.Pattern;
  * encoder.weight}, {@code blocks.0.rnn.weight_ih_l0}, ...).
  *
  * <p>The reference declares parameters that it never uses ({@code lnout}, {@code attn.qkvs}, {@code
- * attn.r_gate}, and {@code lnmid} and {@code lnmem} in blocks without attention). Reading passes
- * over them; writing leaves them out.
+ * attn.r_gate}, and {@code lnmid} and {@code lnmem} in blocks without attention). Reading skips
+ * these parameters, and writing omits them.
  */
 public final class SafetensorsWeights {
 
@@ -98,7 +98,9 @@ public final class SafetensorsWeights {
     }
   }
 
-  /** Reads all weights. A model without weights is initialized in the file's one type first. */
+  /**
+   * Reads all weights. A model without weights is first initialized with the data type of the file.
+   */
   static void readOwnType(SHARNN model, NDManager manager, Safetensors tensors)
       throws IOException, MalformedModelException {
     List<DataType> types =
@@ -182,8 +184,8 @@ public final class SafetensorsWeights {
   }
 
   /**
-   * Copies values of any type into a parameter's memory. The copy goes through an alias outside the
-   * gradient graph; DJL's {@code copyTo} would give the parameter other memory.
+   * Copies values of any type into a parameter's memory. Uses an alias outside the gradient graph,
+   * because DJL's {@code copyTo} would replace the parameter's memory.
    */
   static void assign(Parameter parameter, NDArray values) {
     NDArray target = parameter.getArray();

@@ -40,9 +40,9 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@code README.md}: a {@link ModelCard}
  * </ul>
  *
- * <p>Saving replaces the model in a folder at once, as {@link CheckedFolder} describes. A {@code
- * serving.properties} that is there already stays, as does every other file. The folder may come
- * from anyone: loading checks every byte and every number before it allocates anything by it.
+ * <p>Saving replaces the model in a folder atomically, as {@link CheckedFolder} describes. An
+ * existing {@code serving.properties} and all other files stay. The folder may come from an
+ * untrusted source: loading checks every byte, and every number before it allocates by it.
  */
 public final class SavedModel implements Closeable {
 
@@ -58,7 +58,7 @@ public final class SavedModel implements Closeable {
   private static final int FORMAT_VERSION = 1;
   private static final int MAX_CONFIG_BYTES = 4 << 20;
 
-  /** The properties that {@code config.json} has places of their own for. */
+  /** The properties that {@code config.json} stores in fields of their own. */
   private static final Set<String> DERIVED =
       Set.of(SHARNN.CONFIG_PROPERTY, TextVocabulary.MODEL_PROPERTY);
 
@@ -190,7 +190,7 @@ public final class SavedModel implements Closeable {
                   .formatted(name, config.length, MAX_CONFIG_BYTES)
               + " fewer or shorter ones");
     }
-    if (!Files.isDirectory(folder)) { // createDirectories rejects a link to a folder
+    if (!Files.isDirectory(folder)) { // createDirectories fails for a link to a folder
       Files.createDirectories(folder);
     }
     List<String> others =
@@ -227,7 +227,7 @@ public final class SavedModel implements Closeable {
       return saved;
     } catch (MalformedModelException e) {
       throw new MalformedModelException(
-          "%s describes no readable SHARNN model: %s"
+          "%s is not a readable config of a SHARNN: %s"
               .formatted(folder.resolve(CONFIG), e.getMessage()),
           e);
     } finally {
@@ -252,7 +252,10 @@ public final class SavedModel implements Closeable {
     }
   }
 
-  /** Reads the block and backs off. The model gets the saved properties, and owns the weights. */
+  /**
+   * Reads the block and applies {@code backOff}. The model gets the saved properties and owns the
+   * weights.
+   */
   public SHARNN read(Model model, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {
     TextVocabulary vocabulary = TextVocabulary.load(folder, description.vocabulary());

@@ -28,7 +28,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Causal attention with one head as wide as the model, learned gates and almost no projections:
+ * Causal attention with one head of the model's width and learned gates. By default it projects
+ * only the queries:
  *
  * <pre>{@code
  * Q = sigmoid(qs) * LN_q(W_q q + b_q)
@@ -38,9 +39,9 @@ import java.util.Map;
  * output = A V
  * }</pre>
  *
- * <p>Dropout falls on Q, V and A. Keys and values get a linear layer each by option. The mask lets
- * position t of the T queries see all of the older {@code K - T} keys and the newest ones up to its
- * own. After {@link SHARNN#collapse}, {@code V = vs * v}.
+ * <p>Dropout applies to Q, V and A. Options add a linear layer for keys and one for values, before
+ * the gates. The mask lets query t see the {@code K - T} older keys and the segment's keys up to
+ * position t. After {@link SHARNN#collapse}, {@code V = vs * v}.
  *
  * <p>Paper: arXiv:1911.11423 (single headed attention).
  *
@@ -114,14 +115,13 @@ public final class SingleHeadAttention extends AbstractBlock {
   }
 
   /**
-   * Computes {@code Q} of any {@code (.., .., C)}, scaled by everything that is constant over
-   * positions: also by the keys' gate and 1 / sqrt(C), since {@code (a * k) . q = k . (a * q)} and
-   * there are fewer queries than keys.
+   * Computes {@code Q} of {@code (.., .., C)}, multiplied by the keys' gate and 1 / sqrt(C).
+   * Scaling queries is cheaper than scaling keys, and {@code (a * k) . q = k . (a * q)}.
    */
   NDArray query(ParameterStore parameterStore, NDArray x, boolean training) {
     Device device = x.getDevice();
     NDArray scale = queryScale(parameterStore, x.getManager(), device, training);
-    // PyTorch adds the bias within the product for a matrix alone
+    // PyTorch fuses the bias into the product only for matrices
     NDArray rows = x.reshape(-1, embeddingSize); // (B, T, C) -> (B*T, C)
     NDArray projected =
         query.forward(parameterStore, new NDList(rows), training).singletonOrThrow();
@@ -140,13 +140,13 @@ public final class SingleHeadAttention extends AbstractBlock {
   }
 
   /**
-   * Computes {@code A V} over keys and values in consecutive parts, the queries' own positions
-   * last. Remembered positions without a gradient come as their own part, so that backward computes
-   * no gradient for them.
+   * Computes {@code A V} over keys and values in consecutive parts. The last part ends with the
+   * queries' own positions. Remembered positions without a gradient form a part of their own, for
+   * which backward computes no gradient.
    *
    * @param q the result of {@link #query}, {@code (B, T, C)}
    * @param k keys before their projection, {@code (B, K_i, C)} each
-   * @param v values before theirs, as the keys
+   * @param v values before their projection, in the same parts as the keys
    * @return {@code (B, T, C)}
    */
   NDArray attend(
@@ -178,7 +178,7 @@ public final class SingleHeadAttention extends AbstractBlock {
 
   /** {@code dropout(softmax(Q K^T + causal mask)) V}: {@code (B, T, C)}. */
   private NDArray context(NDArray q, List<NDArray> keys, List<NDArray> values, boolean training) {
-    // frees arrays over K positions that backward does not need here, not at the end of the batch
+    // frees arrays of K positions here, unless backward needs them, and not at the end of the batch
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
       NDList weights = dropout(weights(q, keys), training).split(ends(keys), 2); // -> (B, T, K_i)
@@ -204,7 +204,7 @@ public final class SingleHeadAttention extends AbstractBlock {
     return (last == 0 ? scores.head() : NDArrays.concat(scores, 2)).softmax(-1); // -> (B, T, K)
   }
 
-  /** Returns where the parts but the last end. */
+  /** Returns the end positions of all parts but the last. */
   private static long[] ends(List<NDArray> parts) {
     long[] ends = parts.stream().limit(parts.size() - 1).mapToLong(part -> part.size(1)).toArray();
     Arrays.parallelPrefix(ends, Long::sum);
@@ -236,7 +236,9 @@ public final class SingleHeadAttention extends AbstractBlock {
     return DropoutMask.apply(array, dropout, training);
   }
 
-  /** Moves the result from the parameter's manager, which outlives the batch. */
+  /**
+   * Computes the sigmoid for {@code manager}, because the parameter's manager outlives the batch.
+   */
   private static NDArray sigmoid(NDArray parameter, NDManager manager) {
     NDArray gate = Activation.sigmoid(parameter);
     gate.attach(manager);
@@ -318,7 +320,7 @@ public final class SingleHeadAttention extends AbstractBlock {
     /**
      * Sends keys through a linear layer. Default false.
      *
-     * @param project whether to
+     * @param project true to project
      * @return this builder
      */
     public Builder keyProjection(boolean project) {
@@ -329,7 +331,7 @@ public final class SingleHeadAttention extends AbstractBlock {
     /**
      * Sends values through a linear layer. Default false.
      *
-     * @param project whether to
+     * @param project true to project
      * @return this builder
      */
     public Builder valueProjection(boolean project) {
@@ -340,7 +342,7 @@ public final class SingleHeadAttention extends AbstractBlock {
     /**
      * Leaves out {@link Overparam} and uses the value scale as it is. Default false.
      *
-     * @param fold whether to
+     * @param fold true to leave it out
      * @return this builder
      */
     public Builder collapsed(boolean fold) {

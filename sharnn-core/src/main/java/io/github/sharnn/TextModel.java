@@ -7,9 +7,9 @@ import io.github.sharnn.vocabulary.TextVocabulary;
 import java.nio.charset.StandardCharsets;
 
 /**
- * A DJL model that reads text: a {@link SHARNN} and the vocabulary of its tokens. It makes the
- * checks that {@link io.github.sharnn.generate.SHARNNGenerator}, {@link
- * io.github.sharnn.score.Scorer} and {@link AttentionWeights} share.
+ * A DJL model that reads text: a {@link SHARNN} and the vocabulary of its tokens. {@link
+ * io.github.sharnn.generate.SHARNNGenerator}, {@link io.github.sharnn.score.Scorer} and {@link
+ * AttentionWeights} share its checks.
  *
  * @param model holds a SHARNN; the caller closes it
  */
@@ -38,12 +38,12 @@ public record TextModel(Model model) {
     return SHARNN.of(model).vocabulary();
   }
 
-  /** Encodes the beginning of a text of at least one token. */
+  /** Encodes a text and checks that it has at least one token. */
   public int[] encode(String name, byte[] text) {
     int[] tokens = vocabulary().encode(text);
     checkArgument(
         tokens.length > 0,
-        "%s must have at least one of the model's %s, but '%s' has none: add a letter",
+        "%s must have at least one of the model's %s, but '%s' has none: use a longer text",
         name,
         vocabulary(),
         new String(text, StandardCharsets.UTF_8));
@@ -53,7 +53,7 @@ public record TextModel(Model model) {
     return tokens;
   }
 
-  /** Checks that the model knows the token at an index of a text: it may know few bytes. */
+  /** Checks that a token is in the model's vocabulary, which may have fewer than 256 bytes. */
   public void check(String name, int token, long index) {
     int size = SHARNN.of(model).config().vocabularySize();
     checkArgument(
@@ -66,7 +66,7 @@ public record TextModel(Model model) {
         token);
   }
 
-  /** Checks that the user of another model holds this model's SHARNN. */
+  /** Checks that another model holds the same SHARNN as this model. */
   public void checkSame(String name, Model other, String user) {
     checkArgument(
         SHARNN.of(other) == SHARNN.of(model), // a ZooModel wraps its model

@@ -7,8 +7,8 @@ import java.util.List;
 
 /**
  * A weight of a model: its name in a {@code safetensors} file, as the reference names it, and its
- * shape. {@link #of} is the one list of a model's weights. File names, parameter counts, the
- * decoder and the ONNX graph all follow it.
+ * shape. {@link #of} is the only list of a model's weights. Names in files, parameter counts, the
+ * decoder and the ONNX graph all use it.
  *
  * @param name the name, such as {@code blocks.0.lnstart.weight}
  * @param shape the shape
@@ -74,7 +74,7 @@ public record Weight(String name, Shape shape) {
     }
   }
 
-  /** Counts this weight's numbers, up to {@code Long.MAX_VALUE}. */
+  /** Returns the number of elements, at most {@code Long.MAX_VALUE}. */
   long count() {
     long count = 1;
     for (long dimension : shape.getShape()) {
@@ -83,7 +83,7 @@ public record Weight(String name, Shape shape) {
     return count;
   }
 
-  /** Weights whose names share a prefix, added to one list. */
+  /** A list to which weights with a common name prefix are added. */
   private record Listing(String prefix, long size, List<Weight> weights) {
 
     void add(String name, long... dimensions) {

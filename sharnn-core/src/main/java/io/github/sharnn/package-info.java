@@ -8,7 +8,7 @@
  * io.github.sharnn.SHABlock} (LSTM, optional {@link io.github.sharnn.SingleHeadAttention} over an
  * {@link io.github.sharnn.AttentionMemory}, {@link io.github.sharnn.Boom}) and the tied embedding
  * to logits {@code (B, T, V)}. Recurrent state is a value, {@link io.github.sharnn.SHARNNState},
- * that goes in and comes out.
+ * that a forward pass takes and returns.
  *
  * <p>Legend of every shape in this package: B batch (independent streams), T time steps of a
  * segment, C embedding size, H boom size, L layers, M remembered positions, V vocabulary size.

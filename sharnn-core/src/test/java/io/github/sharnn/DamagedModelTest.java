@@ -173,7 +173,7 @@ class DamagedModelTest {
   void rejects_a_config_that_is_no_description(String config) throws Exception {
     save(TestModels.tiny());
     edit(old -> config);
-    assertRefused(CONFIG, "describes no readable SHARNN model: ");
+    assertRefused(CONFIG, "is not a readable config of a SHARNN: ");
   }
 
   @ParameterizedTest
@@ -182,7 +182,7 @@ class DamagedModelTest {
       value = {
         "\"sharnn\"|\"gpt2\"|its model_type must be sharnn, but is \"gpt2\"",
         "\"format_version\": 1|\"format_version\": 2|it has the format_version 2, but this library reads 1",
-        "\"name\": \"tiny\"|\"name\": \"a/b\"|a model's name must be one that a file can have",
+        "\"name\": \"tiny\"|\"name\": \"a/b\"|a model's name must be a file name",
         "\"name\": \"tiny\"|\"nome\": \"tiny\"|name must be a text, but is null",
         "\"model\": {|\"modal\": {|it has no object model, which every model has",
         "\"properties\": {|\"properties\": 3, \"x\": {|it has no object properties",

@@ -294,7 +294,7 @@ class SavedModelTest {
     SHARNN block = TestModels.tiny().build();
     assertThatThrownBy(() -> block.newModel(name))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("a model's name must be one that a file can have")
+        .hasMessageContaining("a model's name must be a file name")
         .hasMessageEndingWith("but is '" + name + "'");
     try (Model model = TestModels.model(TestModels.tiny(), 1)) {
       if (!name.isEmpty()) { // which is the model's own, to DJL

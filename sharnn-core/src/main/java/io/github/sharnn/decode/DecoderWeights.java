@@ -23,8 +23,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A model's weights as {@link TokenScript} names them, in a decoder's precision. Everything that is
- * constant over tokens is multiplied out.
+ * A model's weights under the names of {@link TokenScript}, in the decoder's precision. Products
+ * that do not depend on the token are computed once.
  */
 final class DecoderWeights {
 
@@ -68,7 +68,8 @@ final class DecoderWeights {
   }
 
   /**
-   * Turns the step's result into logits {@code (B, V)}; with splits it is {@code (B, C)} before.
+   * Converts the step's output to logits {@code (B, V)}. With splits the step returns {@code (B,
+   * C)}.
    */
   NDArray logits(NDArray output) {
     return softmax == null
@@ -76,12 +77,12 @@ final class DecoderWeights {
         : softmax.logProbabilities(output).toType(DataType.FLOAT32, false); // (B, C) -> (B, V)
   }
 
-  /** Computes attention's keys of remembered positions {@code (M, C)}. */
+  /** Computes the keys of remembered positions {@code (M, C)}. */
   NDArray keys(int layer, NDArray positions) {
     return config.keyProjection() ? linear(layer, "attn.k", positions) : positions;
   }
 
-  /** Computes attention's values of remembered positions {@code (M, C)}. */
+  /** Computes the values of remembered positions {@code (M, C)}. */
   NDArray values(int layer, NDArray positions) {
     return config.valueProjection() ? linear(layer, "attn.v", positions) : positions;
   }
@@ -120,7 +121,8 @@ final class DecoderWeights {
         NDArray weight = get(block + part, scratch);
         yield weight.mul(Constants.of((float) Equations.GELU_SLOPE, weight));
       }
-      case "lnff.bias" -> { // the Boom adds the residual in the product of its second linear layer
+      case "lnff.bias" -> { // boom2 in step.py adds the residual instead of linear2's bias, so lnff
+        // adds that bias
         NDArray bias = get(block + part, scratch);
         yield config.boomShortcut() ? bias : bias.add(get(block + "ff.linear2.bias", scratch));
       }

@@ -22,16 +22,15 @@ import java.util.Set;
 
 /**
  * The state of a decoder's streams: hidden and cell of each layer, and attention's keys and values
- * as ring buffers. Every array is allocated once, with a row for each stream that there is room
- * for. The first rows belong to the streams in use.
+ * as ring buffers. Every array is allocated once, with a row for each stream of the capacity. The
+ * streams in use have the first rows.
  *
- * <p>A ring buffer has {@code memoryLength} slots. All streams write the same slot at a token. A
- * stream's newest position lies before the next slot and its older ones before that, around the
- * ring.
+ * <p>A ring buffer has {@code memoryLength} slots. All streams write the same slot for a token.
+ * Going backward around the ring from the next slot, a stream's positions get older.
  */
 final class KeyValueCache {
 
-  /** A GPU multiplies matrices fast where the number of their rows is a multiple. */
+  /** A GPU multiplies matrices faster if their number of rows is a multiple of this one. */
   private static final int ALIGNMENT = 8;
 
   private final SHARNNConfig config;
@@ -44,9 +43,9 @@ final class KeyValueCache {
   private final int[] lengths; // filled slots of each stream
   private int streams;
   private int position; // the next slot to be written, of all streams
-  private int used; // slots below this one may be filled
+  private int used; // all slots from this one on are empty
 
-  /** Makes room for streams; the manager owns the arrays, which {@code names} lists. */
+  /** Allocates the arrays that {@code names} lists; the manager owns them. */
   KeyValueCache(
       SHARNNConfig config,
       DecoderWeights weights,
@@ -64,7 +63,7 @@ final class KeyValueCache {
       states.add(manager.zeros(new Shape(capacity, config.embeddingSize()), precision));
     }
     for (String name : names) {
-      // zeros where nothing is remembered yet: masked positions still take part in products
+      // zeros, because masked positions still take part in the product with the values
       arrays.put(
           name,
           name.equals(TokenScript.MASK)
@@ -97,7 +96,7 @@ final class KeyValueCache {
     return position;
   }
 
-  /** Returns how many slots, from the first on, the next token looks at. */
+  /** Returns the number of slots, from the first on, that the next token attends to. */
   int looked() {
     int aligned = IntMath.divide(usedNext(), ALIGNMENT, RoundingMode.CEILING) * ALIGNMENT;
     return Math.min(aligned, slots);
@@ -137,7 +136,7 @@ final class KeyValueCache {
       position = remembered % slots;
       used = remembered;
     } else if (remembered > used) {
-      used = slots; // its oldest positions lie at the end of the ring
+      used = slots; // its oldest positions wrap around to the end of the ring
     }
     try (NDManager scratch = manager.newSubManager()) {
       NDIndex row = new NDIndex("{}", streams);

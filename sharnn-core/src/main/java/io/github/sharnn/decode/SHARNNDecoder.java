@@ -19,8 +19,8 @@ import java.util.Arrays;
 import java.util.Set;
 
 /**
- * A decoder that runs streams through a model token by token, side by side. It computes the same as
- * {@link SHARNN#forward} on segments of one token, but does not copy the memory.
+ * A decoder that runs several streams through a model in parallel, token by token. It computes the
+ * same as {@link SHARNN#forward} on segments of one token, but does not copy the memory.
  *
  * <pre>{@code
  * try (SHARNNDecoder decoder = SHARNNDecoder.of(model, manager, 1, DataType.FLOAT32)) {
@@ -30,18 +30,18 @@ import java.util.Set;
  * }</pre>
  *
  * <p>Each stream's memory is a ring buffer of {@code memoryLength} positions, allocated once.
- * Attention has no notion of order, so a new position replaces the oldest one, and every token of a
- * text costs the same. Weights are prepared once: gates are multiplied out and {@link
- * io.github.sharnn.Overparam} is collapsed. A token is then one call into PyTorch and one copy of
- * the logits back.
+ * Attention does not depend on the order of positions, so a new position overwrites the oldest. The
+ * cost of a token does not depend on its position in the text. Weights are prepared once: gates are
+ * multiplied into them and {@link io.github.sharnn.Overparam} is collapsed. Each token then needs
+ * one call into PyTorch and one copy of the logits to the host.
  *
  * <p>Streams may have texts of different lengths, and may come and go: {@link #add}, {@link
  * #remove}. Each stream gets the same logits as alone, up to rounding: a matrix product may sum in
  * another order for another number of rows.
  *
- * <p>The decoder shares the memory of weights that need no preparing and have its precision. Do not
- * train the model while it decodes. A decoder serves one thread. Several threads may each have a
- * decoder of one model.
+ * <p>The decoder copies the weights that it prepares or casts, and shares the others with the
+ * model. Do not train the model while the decoder is in use. A decoder is not thread-safe. Several
+ * threads may each have a decoder of the same model.
  */
 public final class SHARNNDecoder implements AutoCloseable {
 
@@ -55,8 +55,8 @@ public final class SHARNNDecoder implements AutoCloseable {
   private final KeyValueCache cache;
   private final TorchScript module;
   private boolean masked; // whether some ring buffer is not full
-  private NDManager views; // owns the views of the streams' rows, and the call
-  private TorchScript.Prepared token; // on those views
+  private NDManager views; // owns the views and the prepared call
+  private TorchScript.Prepared step;
 
   private SHARNNDecoder(SHARNN model, NDManager manager, int capacity, DataType precision) {
     config = model.config();
@@ -73,11 +73,11 @@ public final class SHARNNDecoder implements AutoCloseable {
    * Creates a decoder without streams.
    *
    * @param model an initialized model
-   * @param parent gets the decoder's arrays and closes them unless {@link #close} does
-   * @param capacity the most streams side by side, at least 1; each takes {@code memoryLength * C}
+   * @param parent the manager that owns the decoder's arrays until {@link #close}
+   * @param capacity the maximum number of streams, at least 1; each takes {@code memoryLength * C}
    *     numbers for each layer with attention, twice that with projected keys or values
-   * @param precision what to compute in, or null for the weights' own type, which takes no copy of
-   *     most of them
+   * @param precision the data type of the computation, or null for the weights' own type, which
+   *     avoids copies of most weights
    * @return the decoder
    * @throws IllegalArgumentException if {@code capacity} is below 1 or {@code precision} another
    *     type than FLOAT16, FLOAT32 and FLOAT64
@@ -109,14 +109,14 @@ public final class SHARNNDecoder implements AutoCloseable {
         precision);
   }
 
-  /** {@return how many streams there are} */
+  /** {@return the number of streams} */
   public int streams() {
     return cache.streams();
   }
 
   /**
    * Adds a stream as the last one. Add streams with long memories first: until the ring buffers are
-   * full, the longest memory decides how many slots all streams look at.
+   * full, the longest memory decides how many positions all streams attend to.
    *
    * @param start the state of one stream, after its prompt or zero; of any floating type; copied
    * @throws IllegalArgumentException if the state is of more than one stream, or of another model
@@ -128,9 +128,9 @@ public final class SHARNNDecoder implements AutoCloseable {
   }
 
   /**
-   * Removes a stream. The last one takes its place, so that no others move.
+   * Removes a stream. The last stream takes its index; no other stream moves.
    *
-   * @param stream which, in [0, streams)
+   * @param stream the index, in [0, streams)
    * @throws IndexOutOfBoundsException if there is no such stream
    */
   public void remove(int stream) {
@@ -138,7 +138,7 @@ public final class SHARNNDecoder implements AutoCloseable {
     view();
   }
 
-  /** Takes views of the rows in use, and of the mask unless all ring buffers are full. */
+  /** Creates views of the rows in use, and passes an empty mask if all ring buffers are full. */
   private void view() {
     if (views != null) {
       views.close();
@@ -157,7 +157,7 @@ public final class SHARNNDecoder implements AutoCloseable {
     NDList states = new NDList();
     cache.states().forEach(array -> states.add(view(array)));
     NDList all = new NDList(weights.arrays().values());
-    token = module.prepare(views, "token", all, states, attention);
+    step = module.prepare(views, "token", all, states, attention);
   }
 
   private NDArray view(NDArray array) {
@@ -169,8 +169,8 @@ public final class SHARNNDecoder implements AutoCloseable {
   /**
    * Reads a token in each stream.
    *
-   * @param tokens one for each stream, in the order in which they were added, each in [0, V)
-   * @return V logits for each stream
+   * @param tokens one for each stream, by the stream's index, each in [0, V)
+   * @return V logits for each stream, by the stream's index
    * @throws IllegalArgumentException if there are more or fewer tokens than streams, or one lies
    *     outside the vocabulary
    */
@@ -179,7 +179,7 @@ public final class SHARNNDecoder implements AutoCloseable {
     long[] options = Longs.concat(new long[] {cache.position(), cache.looked()}, tokens);
     float[] logits;
     try (NDManager scratch = manager.newSubManager()) {
-      logits = weights.logits(token.call(scratch, options)).toFloatArray();
+      logits = weights.logits(step.call(scratch, options)).toFloatArray();
     }
     cache.advance();
     if (masked && cache.full()) {

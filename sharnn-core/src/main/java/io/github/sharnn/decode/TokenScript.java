@@ -24,9 +24,8 @@ import java.util.stream.Collectors;
  * h_4 = self.boom(lnff_3, lnxff_2, blocks_0_ff_linear1_weight, ..., ones, alone)
  * </pre>
  *
- * <p>A branch that is added to a residual stays an unfinished call, {@code self.boom(%s, ...)},
- * until {@link BlockScript#add} fills in the residual: the addition is then part of the branch's
- * last kernel.
+ * <p>A branch with a residual stays a format string, {@code self.boom(%s, ...)}, until {@link
+ * BlockScript#add} inserts the residual. The branch's last kernel then adds the residual.
  */
 final class TokenScript implements Equations.Model<String> {
 
@@ -51,7 +50,7 @@ final class TokenScript implements Equations.Model<String> {
       """
           .stripTrailing();
 
-  /** Modules by source. Loading one again would optimize it again. */
+  /** Modules by source, kept because each load runs the optimizer again. */
   private static final Map<String, TorchScript> MODULES = new ConcurrentHashMap<>();
 
   private final SHARNNConfig config;
@@ -139,7 +138,10 @@ final class TokenScript implements Equations.Model<String> {
     return "self.%s(%s)".formatted(method, String.join(", ", arguments));
   }
 
-  /** Returns whether the first LSTM's gates are looked up: then they take no more memory. */
+  /**
+   * Returns true if the first LSTM's gates come from a table. The table {@code (V, 4C)} is then no
+   * larger than the matrix {@code (4C, C)} that it replaces.
+   */
   private boolean looksUpGates() {
     return config.vocabularySize() <= config.embeddingSize();
   }

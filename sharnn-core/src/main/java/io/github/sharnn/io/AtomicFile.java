@@ -28,10 +28,10 @@ import org.slf4j.LoggerFactory;
  * AtomicFile.write(Path.of("report.html"), html);
  * }</pre>
  *
- * <p>The content goes to a new temporary file in the same folder, then to the disk, and then gets
- * its name in one atomic step. A reader sees the old file or the new one, also after a crash or a
- * power cut. A failed write deletes the temporary file and leaves the old file as it was. A name
- * that is a symbolic link is replaced by the file; the link's target stays as it was.
+ * <p>The content is written to a temporary file in the same folder, forced to disk, and renamed
+ * atomically. A reader sees the old file or the new one, also after a crash or a power cut. A
+ * failed write deletes the temporary file and leaves the old file as it was. If the name is a
+ * symbolic link, the file replaces the link; the target does not change.
  */
 public final class AtomicFile {
 
@@ -41,7 +41,7 @@ public final class AtomicFile {
   private static final int MOVES = 20;
   private static final Duration PAUSE = Duration.ofMillis(50);
 
-  /** Temporary files in use. Ctrl-C ends a process without its finally blocks. */
+  /** Temporary files in use. A shutdown hook deletes them, because Ctrl-C skips finally blocks. */
   private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
 
   static {
@@ -132,8 +132,8 @@ public final class AtomicFile {
   }
 
   /**
-   * Renames a file in one atomic step. Windows fails while a reader has the target open, so the
-   * move is tried again for a second there.
+   * Renames a file in one atomic step. Windows refuses the move while a reader has the target open,
+   * so this method retries it there for up to a second.
    */
   static void move(Path from, Path to) throws IOException {
     for (int attempt = 1; ; attempt++) {
@@ -154,7 +154,10 @@ public final class AtomicFile {
     return channel -> Channels.newOutputStream(channel).write(content);
   }
 
-  /** Makes the names in a folder last through a power cut. Windows can't, and need not. */
+  /**
+   * Forces a folder's entries to disk, so that they survive a power cut. Windows neither supports
+   * nor needs this.
+   */
   public static void forceFolder(Path folder) throws IOException {
     try {
       force(folder, READ);

@@ -27,14 +27,14 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Files of a folder that are replaced together. {@code SHA256SUMS} in the folder lists them with
- * their SHA-256, as {@code sha256sum -c} takes it. A reader sees all old files or all new ones,
- * also while a writer replaces them and after a writer was killed. Other files in the folder stay.
+ * A set of files in a folder that is replaced atomically. {@code SHA256SUMS} in the folder lists
+ * them with their SHA-256, in the format of {@code sha256sum -c}. A reader sees all the old files
+ * or all the new ones, even during a write or after a killed write. Other files in the folder stay.
  *
  * <p>A writer first writes every new file under a hidden name that contains its SHA-256, {@code
  * .NAME.SHA256}. It then replaces {@code SHA256SUMS} in one atomic step; from here on the new files
- * are the folder's. Last it gives the new files their names, one by one. A reader looks for the
- * bytes of each sum, under the hidden name first and then under the plain one.
+ * are the folder's. Last it gives the new files their names, one by one. For each sum, a reader
+ * tries the hidden name first, then the plain name.
  */
 public final class CheckedFolder implements Closeable {
 
@@ -56,7 +56,7 @@ public final class CheckedFolder implements Closeable {
    * Replaces files, or writes them for the first time. One process at a time may write to a folder.
    *
    * @param folder the folder, which exists
-   * @param writers name to what writes the new content
+   * @param writers the writer of the new content, by file name
    * @param others files in the folder that are listed with their sums and stay as they are
    * @throws IOException if a file can't be written; a reader then sees the old files, or the new
    *     ones if only their final names are missing
@@ -194,7 +194,7 @@ public final class CheckedFolder implements Closeable {
 
   private void open(Map<String, String> sums, String... names)
       throws IOException, MalformedModelException {
-    for (String name : names) { // all at once: the less time, the less can be replaced
+    for (String name : names) { // opens all files first, to leave a writer little time in between
       String sum = sums.get(name);
       if (sum == null) {
         throw new MalformedModelException(

@@ -35,10 +35,10 @@ import java.util.Map;
  * }
  * }</pre>
  *
- * <p>A file may come from anyone. Opening a file checks the whole header against the file's length
- * and allocates a small multiple of the header. An open file holds exactly the tensors that it
- * names, each as long as its shape says, without gap or overlap. The file's length therefore bounds
- * what {@link #read} allocates.
+ * <p>A file may come from an untrusted source. Opening a file checks the whole header against the
+ * file's length and allocates a small multiple of the header. An open file holds exactly the
+ * tensors that it names, each as long as its shape says, without gap or overlap. The file's length
+ * therefore bounds what {@link #read} allocates.
  *
  * <p>Types: F64, F32, F16, I64, I32, I8, U8 and BOOL. Limits: 4 MiB of header, 8 axes, and 2 GiB
  * for each array. The file itself may be larger.
@@ -153,7 +153,7 @@ public final class Safetensors implements Closeable {
     try (NDManager scratch = manager.newSubManager(Device.cpu())) {
       NDArray array = scratch.create(tensor.shape(), tensor.dataType());
       if (tensor.bytes() > 0) {
-        // the array's own memory, so that Java's heap holds no copy
+        // reads straight into the array's memory, without a copy on the Java heap
         ByteBuffer memory = array.toByteBuffer(true);
         fill(memory, channel, dataStart + tensor.offset(), file);
         if (tensor.dataType() == DataType.BOOLEAN) {
@@ -167,7 +167,7 @@ public final class Safetensors implements Closeable {
     }
   }
 
-  /** Makes every boolean 0 or 1. The engine's kernels may do anything with another byte. */
+  /** Makes every boolean 0 or 1. The engine's kernels are undefined for other bytes. */
   private static void normalize(ByteBuffer booleans) {
     for (int i = 0; i < booleans.limit(); i++) {
       booleans.put(i, (byte) (booleans.get(i) == 0 ? 0 : 1));
@@ -190,8 +190,8 @@ public final class Safetensors implements Closeable {
   }
 
   /**
-   * Writes a file, one array at a time straight from its memory. Arrays on a GPU are copied one at
-   * a time. {@link AtomicFile#write} makes the file survive a crash.
+   * Writes the arrays straight from memory. Arrays on a GPU are copied to the host one at a time.
+   * {@link AtomicFile#write} makes the file survive a crash.
    *
    * @param tensors name to array; the arrays stay as they are
    * @param metadata free texts for the header
@@ -217,7 +217,7 @@ public final class Safetensors implements Closeable {
       }
       try (NDManager scratch = array.getManager().newSubManager();
           NDArray alias = array.stopGradient()) {
-        // owns the copy that DJL makes of an array on a GPU or one that is not contiguous
+        // scratch owns the copy that DJL makes of an array on a GPU or one that is not contiguous
         alias.attach(scratch);
         write(alias.toByteBuffer(true), channel);
       }

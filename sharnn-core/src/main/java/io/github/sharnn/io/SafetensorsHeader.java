@@ -29,8 +29,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The JSON header of a safetensors file, with the rules for its numbers. Reading a header allocates
- * at most a small multiple of the header's length.
+ * The JSON header of a safetensors file, with the rules for its numbers.
  *
  * @param tensors name to tensor, in the header's order
  * @param metadata the text entries of {@code __metadata__}, in the header's order
@@ -65,9 +64,9 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
     } catch (CharacterCodingException e) {
       throw new MalformedModelException("the header is not UTF-8", e);
     } catch (IOException | IllegalStateException e) {
-      // Gson throws these for a text that is no JSON, or JSON of another kind
+      // Gson throws these for invalid JSON and for unexpected types
       throw new MalformedModelException(
-          "the header is not the JSON it should be: " + e.getMessage(), e);
+          "the header is not valid JSON of a safetensors file: " + e.getMessage(), e);
     }
   }
 
@@ -226,7 +225,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
   /** Returns the length in bytes, or -1 if it is {@link #TOO_LARGE}. */
   private static long bytes(long[] shape, DataType dataType) {
     long bytes = dataType.getNumOfBytes();
-    long strides = bytes; // an engine multiplies the axes' lengths even where one of them is 0
+    long strides = bytes; // the engine multiplies the axis lengths even if one of them is 0
     for (long length : shape) {
       if (length > Integer.MAX_VALUE / strides) {
         return -1;

@@ -12,8 +12,9 @@ import java.util.stream.LongStream;
 
 /**
  * The softmax of a large vocabulary whose tokens are sorted by frequency. The splits {@code s_1 <
- * .. < s_k} cut it into a head {@code [0, s_1)} and k tails. The head's softmax runs over its
- * tokens and one cluster token (the reference's tombstone) for each tail, a tail's over its tokens:
+ * .. < s_k} divide the vocabulary into a head {@code [0, s_1)} and k tails. The softmax of the head
+ * covers its tokens and one tombstone for each tail. The softmax of a tail covers the tail's
+ * tokens:
  *
  * <pre>{@code
  * p(token) = softmax(head)[token]                                token < s_1
@@ -49,7 +50,8 @@ public final class AdaptiveSoftmax {
       NDArray tailVectors,
       NDArray tailBias) {
     this.splits = splits.stream().mapToLong(Integer::longValue).toArray();
-    // one split, because the gradient of each single slice would be as large as the whole matrix
+    // one split call, because the gradient of each separate slice would have the whole matrix's
+    // size
     vectors = weight.split(this.splits, 0);
     biases = bias.split(this.splits, 0);
     vectors.attach(manager);

@@ -12,9 +12,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The places of a batch's labels in a vocabulary with {@link io.github.sharnn.SHARNNConfig#splits}.
- * The number of labels in each tail decides shapes, so it is counted before the labels are copied
- * to a GPU, and no step waits for one.
+ * The positions of a batch's labels in the head and tails of a vocabulary with {@link
+ * io.github.sharnn.SHARNNConfig#splits}. The counts per tail determine array shapes, so they are
+ * computed on the host before the copy to a GPU. No step then waits for the GPU.
  *
  * <p>A batch carries these arrays after its labels:
  *
@@ -22,8 +22,8 @@ import java.util.List;
  *   <li>labels {@code (B, T)} INT64
  *   <li>columns {@code (B, T)} INT64: the column of the label, or of its tail's tombstone, in the
  *       head's softmax
- *   <li>rows {@code (M)} INT64: {@code b * T + t} of the M labels that lie in a tail; those of the
- *       first tail first, ascending within a tail
+ *   <li>rows {@code (M)} INT64: {@code b * T + t} of the M labels in tails, sorted by tail,
+ *       ascending within a tail
  *   <li>tokens {@code (M)} INT64: these labels, counted from the first of their tail
  *   <li>counts {@code (k, B)} INT64, in the CPU's memory: labels in each tail, by stream
  * </ul>
@@ -33,7 +33,7 @@ public final class ClusterLabels {
   private final NDArray columns;
   private final NDArray rows;
   private final NDArray tokens;
-  private final long[] starts; // of each tail's and stream's rows, and the end of the last
+  private final long[] starts; // the first row of each tail and stream, and the end of the last
   private final int streams;
 
   private ClusterLabels(NDList labels) {
@@ -47,13 +47,13 @@ public final class ClusterLabels {
     streams = Math.toIntExact(labels.get(4).size(1));
   }
 
-  /** Reads the places, and finds them first if the labels came without. */
+  /** Returns the positions. Computes them first if there are only labels. */
   static ClusterLabels from(NDList labels, List<Integer> splits) {
     return new ClusterLabels(labels.size() == 1 ? of(labels.head(), splits) : labels);
   }
 
   /**
-   * Finds the labels' places from a copy in the CPU's memory.
+   * Computes the labels' positions from a copy on the host.
    *
    * @param labels {@code (B, T)} INT64 on any device, whose manager gets the arrays
    * @param values the same labels, stream by stream
@@ -101,7 +101,7 @@ public final class ClusterLabels {
   }
 
   /**
-   * Finds the labels' places by reading the labels back, which waits for a GPU.
+   * Computes the labels' positions from labels that are read back, which waits for a GPU.
    *
    * @param labels {@code (B, T)} of an integer type
    * @param splits the model's; empty for none
@@ -120,7 +120,7 @@ public final class ClusterLabels {
    * @param labels of a batch, with or without splits
    * @param from the first stream
    * @param to the one after the last
-   * @return the labels of these streams, as a batch of their own has them
+   * @return the labels in the form of a batch with only these streams
    */
   public static NDList streams(NDList labels, int from, int to) {
     NDIndex some = new NDIndex("{}:{}", from, to);
@@ -138,7 +138,7 @@ public final class ClusterLabels {
       tokens.add(range(all.tokens, first, end));
     }
     NDManager manager = own.getManager();
-    // a constant in the CPU's memory, which a GPU's kernel takes as an argument
+    // a CPU scalar, which a GPU's kernel takes as a plain argument
     NDArray before = manager.full(new Shape(), from * own.size(1), DataType.INT64, Device.cpu());
     return new NDList(
         own,

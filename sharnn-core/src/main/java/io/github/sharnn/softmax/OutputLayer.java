@@ -70,7 +70,8 @@ public final class OutputLayer {
    * @param table the embedding {@code (V, C)}, for tied weights
    * @param labels as {@link io.github.sharnn.SHARNN#forward(ParameterStore, NDArray, NDList,
    *     SHARNNState, boolean)} takes them
-   * @return {@code (B, T, V)}, or with splits of the labels {@code (B, T)}
+   * @return logits or log-probabilities {@code (B, T, V)}; with splits and labels, the labels'
+   *     log-probabilities {@code (B, T)}
    */
   public NDArray forward(
       ParameterStore parameterStore,
@@ -97,10 +98,10 @@ public final class OutputLayer {
   }
 
   /**
-   * Multiplies by the vectors of tokens and adds their bias. In FLOAT16 a GPU takes five times as
-   * long for a product whose rows do not begin at multiples of 16 bytes. For many rows the columns
-   * are therefore padded to a multiple of 8 and the padding is cut off again. For few rows, copying
-   * the vectors would take longer.
+   * Computes {@code h vectors^T + bias}. In FLOAT16 a GPU takes five times as long for a product
+   * whose rows do not begin at multiples of 16 bytes. For many rows, this method pads the columns
+   * to a multiple of 8 and removes the padding afterwards. For few rows, copying the vectors would
+   * take longer.
    *
    * @param h {@code (N, C)}; its manager owns the padded weights
    * @param vectors {@code (n, C)}

@@ -112,7 +112,7 @@ class GeneratedTextTest extends TinyModelTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> generator.stream(""))
         .withMessageContaining(
-            "prompt must have at least one of the model's bytes, but '' has none: add a letter");
+            "prompt must have at least one of the model's bytes, but '' has none: use a longer text");
     assertThat(TinyModel.liveArrays()).isEqualTo(before);
   }
 

@@ -170,7 +170,7 @@ class GenerationBatchTest extends TinyModelTest {
     assertThatThrownBy(() -> batch.add(generator, "", piece -> {}))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(
-            "prompt must have at least one of the model's bytes, but '' has none: add a letter");
+            "prompt must have at least one of the model's bytes, but '' has none: use a longer text");
     try (Model other = SHARNN.of(model).withMemoryLength(3).newModel("other")) {
       GenerationBatch others = GenerationBatch.of(other);
       assertThatThrownBy(() -> others.add(generator, "a", piece -> {}))

@@ -47,7 +47,7 @@ class GenerationTranslatorTest {
         assertRejected(
             predictor,
             "",
-            "prompt must have at least one of the model's bytes, but '' has none: add a letter");
+            "prompt must have at least one of the model's bytes, but '' has none: use a longer text");
       }
     }
   }
