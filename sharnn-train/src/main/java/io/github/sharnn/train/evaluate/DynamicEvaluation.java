@@ -12,13 +12,13 @@ import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.io.Records;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.SoleTraining;
 import io.github.sharnn.vocabulary.Perplexity;
-import java.util.function.Consumer;
 import java.util.function.DoubleConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -141,7 +141,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @param count at least 1
      */
     public Settings streams(int count) {
-      return with(copy -> copy.streams = count);
+      return Records.with(this, "streams", count);
     }
 
     /**
@@ -150,7 +150,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @param steps at least 1
      */
     public Settings sequenceLength(int steps) {
-      return with(copy -> copy.sequenceLength = steps);
+      return Records.with(this, "sequenceLength", steps);
     }
 
     /**
@@ -159,7 +159,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @param rate at least 0
      */
     public Settings learningRate(float rate) {
-      return with(copy -> copy.learningRate = rate);
+      return Records.with(this, "learningRate", rate);
     }
 
     /**
@@ -168,7 +168,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @param share from 0 to 1
      */
     public Settings decay(float share) {
-      return with(copy -> copy.decay = share);
+      return Records.with(this, "decay", share);
     }
 
     /**
@@ -177,7 +177,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @param multiple above 0
      */
     public Settings epsilon(float multiple) {
-      return with(copy -> copy.epsilon = multiple);
+      return Records.with(this, "epsilon", multiple);
     }
 
     /**
@@ -186,7 +186,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @param count at least 1
      */
     public Settings statisticsSegments(int count) {
-      return with(copy -> copy.statisticsSegments = count);
+      return Records.with(this, "statisticsSegments", count);
     }
 
     /**
@@ -195,40 +195,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      * @param type FLOAT32 or FLOAT16
      */
     public Settings precision(DataType type) {
-      return with(copy -> copy.precision = type);
-    }
-
-    private Settings with(Consumer<Copy> change) {
-      Copy copy = new Copy(this);
-      change.accept(copy);
-      return copy.freeze();
-    }
-
-    /** The components of settings while one of them changes. */
-    private static final class Copy {
-
-      int streams;
-      int sequenceLength;
-      float learningRate;
-      float decay;
-      float epsilon;
-      int statisticsSegments;
-      @Nullable DataType precision;
-
-      Copy(Settings from) {
-        streams = from.streams;
-        sequenceLength = from.sequenceLength;
-        learningRate = from.learningRate;
-        decay = from.decay;
-        epsilon = from.epsilon;
-        statisticsSegments = from.statisticsSegments;
-        precision = from.precision;
-      }
-
-      Settings freeze() {
-        return new Settings(
-            streams, sequenceLength, learningRate, decay, epsilon, statisticsSegments, precision);
-      }
+      return Records.with(this, "precision", type);
     }
   }
 

@@ -4,8 +4,8 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.training.tracker.Tracker;
+import io.github.sharnn.io.Records;
 import java.util.List;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -109,11 +109,7 @@ public record LearningRateSchedule(
    * @param rate above 0, and not below the end of a fall
    */
   public LearningRateSchedule withPeak(float rate) {
-    return with(
-        copy -> {
-          copy.finalRate = finalRate == peak ? rate : finalRate;
-          copy.peak = rate;
-        });
+    return Records.with(this, "finalRate", finalRate == peak ? rate : finalRate, "peak", rate);
   }
 
   /**
@@ -122,7 +118,7 @@ public record LearningRateSchedule(
    * @param steps steps until the peak; 0 for none
    */
   public LearningRateSchedule warmUp(int steps) {
-    return with(copy -> copy.warmUpSteps = steps);
+    return Records.with(this, "warmUpSteps", steps);
   }
 
   /**
@@ -131,7 +127,7 @@ public record LearningRateSchedule(
    * @param step the step where the fall begins; it ends at twice that step; 0 for never
    */
   public LearningRateSchedule cooldown(int step) {
-    return with(copy -> copy.cooldownSteps = step);
+    return Records.with(this, "cooldownSteps", step);
   }
 
   /**
@@ -140,7 +136,7 @@ public record LearningRateSchedule(
    * @param steps the last steps before each division
    */
   public LearningRateSchedule decayAfter(Integer... steps) {
-    return with(copy -> copy.decaySteps = List.of(steps));
+    return Records.with(this, "decaySteps", List.of(steps));
   }
 
   /** {@return this schedule with a fall to 0 along half a cosine, to the end of the budget} */
@@ -174,11 +170,7 @@ public record LearningRateSchedule(
   }
 
   private LearningRateSchedule fall(Fall way, float end) {
-    return with(
-        copy -> {
-          copy.fall = way;
-          copy.finalRate = end;
-        });
+    return Records.with(this, "fall", way, "finalRate", end);
   }
 
   /**
@@ -189,53 +181,7 @@ public record LearningRateSchedule(
    * @param evaluations evaluations in a row without a new best figure, at least 1; 0 for never
    */
   public LearningRateSchedule plateau(float factor, int evaluations) {
-    return with(
-        copy -> {
-          copy.plateauFactor = factor;
-          copy.plateauPatience = evaluations;
-        });
-  }
-
-  private LearningRateSchedule with(Consumer<Copy> change) {
-    Copy copy = new Copy(this);
-    change.accept(copy);
-    return copy.freeze();
-  }
-
-  /** The components of a schedule while one of them changes. */
-  private static final class Copy {
-
-    float peak;
-    int warmUpSteps;
-    int cooldownSteps;
-    List<Integer> decaySteps;
-    float finalRate;
-    @Nullable Fall fall;
-    float plateauFactor;
-    int plateauPatience;
-
-    Copy(LearningRateSchedule from) {
-      peak = from.peak;
-      warmUpSteps = from.warmUpSteps;
-      cooldownSteps = from.cooldownSteps;
-      decaySteps = from.decaySteps;
-      finalRate = from.finalRate;
-      fall = from.fall;
-      plateauFactor = from.plateauFactor;
-      plateauPatience = from.plateauPatience;
-    }
-
-    LearningRateSchedule freeze() {
-      return new LearningRateSchedule(
-          peak,
-          warmUpSteps,
-          cooldownSteps,
-          decaySteps,
-          finalRate,
-          fall,
-          plateauFactor,
-          plateauPatience);
-    }
+    return Records.with(this, "plateauFactor", factor, "plateauPatience", evaluations);
   }
 
   /**
