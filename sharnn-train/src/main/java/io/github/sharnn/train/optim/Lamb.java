@@ -110,14 +110,8 @@ public final class Lamb extends Optimizer implements AutoCloseable {
       double scale,
       NDList measured,
       double clipNorm) {
-    NDList means = new NDList();
-    NDList variances = new NDList();
-    for (int i = 0; i < ids.size(); i++) {
-      String id = ids.get(i);
-      NDArray weight = weights.get(i);
+    for (String id : ids) {
       counted = updateCount(id);
-      means.add(this.means.get(id, () -> zerosLike(weight)));
-      variances.add(this.variances.get(id, () -> zerosLike(weight)));
     }
     String last = ids.get(ids.size() - 1); // for a tracker that looks at ids
     float learningRate = rateFactor * learningRateTracker.getNewValue(last, updates());
@@ -135,7 +129,9 @@ public final class Lamb extends Optimizer implements AutoCloseable {
       MAX_PARAMETER_NORM,
       (float) clipNorm
     };
-    Operators.get().call("lamb", options, weights, gradients, means, variances, measured).close();
+    NDList mean = means.get(ids, weights, Lamb::zerosLike);
+    NDList variance = variances.get(ids, weights, Lamb::zerosLike);
+    Operators.get().call("lamb", options, weights, gradients, mean, variance, measured).close();
   }
 
   /** Takes the last update, which was skipped, out of the count. */

@@ -93,9 +93,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
 
   /** Copies the weights before the first update; the copies become the slow weights. */
   void begin(List<String> ids, NDList weights) {
-    for (int i = 0; i < ids.size(); i++) {
-      slow.get(ids.get(i), weights.get(i)::duplicate);
-    }
+    slow.get(ids, weights, NDArray::duplicate);
   }
 
   /**
@@ -107,7 +105,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
    */
   void updated(List<String> ids, NDList weights, int updates) {
     if (updates % steps == 0) {
-      NDList slowWeights = slow.get(ids);
+      NDList slowWeights = slow.get(ids, weights, NDArray::duplicate);
       Operators.get().call("lerp", new float[] {alpha}, slowWeights, weights).close();
       Operators.get().call("copy", weights, slowWeights).close();
     }

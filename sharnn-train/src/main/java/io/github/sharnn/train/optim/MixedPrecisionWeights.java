@@ -1,6 +1,7 @@
 package io.github.sharnn.train.optim;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static java.util.Objects.requireNonNullElse;
 
 import ai.djl.Device;
 import ai.djl.Model;
@@ -67,10 +68,7 @@ public final class MixedPrecisionWeights implements AutoCloseable {
 
   /** Returns the option, or the default: FLOAT16 on a GPU, FLOAT32 on a CPU. */
   public static DataType orDefault(@Nullable DataType precision, Device device) {
-    if (precision != null) {
-      return precision;
-    }
-    return device.isGpu() ? DataType.FLOAT16 : DataType.FLOAT32;
+    return requireNonNullElse(precision, device.isGpu() ? DataType.FLOAT16 : DataType.FLOAT32);
   }
 
   /** Initializes the model if it has no weights, and copies it for FLOAT16. */
@@ -91,7 +89,6 @@ public final class MixedPrecisionWeights implements AutoCloseable {
         SHARNN
             .of(block.config(), block.vocabulary())
             .newModel(model.getName(), model.getNDManager().getDevice());
-    boolean complete = false;
     try {
       copy.setDataType(DataType.FLOAT16);
       SHARNN.of(copy).initialize(copy.getNDManager(), DataType.FLOAT16, tokens);
@@ -101,12 +98,10 @@ public final class MixedPrecisionWeights implements AutoCloseable {
       }
       MixedPrecisionWeights weights = new MixedPrecisionWeights(model, copy);
       weights.sync();
-      complete = true;
       return weights;
-    } finally {
-      if (!complete) {
-        copy.close(); // out of memory, perhaps: a smaller batch may be tried next
-      }
+    } catch (RuntimeException | Error e) {
+      copy.close(); // out of memory, perhaps: a smaller batch may be tried next
+      throw e;
     }
   }
 

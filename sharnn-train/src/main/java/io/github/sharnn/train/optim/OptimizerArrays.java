@@ -6,7 +6,7 @@ import ai.djl.ndarray.NDScope;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 
 /**
  * Arrays that an optimizer keeps for each parameter between updates. They outlive the manager and
@@ -21,14 +21,13 @@ final class OptimizerArrays implements AutoCloseable {
     this.prefix = prefix;
   }
 
-  /** Returns a parameter's array, and makes it at the first call. */
-  NDArray get(String id, Supplier<NDArray> first) {
-    return arrays.computeIfAbsent(id, k -> detached(first.get()));
-  }
-
-  NDList get(List<String> ids) {
+  /** Returns the parameters' arrays, and makes each from the weight at the first call. */
+  NDList get(List<String> ids, NDList weights, UnaryOperator<NDArray> first) {
     NDList list = new NDList(ids.size());
-    ids.forEach(id -> list.add(arrays.get(id)));
+    for (int i = 0; i < ids.size(); i++) {
+      NDArray weight = weights.get(i);
+      list.add(arrays.computeIfAbsent(ids.get(i), id -> detached(first.apply(weight))));
+    }
     return list;
   }
 

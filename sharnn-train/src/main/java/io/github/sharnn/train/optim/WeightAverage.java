@@ -35,20 +35,17 @@ final class WeightAverage implements AutoCloseable {
   /** Adds the weights after an update to the averages, in a few launches. */
   void updated() {
     updates++;
-    if (averages.isEmpty()) {
-      for (int i = 0; i < ids.size(); i++) {
-        averages.get(ids.get(i), weights.get(i)::duplicate);
-      }
-      return;
-    }
-    float step = (float) ((1 - decay) / (1 - Math.pow(decay, updates)));
-    Operators.get().call("lerp", new float[] {step}, averages.get(ids), weights).close();
+    float step = (float) ((1 - decay) / (1 - Math.pow(decay, updates))); // 1 at the first update
+    NDList average = averages.get(ids, weights, NDArray::duplicate);
+    Operators.get().call("lerp", new float[] {step}, average, weights).close();
   }
 
   /** Swaps weights and averages. Does nothing before the first update. */
   void swap() {
     if (!averages.isEmpty()) {
-      Operators.get().call("exchange", weights, averages.get(ids)).close();
+      Operators.get()
+          .call("exchange", weights, averages.get(ids, weights, NDArray::duplicate))
+          .close();
     }
   }
 
