@@ -90,14 +90,12 @@ final class AdaptingRun {
       measureGradients();
     }
     completeRms(training);
-    replaceState(block.zeroState(manager, settings.streams()));
+    state = Evaluation.replace(state, block.zeroState(manager, settings.streams()), manager);
   }
 
   /** Predicts a segment, then adapts the weights. */
   void predict(Batch batch) {
-    if (batch.getSize() < state.batchSize()) { // the rest: only the last stream goes on
-      replaceState(state.streams(state.batchSize() - 1, state.batchSize()));
-    }
+    state = Evaluation.streamsOf(batch, state, manager);
     long tokens = batch.getData().head().size();
     double loss = run(batch);
     nats += loss * tokens;
@@ -111,14 +109,9 @@ final class AdaptingRun {
     try (batch) {
       TrainingStep.Slices slices =
           step.runSlices(batch, new SHARNNState[] {state}, lossScale.value(), manager);
-      replaceState(slices.states()[0]);
+      state = Evaluation.replace(state, slices.states()[0], manager);
       return slices.meanLoss();
     }
-  }
-
-  private void replaceState(SHARNNState next) {
-    state.close();
-    state = next.attach(manager);
   }
 
   /** Adds the squares of the gradients to those so far. */

@@ -124,17 +124,43 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
         StreamDataset.fixed(part, settings.streams, settings.sequenceLength)
             .withSplits(block.config().splits())
             .withRest();
+    SequenceCrossEntropy loss = new SequenceCrossEntropy();
+    double nats = 0;
+    long predicted = 0;
     try (NDManager manager = model.getNDManager().newSubManager()) {
-      Run run = new Run(block, manager, settings.streams, listener);
+      ParameterStore parameterStore = new ParameterStore(manager, false);
+      SHARNNState state = block.zeroState(manager, settings.streams);
       for (Batch batch : dataset.getData(manager)) {
-        run.predict(batch);
+        try (batch) {
+          state = streamsOf(batch, state, manager);
+          NDArray tokens = batch.getData().head();
+          NDList labels = batch.getLabels();
+          SHARNN.Output output = block.forward(parameterStore, tokens, labels, state, false);
+          NDList predictions = new NDList(output.logits());
+          double mean = loss.evaluate(labels, predictions).getFloat();
+          nats += mean * tokens.size();
+          predicted += tokens.size();
+          listener.accept(batch, predictions);
+          state = replace(state, output.state(), manager);
+        }
       }
-      verify(run.predicted == part.length() - 1, "predicted %s of %s", run.predicted, part);
-      return new Evaluation(
-          new Perplexity(run.nats, run.predicted, part.units()),
-          settings,
-          block.config().memoryLength());
     }
+    verify(predicted == part.length() - 1, "predicted %s of %s", predicted, part);
+    Perplexity perplexity = new Perplexity(nats, predicted, part.units());
+    return new Evaluation(perplexity, settings, block.config().memoryLength());
+  }
+
+  /** Returns the state of a batch's streams. The rest continues the last stream alone. */
+  static SHARNNState streamsOf(Batch batch, SHARNNState state, NDManager manager) {
+    long streams = state.batchSize();
+    return batch.getSize() == streams
+        ? state
+        : replace(state, state.streams(streams - 1, streams), manager);
+  }
+
+  static SHARNNState replace(SHARNNState state, SHARNNState next, NDManager manager) {
+    state.close();
+    return next.attach(manager);
   }
 
   /** Checks that a part and a model have the same vocabulary. */
@@ -148,48 +174,5 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
         part.vocabulary().property(),
         block.vocabulary(),
         block.vocabulary().property());
-  }
-
-  /** The recurrent state and the sums of a running evaluation. */
-  private static final class Run {
-
-    private final SequenceCrossEntropy loss = new SequenceCrossEntropy();
-    private final SHARNN block;
-    private final NDManager manager;
-    private final ParameterStore parameterStore;
-    private final BiConsumer<Batch, NDList> listener;
-    private SHARNNState state;
-    private double nats;
-    private long predicted;
-
-    Run(SHARNN block, NDManager manager, int streams, BiConsumer<Batch, NDList> listener) {
-      this.block = block;
-      this.manager = manager;
-      this.parameterStore = new ParameterStore(manager, false);
-      this.listener = listener;
-      this.state = block.zeroState(manager, streams);
-    }
-
-    void predict(Batch batch) {
-      try (batch) {
-        if (batch.getSize() < state.batchSize()) { // the rest: only the last stream goes on
-          replaceState(state.streams(state.batchSize() - 1, state.batchSize()));
-        }
-        NDArray tokens = batch.getData().head();
-        NDList labels = batch.getLabels();
-        SHARNN.Output output = block.forward(parameterStore, tokens, labels, state, false);
-        NDList predictions = new NDList(output.logits());
-        double mean = loss.evaluate(labels, predictions).getFloat();
-        nats += mean * tokens.size();
-        predicted += tokens.size();
-        listener.accept(batch, predictions);
-        replaceState(output.state());
-      }
-    }
-
-    private void replaceState(SHARNNState next) {
-      state.close();
-      state = next.attach(manager);
-    }
   }
 }
