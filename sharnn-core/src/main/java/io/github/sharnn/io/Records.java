@@ -8,6 +8,7 @@ import java.lang.reflect.RecordComponent;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Copies of public records. */
 public final class Records {
@@ -19,7 +20,7 @@ public final class Records {
    *
    * @param changes names of components, each followed by its value
    */
-  public static <R extends Record> R with(R record, Object... changes) {
+  public static <R extends Record> R with(R record, @Nullable Object... changes) {
     Map<Object, Object> values = new HashMap<>();
     for (int i = 0; i < changes.length; i += 2) {
       values.put(changes[i], changes[i + 1]);

@@ -2,9 +2,9 @@ package io.github.sharnn.train.checkpoint;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import io.github.sharnn.io.Records;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -75,44 +75,6 @@ public record CheckpointPolicy(
     return checkpoint.toAbsolutePath().normalize().getParent();
   }
 
-  /** The components of a policy on the way to the next one. */
-  private static final class Draft {
-
-    private final Path folder;
-    private int steps;
-    private Duration interval;
-    private int keep;
-    private int skippedSteps;
-    private int rollbacks;
-    private boolean resumes;
-    private @Nullable Path resumeFrom;
-
-    Draft(CheckpointPolicy policy) {
-      folder = policy.folder;
-      steps = policy.steps;
-      interval = policy.interval;
-      keep = policy.keep;
-      skippedSteps = policy.skippedSteps;
-      rollbacks = policy.rollbacks;
-      resumes = policy.resumes;
-      resumeFrom = policy.resumeFrom;
-    }
-  }
-
-  private CheckpointPolicy with(Consumer<Draft> change) {
-    Draft draft = new Draft(this);
-    change.accept(draft);
-    return new CheckpointPolicy(
-        draft.folder,
-        draft.steps,
-        draft.interval,
-        draft.keep,
-        draft.skippedSteps,
-        draft.rollbacks,
-        draft.resumes,
-        draft.resumeFrom);
-  }
-
   /**
    * Saves every ten minutes, keeps the last three, gives up after 20 skipped steps in a row and
    * three rollbacks, and rejects a folder that already has checkpoints.
@@ -131,11 +93,7 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy everySteps(int count) {
-    return with(
-        draft -> {
-          draft.steps = count;
-          draft.interval = Duration.ZERO;
-        });
+    return Records.with(this, "steps", count, "interval", Duration.ZERO);
   }
 
   /**
@@ -145,11 +103,7 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy every(Duration time) {
-    return with(
-        draft -> {
-          draft.steps = 0;
-          draft.interval = time;
-        });
+    return Records.with(this, "steps", 0, "interval", time);
   }
 
   /**
@@ -159,7 +113,7 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy keep(int count) {
-    return with(draft -> draft.keep = count);
+    return Records.with(this, "keep", count);
   }
 
   /**
@@ -169,7 +123,7 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy skippedSteps(int count) {
-    return with(draft -> draft.skippedSteps = count);
+    return Records.with(this, "skippedSteps", count);
   }
 
   /**
@@ -179,7 +133,7 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy rollbacks(int count) {
-    return with(draft -> draft.rollbacks = count);
+    return Records.with(this, "rollbacks", count);
   }
 
   /**
@@ -188,11 +142,7 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy resume() {
-    return with(
-        draft -> {
-          draft.resumes = true;
-          draft.resumeFrom = null;
-        });
+    return Records.with(this, "resumes", true, "resumeFrom", null);
   }
 
   /**
@@ -203,10 +153,6 @@ public record CheckpointPolicy(
    * @throws IllegalArgumentException if it is in another folder
    */
   public CheckpointPolicy resumeFrom(Path checkpoint) {
-    return with(
-        draft -> {
-          draft.resumes = true;
-          draft.resumeFrom = checkpoint;
-        });
+    return Records.with(this, "resumes", true, "resumeFrom", checkpoint);
   }
 }
