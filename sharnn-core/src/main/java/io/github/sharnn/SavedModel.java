@@ -1,5 +1,7 @@
 package io.github.sharnn;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
@@ -109,17 +111,18 @@ public final class SavedModel implements Closeable {
       return JsonUtils.GSON_PRETTY.toJson(json) + "\n";
     }
 
-    static Description of(String text) throws MalformedModelException {
+    /** Reads a file's content, or throws IllegalArgumentException. */
+    static Description of(String text) {
       try {
         JsonObject json = JsonUtils.GSON.fromJson(text, JsonObject.class);
-        check(json != null, "it is empty");
-        check(
+        checkArgument(json != null, "it is empty");
+        checkArgument(
             TYPE.equals(text(json, MODEL_TYPE)),
             "its %s must be %s, but is %s",
             MODEL_TYPE,
             TYPE,
             json.get(MODEL_TYPE));
-        check(
+        checkArgument(
             new JsonPrimitive(FORMAT_VERSION).equals(json.get(VERSION)),
             "it has the %s %s, but this library reads %s: use the version of the library that wrote it",
             VERSION,
@@ -140,32 +143,23 @@ public final class SavedModel implements Closeable {
         SHARNNModel.checkName(name);
         return new Description(name, config, vocabulary, properties);
       } catch (JsonParseException e) {
-        throw new MalformedModelException("it is not JSON: " + e.getMessage(), e);
-      } catch (IllegalArgumentException e) {
-        throw new MalformedModelException(e.getMessage(), e);
+        throw new IllegalArgumentException("it is not JSON: " + e.getMessage(), e);
       }
     }
 
-    private static JsonObject object(JsonObject json, String name) throws MalformedModelException {
-      check(
+    private static JsonObject object(JsonObject json, String name) {
+      checkArgument(
           json.get(name) instanceof JsonObject, "it has no object %s, which every model has", name);
       return json.getAsJsonObject(name);
     }
 
-    private static String text(JsonObject json, String name) throws MalformedModelException {
-      check(
+    private static String text(JsonObject json, String name) {
+      checkArgument(
           json.get(name) instanceof JsonPrimitive value && value.isString(),
           "%s must be a text, but is %s",
           name,
           json.get(name));
       return json.get(name).getAsString();
-    }
-
-    private static void check(boolean rule, String message, Object... arguments)
-        throws MalformedModelException {
-      if (!rule) {
-        throw new MalformedModelException(message.formatted(arguments));
-      }
     }
   }
 
@@ -225,7 +219,7 @@ public final class SavedModel implements Closeable {
       SavedModel saved = new SavedModel(files, folder, Description.of(config));
       opened = true;
       return saved;
-    } catch (MalformedModelException e) {
+    } catch (IllegalArgumentException e) {
       throw new MalformedModelException(
           "%s is not a readable config of a SHARNN: %s"
               .formatted(folder.resolve(CONFIG), e.getMessage()),

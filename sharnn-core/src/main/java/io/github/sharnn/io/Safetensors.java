@@ -1,7 +1,6 @@
 package io.github.sharnn.io;
 
 import static com.google.common.base.Preconditions.checkArgument;
-import static io.github.sharnn.io.SafetensorsHeader.check;
 
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
@@ -101,10 +100,10 @@ public final class Safetensors implements Closeable {
     try {
       long size = channel.size();
       ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-      check(size >= Long.BYTES + 2, "it has %s bytes", size);
+      checkArgument(size >= Long.BYTES + 2, "it has %s bytes", size);
       fill(length, channel, 0, file);
       long headerBytes = length.getLong(0);
-      check(
+      checkArgument(
           headerBytes >= 2 && headerBytes <= Math.min(size - Long.BYTES, MAX_HEADER_BYTES),
           "it must begin with the length of a JSON header, at most %s and within the file's %s bytes,"
               + " but begins with %s",
@@ -113,11 +112,11 @@ public final class Safetensors implements Closeable {
           headerBytes);
       ByteBuffer json = ByteBuffer.allocate((int) headerBytes);
       fill(json, channel, Long.BYTES, file);
-      check(json.get(0) == '{', "its header is not a JSON object");
+      checkArgument(json.get(0) == '{', "its header is not a JSON object");
       long dataStart = Long.BYTES + headerBytes;
       SafetensorsHeader header = SafetensorsHeader.parse(json.array(), size - dataStart);
       return new Safetensors(file, channel, header, dataStart);
-    } catch (MalformedModelException e) {
+    } catch (IllegalArgumentException e) {
       throw new MalformedModelException(
           "%s is not a readable safetensors file: %s".formatted(file, e.getMessage()), e);
     }

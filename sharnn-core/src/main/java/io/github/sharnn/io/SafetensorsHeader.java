@@ -2,7 +2,6 @@ package io.github.sharnn.io;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
@@ -48,9 +47,9 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
    *
    * @param json the header's bytes
    * @param dataBytes number of bytes that follow the header
-   * @throws MalformedModelException if a rule is broken; the message names it
+   * @throws IllegalArgumentException if a rule is broken; the message names it
    */
-  static SafetensorsHeader parse(byte[] json, long dataBytes) throws MalformedModelException {
+  static SafetensorsHeader parse(byte[] json, long dataBytes) {
     try {
       SafetensorsHeader header =
           new SafetensorsHeader(new LinkedHashMap<>(), new LinkedHashMap<>());
@@ -62,51 +61,50 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
       checkLayout(header.tensors.values(), dataBytes);
       return header;
     } catch (CharacterCodingException e) {
-      throw new MalformedModelException("the header is not UTF-8", e);
+      throw new IllegalArgumentException("the header is not UTF-8", e);
     } catch (IOException | IllegalStateException e) {
       // Gson throws these for invalid JSON and for unexpected types
-      throw new MalformedModelException(
+      throw new IllegalArgumentException(
           "the header is not valid JSON of a safetensors file: " + e.getMessage(), e);
     }
   }
 
-  private void read(JsonReader reader) throws IOException, MalformedModelException {
+  private void read(JsonReader reader) throws IOException {
     reader.setStrictness(Strictness.STRICT);
     reader.beginObject();
     boolean metadataSeen = false;
     while (reader.hasNext()) {
       String name = reader.nextName();
       if (name.equals(METADATA)) {
-        check(!metadataSeen, "%s is there twice", METADATA);
+        checkArgument(!metadataSeen, "%s is there twice", METADATA);
         metadataSeen = true;
         readMetadata(reader);
       } else {
         // error messages contain the name
-        check(
+        checkArgument(
             name.length() <= MAX_NAME && name.chars().noneMatch(Character::isISOControl),
             "a name has more than %s characters, or control characters",
             MAX_NAME);
-        check(!tensors.containsKey(name), "the name %s is there twice", name);
+        checkArgument(!tensors.containsKey(name), "the name %s is there twice", name);
         tensors.put(name, readTensor(name, reader));
       }
     }
     reader.endObject();
-    check(reader.peek() == JsonToken.END_DOCUMENT, "text follows the header's JSON object");
+    checkArgument(reader.peek() == JsonToken.END_DOCUMENT, "text follows the header's JSON object");
   }
 
-  private void readMetadata(JsonReader reader) throws IOException, MalformedModelException {
+  private void readMetadata(JsonReader reader) throws IOException {
     reader.beginObject();
     while (reader.hasNext()) {
       String key = reader.nextName();
-      check(reader.peek() == JsonToken.STRING, "%s must hold texts only", METADATA);
-      check(!metadata.containsKey(key), "%s has a name twice", METADATA);
+      checkArgument(reader.peek() == JsonToken.STRING, "%s must hold texts only", METADATA);
+      checkArgument(!metadata.containsKey(key), "%s has a name twice", METADATA);
       metadata.put(key, reader.nextString());
     }
     reader.endObject();
   }
 
-  private static Safetensors.Tensor readTensor(String name, JsonReader reader)
-      throws IOException, MalformedModelException {
+  private static Safetensors.Tensor readTensor(String name, JsonReader reader) throws IOException {
     String dtype = null;
     long[] shape = null;
     long[] offsets = null;
@@ -114,21 +112,21 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
     reader.beginObject();
     while (reader.hasNext()) {
       String key = reader.nextName();
-      check(keys.add(key), "%s has %s twice", name, key);
+      checkArgument(keys.add(key), "%s has %s twice", name, key);
       switch (key) {
         case "dtype" -> {
-          check(reader.peek() == JsonToken.STRING, "the dtype of %s must be a text", name);
+          checkArgument(reader.peek() == JsonToken.STRING, "the dtype of %s must be a text", name);
           dtype = reader.nextString();
         }
         case "shape" -> shape = readNumbers(name, key, MAX_AXES, reader);
         case "data_offsets" -> offsets = readNumbers(name, key, 2, reader);
         default ->
-            throw new MalformedModelException(
+            throw new IllegalArgumentException(
                 "%s may have dtype, shape and data_offsets only".formatted(name));
       }
     }
     reader.endObject();
-    check(
+    checkArgument(
         dtype != null && shape != null && offsets != null && offsets.length == 2,
         "%s must have dtype, shape and two data_offsets",
         name);
@@ -136,15 +134,15 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
   }
 
   private static long[] readNumbers(String name, String key, int most, JsonReader reader)
-      throws IOException, MalformedModelException {
+      throws IOException {
     long[] numbers = new long[most];
     int count = 0;
     reader.beginArray();
     while (reader.hasNext()) {
-      check(count < most, "%s of %s has more than %s numbers", key, name, most);
-      check(reader.peek() == JsonToken.NUMBER, "%s of %s must hold numbers", key, name);
+      checkArgument(count < most, "%s of %s has more than %s numbers", key, name, most);
+      checkArgument(reader.peek() == JsonToken.NUMBER, "%s of %s must hold numbers", key, name);
       String digits = reader.nextString();
-      check(
+      checkArgument(
           digits.length() <= MAX_DIGITS && DIGITS.matchesAllOf(digits),
           "%s of %s must hold whole numbers from 0 on, but has %s",
           key,
@@ -153,7 +151,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
       try {
         numbers[count++] = Long.parseLong(digits);
       } catch (NumberFormatException e) {
-        throw new MalformedModelException(
+        throw new IllegalArgumentException(
             "%s of %s has %s, which is too large".formatted(key, name, digits), e);
       }
     }
@@ -161,16 +159,16 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
     return Arrays.copyOf(numbers, count);
   }
 
-  private static DataType dataType(String name, String dtype) throws MalformedModelException {
+  private static DataType dataType(String name, String dtype) {
     // the engine ends the process at this type
-    check(
+    checkArgument(
         !dtype.equals("BF16"),
         "%s has the dtype BF16, which DJL cannot read: save it as F32, F16 or F64",
         name);
     try {
       return DataType.fromSafetensors(dtype);
     } catch (IllegalArgumentException e) {
-      throw new MalformedModelException(
+      throw new IllegalArgumentException(
           "%s has the dtype %s, but must have one of F64, F32, F16, I64, I32, I8, U8, BOOL"
               .formatted(name, Ascii.truncate(dtype, 20, "...")),
           e);
@@ -178,10 +176,11 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
   }
 
   private static Safetensors.Tensor tensor(
-      String name, DataType dataType, long[] shape, long[] offsets) throws MalformedModelException {
+      String name, DataType dataType, long[] shape, long[] offsets) {
     long bytes = bytes(shape, dataType);
-    check(bytes >= 0, "%s has the shape %s, which is %s", name, Arrays.toString(shape), TOO_LARGE);
-    check(
+    checkArgument(
+        bytes >= 0, "%s has the shape %s, which is %s", name, Arrays.toString(shape), TOO_LARGE);
+    checkArgument(
         offsets[1] >= offsets[0] && offsets[1] - offsets[0] == bytes,
         "%s has data_offsets %s, but shape %s of %s takes %s bytes",
         name,
@@ -237,22 +236,21 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
   }
 
   /** Checks that the tensors follow each other without gap or overlap, up to the file's end. */
-  private static void checkLayout(Collection<Safetensors.Tensor> tensors, long dataBytes)
-      throws MalformedModelException {
+  private static void checkLayout(Collection<Safetensors.Tensor> tensors, long dataBytes) {
     List<Safetensors.Tensor> inOrder = new ArrayList<>(tensors);
     inOrder.sort(
         Comparator.comparingLong(Safetensors.Tensor::offset)
             .thenComparingLong(Safetensors.Tensor::bytes));
     long end = 0;
     for (Safetensors.Tensor tensor : inOrder) {
-      check(
+      checkArgument(
           tensor.offset() == end,
           "its tensors overlap or leave gaps: one begins at byte %s, where the one before ends at %s",
           tensor.offset(),
           end);
       end += tensor.bytes();
     }
-    check(
+    checkArgument(
         end == dataBytes,
         "its tensors take %s bytes, but the file has %s for them",
         end,
@@ -275,12 +273,5 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
           json.add(name, entry);
         });
     return json.toString();
-  }
-
-  static void check(boolean rule, String message, Object... arguments)
-      throws MalformedModelException {
-    if (!rule) {
-      throw new MalformedModelException(message.formatted(arguments));
-    }
   }
 }
