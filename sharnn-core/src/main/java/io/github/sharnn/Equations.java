@@ -24,13 +24,10 @@ public final class Equations {
    */
   public interface Model<A> {
 
-    /** Returns the options that shape the model. */
-    SHARNNConfig config();
-
     /** Looks up the embeddings of tokens. */
     A embed(A tokens);
 
-    /** Runs one block, usually by {@link Block#block}. */
+    /** Runs one block, usually by {@link Block#block}. Layers are counted from 0. */
     A block(int layer, A h);
 
     /** Computes logits, or log-probabilities with splits. */
@@ -42,12 +39,12 @@ public final class Equations {
     }
 
     /** The model. */
-    default A model(A tokens) {
-      A h = dropout(embed(tokens), config().inputDropout());
-      for (int layer = 0; layer < config().layers(); layer++) {
+    default A model(SHARNNConfig config, A tokens) {
+      A h = dropout(embed(tokens), config.inputDropout());
+      for (int layer = 0; layer < config.layers(); layer++) {
         h = block(layer, h);
       }
-      return logits(dropout(h, config().outputDropout()));
+      return logits(dropout(h, config.outputDropout()));
     }
   }
 
@@ -57,12 +54,6 @@ public final class Equations {
    * @param <A> the backend's array
    */
   public interface Block<A> {
-
-    /** Returns the options that shape the model. */
-    SHARNNConfig config();
-
-    /** Returns the block's 0-based layer. */
-    int layer();
 
     /** Applies the layer norm of that name. */
     A norm(String name, A x);
@@ -90,13 +81,13 @@ public final class Equations {
     }
 
     /** The block. */
-    default A block(A h) {
+    default A block(SHARNNConfig config, int layer, A h) {
       h = dropout(lstm(norm("lnstart", h)));
-      if (config().hasAttention(layer())) {
+      if (config.hasAttention(layer)) {
         A m = norm("lnmem", h);
         h = norm("lnmid", h);
         h = add(dropout(attend(query(h), m)), h);
-      } else if (config().droppedAttention().contains(layer())) {
+      } else if (config.droppedAttention().contains(layer)) {
         h = norm("lnmid", h);
       }
       A x = norm("lnxff", h);

@@ -147,7 +147,7 @@ public final class SHABlock extends AbstractBlock {
     try (NDManager scratch = manager.newSubManager()) {
       h.tempAttach(scratch);
       Segment segment = new Segment(parameterStore, state, training);
-      NDArray output = segment.block(h);
+      NDArray output = segment.block(config, layer, h);
       output.attach(manager);
       SHARNNState.Layer next = new SHARNNState.Layer(segment.hidden, segment.cell, segment.memory);
       next.toNDList().attach(manager);
@@ -169,16 +169,6 @@ public final class SHABlock extends AbstractBlock {
       this.parameterStore = parameterStore;
       this.state = state;
       this.training = training;
-    }
-
-    @Override
-    public SHARNNConfig config() {
-      return config;
-    }
-
-    @Override
-    public int layer() {
-      return layer;
     }
 
     @Override

@@ -260,14 +260,9 @@ public final class SHARNN extends AbstractBlock {
 
     Output run(NDArray tokens) {
       table = parameterStore.getValue(embedding, tokens.getDevice(), training);
-      NDArray logits = model(tokens);
+      NDArray logits = model(config, tokens);
       NDArray batchFirst = output.transpose(1, 0, 2); // (T, B, C) -> (B, T, C)
       return new Output(batchFirst, logits, new SHARNNState(next));
-    }
-
-    @Override
-    public SHARNNConfig config() {
-      return config;
     }
 
     @Override

@@ -66,7 +66,7 @@ final class TokenScript implements Equations.Model<String> {
     if (config.hasAttention()) {
       cache(MASK);
     }
-    String output = model("tokens");
+    String output = model(config, "tokens");
     lines.add("torch._foreach_copy_(states, [%s])".formatted(String.join(", ", nextStates)));
     lines.add("return " + output);
   }
@@ -147,18 +147,13 @@ final class TokenScript implements Equations.Model<String> {
   }
 
   @Override
-  public SHARNNConfig config() {
-    return config;
-  }
-
-  @Override
   public String embed(String tokens) {
     return let("embed", "embed", weight(looksUpGates() ? FIRST_GATES : "encoder.weight"), tokens);
   }
 
   @Override
   public String block(int layer, String h) {
-    return new BlockScript(layer).block(h);
+    return new BlockScript(layer).block(config, layer, h);
   }
 
   @Override
@@ -179,16 +174,6 @@ final class TokenScript implements Equations.Model<String> {
 
     BlockScript(int layer) {
       this.layer = layer;
-    }
-
-    @Override
-    public SHARNNConfig config() {
-      return config;
-    }
-
-    @Override
-    public int layer() {
-      return layer;
     }
 
     private String weight(String name) {

@@ -60,14 +60,9 @@ final class SharnnGraph implements Equations.Model<String> {
 
   static GraphProto of(SHARNN collapsed) {
     SharnnGraph builder = new SharnnGraph(collapsed);
-    String logits = builder.model("tokens"); // (T*B, V)
+    String logits = builder.model(builder.config, "tokens"); // (T*B, V)
     builder.graph.assign("logits", builder.batchFirst(logits)); // -> (B, T, V)
     return builder.graph.build();
-  }
-
-  @Override
-  public SHARNNConfig config() {
-    return config;
   }
 
   @Override
@@ -78,7 +73,7 @@ final class SharnnGraph implements Equations.Model<String> {
 
   @Override
   public String block(int layer, String h) {
-    return new BlockGraph(layer).block(h);
+    return new BlockGraph(layer).block(config, layer, h);
   }
 
   @Override
@@ -97,16 +92,6 @@ final class SharnnGraph implements Equations.Model<String> {
     BlockGraph(int layer) {
       this.layer = layer;
       prefix = "blocks." + layer + ".";
-    }
-
-    @Override
-    public SHARNNConfig config() {
-      return config;
-    }
-
-    @Override
-    public int layer() {
-      return layer;
     }
 
     @Override
