@@ -60,12 +60,11 @@ public final class Boom extends AbstractBlock {
   }
 
   /**
-   * Creates the block with the shortcut: chunks summed.
+   * {@return the uninitialized block with the shortcut, which sums chunks}
    *
    * @param embeddingSize size C of input and output, at least 1
    * @param boomSize inner size H, a multiple of C
    * @param dropout dropout rate on the inner activation, in [0, 1)
-   * @return the block, uninitialized
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public static Boom withShortcut(int embeddingSize, int boomSize, float dropout) {
@@ -80,12 +79,11 @@ public final class Boom extends AbstractBlock {
   }
 
   /**
-   * Creates the block with a second linear layer H -> C in place of the shortcut.
+   * {@return the uninitialized block with a second linear layer H -> C instead of the shortcut}
    *
    * @param embeddingSize size C of input and output, at least 1
    * @param boomSize inner size H, at least 1
    * @param dropout dropout rate on the inner activation, in [0, 1)
-   * @return the block, uninitialized
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public static Boom withSecondLinear(int embeddingSize, int boomSize, float dropout) {

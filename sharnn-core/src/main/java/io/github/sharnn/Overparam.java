@@ -46,10 +46,9 @@ public final class Overparam extends AbstractBlock {
   }
 
   /**
-   * Creates the block.
+   * {@return the block, uninitialized}
    *
    * @param size the vector's size C, at least 1
-   * @return the block, uninitialized
    * @throws IllegalArgumentException if the size is below 1
    */
   public static Overparam of(int size) {

@@ -117,11 +117,10 @@ public final class SHABlock extends AbstractBlock {
   }
 
   /**
-   * Creates the block of one layer.
+   * {@return the block of one layer, uninitialized}
    *
    * @param config sizes and options
    * @param layer the 0-based layer
-   * @return the block, uninitialized
    * @throws IllegalArgumentException if the config has no such layer
    */
   public static SHABlock of(SHARNNConfig config, int layer) {

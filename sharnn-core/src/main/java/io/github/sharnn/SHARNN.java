@@ -367,10 +367,9 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Puts this block into a DJL model on DJL's default device.
+   * {@return a DJL model with this block on DJL's default device; the caller closes it}
    *
    * @param name the model's name
-   * @return the model; the caller closes it
    */
   public Model newModel(String name) {
     return newModel(name, null);

@@ -521,9 +521,8 @@ public record SHARNNConfig(
     }
 
     /**
-     * Checks the options and returns the config without building a model.
+     * {@return the config of these options, which it checks, without a model}
      *
-     * @return the config
      * @throws IllegalArgumentException naming the option, its rule and its value
      */
     public SHARNNConfig config() {
@@ -552,9 +551,8 @@ public record SHARNNConfig(
     }
 
     /**
-     * Builds the model.
+     * {@return the model, uninitialized}
      *
-     * @return the model, uninitialized
      * @throws IllegalArgumentException naming the option, its rule and its value
      */
     public SHARNN build() {

@@ -198,11 +198,10 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /**
-   * Selects streams.
+   * {@return the state of streams {@code from} to {@code to - 1}}
    *
    * @param from the first stream
    * @param to the stream after the last
-   * @return the state of streams {@code from} to {@code to - 1}
    * @throws IllegalArgumentException unless {@code 0 <= from <= to <= batchSize}
    */
   public SHARNNState streams(long from, long to) {
@@ -216,28 +215,25 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
   }
 
   /**
-   * Shortens the memories for a smaller model, between two segments: to its newest {@code
-   * memoryLength} positions, or to nothing in a layer without attention.
+   * Shortens the memories for a smaller model, between two segments. Each memory keeps its newest
+   * {@code memoryLength} positions, or none in a layer without attention.
    *
    * @param config of {@link SHARNN#withMemoryLength} or {@link SHARNN#withoutAttention}
-   * @return a state for that model. Its memories are views, to be closed before this state; hidden
-   *     and cell are the same arrays
+   * @return a state for that model; its memories are views, which must be closed before this state,
+   *     and its other arrays are this state's
    * @throws IllegalArgumentException if the config has other layers, or attention in a layer
    *     without memory
    */
   public SHARNNState backOff(SHARNNConfig config) {
-    for (int layer = 0; layer < layers.size(); layer++) {
-      checkArgument(
-          config.layers() == layers.size()
-              && (!config.hasAttention(layer) || layers.get(layer).memory() != null),
-          "a state of %s layers, with memory in %s, can't back off to a model of %s layers, with"
-              + " attention in %s: give the config of this model's withMemoryLength or"
-              + " withoutAttention",
-          layers.size(),
-          withMemory(),
-          config.layers(),
-          config.attentionLayers());
-    }
+    checkArgument(
+        config.layers() == layers.size() && withMemory().containsAll(config.attentionLayers()),
+        "a state of %s layers, with memory in %s, can't back off to a model of %s layers, with"
+            + " attention in %s: give the config of this model's withMemoryLength or"
+            + " withoutAttention",
+        layers.size(),
+        withMemory(),
+        config.layers(),
+        config.attentionLayers());
     List<Layer> shorter = new ArrayList<>();
     for (int layer = 0; layer < layers.size(); layer++) {
       Layer full = layers.get(layer);

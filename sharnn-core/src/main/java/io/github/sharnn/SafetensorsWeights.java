@@ -21,7 +21,7 @@ import java.util.Map;
 import java.util.regex.Pattern;
 
 /**
- * Reads and writes weights as {@code safetensors} under the reference's parameter names ({@code
+ * A model's weights as a {@code safetensors} file under the reference's parameter names ({@code
  * encoder.weight}, {@code blocks.0.rnn.weight_ih_l0}, ...).
  *
  * <p>The reference declares parameters that it never uses ({@code lnout}, {@code attn.qkvs}, {@code
@@ -40,10 +40,9 @@ public final class SafetensorsWeights {
   private SafetensorsWeights() {}
 
   /**
-   * Lists a model's parameters under the reference's names.
+   * {@return a model's parameters by the reference's names, in the model's order}
    *
    * @param model the model
-   * @return name to parameter, in the model's order
    */
   public static Map<String, Parameter> names(SHARNN model) {
     List<Parameter> parameters = model.getParameters().values();
@@ -129,11 +128,10 @@ public final class SafetensorsWeights {
   }
 
   /**
-   * Reads every tensor of a safetensors file.
+   * {@return every array of a safetensors file by its name, in the file's order}
    *
    * @param manager the manager that owns the arrays
    * @param file the file
-   * @return name to array, in the file's order
    * @throws IOException if the file can't be read
    * @throws MalformedModelException if it is no {@link Safetensors} file
    */

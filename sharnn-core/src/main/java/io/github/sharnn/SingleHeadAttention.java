@@ -85,10 +85,9 @@ public final class SingleHeadAttention extends AbstractBlock {
   }
 
   /**
-   * Starts a block: no dropout, no projection of keys or values.
+   * {@return a builder of a block, by default without dropout and projections of keys or values}
    *
    * @param embeddingSize size C of queries, keys and values, at least 1
-   * @return the builder
    * @throws IllegalArgumentException if the size is below 1
    */
   public static Builder builder(int embeddingSize) {
@@ -351,9 +350,8 @@ public final class SingleHeadAttention extends AbstractBlock {
     }
 
     /**
-     * Builds the block.
+     * {@return the block, uninitialized}
      *
-     * @return the block, uninitialized
      * @throws IllegalArgumentException if the dropout rate is outside [0, 1)
      */
     public SingleHeadAttention build() {

@@ -8,9 +8,8 @@ import ai.djl.nn.recurrent.LSTM;
 import ai.djl.training.ParameterStore;
 
 /**
- * Drops entries of an LSTM's hidden-to-hidden matrix, one draw per segment, by handing DJL's {@link
- * LSTM} a dropped copy of that one parameter (Merity et al., arXiv:1708.02182, section 2,
- * "weight-dropped LSTM").
+ * A parameter store that hands DJL's {@link LSTM} a hidden-to-hidden matrix with dropped entries,
+ * one draw per segment (Merity et al., arXiv:1708.02182, section 2, "weight-dropped LSTM").
  */
 public final class WeightDrop extends ParameterStore {
 

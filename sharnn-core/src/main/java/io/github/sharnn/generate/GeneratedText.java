@@ -11,10 +11,10 @@ import java.util.NoSuchElementException;
  * A streaming text: the pieces of whole characters that follow a prompt, each computed when asked
  * for. {@link SHARNNGenerator#iterate} creates it.
  *
- * <p>Close it to free the model's state, wherever the text breaks off. After the last piece nothing
- * is left to free. The garbage collector frees an abandoned text, but late, since it does not see
- * native memory. Any thread may call {@link #close}, which waits for the token being computed and
- * ends the text. The other methods are for one thread at a time.
+ * <p>Closing a text frees the model's state. A text that is read to the end has nothing left to
+ * free. The garbage collector frees an abandoned text, but late, since it does not see native
+ * memory. Any thread may call {@link #close}, which waits for the token being computed and ends the
+ * text. The other methods are for one thread at a time.
  */
 public final class GeneratedText implements Iterator<String>, AutoCloseable {
 

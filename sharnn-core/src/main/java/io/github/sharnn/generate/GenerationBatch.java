@@ -36,9 +36,9 @@ import org.jspecify.annotations.Nullable;
  * alone, unless rounding changes which token is sampled: a larger matrix product may sum in another
  * order.
  *
- * <p>For one thread; callbacks run on it. A callback ends its own text by throwing a {@link
- * CancellationException}. Any other exception ends all texts, and {@link #run} throws it. A
- * callback may add a prompt, which starts once an earlier text has ended.
+ * <p>A batch is for one thread, which also runs the callbacks. A callback ends its own text by
+ * throwing a {@link CancellationException}. Any other exception ends all texts, and {@link #run}
+ * throws it. A callback may add a prompt, which starts once an earlier text has ended.
  */
 public final class GenerationBatch {
 

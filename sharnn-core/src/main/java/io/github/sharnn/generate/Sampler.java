@@ -16,9 +16,9 @@ import java.util.random.RandomGenerator;
  * keep the topK most probable; keep their nucleus; keep p >= minP * max p; renormalize
  * }</pre>
  *
- * <p>The nucleus is the smallest set of most probable tokens whose share of the probability left by
- * top-k reaches {@code topP}, at least one token. The lower of two tokens with equal logits ranks
- * higher, so exactly {@code topK} tokens are left, and top-k 1 is argmax. Sums are in double
+ * <p>The nucleus is the smallest set of most probable tokens, at least one, that together have
+ * {@code topP} of the probability that top-k leaves. The lower of two tokens with equal logits
+ * ranks higher, so exactly {@code topK} tokens are left, and top-k 1 is argmax. Sums are in double
  * precision. The time is linear in the number of tokens.
  *
  * <p>Papers: Holtzman et al., arXiv:1904.09751 (nucleus sampling); Nguyen et al., arXiv:2407.01082

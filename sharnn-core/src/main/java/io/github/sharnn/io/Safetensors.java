@@ -122,7 +122,7 @@ public final class Safetensors implements Closeable {
     }
   }
 
-  /** {@return name to type, shape and place of each tensor, in the header's order} */
+  /** {@return each tensor's type, shape and place by its name, in the header's order} */
   public Map<String, Tensor> tensors() {
     return Collections.unmodifiableMap(header.tensors());
   }
@@ -132,17 +132,16 @@ public final class Safetensors implements Closeable {
     return file;
   }
 
-  /** {@return the texts of {@code __metadata__}, the header's free part; empty without one} */
+  /** {@return the header's free texts, the entries of {@code __metadata__}} */
   public Map<String, String> metadata() {
     return Collections.unmodifiableMap(header.metadata());
   }
 
   /**
-   * Reads one tensor.
+   * {@return the array of one tensor, with the tensor's name}
    *
-   * @param manager the manager that owns the array, on whose device it will be
+   * @param manager the manager that owns the array; its device holds the array
    * @param name the tensor's name
-   * @return the array, with the tensor's name
    * @throws IOException if the file can't be read, or has become shorter
    * @throws IllegalArgumentException if the file has no such tensor
    */
@@ -174,10 +173,9 @@ public final class Safetensors implements Closeable {
   }
 
   /**
-   * Reads every tensor.
+   * {@return every tensor's array by its name, in the header's order}
    *
    * @param manager the manager that owns the arrays
-   * @return name to array, in the header's order
    * @throws IOException if the file can't be read, or has become shorter
    */
   public Map<String, NDArray> readAll(NDManager manager) throws IOException {

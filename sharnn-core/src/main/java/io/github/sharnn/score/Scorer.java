@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A scorer of text: it gives each token's log-probability, its rank and the entropy of the
- * prediction. Runs on the device of the model, without dropout, with the state carried through a
- * text's segments.
+ * prediction. The scorer runs on the model's device, without dropout, and carries the state from
+ * one segment of a text to the next.
  *
  * <p>The model's {@link TextVocabulary} cuts a text into tokens as it does in a corpus. A
  * vocabulary of words ends a last line with {@code <eos>} even if its newline is missing. Every
@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A segment starts with at most {@code memoryLength - segmentLength} remembered positions,
  * whatever its own length. So the other texts of a batch change a score by rounding only, below
  * 1e-5 a token. The segment length changes only scores of texts longer than {@code memoryLength -
- * segmentLength} tokens. Segment length 1 sees what a generator sees.
+ * segmentLength} tokens. With segment length 1 the model sees what a generator sees.
  *
  * <p>Many threads may share a scorer. Do not score while another thread trains the same model.
  */

@@ -41,7 +41,7 @@ public final class WordCount {
     return inLine ? words + 1 : words;
   }
 
-  static boolean isSpace(byte value) {
+  static boolean isSpace(int value) {
     return value == ' ' || (value >= '\t' && value <= '\r');
   }
 }

@@ -58,18 +58,13 @@ public final class WordVocabulary implements TextVocabulary {
     this.words = List.copyOf(words);
     for (int i = 0; i < this.words.size(); i++) {
       String word = this.words.get(i);
-      byte[] bytes = word.getBytes(StandardCharsets.UTF_8);
-      boolean spaced = false;
-      for (byte each : bytes) {
-        spaced |= WordCount.isSpace(each);
-      }
       checkArgument(
-          bytes.length > 0 && !spaced,
+          !word.isEmpty() && word.chars().noneMatch(WordCount::isSpace),
           "a word must not be empty or contain white space, but word %s is '%s'",
           i,
           word);
       checkArgument(
-          word.equals(new String(bytes, StandardCharsets.UTF_8)),
+          StandardCharsets.UTF_8.newEncoder().canEncode(word),
           "a word must not have half a surrogate pair, but word %s has one",
           i);
       Integer before = indices.put(word, i);
@@ -91,10 +86,9 @@ public final class WordVocabulary implements TextVocabulary {
   }
 
   /**
-   * Creates a vocabulary of the given words.
+   * {@return a vocabulary of the given words}
    *
    * @param words token n is the n-th word, counted from 0; with {@code <unk>} and {@code <eos>}
-   * @return the vocabulary
    * @throws IllegalArgumentException if a word is empty, contains white space or occurs twice, or
    *     {@code <unk>} or {@code <eos>} is missing
    */
@@ -103,11 +97,10 @@ public final class WordVocabulary implements TextVocabulary {
   }
 
   /**
-   * Reads a vocabulary.
+   * {@return the vocabulary in a file}
    *
    * @param file one word a line in UTF-8 without a byte order mark, such as the {@code
    *     vocabulary.txt} of a model's folder; lines may end with CR LF
-   * @return the vocabulary
    * @throws IOException if the file can't be read or holds no vocabulary
    */
   public static WordVocabulary open(Path file) throws IOException {

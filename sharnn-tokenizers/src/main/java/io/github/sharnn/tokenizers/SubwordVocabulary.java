@@ -97,10 +97,9 @@ public final class SubwordVocabulary implements TextVocabulary {
   }
 
   /**
-   * Reads a tokenizer.
+   * {@return the vocabulary of a tokenizer}
    *
    * @param file a {@code tokenizer.json}
-   * @return the vocabulary
    * @throws IOException if the file can't be read or is no tokenizer
    */
   public static SubwordVocabulary open(Path file) throws IOException {
@@ -114,10 +113,9 @@ public final class SubwordVocabulary implements TextVocabulary {
   }
 
   /**
-   * Reads a tokenizer.
+   * {@return the vocabulary of a tokenizer}
    *
    * @param content the content of a {@code tokenizer.json}
-   * @return the vocabulary
    * @throws IOException if the content is no tokenizer
    */
   public static SubwordVocabulary of(byte[] content) throws IOException {
