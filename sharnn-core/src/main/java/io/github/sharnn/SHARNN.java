@@ -174,7 +174,7 @@ public final class SHARNN extends AbstractBlock {
   /**
    * Runs one segment.
    *
-   * @param parameterStore where the weights are
+   * @param parameterStore the store of the weights
    * @param tokens {@code (B, T)}, each in [0, V)
    * @param state the state before the segment
    * @param training whether dropout is on and gradients flow into the weights
@@ -191,7 +191,7 @@ public final class SHARNN extends AbstractBlock {
    * Runs one segment for a loss. With splits the labels' log-probabilities replace the logits,
    * which costs less than the whole vocabulary. Without splits the labels are ignored.
    *
-   * @param parameterStore where the weights are
+   * @param parameterStore the store of the weights
    * @param tokens {@code (B, T)}, each in [0, V)
    * @param labels {@code (B, T)}, each in [0, V), optionally with the arrays that {@link
    *     io.github.sharnn.softmax.ClusterLabels} adds, without which the call waits for the GPU;
@@ -219,7 +219,7 @@ public final class SHARNN extends AbstractBlock {
    * Runs a segment of a prompt and computes logits for its last token only. For a large vocabulary
    * that saves most of the work.
    *
-   * @param parameterStore where the weights are
+   * @param parameterStore the store of the weights
    * @param tokens {@code (B, T)}, each in [0, V)
    * @param state the state before the segment
    * @return the output of all tokens, logits {@code (B, 1, V)} and the next state
@@ -381,7 +381,7 @@ public final class SHARNN extends AbstractBlock {
    * Criteria} and DJL Serving.
    *
    * @param name the model's name
-   * @param device where it computes, or null for DJL's default
+   * @param device the device that computes, or null for DJL's default
    * @return the model; the caller closes it
    * @throws IllegalArgumentException if the name is not a file name, begins with a dot or contains
    *     a folder, or the GPU does not exist
@@ -415,7 +415,7 @@ public final class SHARNN extends AbstractBlock {
    * Loads a model that {@link Model#save} wrote, checked as in {@link #load(Path)}.
    *
    * @param folder the folder that was saved to
-   * @param device where it computes, or null for DJL's default
+   * @param device the device that computes, or null for DJL's default
    * @return the model with a {@code SHARNN} block; the caller closes it
    * @throws IOException if the folder holds no saved model or can't be read
    * @throws MalformedModelException if a file is damaged or is no saved SHARNN
@@ -433,7 +433,7 @@ public final class SHARNN extends AbstractBlock {
    * }</pre>
    *
    * @param folder the folder that was saved to
-   * @param device where it computes, or null for DJL's default
+   * @param device the device that computes, or null for DJL's default
    * @param backOff {@link #withMemoryLength}, {@link #withoutAttention} or both
    * @return the model with what {@code backOff} returned; the caller closes it
    * @throws IOException if the folder holds no saved model or can't be read

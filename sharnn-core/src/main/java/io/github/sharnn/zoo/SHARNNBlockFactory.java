@@ -81,7 +81,7 @@ public final class SHARNNBlockFactory implements BlockFactory {
   }
 
   private static int wholeNumber(String positions) {
-    try { // numbers from JSON are 64.0 where 64 is meant
+    try { // JSON has 64.0 for 64
       return new BigDecimal(positions).intValueExact();
     } catch (NumberFormatException | ArithmeticException e) {
       throw new IllegalArgumentException(
