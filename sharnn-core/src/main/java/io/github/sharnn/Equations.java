@@ -61,9 +61,7 @@ public final class Equations {
     /** Runs the LSTM from the current state and stores the next state. */
     A lstm(A x);
 
-    /**
-     * Computes the queries, multiplied by the keys' gate and {@code 1 / sqrt(C)}.
-     */
+    /** Computes the queries, multiplied by the keys' gate and {@code 1 / sqrt(C)}. */
     A query(A h);
 
     /** Attends to the memory followed by {@code m} and stores the next memory. */

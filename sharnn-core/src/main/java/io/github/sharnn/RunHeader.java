@@ -19,21 +19,19 @@ public final class RunHeader {
   private RunHeader() {}
 
   /**
-   * Describes a run that computes in the type of the weights.
+   * {@return the lines for a run that computes in the type of the weights}
    *
    * @param model a DJL model with an initialized {@link SHARNN}
-   * @return the lines
    */
   public static List<String> of(Model model) {
     return of(model, weightType(model));
   }
 
   /**
-   * Describes a run.
+   * {@return the lines for a run, with a warning if the embedding size is slow on a GPU}
    *
    * @param model a DJL model with an initialized {@link SHARNN}
    * @param precision the type to compute in
-   * @return the lines, with a warning if the embedding size is slow on a GPU
    */
   public static List<String> of(Model model, DataType precision) {
     DataType weights = weightType(model);

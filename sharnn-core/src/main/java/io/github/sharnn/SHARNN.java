@@ -446,10 +446,9 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Returns the SHARNN in a DJL model.
+   * {@return the SHARNN in a DJL model}
    *
    * @param model the model
-   * @return its block
    * @throws IllegalArgumentException if the model's block is not a SHARNN
    */
   public static SHARNN of(Model model) {
@@ -462,10 +461,9 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Returns the SHARNN in a DJL model that has weights.
+   * {@return the SHARNN in a DJL model, which must have weights}
    *
    * @param model the model
-   * @return its block
    * @throws IllegalArgumentException if the model's block is not a SHARNN
    * @throws IllegalStateException if the block has no weights
    */
