@@ -57,15 +57,7 @@ final class BareParts implements AutoCloseable {
   private final NDArray flatKeys; // (B*K, C)
   private final NDArray readBack; // ()
 
-  /**
-   * Creates random operands on a device.
-   *
-   * @param config the model's shapes
-   * @param batchSize number of streams B
-   * @param sequenceLength steps T of a segment
-   * @param precision the operands' type
-   * @param device the operands' device
-   */
+  /** Creates random operands for B streams and segments of T. */
   BareParts(
       SHARNNConfig config, int batchSize, int sequenceLength, DataType precision, Device device) {
     this.config = config;
@@ -87,22 +79,22 @@ final class BareParts implements AutoCloseable {
             "SHABlock's LSTM does not take (T, B, C)");
         lstms.add(lstm);
       }
-      input = random(timeFirst, precision);
+      input = random(precision, sequenceLength, batchSize, size);
       input.setRequiresGradient(true); // in the model, a gradient flows to the layer below
       zeroState = manager.zeros(state, precision);
-      activations = random(new Shape(tokens, size), precision);
-      boomActivations = random(new Shape(tokens, config.boomSize()), precision);
-      boomWeight = random(new Shape(config.boomSize(), size), precision);
-      boomSecondWeight = random(new Shape(size, config.boomSize()), precision);
-      projectionWeight = random(new Shape(size, size), precision);
+      activations = random(precision, tokens, size);
+      boomActivations = random(precision, tokens, config.boomSize());
+      boomWeight = random(precision, config.boomSize(), size);
+      boomSecondWeight = random(precision, size, config.boomSize());
+      projectionWeight = random(precision, size, size);
       drawOutputs(tokens, precision);
-      queries = random(segment, precision);
+      queries = random(precision, batchSize, sequenceLength, size);
       // without attention, operands of no size
       long attended = config.attentionLayers().isEmpty() ? 0 : window;
-      keys = random(new Shape(batchSize, attended, size), precision);
-      scores = random(new Shape(batchSize, sequenceLength, attended), precision);
+      keys = random(precision, batchSize, attended, size);
+      scores = random(precision, batchSize, sequenceLength, attended);
       long own = Math.min(attended, sequenceLength);
-      segmentScores = random(new Shape(batchSize, sequenceLength, own), precision);
+      segmentScores = random(precision, batchSize, sequenceLength, own);
       flatKeys = keys.reshape(batchSize * attended, size);
       readBack = manager.zeros(new Shape());
     } catch (RuntimeException e) {
@@ -136,13 +128,13 @@ final class BareParts implements AutoCloseable {
       int to = bounds.get(part);
       long rows = part == 0 ? tokens : (long) Math.ceil(tokens * shares.share(from, to));
       int outputs = part == 0 ? to + config.splits().size() : to - from;
-      logits.add(random(new Shape(rows, outputs), precision));
-      outputWeights.add(random(new Shape(outputs, config.embeddingSize()), precision));
+      logits.add(random(precision, rows, outputs));
+      outputWeights.add(random(precision, outputs, config.embeddingSize()));
     }
   }
 
-  private NDArray random(Shape shape, DataType precision) {
-    return manager.randomNormal(0, 1, shape, precision);
+  private NDArray random(DataType precision, long... shape) {
+    return manager.randomNormal(0, 1, new Shape(shape), precision);
   }
 
   /** Computes every layer's LSTM, forward and backward, from a zero state. */

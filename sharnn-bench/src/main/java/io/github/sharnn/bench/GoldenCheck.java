@@ -62,76 +62,75 @@ public final class GoldenCheck {
   /** Factor of the tolerances on a GPU. */
   public static final double GPU_FACTOR = 10;
 
+  private static final String EXPECTED = "expected.safetensors";
   private static final Pattern SAMPLING =
       Pattern.compile("(?:top_k_(\\d{1,9}))?_?(?:top_p_(\\d{1,9}))?");
 
   private final Path folder;
-  private final Device device;
   private final GoldenReport.Builder report;
+  private final NDManager manager; // owns the expected tensors
+  private final Map<String, NDArray> expected;
 
-  private GoldenCheck(Path folder, Device device) {
+  private GoldenCheck(Path folder, NDManager manager) throws IOException, MalformedModelException {
     this.folder = folder;
-    this.device = device;
-    this.report = new GoldenReport.Builder(folder);
+    this.manager = manager;
+    report = new GoldenReport.Builder(folder);
+    expected = SafetensorsWeights.readTensors(manager, folder.resolve(EXPECTED));
   }
 
   /** Runs all checks that the folder has numbers for, on a device or, if null, on DJL's default. */
   public static GoldenReport run(Path folder, @Nullable Device device)
       throws IOException, MalformedModelException {
     checkArgument(
-        Files.isRegularFile(folder.resolve("expected.safetensors")),
+        Files.isRegularFile(folder.resolve(EXPECTED)),
         "%s is not a folder of golden vectors: it has no expected.safetensors",
         folder);
-    GoldenCheck check = new GoldenCheck(folder, Devices.require(device));
     SoleTraining.begin("golden");
-    try {
+    try (NDManager manager = NDManager.newBaseManager(Devices.require(device))) {
+      GoldenCheck check = new GoldenCheck(folder, manager);
       if (Files.exists(folder.resolve("config.json"))) {
         check.model();
       } else {
         check.sampling();
       }
+      return check.report.build();
     } finally {
       SoleTraining.end();
     }
-    return check.report.build();
   }
 
   private void model() throws IOException, MalformedModelException {
     GoldenConfig config = GoldenConfig.read(folder);
     SHARNN block = SHARNN.of(config.model());
-    try (Model model = block.newModel("golden", device)) {
-      NDManager manager = model.getNDManager();
-      SafetensorsWeights.read(block, manager, folder.resolve("model.safetensors"));
-      Map<String, NDArray> expected =
-          SafetensorsWeights.readTensors(manager, folder.resolve("expected.safetensors"));
+    try (Model model = block.newModel("golden", manager.getDevice())) {
+      SafetensorsWeights.read(block, model.getNDManager(), folder.resolve("model.safetensors"));
       // before the state of that many streams is created
-      config.checkTokens("eval.0.input", require("eval.0.input", expected));
-      evaluate(block, manager, config, expected);
-      train(model, config, expected);
-      collapse(block, manager, expected);
+      config.checkTokens("eval.0.input", require("eval.0.input"));
+      evaluate(block, config);
+      train(model, config);
+      collapse(block);
     }
   }
 
-  private void evaluate(
-      SHARNN block, NDManager parent, GoldenConfig config, Map<String, NDArray> expected) {
-    try (NDManager manager = parent.newSubManager()) {
-      ParameterStore parameterStore = new ParameterStore(manager, false);
-      SHARNNState state = block.zeroState(manager, config.batchSize());
+  private void evaluate(SHARNN block, GoldenConfig config) {
+    try (NDManager scratch = manager.newSubManager()) {
+      ParameterStore parameterStore = new ParameterStore(scratch, false);
+      SHARNNState state = block.zeroState(scratch, config.batchSize());
       for (int segment = 0; segment < config.segments(); segment++) {
         String prefix = "eval." + segment + ".";
-        Batch batch = batch(manager, config, expected, segment);
+        Batch batch = batch(scratch, config, segment);
         NDArray tokens = batch.getData().head();
         SHARNN.Output output = block.forward(parameterStore, tokens, state, false);
-        compare("output", prefix + "output", timeFirst(output.output()), expected);
-        compareLogits(prefix + "logits", timeFirst(output.logits()), config, expected);
-        compare("loss", prefix + "loss", loss(batch, output), expected);
+        compare("output", prefix + "output", timeFirst(output.output()));
+        compareLogits(prefix + "logits", timeFirst(output.logits()), config);
+        compare("loss", prefix + "loss", loss(batch, output));
         if (block.config().hasSplits()) {
           NDList labels = batch.getLabels();
           SHARNN.Output own = block.forward(parameterStore, tokens, labels, state, false);
-          compare("loss", prefix + "loss", loss(batch, own), expected);
+          compare("loss", prefix + "loss", loss(batch, own));
         }
         state = output.state();
-        compareStates(prefix, state, expected);
+        compareStates(prefix, state);
       }
     }
   }
@@ -145,21 +144,20 @@ public final class GoldenCheck {
    * log-probabilities: they differ by one number for the head and each tail of a row, so both are
    * centred. The losses depend on these numbers.
    */
-  private void compareLogits(
-      String name, NDArray actual, GoldenConfig config, Map<String, NDArray> expected) {
+  private void compareLogits(String name, NDArray actual, GoldenConfig config) {
     long[] splits = config.model().splits().stream().mapToLong(Integer::longValue).toArray();
     if (splits.length == 0) {
-      compare("output", name, actual, expected);
+      compare("output", name, actual);
       return;
     }
-    NDArray logits = require(name, expected);
+    NDArray logits = require(name);
     checkArgument(
         logits.getShape().equals(actual.getShape()),
         "%s must have the shape %s, but has %s",
         name,
         actual.getShape(),
         logits.getShape());
-    compare("output", name, centred(actual, splits), Map.of(name, centred(logits, splits)));
+    compare("output", name, centred(actual, splits), centred(logits, splits));
   }
 
   private static NDArray centred(NDArray logits, long[] splits) {
@@ -170,20 +168,20 @@ public final class GoldenCheck {
     return NDArrays.concat(parts, 2);
   }
 
-  private void compareStates(String prefix, SHARNNState state, Map<String, NDArray> expected) {
+  private void compareStates(String prefix, SHARNNState state) {
     for (int layer = 0; layer < state.layers().size(); layer++) {
       SHARNNState.Layer actual = state.layers().get(layer);
       String hidden = prefix + "hidden." + layer;
-      compare("state", hidden + ".h", actual.hidden().expandDims(0), expected);
-      compare("state", hidden + ".c", actual.cell().expandDims(0), expected);
+      compare("state", hidden + ".h", actual.hidden().expandDims(0));
+      compare("state", hidden + ".c", actual.cell().expandDims(0));
       if (actual.memory() != null) {
         NDArray positions = timeFirst(actual.memory().positions());
-        compare("state", prefix + "memory." + layer, positions, expected);
+        compare("state", prefix + "memory." + layer, positions);
       }
     }
   }
 
-  private void train(Model model, GoldenConfig config, Map<String, NDArray> expected) {
+  private void train(Model model, GoldenConfig config) {
     SHARNN block = SHARNN.of(model);
     Map<String, Parameter> names = SafetensorsWeights.names(block);
     Lamb lamb = config.optimizer().lamb();
@@ -195,85 +193,75 @@ public final class GoldenCheck {
     try (lamb;
         MixedPrecisionWeights weights = MixedPrecisionWeights.of(model, DataType.FLOAT32, tokens);
         Trainer trainer = weights.model().newTrainer(training)) {
-      NDManager manager = trainer.getManager();
+      NDManager scratch = trainer.getManager();
       trainer.initialize(tokens);
       double clipNorm = config.optimizer().clipNorm();
       WeightUpdate update = new WeightUpdate(weights, trainer, lamb, null, clipNorm, 0);
       TrainingStep step = new TrainingStep(trainer);
-      SHARNNState state = block.zeroState(manager, config.batchSize());
+      SHARNNState state = block.zeroState(scratch, config.batchSize());
       for (int segment = 0; segment < config.segments(); segment++) {
         String prefix = "train." + segment + ".";
-        TrainingStep.Result result = step.run(batch(manager, config, expected, segment), state, 1);
+        TrainingStep.Result result = step.run(batch(scratch, config, segment), state, 1);
         state = result.state();
-        compare("loss", prefix + "loss", result.loss(), expected);
+        compare("loss", prefix + "loss", result.loss());
         names.forEach(
             (name, parameter) -> {
               try (NDArray gradient = parameter.getArray().getGradient()) {
-                compare("gradient", prefix + "grad." + name, gradient, expected);
+                compare("gradient", prefix + "grad." + name, gradient);
               }
             });
         NDArray norm = update.begin(new NDList(result.loss()), 1);
-        compare("clipped norm", prefix + "grad_norm", norm, expected);
+        compare("clipped norm", prefix + "grad_norm", norm);
         update.apply();
         names.forEach(
             (name, parameter) ->
-                compare("parameter", prefix + "param." + name, parameter.getArray(), expected));
+                compare("parameter", prefix + "param." + name, parameter.getArray()));
       }
     }
   }
 
-  private void collapse(SHARNN block, NDManager parent, Map<String, NDArray> expected) {
-    try (NDManager manager = parent.newSubManager()) {
-      Map<String, Parameter> names = SafetensorsWeights.names(block.collapse(manager));
+  private void collapse(SHARNN block) {
+    try (NDManager scratch = manager.newSubManager()) {
+      Map<String, Parameter> names = SafetensorsWeights.names(block.collapse(scratch));
       for (int layer : block.config().attentionLayers()) {
         NDArray scale = names.get("blocks." + layer + ".attn.vs").getArray();
-        compare("collapsed scale", "collapsed.vs." + layer, scale, expected);
+        compare("collapsed scale", "collapsed.vs." + layer, scale);
       }
     }
   }
 
-  private void sampling() throws IOException, MalformedModelException {
-    try (NDManager manager = NDManager.newBaseManager(device)) {
-      Map<String, NDArray> expected =
-          SafetensorsWeights.readTensors(manager, folder.resolve("expected.safetensors"));
-      NDArray logits = require("logits", expected);
-      checkArgument(
-          logits.getShape().dimension() == 2 && logits.getDataType() == DataType.FLOAT32,
-          "logits in expected.safetensors must be a matrix of FLOAT32, but are %s of %s",
-          logits.getShape(),
-          logits.getDataType());
-      for (String name : expected.keySet()) {
-        Matcher matcher = SAMPLING.matcher(name);
-        if (matcher.matches()) {
-          int topK = matcher.group(1) == null ? 0 : Integer.parseInt(matcher.group(1));
-          float topP = matcher.group(2) == null ? 1 : Integer.parseInt(matcher.group(2)) / 100f;
-          NDArray probabilities = filter(logits, new Sampler(1, topK, topP), manager);
-          compare("sampling", name, probabilities, expected);
+  private void sampling() {
+    NDArray logits = require("logits");
+    checkArgument(
+        logits.getShape().dimension() == 2 && logits.getDataType() == DataType.FLOAT32,
+        "logits in expected.safetensors must be a matrix of FLOAT32, but are %s of %s",
+        logits.getShape(),
+        logits.getDataType());
+    for (String name : expected.keySet()) {
+      Matcher matcher = SAMPLING.matcher(name);
+      if (matcher.matches()) {
+        int topK = matcher.group(1) == null ? 0 : Integer.parseInt(matcher.group(1));
+        float topP = matcher.group(2) == null ? 1 : Integer.parseInt(matcher.group(2)) / 100f;
+        Sampler sampler = new Sampler(1, topK, topP);
+        double[][] probabilities = new double[(int) logits.size(0)][];
+        for (int row = 0; row < probabilities.length; row++) {
+          probabilities[row] = sampler.probabilities(logits.get(row).toFloatArray());
         }
+        compare("sampling", name, manager.create(probabilities));
       }
     }
   }
 
-  private static NDArray filter(NDArray logits, Sampler sampler, NDManager manager) {
-    int rows = (int) logits.size(0);
-    double[][] probabilities = new double[rows][];
-    for (int row = 0; row < rows; row++) {
-      probabilities[row] = sampler.probabilities(logits.get(row).toFloatArray());
-    }
-    return manager.create(probabilities);
-  }
-
-  private static Batch batch(
-      NDManager manager, GoldenConfig config, Map<String, NDArray> expected, int segment) {
-    NDArray tokens = tokens(manager, config, "eval." + segment + ".input", expected);
-    NDArray labels = tokens(manager, config, "eval." + segment + ".target", expected);
+  private Batch batch(NDManager scratch, GoldenConfig config, int segment) {
+    NDArray tokens = tokens(scratch, config, "eval." + segment + ".input");
+    NDArray labels = tokens(scratch, config, "eval." + segment + ".target");
     checkArgument(
         tokens.getShape().equals(labels.getShape()),
         "expected.safetensors has tokens of shape %s and targets of shape %s",
         tokens.getShape(),
         labels.getShape());
     return new Batch(
-        manager,
+        scratch,
         new NDList(tokens),
         ClusterLabels.of(labels, config.model().splits()),
         (int) tokens.size(0),
@@ -284,12 +272,11 @@ public final class GoldenCheck {
   }
 
   /** Returns tokens {@code (B, T)}; the file stores them time-first, {@code (T, B)}. */
-  private static NDArray tokens(
-      NDManager manager, GoldenConfig config, String name, Map<String, NDArray> expected) {
-    NDArray stored = require(name, expected);
+  private NDArray tokens(NDManager scratch, GoldenConfig config, String name) {
+    NDArray stored = require(name);
     config.checkTokens(name, stored);
     NDArray tokens = stored.transpose(); // -> (B, T)
-    tokens.attach(manager);
+    tokens.attach(scratch);
     return tokens;
   }
 
@@ -297,16 +284,20 @@ public final class GoldenCheck {
     return batchFirst.swapAxes(0, 1); // (B, T, ...) -> (T, B, ...)
   }
 
-  private static NDArray require(String name, Map<String, NDArray> expected) {
+  private NDArray require(String name) {
     NDArray array = expected.get(name);
     checkArgument(array != null, "expected.safetensors has no tensor %s", name);
     return array;
   }
 
-  private void compare(
-      String kind, String name, NDArray actual, Map<String, NDArray> expectedTensors) {
-    double error = relativeError(actual, require(name, expectedTensors));
-    report.add(new GoldenReport.Measure(kind, name, error, tolerance(kind, device)));
+  private void compare(String kind, String name, NDArray actual) {
+    compare(kind, name, actual, require(name));
+  }
+
+  private void compare(String kind, String name, NDArray actual, NDArray expected) {
+    double tolerance = tolerance(kind, manager.getDevice());
+    double error = relativeError(actual, expected);
+    report.add(new GoldenReport.Measure(kind, name, error, tolerance));
   }
 
   static double tolerance(String kind, Device device) {

@@ -5,7 +5,6 @@ import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.Device;
 import ai.djl.Model;
-import ai.djl.engine.Engine;
 import ai.djl.engine.EngineException;
 import ai.djl.ndarray.types.DataType;
 import com.google.common.math.IntMath;
@@ -34,7 +33,8 @@ import org.jspecify.annotations.Nullable;
  * implementation needs.
  *
  * <pre>{@code
- * TrainingBenchmark benchmark = TrainingBenchmark.builder(SHARNN.builder().config()).build();
+ * TrainingBenchmark benchmark =
+ *     new TrainingBenchmark(config, 1024, Device.gpu(), null, 30, true);
  * TrainingBenchmark.Result result = benchmark.run(16);
  * System.out.println(result.milliseconds() + " ms, " + result.ratio() + " x the floor");
  * }</pre>
@@ -56,8 +56,22 @@ import org.jspecify.annotations.Nullable;
  *       without graph, bias and element-wise operations. Remembered positions have no gradient.
  *       With splits, a tail has as many rows as it is expected to have labels.
  * </ul>
+ *
+ * @param config the model's shapes
+ * @param sequenceLength length T of the longest segment, at least 1
+ * @param device the device to compute on
+ * @param precision the type that forward and backward compute in, FLOAT32 or FLOAT16; null for
+ *     FLOAT16 on a GPU, else FLOAT32
+ * @param steps the number of timed steps, once the memory is full, at least 1
+ * @param measureFloor true to measure the floor too
  */
-public final class TrainingBenchmark {
+public record TrainingBenchmark(
+    SHARNNConfig config,
+    int sequenceLength,
+    Device device,
+    @Nullable DataType precision,
+    int steps,
+    boolean measureFloor) {
 
   private static final Floor NOT_MEASURED =
       new Floor(Double.NaN, Double.NaN, Double.NaN, Double.NaN);
@@ -65,28 +79,11 @@ public final class TrainingBenchmark {
   private static final int MIN_WARM_UP = 10;
   private static final int BYTES = 256; // as many tokens as a byte has values
 
-  private final SHARNNConfig config;
-  private final Device device;
-  private final DataType precision;
-  private final int sequenceLength;
-  private final int steps;
-  private final boolean measureFloor;
-
-  private TrainingBenchmark(Builder builder) {
-    config = builder.config;
-    Engine engine = Engine.getEngine("PyTorch"); // loads the native library
-    device = builder.device == null ? engine.defaultDevice() : builder.device;
-    precision = MixedPrecisionWeights.orDefault(builder.precision, device);
-    sequenceLength = builder.sequenceLength;
-    steps = builder.steps;
-    measureFloor = builder.floor;
-  }
-
-  /**
-   * Starts a benchmark: on DJL's default device, segments of 1024, 30 timed steps, with the floor.
-   */
-  public static Builder builder(SHARNNConfig config) {
-    return new Builder(config);
+  public TrainingBenchmark {
+    precision = MixedPrecisionWeights.orDefault(precision, device);
+    checkArgument(
+        sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
+    checkArgument(steps >= 1, "steps must be at least 1, but is %s", steps);
   }
 
   /**
@@ -129,16 +126,6 @@ public final class TrainingBenchmark {
     public double ratio() {
       return milliseconds / floor.milliseconds();
     }
-  }
-
-  /** Returns the device of the benchmark. */
-  public Device device() {
-    return device;
-  }
-
-  /** Returns the type that forward and backward compute in. */
-  public DataType precision() {
-    return precision;
   }
 
   /**
@@ -207,7 +194,13 @@ public final class TrainingBenchmark {
           total);
       Path file = Files.createTempFile("sharnn-benchmark", ".bin");
       try {
-        Files.write(file, randomTokens((int) trainBytes + 2 * LEAST_PART));
+        Random random = new Random(1);
+        int bound = Math.min(config.vocabularySize(), BYTES);
+        byte[] tokens = new byte[(int) trainBytes + 2 * LEAST_PART];
+        for (int i = 0; i < tokens.length; i++) {
+          tokens[i] = (byte) random.nextInt(bound);
+        }
+        Files.write(file, tokens);
         Corpus corpus = Corpus.withSizes(file, trainBytes, LEAST_PART, LEAST_PART);
         List<StepReport> history = trainer.fit(corpus, Budget.steps(total)).history();
         return new Training(history, DeviceMemory.peak(device));
@@ -225,16 +218,6 @@ public final class TrainingBenchmark {
         : Math.max(MIN_WARM_UP, 2 * segments + 2);
   }
 
-  private byte[] randomTokens(int length) {
-    Random random = new Random(1);
-    int bound = Math.min(config.vocabularySize(), BYTES);
-    byte[] tokens = new byte[length];
-    for (int i = 0; i < length; i++) {
-      tokens[i] = (byte) random.nextInt(bound);
-    }
-    return tokens;
-  }
-
   private Floor floor(int batchSize) {
     SoleTraining.begin("benchmark"); // the LSTMs' backward needs the gradient collector too
     try (BareParts parts = new BareParts(config, batchSize, sequenceLength, precision, device)) {
@@ -245,59 +228,6 @@ public final class TrainingBenchmark {
           parts.milliseconds(parts::output));
     } finally {
       SoleTraining.end();
-    }
-  }
-
-  /** Options of a {@link TrainingBenchmark}. */
-  public static final class Builder {
-
-    private final SHARNNConfig config;
-    private @Nullable Device device; // null: DJL's default
-    private @Nullable DataType precision; // null: by device
-    private int sequenceLength = 1024;
-    private int steps = 30;
-    private boolean floor = true;
-
-    private Builder(SHARNNConfig config) {
-      this.config = config;
-    }
-
-    /** Sets the device. Default: DJL's default, a GPU if it finds one. */
-    public Builder device(@Nullable Device device) {
-      this.device = device;
-      return this;
-    }
-
-    /** Sets the type to compute in, FLOAT32 or FLOAT16. Default: FLOAT16 on a GPU, else FLOAT32. */
-    public Builder precision(@Nullable DataType precision) {
-      this.precision = precision;
-      return this;
-    }
-
-    /** Sets the length T of the longest segment. Default: 1024. */
-    public Builder sequenceLength(int length) {
-      sequenceLength = length;
-      return this;
-    }
-
-    /** Sets the number of timed steps, once the memory is full. Default: 30. */
-    public Builder steps(int count) {
-      steps = count;
-      return this;
-    }
-
-    /** Measures the floor too. Default: true. */
-    public Builder floor(boolean measure) {
-      floor = measure;
-      return this;
-    }
-
-    /** Checks the options and builds the benchmark. */
-    public TrainingBenchmark build() {
-      checkArgument(
-          sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
-      checkArgument(steps >= 1, "steps must be at least 1, but is %s", steps);
-      return new TrainingBenchmark(this);
     }
   }
 }

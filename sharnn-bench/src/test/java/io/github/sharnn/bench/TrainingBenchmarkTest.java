@@ -15,6 +15,7 @@ import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.engine.DeviceMemory;
 import java.io.IOException;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -31,11 +32,13 @@ class TrainingBenchmarkTest {
   private static final int B = 4;
   private static final int T = 16;
 
-  private static TrainingBenchmark.Builder benchmark(SHARNNConfig.Builder sharnn) {
-    return TrainingBenchmark.builder(sharnn.config())
-        .device(Device.cpu())
-        .sequenceLength(T)
-        .steps(3);
+  private static TrainingBenchmark benchmark(SHARNNConfig.Builder sharnn) {
+    return benchmark(sharnn, null, true);
+  }
+
+  private static TrainingBenchmark benchmark(
+      SHARNNConfig.Builder sharnn, @Nullable DataType precision, boolean floor) {
+    return new TrainingBenchmark(sharnn.config(), T, Device.cpu(), precision, 3, floor);
   }
 
   private static BareParts parts(SHARNNConfig.Builder sharnn) {
@@ -46,7 +49,7 @@ class TrainingBenchmarkTest {
   @EnumSource(names = {"FLOAT32", "FLOAT16"})
   void times_steps_and_bare_parts(DataType precision) throws IOException {
     TrainingBenchmark.Result result =
-        benchmark(Tiny.sharnn().dropouts(0.1f)).precision(precision).build().run(B);
+        benchmark(Tiny.sharnn().dropouts(0.1f), precision, true).run(B);
     assertThat(result.batchSize()).isEqualTo(B);
     assertThat(result.steps()).isEqualTo(3);
     assertThat(result.warmUpTokens()).as("a full memory").isGreaterThanOrEqualTo(M);
@@ -64,14 +67,14 @@ class TrainingBenchmarkTest {
 
   @Test
   void measures_steps_alone() throws IOException {
-    TrainingBenchmark.Result result = benchmark(Tiny.sharnn()).floor(false).build().run(B);
+    TrainingBenchmark.Result result = benchmark(Tiny.sharnn(), null, false).run(B);
     assertThat(result.milliseconds()).isPositive();
     assertThat(result.ratio()).isNaN();
   }
 
   @Test
   void has_no_time_for_attention_where_there_is_none() throws IOException {
-    TrainingBenchmark.Result result = benchmark(Tiny.sharnn().attentionLayers()).build().run(B);
+    TrainingBenchmark.Result result = benchmark(Tiny.sharnn().attentionLayers()).run(B);
     assertThat(result.floor().attention()).isZero();
     assertThat(result.floor().milliseconds()).isPositive();
   }
@@ -79,7 +82,7 @@ class TrainingBenchmarkTest {
   @Test
   void fills_the_memory_although_segments_are_short() throws IOException {
     TrainingBenchmark.Result result =
-        benchmark(Tiny.sharnn().memoryLength(500)).floor(false).build().run(1);
+        benchmark(Tiny.sharnn().memoryLength(500), null, false).run(1);
     assertThat(result.warmUpTokens()).isGreaterThanOrEqualTo(500);
     assertThat(result.steps()).isEqualTo(3);
   }
@@ -97,9 +100,9 @@ class TrainingBenchmarkTest {
     SHARNNConfig.Builder vast =
         Tiny.sharnn().vocabularySize(1).embeddingSize(1 << 22).boomSize(1 << 22);
     assertThatExceptionOfType(EngineException.class)
-        .isThrownBy(() -> benchmark(vast).build().run(B))
+        .isThrownBy(() -> benchmark(vast).run(B))
         .withMessageContaining("can't allocate memory");
-    TrainingBenchmark.Result result = benchmark(Tiny.sharnn()).floor(false).build().run(B);
+    TrainingBenchmark.Result result = benchmark(Tiny.sharnn(), null, false).run(B);
     assertThat(result.milliseconds()).isPositive();
   }
 
@@ -141,7 +144,7 @@ class TrainingBenchmarkTest {
   void times_words_with_and_without_splits() throws IOException {
     for (int[] splits : new int[][] {{}, {50, 200}}) {
       SHARNNConfig.Builder words = Tiny.sharnn().vocabularySize(1000).splits(splits);
-      TrainingBenchmark.Result result = benchmark(words).build().run(B);
+      TrainingBenchmark.Result result = benchmark(words).run(B);
       assertThat(result.milliseconds()).isPositive();
       assertThat(result.floor().output()).isPositive();
     }
@@ -189,27 +192,29 @@ class TrainingBenchmarkTest {
 
   @Test
   void computes_in_float32_on_a_cpu_by_default() {
-    TrainingBenchmark built = benchmark(Tiny.sharnn()).build();
+    TrainingBenchmark built = benchmark(Tiny.sharnn());
     assertThat(built.precision()).isEqualTo(DataType.FLOAT32);
     assertThat(built.device()).isEqualTo(Device.cpu());
   }
 
   @Test
   void refuses_bad_options() {
+    SHARNNConfig config = Tiny.sharnn().config();
+    Device cpu = Device.cpu();
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> benchmark(Tiny.sharnn()).steps(0).build())
+        .isThrownBy(() -> new TrainingBenchmark(config, T, cpu, null, 0, true))
         .withMessage("steps must be at least 1, but is 0");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> benchmark(Tiny.sharnn()).sequenceLength(0).build())
+        .isThrownBy(() -> new TrainingBenchmark(config, 0, cpu, null, 3, true))
         .withMessage("sequenceLength must be at least 1, but is 0");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> benchmark(Tiny.sharnn()).build().run(0))
+        .isThrownBy(() -> benchmark(Tiny.sharnn()).run(0))
         .withMessage("batchSize must be at least 1, but is 0");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> benchmark(Tiny.sharnn()).build().run(1 << 30))
+        .isThrownBy(() -> benchmark(Tiny.sharnn()).run(1 << 30))
         .withMessageContaining("must stay below 2^31: use fewer streams");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> benchmark(Tiny.sharnn()).precision(DataType.BFLOAT16).build().run(B))
+        .isThrownBy(() -> benchmark(Tiny.sharnn(), DataType.BFLOAT16, true).run(B))
         .withMessageContaining("precision must be FLOAT32 or FLOAT16, but is");
   }
 }

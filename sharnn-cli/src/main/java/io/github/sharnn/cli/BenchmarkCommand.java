@@ -158,14 +158,8 @@ final class BenchmarkCommand implements Callable<Integer> {
     }
     int segment = orElse(sequenceLength, device.isGpu() ? 1024 : 128);
     TrainingBenchmark benchmark =
-        TrainingBenchmark.builder(config)
-            .device(device)
-            .precision(precision)
-            .sequenceLength(segment)
-            .steps(orElse(steps, 30))
-            .floor(!noFloor)
-            .build();
-    printHeader(benchmark, config, segment);
+        new TrainingBenchmark(config, segment, device, precision, orElse(steps, 30), !noFloor);
+    printHeader(benchmark);
     Set<String> sources = new TreeSet<>();
     boolean complete = true;
     for (int batchSize : batchSizes) {
@@ -202,15 +196,15 @@ final class BenchmarkCommand implements Callable<Integer> {
     return value == null ? otherwise : value;
   }
 
-  private void printHeader(TrainingBenchmark benchmark, SHARNNConfig config, int segment) {
-    try (Model model = SHARNN.of(config).newModel("benchmark", benchmark.device())) {
+  private static void printHeader(TrainingBenchmark benchmark) {
+    try (Model model = SHARNN.of(benchmark.config()).newModel("benchmark", benchmark.device())) {
       model.getBlock().initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
       RunHeader.of(model, benchmark.precision()).forEach(System.out::println);
     }
-    System.out.println(config);
+    System.out.println(benchmark.config());
     System.out.printf(
         "segments of up to %d, their time scaled to %d; median of %d steps with a full memory%n",
-        segment, segment, orElse(steps, 30));
+        benchmark.sequenceLength(), benchmark.sequenceLength(), benchmark.steps());
     System.out.printf(
         COLUMNS,
         "batch",
