@@ -45,10 +45,7 @@ import picocli.CommandLine.Option;
           + " layers, memory 512, segments of 128.",
       "--generate generates several texts side by side and times the last tokens before each"
           + " position. Each token is one step of the model and one random draw."
-    },
-    mixinStandardHelpOptions = true,
-    showDefaultValues = true,
-    sortOptions = false)
+    })
 final class BenchmarkCommand implements Callable<Integer> {
 
   private static final Pattern OUT_OF_MEMORY =

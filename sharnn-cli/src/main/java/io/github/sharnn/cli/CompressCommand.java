@@ -21,10 +21,7 @@ import picocli.CommandLine.Parameters;
     description =
         "Compress a file with a model, one step of the model for each byte or subword."
             + " Decompression needs the same model, the same versions of this program and of"
-            + " PyTorch, and a machine of the same type.",
-    mixinStandardHelpOptions = true,
-    showDefaultValues = true,
-    sortOptions = false)
+            + " PyTorch, and a machine of the same type.")
 final class CompressCommand implements Callable<Integer> {
 
   private static final String SUFFIX = ".sharnn";

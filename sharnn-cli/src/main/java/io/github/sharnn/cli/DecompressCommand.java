@@ -18,10 +18,7 @@ import picocli.CommandLine.Parameters;
     name = "decompress",
     description =
         "Decompress a file that compress wrote, with the same model. A checksum is compared at the"
-            + " end; a wrong result is an error and is deleted.",
-    mixinStandardHelpOptions = true,
-    showDefaultValues = true,
-    sortOptions = false)
+            + " end; a wrong result is an error and is deleted.")
 final class DecompressCommand implements Callable<Integer> {
 
   @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a saved model.")

@@ -25,10 +25,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "evaluate",
     description =
-        "Print the bits per character and the perplexity of a model on a part of a corpus.",
-    mixinStandardHelpOptions = true,
-    showDefaultValues = true,
-    sortOptions = false)
+        "Print the bits per character and the perplexity of a model on a part of a corpus.")
 final class EvaluateCommand implements Callable<Integer> {
 
   /** The parts of a corpus. */

@@ -16,10 +16,7 @@ import picocli.CommandLine.Parameters;
 /** {@code sharnn.jar export}: writes a saved model as an ONNX file. */
 @Command(
     name = "export",
-    description = "Write a model as ONNX, for runtimes without PyTorch.",
-    mixinStandardHelpOptions = true,
-    showDefaultValues = true,
-    sortOptions = false)
+    description = "Write a model as ONNX, for runtimes without PyTorch.")
 final class ExportCommand implements Callable<Integer> {
 
   @Parameters(paramLabel = "MODEL", description = "The folder of a saved model.")

@@ -31,10 +31,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "plot",
     description =
-        "Draw the learning curves of one or more runs: training and validation BPC against time.",
-    mixinStandardHelpOptions = true,
-    showDefaultValues = true,
-    sortOptions = false)
+        "Draw the learning curves of one or more runs: training and validation BPC against time.")
 final class PlotCommand implements Callable<Integer> {
 
   private static final int WIDTH = 900;

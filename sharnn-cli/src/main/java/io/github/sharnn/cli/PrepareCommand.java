@@ -37,8 +37,7 @@ abstract class PrepareCommand implements Callable<Integer> {
       name = "prepare-enwik8",
       description =
           "Find enwik8 or enwik8.zip in a folder, or download it (36 MB, unpacked 100 MB), and"
-              + " check its checksum.",
-      mixinStandardHelpOptions = true)
+              + " check its checksum.")
   static final class OfEnwik8 extends PrepareCommand {
 
     @Override
@@ -52,8 +51,7 @@ abstract class PrepareCommand implements Callable<Integer> {
       name = "prepare-text8",
       description =
           "Find text8 or text8.zip in a folder, or download it (31 MB, unpacked 100 MB), and check"
-              + " its checksum.",
-      mixinStandardHelpOptions = true)
+              + " its checksum.")
   static final class OfText8 extends PrepareCommand {
 
     @Override

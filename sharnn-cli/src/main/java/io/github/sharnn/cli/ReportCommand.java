@@ -23,10 +23,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "report",
     description =
-        "Write an HTML page with the curves, samples, attention and settings of one or more runs.",
-    mixinStandardHelpOptions = true,
-    showDefaultValues = true,
-    sortOptions = false)
+        "Write an HTML page with the curves, samples, attention and settings of one or more runs.")
 final class ReportCommand implements Callable<Integer> {
 
   @Parameters(

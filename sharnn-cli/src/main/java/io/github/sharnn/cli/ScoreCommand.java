@@ -38,10 +38,7 @@ import picocli.CommandLine.Parameters;
     description =
         "Print how well a model predicts a file: as a whole, by line or by token. The first token"
             + " is predicted from a newline, or from a full stop if the vocabulary drops white"
-            + " space.",
-    mixinStandardHelpOptions = true,
-    showDefaultValues = true,
-    sortOptions = false)
+            + " space.")
 final class ScoreCommand implements Callable<Integer> {
 
   private static final int LINES_AT_ONCE = 1024;

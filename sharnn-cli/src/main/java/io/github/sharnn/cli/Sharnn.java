@@ -31,7 +31,10 @@ import picocli.CommandLine.Spec;
     name = "sharnn",
     description =
         "Train and evaluate SHA-RNN language models, generate, score and compress text with them.",
+    scope = ScopeType.INHERIT, // of the following three, to the subcommands
     mixinStandardHelpOptions = true,
+    showDefaultValues = true,
+    sortOptions = false,
     versionProvider = Sharnn.Version.class,
     subcommands = {
       TrainCommand.class,

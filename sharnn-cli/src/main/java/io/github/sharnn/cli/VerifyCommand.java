@@ -25,8 +25,7 @@ import picocli.CommandLine.Spec;
       "Prints the worst relative error of each kind and its tensor; exits with 1 if an error"
           + " exceeds its tolerance. Computes in FLOAT32. On a GPU it turns TF32 off and allows ten"
           + " times the tolerance."
-    },
-    mixinStandardHelpOptions = true)
+    })
 public final class VerifyCommand implements Callable<Integer> {
 
   private static final String TF32 = "NVIDIA_TF32_OVERRIDE";
