@@ -14,9 +14,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code sharnn.jar export}: writes a saved model as an ONNX file. */
-@Command(
-    name = "export",
-    description = "Write a model as ONNX, for runtimes without PyTorch.")
+@Command(name = "export", description = "Write a model as ONNX, for runtimes without PyTorch.")
 final class ExportCommand implements Callable<Integer> {
 
   @Parameters(paramLabel = "MODEL", description = "The folder of a saved model.")

@@ -15,9 +15,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code sharnn.jar generate}: continues a prompt. */
-@Command(
-    name = "generate",
-    description = "Print a prompt and a model's continuation of it.")
+@Command(name = "generate", description = "Print a prompt and a model's continuation of it.")
 final class GenerateCommand implements Callable<Integer> {
 
   @Parameters(paramLabel = "MODEL", description = "The folder of a saved model.")

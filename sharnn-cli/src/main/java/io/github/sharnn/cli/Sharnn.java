@@ -31,7 +31,7 @@ import picocli.CommandLine.Spec;
     name = "sharnn",
     description =
         "Train and evaluate SHA-RNN language models, generate, score and compress text with them.",
-    scope = ScopeType.INHERIT, // of the following three, to the subcommands
+    scope = ScopeType.INHERIT, // subcommands inherit the next three
     mixinStandardHelpOptions = true,
     showDefaultValues = true,
     sortOptions = false,

@@ -49,9 +49,7 @@ import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
 /** The command {@code train}: corpus in, model folder out. */
-@Command(
-    name = "train",
-    description = "Train a model and save its best weights.")
+@Command(name = "train", description = "Train a model and save its best weights.")
 final class TrainCommand implements Callable<Integer> {
 
   private static final int REPORT_TEXT = 40; // bytes

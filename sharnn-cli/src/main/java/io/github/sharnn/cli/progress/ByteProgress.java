@@ -5,20 +5,11 @@ import java.io.PrintStream;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.function.LongSupplier;
-import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Progress through a file: one live line on a terminal, or a plain line every ten seconds without
- * one, as {@link ProgressLine} has them.
- */
+/** Progress through a file, printed like a {@link ProgressLine}. */
 public final class ByteProgress implements Progress {
-
-  private static final int TERMINAL_MILLIS = 200;
-  private static final double PLAIN_SECONDS = 10;
 
   private final PrintStream out;
   private final int width; // of the terminal; 0 without one
@@ -50,22 +41,13 @@ public final class ByteProgress implements Progress {
     printed = begun;
     if (width > 0) {
       bar =
-          new ProgressBarBuilder()
+          ProgressLine.bar(out, width)
               .setTaskName(message)
               .setInitialMax(max)
-              .setStyle(ProgressBarStyle.ASCII)
-              .setUpdateIntervalMillis(TERMINAL_MILLIS)
               .setUnit(" bytes", 1)
               .showSpeed()
-              // a fixed width: a bar that asks the terminal takes over its Ctrl-C
-              .setConsumer(new DelegatingProgressBarConsumer(this::rewrite, width - 1))
               .build();
     }
-  }
-
-  private void rewrite(String line) {
-    out.print("\r" + line);
-    out.flush();
   }
 
   @Override
@@ -86,20 +68,18 @@ public final class ByteProgress implements Progress {
       return;
     }
     long now = nanoTime.getAsLong();
-    if ((now - printed) / 1e9 >= PLAIN_SECONDS) {
+    if ((now - printed) / 1e9 >= ProgressLine.PLAIN_SECONDS) {
       printed = now;
       double speed = done / ((now - begun) / 1e9);
       Duration left = Duration.ofSeconds(Math.round((total - done) / speed));
       out.printf(
           Locale.ROOT,
-          "%s %,d of %,d bytes  %,.0f bytes/s  %d:%02d:%02d left%n",
+          "%s %,d of %,d bytes  %,.0f bytes/s  %s left%n",
           task,
           done,
           total,
           speed,
-          left.toHours(),
-          left.toMinutesPart(),
-          left.toSecondsPart());
+          ProgressLine.format(left));
     }
   }
 

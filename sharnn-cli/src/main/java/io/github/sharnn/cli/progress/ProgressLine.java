@@ -22,7 +22,7 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
 
   private static final double SMOOTHING = 0.98;
   private static final int TERMINAL_MILLIS = 200;
-  private static final double PLAIN_SECONDS = 10;
+  static final double PLAIN_SECONDS = 10;
 
   private final PrintStream out;
   private final int width; // of the terminal; 0 without one
@@ -94,14 +94,10 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
   private void live(StepReport report) {
     if (bar == null) {
       bar =
-          new ProgressBarBuilder()
+          bar(out, width)
               .setTaskName("step")
-              .setStyle(ProgressBarStyle.ASCII)
-              .setUpdateIntervalMillis(TERMINAL_MILLIS)
               .setEtaFunction(state -> Optional.of(left))
               .startsFrom(0, Duration.ofMillis(Math.round(report.seconds() * 1000)))
-              // a fixed width: a bar that asks the terminal takes over its Ctrl-C
-              .setConsumer(new DelegatingProgressBarConsumer(this::rewrite, width - 1))
               .build();
     }
     bar.setExtraMessage(
@@ -117,9 +113,25 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
     bar.stepTo(report.step());
   }
 
-  private void rewrite(String line) {
-    out.print("\r" + line);
-    out.flush();
+  /** Starts a bar that rewrites one line of a terminal. */
+  static ProgressBarBuilder bar(PrintStream out, int width) {
+    // a fixed width: a bar that asks the terminal takes over its Ctrl-C
+    return new ProgressBarBuilder()
+        .setStyle(ProgressBarStyle.ASCII)
+        .setUpdateIntervalMillis(TERMINAL_MILLIS)
+        .setConsumer(
+            new DelegatingProgressBarConsumer(
+                line -> {
+                  out.print("\r" + line);
+                  out.flush();
+                },
+                width - 1));
+  }
+
+  /** Formats a time as h:mm:ss. */
+  public static String format(Duration time) {
+    return String.format(
+        Locale.ROOT, "%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart());
   }
 
   /** Ends the line on a terminal, even if early stopping ended the run before its budget. */
@@ -139,13 +151,11 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
   private String plain(StepReport report) {
     return String.format(
         Locale.ROOT,
-        "step %d  train %.3f BPC  valid %s  %,.0f bytes/s  %d:%02d:%02d left ",
+        "step %d  train %.3f BPC  valid %s  %,.0f bytes/s  %s left ",
         report.step(),
         trainBpc,
         Double.isNaN(validationBpc) ? "-" : String.format(Locale.ROOT, "%.3f BPC", validationBpc),
         report.bytes() / report.seconds(),
-        left.toHours(),
-        left.toMinutesPart(),
-        left.toSecondsPart());
+        format(left));
   }
 }

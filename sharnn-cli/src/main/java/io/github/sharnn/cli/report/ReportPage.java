@@ -6,6 +6,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.github.sharnn.AttentionWeights;
 import io.github.sharnn.RunHeader;
+import io.github.sharnn.cli.progress.ProgressLine;
 import io.github.sharnn.cli.report.RunMetrics.Settings;
 import io.github.sharnn.cli.report.RunMetrics.Step;
 import io.github.sharnn.io.AtomicFile;
@@ -14,6 +15,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -42,13 +44,7 @@ public final class ReportPage {
   private final List<String> names = new ArrayList<>();
   private final StringBuilder attention = new StringBuilder();
 
-  /**
-   * Adds a run.
-   *
-   * @param text the text that its model read
-   * @param vocabulary the model's vocabulary, or null without a model
-   * @param layers the attention of each layer on the text, or null without a model
-   */
+  /** Adds a run, and its model's attention on a text; vocabulary and layers may both be null. */
   public void add(
       RunMetrics run,
       byte[] text,
@@ -60,19 +56,15 @@ public final class ReportPage {
     }
     runs.add(run);
     names.add(names.contains(name) ? "%s (%d)".formatted(name, runs.size()) : name);
-    String heading = "<h3>%s</h3>\n".formatted(escape(names.get(names.size() - 1)));
-    attention.append(heading);
+    attention.append("<h3>%s</h3>\n".formatted(escape(names.get(names.size() - 1))));
     if (layers == null) {
-      attention.append(
-          "<p class=\"note\">No model: name the run's folder once its model is saved.</p>\n");
+      attention.append(note("No model: name the run's folder once its model is saved."));
     } else if (layers.isEmpty()) {
-      attention.append(
-          "<p class=\"note\">The model has no attention, or no tokens for the text.</p>\n");
+      attention.append(note("The model has no attention, or no tokens for the text."));
     } else {
-      attention.append(
-          "<p class=\"note\">The model read, token by token:</p>\n<pre>%s</pre>\n"
-              .formatted(escape(text)));
-      attention.append("<div class=\"charts\">\n");
+      attention
+          .append(note("The model read, token by token:"))
+          .append("<pre>%s</pre>\n<div class=\"charts\">\n".formatted(escape(text)));
       List<String> tokens = RunCharts.labels(vocabulary, text);
       for (AttentionWeights layer : layers) {
         String id = "run%d-layer%d".formatted(runs.size(), layer.layer());
@@ -80,6 +72,10 @@ public final class ReportPage {
       }
       attention.append("</div>\n");
     }
+  }
+
+  private static String note(String text) {
+    return "<p class=\"note\">%s</p>\n".formatted(text);
   }
 
   /** Writes the page, or replaces an older one. */
@@ -118,18 +114,7 @@ public final class ReportPage {
                 .min(Comparator.comparing(Step::validationBpc))
                 .map(step -> format("%.4f at step %,d", step.validationBpc(), step.step()))
                 .orElse(null));
-    row(
-        rows,
-        "test, bits per character",
-        run ->
-            run.test() == null
-                ? null
-                : format(
-                    "%.4f (%,d bytes, %d streams)%s",
-                    run.test().bitsPerCharacter(),
-                    run.test().predictedBytes(),
-                    run.test().streams(),
-                    lost(run.test())));
+    row(rows, "test, bits per character", run -> test(run.test()));
     row(
         rows,
         "test, perplexity of a word",
@@ -139,7 +124,10 @@ public final class ReportPage {
                 : Figures.readable(run.test().wordPerplexity()));
     row(rows, "steps", run -> format("%,d", run.last().step()));
     row(rows, "bytes trained on", run -> format("%,d", run.last().bytes()));
-    row(rows, "time, h:mm:ss", run -> time(Math.round(run.last().seconds())));
+    row(
+        rows,
+        "time, h:mm:ss",
+        run -> ProgressLine.format(Duration.ofSeconds(Math.round(run.last().seconds()))));
     row(
         rows,
         "speed over all, kB/s",
@@ -161,14 +149,16 @@ public final class ReportPage {
     return table(rows);
   }
 
-  private static String lost(RunMetrics.Test test) {
-    return test.lostBytes() == null // an old file
-        ? ""
-        : Figures.lost(test.lostBytes(), test.bitsPerCharacterSpelled());
-  }
-
-  private static String time(long seconds) {
-    return format("%d:%02d:%02d", seconds / 3600, seconds / 60 % 60, seconds % 60);
+  private static @Nullable String test(RunMetrics.@Nullable Test test) {
+    if (test == null) {
+      return null;
+    }
+    return format(
+            "%.4f (%,d bytes, %d streams)",
+            test.bitsPerCharacter(), test.predictedBytes(), test.streams())
+        + (test.lostBytes() == null // an old file
+            ? ""
+            : Figures.lost(test.lostBytes(), test.bitsPerCharacterSpelled()));
   }
 
   private String settings() {
@@ -224,17 +214,15 @@ public final class ReportPage {
       html.append("<h3>%s</h3>\n".formatted(escape(names.get(i))));
       html.append(
           steps.isEmpty()
-              ? "<p class=\"note\">None were generated.</p>\n"
-              : "<p class=\"note\">Prompt:</p>\n<pre>%s</pre>\n".formatted(escape(run.text())));
+              ? note("None were generated.")
+              : note("Prompt:") + "<pre>%s</pre>\n".formatted(escape(run.text())));
       for (Step step : Lists.reverse(steps)) {
         html.append(step == steps.get(steps.size() - 1) ? "<details open=\"open\">" : "<details>")
             .append(
                 format(
-                    "<summary>step %,d, validation %.4f bits per character</summary>\n",
-                    step.step(), step.validationBpc()))
-            .append("<pre>")
-            .append(escape(step.sample()))
-            .append("</pre>\n</details>\n");
+                    "<summary>step %,d, validation %.4f bits per character</summary>\n"
+                        + "<pre>%s</pre>\n</details>\n",
+                    step.step(), step.validationBpc(), escape(step.sample())));
       }
     }
     return html.toString();

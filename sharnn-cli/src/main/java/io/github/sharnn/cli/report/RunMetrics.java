@@ -27,14 +27,7 @@ public record RunMetrics(
   /** The file's name in a run's folder. */
   public static final String FILE = "metrics.jsonl";
 
-  /**
-   * A run's settings.
-   *
-   * @param provenance command, versions and the like
-   * @param training the trainer's options
-   * @param model the config
-   * @param text the prompt of the samples and the text of the heat maps, a char for each byte
-   */
+  /** A run's settings; the text has a char for each byte. */
   record Settings(
       @Nullable JsonObject provenance,
       @Nullable JsonObject training,
@@ -45,15 +38,8 @@ public record RunMetrics(
   private record Sample(String text) {}
 
   /**
-   * The test part's figures.
-   *
-   * @param bitsPerCharacter bits per character of the tokens
-   * @param predictedBytes number of predicted bytes
-   * @param streams number of streams
-   * @param wordPerplexity perplexity of a word, or null if it is unknown or not finite
-   * @param lostBytes bytes that the tokens lose; null or negative if unknown
-   * @param bitsPerCharacterSpelled bits per character with lost bytes spelled out, or null if
-   *     unknown
+   * The test part's figures. A figure is null if it is unknown or not finite; a negative number of
+   * lost bytes is unknown too.
    */
   record Test(
       double bitsPerCharacter,
@@ -113,11 +99,7 @@ public record RunMetrics(
     }
   }
 
-  /**
-   * Reads a run.
-   *
-   * @param path the run's folder, or the file itself
-   */
+  /** Reads a run from its folder, or from the file itself. */
   public static RunMetrics read(Path path) throws IOException {
     Path file = (Files.isDirectory(path) ? path.resolve(FILE) : path).toAbsolutePath().normalize();
     Path folder = file.getParent();
@@ -205,7 +187,6 @@ public record RunMetrics(
         : settings.text.getBytes(StandardCharsets.ISO_8859_1);
   }
 
-  /** Returns the last step. */
   Step last() {
     return steps.get(steps.size() - 1);
   }
