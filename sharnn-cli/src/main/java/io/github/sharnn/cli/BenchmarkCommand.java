@@ -14,7 +14,7 @@ import io.github.sharnn.bench.TrainingBenchmark;
 import io.github.sharnn.bench.TrainingBenchmark.Floor;
 import io.github.sharnn.bench.TrainingBenchmark.Result;
 import io.github.sharnn.cli.options.DeviceOption;
-import io.github.sharnn.cli.options.SplitOptions;
+import io.github.sharnn.cli.options.SizeOptions;
 import io.github.sharnn.engine.DeviceMemory;
 import java.util.List;
 import java.util.Locale;
@@ -94,29 +94,7 @@ final class BenchmarkCommand implements Callable<Integer> {
   @Option(names = "--vocabulary-size", description = "Number of tokens.")
   private int vocabularySize = 256;
 
-  @Mixin private SplitOptions splitOptions;
-
-  @Option(names = "--embedding-size", description = "Size C of embeddings, LSTMs and attention.")
-  private @Nullable Integer embeddingSize;
-
-  @Option(names = "--boom-size", description = "Inner size H of the Boom, a multiple of C.")
-  private @Nullable Integer boomSize;
-
-  @Option(names = "--layers", description = "Number of blocks.")
-  private @Nullable Integer layers;
-
-  @Option(
-      names = "--attention-layers",
-      split = ",",
-      arity = "0..1",
-      fallbackValue = "",
-      description =
-          "Layers with attention, counted from 0, separated by commas; empty for none. Default: the"
-              + " second-to-last layer.")
-  private int @Nullable [] attentionLayers;
-
-  @Option(names = "--memory-length", description = "Number of positions that attention sees.")
-  private @Nullable Integer memoryLength;
+  @Mixin private SizeOptions sizes;
 
   @Option(
       names = "--sequence-length",
@@ -177,15 +155,11 @@ final class BenchmarkCommand implements Callable<Integer> {
   private SHARNNConfig config(boolean gpu) {
     SHARNNConfig.Builder builder =
         SHARNN.builder().vocabularySize(vocabularySize).dropouts(dropout);
-    splitOptions.apply(builder);
+    sizes.applySplits(builder);
     if (!gpu) {
       builder.embeddingSize(256).boomSize(1024).memoryLength(512);
     }
-    Optional.ofNullable(embeddingSize).ifPresent(builder::embeddingSize);
-    Optional.ofNullable(boomSize).ifPresent(builder::boomSize);
-    Optional.ofNullable(layers).ifPresent(builder::layers);
-    Optional.ofNullable(attentionLayers).ifPresent(builder::attentionLayers);
-    Optional.ofNullable(memoryLength).ifPresent(builder::memoryLength);
+    sizes.apply(builder);
     return builder.config();
   }
 
@@ -223,10 +197,7 @@ final class BenchmarkCommand implements Callable<Integer> {
         result.batchSize(),
         number("%.2f", result.milliseconds()),
         number("%,.0f", result.tokensPerSecond()),
-        result
-            .memory()
-            .map(memory -> number("%.2f GiB", memory.bytes() / 0x1p30))
-            .orElse("unknown"),
+        result.memory().map(m -> number("%.2f GiB", m.bytes() / 0x1p30)).orElse("unknown"),
         number("%.2f", floor.lstms()),
         number("%.2f", floor.boom()),
         number("%.2f", floor.attention()),

@@ -106,7 +106,17 @@ final class EvaluateCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     // before the first evaluation, which may take long
-    DynamicEvaluation.@Nullable Settings adapting = dynamic.on ? dynamicSettings() : null;
+    DynamicEvaluation.@Nullable Settings adapting =
+        dynamic.on
+            ? new DynamicEvaluation.Settings(
+                streams,
+                sequenceLength,
+                dynamic.learningRate,
+                dynamic.decay,
+                dynamic.epsilon,
+                dynamic.segments,
+                dynamic.precision)
+            : null;
     Corpus bytes = corpus.open();
     try (Model model = backOff.load(folder, device.device())) {
       Corpus data = bytes.withVocabulary(SHARNN.of(model).vocabulary());
@@ -132,17 +142,6 @@ final class EvaluateCommand implements Callable<Integer> {
       }
     }
     return 0;
-  }
-
-  private DynamicEvaluation.Settings dynamicSettings() {
-    return new DynamicEvaluation.Settings(
-        streams,
-        sequenceLength,
-        dynamic.learningRate,
-        dynamic.decay,
-        dynamic.epsilon,
-        dynamic.segments,
-        dynamic.precision);
   }
 
   private static void printDynamic(

@@ -4,7 +4,6 @@ import ai.djl.Device;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.onnx.OnnxExport;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -25,9 +24,7 @@ final class ExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    if (Files.exists(output)) {
-      throw new FileAlreadyExistsException(output.toString(), null, "--output");
-    }
+    Sharnn.checkNew(output, "--output");
     try (Model model = SHARNN.load(folder, Device.cpu())) {
       OnnxExport.write(model, output);
     }

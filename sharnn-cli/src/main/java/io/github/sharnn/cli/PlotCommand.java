@@ -9,8 +9,6 @@ import io.github.sharnn.io.AtomicFile;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -48,9 +46,7 @@ final class PlotCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    if (Files.exists(output)) {
-      throw new FileAlreadyExistsException(output.toString(), null, "--output");
-    }
+    Sharnn.checkNew(output, "--output");
     XYChart chart =
         new XYChartBuilder()
             .width(WIDTH)

@@ -8,7 +8,6 @@ import io.github.sharnn.cli.report.ReportPage;
 import io.github.sharnn.cli.report.RunLog;
 import io.github.sharnn.cli.report.RunMetrics;
 import io.github.sharnn.vocabulary.TextVocabulary;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -47,9 +46,7 @@ final class ReportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    if (Files.exists(output)) {
-      throw new FileAlreadyExistsException(output.toString(), null, "--output");
-    }
+    Sharnn.checkNew(output, "--output");
     byte[] given = text == null ? null : RunLog.bytes(text, "--text");
     ReportPage page = new ReportPage();
     for (Path path : paths) {

@@ -9,7 +9,9 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -98,6 +100,13 @@ public final class Sharnn implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(spec.commandLine(), "name a command");
+  }
+
+  /** Rejects an output that exists, before the work. */
+  static void checkNew(Path output, String option) throws FileAlreadyExistsException {
+    if (Files.exists(output)) {
+      throw new FileAlreadyExistsException(output.toString(), null, option);
+    }
   }
 
   /** Sets the log level; slf4j-simple reads it once, with the first logger. */

@@ -28,8 +28,6 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -109,8 +107,10 @@ final class TrainCommand implements Callable<Integer> {
       reject("--resume", "--output", "--recipe", "--from");
       output = resumed.get().folder().toAbsolutePath().getParent();
     } else {
-      checkNew(output, "--output");
-      checkNew(metrics, "--metrics");
+      Sharnn.checkNew(output, "--output");
+      if (metrics != null) {
+        Sharnn.checkNew(metrics, "--metrics");
+      }
     }
     Optional<Checkpoint> base = resumed.or(() -> from);
     if (base.isPresent()) {
@@ -259,12 +259,6 @@ final class TrainCommand implements Callable<Integer> {
   private boolean given(String... names) {
     ParseResult parsed = spec.commandLine().getParseResult();
     return List.of(names).stream().anyMatch(parsed::hasMatchedOption);
-  }
-
-  private static void checkNew(Path path, String option) throws FileAlreadyExistsException {
-    if (path != null && Files.exists(path)) {
-      throw new FileAlreadyExistsException(path.toString(), null, option);
-    }
   }
 
   /** A listener that prints the header once the model has weights to count. */

@@ -6,7 +6,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.cli.options.ExtraOptions;
 import io.github.sharnn.cli.options.RateOptions;
-import io.github.sharnn.cli.options.SplitOptions;
+import io.github.sharnn.cli.options.SizeOptions;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.Recipe;
@@ -45,27 +45,7 @@ final class TrainSettings {
               + " never.")
   private Optional<Integer> patience;
 
-  @Option(names = "--embedding-size", description = "Size C of embeddings, LSTMs and attention.")
-  private Optional<Integer> embeddingSize;
-
-  @Option(names = "--boom-size", description = "Inner size of the Boom, a multiple of C.")
-  private Optional<Integer> boomSize;
-
-  @Option(names = "--layers", description = "Number of blocks.")
-  private Optional<Integer> layers;
-
-  @Option(
-      names = "--attention-layers",
-      split = ",",
-      arity = "0..1",
-      fallbackValue = "",
-      description = "Layers with attention, counted from 0, separated by commas; empty for none.")
-  private int[] attentionLayers;
-
-  @Mixin private SplitOptions splitOptions;
-
-  @Option(names = "--memory-length", description = "Positions that attention sees.")
-  private Optional<Integer> memoryLength;
+  @Mixin private SizeOptions sizes;
 
   @Option(names = "--dropout", description = "Rate of every dropout.")
   private Optional<Float> dropout;
@@ -134,7 +114,7 @@ final class TrainSettings {
   /** Checks the options before a vocabulary is trained, which may take long. */
   void check(Optional<SHARNNConfig> config, Optional<TrainingOptions> options) {
     SHARNNConfig.Builder builder = sized(config);
-    splitOptions.check(builder);
+    sizes.checkSplits(builder);
     try (Model model = builder.build().newModel("options", Device.cpu())) {
       trainer(model, options).build();
     }
@@ -146,20 +126,14 @@ final class TrainSettings {
     if (vocabulary != TextVocabulary.bytes()) { // another model may have fewer bytes
       builder.vocabulary(vocabulary);
     }
-    splitOptions.apply(builder);
+    sizes.applySplits(builder);
     return builder.build();
   }
 
   private SHARNNConfig.Builder sized(Optional<SHARNNConfig> base) {
     SHARNNConfig.Builder builder = base.map(SHARNNConfig::toBuilder).orElseGet(recipe::model);
-    embeddingSize.ifPresent(builder::embeddingSize);
-    boomSize.ifPresent(builder::boomSize);
-    layers.ifPresent(builder::layers);
-    memoryLength.ifPresent(builder::memoryLength);
+    sizes.apply(builder);
     dropout.ifPresent(builder::dropouts);
-    if (attentionLayers != null) {
-      builder.attentionLayers(attentionLayers);
-    }
     return extras.onto(builder);
   }
 

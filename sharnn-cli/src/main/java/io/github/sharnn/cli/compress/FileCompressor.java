@@ -71,9 +71,7 @@ public final class FileCompressor {
   private final long modelHash;
   private final String environment;
 
-  /**
-   * Creates a compressor for an initialized model with a lossless vocabulary; the caller closes it.
-   */
+  /** Creates a compressor; the model needs a lossless vocabulary, and the caller closes it. */
   public FileCompressor(Model model) {
     this.model = model;
     block = SHARNN.of(model);
@@ -106,13 +104,7 @@ public final class FileCompressor {
                 JniUtils.getNumThreads());
   }
 
-  /**
-   * The sizes of a file.
-   *
-   * @param original bytes of the original
-   * @param header bytes of the compressed file's header
-   * @param code bytes of the compressed file after its header
-   */
+  /** Bytes of the original, and of the compressed file's header and code. */
   public record Sizes(long original, long header, long code) {}
 
   /** Compresses a file of less than 2 GiB to a new file. */

@@ -44,7 +44,7 @@ public final class ReportPage {
   private final List<String> names = new ArrayList<>();
   private final StringBuilder attention = new StringBuilder();
 
-  /** Adds a run, and its model's attention on a text; vocabulary and layers may both be null. */
+  /** Adds a run, and its model's attention on a text; null for a run without a saved model. */
   public void add(
       RunMetrics run,
       byte[] text,

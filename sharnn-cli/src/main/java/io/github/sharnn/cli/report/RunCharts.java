@@ -151,27 +151,19 @@ final class RunCharts {
     series.setLineStyle(new BasicStroke(width));
     AxesChartStyler styler = chart.getStyler();
     // a margin beyond the data, since XChart spaces its ticks equally
-    styler
-        .setXAxisMin(0.0)
-        .setXAxisMax(larger(styler.getXAxisMax(), MARGIN * Collections.max(curve.x())));
+    styler.setXAxisMin(0.0).setXAxisMax(larger(styler.getXAxisMax(), curve.x()));
     if (fromZero) {
-      styler
-          .setYAxisMin(0.0)
-          .setYAxisMax(larger(styler.getYAxisMax(), MARGIN * Collections.max(curve.y())));
+      styler.setYAxisMin(0.0).setYAxisMax(larger(styler.getYAxisMax(), curve.y()));
     }
     series.setMarker(curve.x().size() > FEW ? SeriesMarkers.NONE : SeriesMarkers.CIRCLE);
   }
 
-  private static double larger(@Nullable Double a, double b) {
-    return a == null ? b : Math.max(a, b);
+  private static double larger(@Nullable Double max, List<Double> values) {
+    double here = MARGIN * Collections.max(values);
+    return max == null ? here : Math.max(max, here);
   }
 
-  /**
-   * Draws the attention weights of a layer as a heat map.
-   *
-   * @param name the prefix of the names of the picture's parts
-   * @param labels the labels of the T tokens
-   */
+  /** Draws a layer's attention weights as a heat map; the name is a prefix of its parts' names. */
   static String heatMap(AttentionWeights attention, List<String> labels, String name) {
     List<Number[]> cells = new ArrayList<>();
     for (int t = 0; t < labels.size(); t++) {
@@ -209,13 +201,13 @@ final class RunCharts {
         .mapToObj(
             token ->
                 vocabulary == TextVocabulary.bytes()
-                    ? label(token)
+                    ? byteLabel(token)
                     : Ascii.truncate(
                         ReportPage.visible(vocabulary.getToken(token)), LONGEST_LABEL, "..."))
         .toList();
   }
 
-  private static String label(int value) {
+  private static String byteLabel(int value) {
     return value > ' ' && value < 0x7f
         ? String.valueOf((char) value)
         : String.format(Locale.ROOT, "%02x", value);

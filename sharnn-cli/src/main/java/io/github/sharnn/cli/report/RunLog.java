@@ -11,6 +11,7 @@ import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.vocabulary.Perplexity;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.awt.AWTError;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -47,16 +48,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   private boolean fonts = true; // false once drawing finds none
   private long nextReport = System.nanoTime(); // earliest time of the next report
 
-  /**
-   * Creates a log, which begins with the first step.
-   *
-   * @param metrics writes the lines; this log closes it
-   * @param metricsFile the file of the lines
-   * @param folder the folder of the report; created if it is missing
-   * @param model the model in training
-   * @param text the prompt of the samples and the text of the heat maps
-   * @param training the trainer's options, for the report
-   */
+  /** Creates a log, which begins with the first step and closes the metrics. */
   public RunLog(
       MetricsFile metrics,
       Path metricsFile,
@@ -141,17 +133,12 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException("can't create the folder " + folder + ": " + e, e);
     }
-    metrics.add(
-        "run",
-        Map.of(
-            "provenance",
-            provenance,
-            "training",
-            training,
-            "model",
-            JsonParser.parseString(SHARNN.of(model).config().toJson()),
-            "text",
-            new String(text, StandardCharsets.ISO_8859_1)));
+    Map<String, Object> run = new LinkedHashMap<>();
+    run.put("provenance", provenance);
+    run.put("training", training);
+    run.put("model", JsonParser.parseString(SHARNN.of(model).config().toJson()));
+    run.put("text", new String(text, StandardCharsets.ISO_8859_1));
+    metrics.add("run", run);
   }
 
   /** Adds the finite figures of the test part. */
@@ -186,11 +173,8 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     Path report = folder.resolve("report.html");
     try {
       ReportPage page = new ReportPage();
-      page.add(
-          RunMetrics.read(metricsFile),
-          text,
-          SHARNN.of(model).vocabulary(),
-          attention(model, text));
+      TextVocabulary vocabulary = SHARNN.of(model).vocabulary();
+      page.add(RunMetrics.read(metricsFile), text, vocabulary, attention(model, text));
       page.write(report);
     } catch (LinkageError | AWTError | InternalError e) {
       fonts = false;

@@ -7,11 +7,34 @@ import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNNConfig;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Options that split the softmax of a large vocabulary. */
-public final class SplitOptions {
+/** Options for a model's sizes, attention and softmax. */
+public final class SizeOptions {
+
+  @Option(names = "--embedding-size", description = "Size C of embeddings, LSTMs and attention.")
+  private Optional<Integer> embeddingSize;
+
+  @Option(names = "--boom-size", description = "Inner size H of the Boom, a multiple of C.")
+  private Optional<Integer> boomSize;
+
+  @Option(names = "--layers", description = "Number of blocks.")
+  private Optional<Integer> layers;
+
+  @Option(
+      names = "--attention-layers",
+      split = ",",
+      arity = "0..1",
+      fallbackValue = "",
+      description =
+          "Layers with attention, counted from 0, separated by commas; empty for none. Default: the"
+              + " second-to-last layer; train takes the recipe's.")
+  private int @Nullable [] attentionLayers;
+
+  @Option(names = "--memory-length", description = "Number of positions that attention sees.")
+  private Optional<Integer> memoryLength;
 
   @Option(
       names = "--splits",
@@ -29,8 +52,17 @@ public final class SplitOptions {
               + " 4200, 35000 and 180000 above 500,000 tokens.")
   private boolean bySize;
 
+  /** Sets the given sizes and attention. */
+  public void apply(SHARNNConfig.Builder builder) {
+    embeddingSize.ifPresent(builder::embeddingSize);
+    boomSize.ifPresent(builder::boomSize);
+    layers.ifPresent(builder::layers);
+    Optional.ofNullable(attentionLayers).ifPresent(builder::attentionLayers);
+    memoryLength.ifPresent(builder::memoryLength);
+  }
+
   /** Rejects splits that are wrong for every vocabulary size. */
-  public void check(SHARNNConfig.Builder builder) {
+  public void checkSplits(SHARNNConfig.Builder builder) {
     rejectBoth();
     if (splits == null) {
       return;
@@ -43,8 +75,8 @@ public final class SplitOptions {
     builder.vocabularySize(Ints.saturatedCast(Ints.max(splits) + 1L)).splits(splits);
   }
 
-  /** Sets the splits of a model. */
-  public void apply(SHARNNConfig.Builder builder) {
+  /** Sets the splits of the vocabulary. */
+  public void applySplits(SHARNNConfig.Builder builder) {
     rejectBoth();
     if (splits != null) {
       builder.splits(splits);
