@@ -4,8 +4,10 @@ import ai.djl.Model;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.cli.compress.FileCompressor;
+import io.github.sharnn.cli.compress.FileCompressor.Sizes;
 import io.github.sharnn.cli.options.DeviceOption;
 import io.github.sharnn.cli.progress.ByteProgress;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -15,14 +17,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code sharnn.jar compress}: compresses a file with a model. */
-@Command(
-    name = "compress",
-    description =
-        "Compress a file with a model, one step of the model for each byte or subword."
-            + " Decompression needs the same model, the same versions of this program and of"
-            + " PyTorch, and a machine of the same type.")
-final class CompressCommand implements Callable<Integer> {
+/** {@code sharnn.jar compress|decompress}: compresses a file with a model, or restores it. */
+abstract class CompressCommand implements Callable<Integer> {
 
   private static final String SUFFIX = ".sharnn";
   private static final String THREADS = "ai.djl.pytorch.num_threads";
@@ -30,43 +26,25 @@ final class CompressCommand implements Callable<Integer> {
   @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a saved model.")
   private Path folder;
 
-  @Parameters(index = "1", paramLabel = "FILE", description = "The file to compress.")
-  private Path file;
-
-  @Option(
-      names = "--output",
-      paramLabel = "FILE",
-      description = "A new file for the result. Default: FILE" + SUFFIX + ".")
-  private @Nullable Path output;
-
   @Mixin private DeviceOption device;
+
+  abstract void run(FileCompressor compressor) throws IOException;
 
   @Override
   public Integer call() throws Exception {
-    useOneThread();
-    Path target = output == null ? Path.of(file + SUFFIX) : output;
+    // before PyTorch is loaded: a token's step is too small for several threads, and the compressed
+    // file must not depend on the number of cores
+    if (System.getProperty(THREADS) == null) {
+      System.setProperty(THREADS, "1");
+    }
     try (Model model = SHARNN.load(folder, device.device())) {
       RunHeader.of(model).forEach(System.out::println);
-      FileCompressor compressor = new FileCompressor(model);
-      long start = System.nanoTime();
-      FileCompressor.Sizes sizes = compressor.compress(file, target, new ByteProgress());
-      report(sizes.original(), sizes.header() + sizes.code(), sizes, start);
-      System.out.println("compressed in " + target);
+      run(new FileCompressor(model));
     }
     return 0;
   }
 
-  /**
-   * Makes PyTorch use one thread; call it before PyTorch is loaded. A token's step is too small for
-   * several threads, and the compressed file must not depend on the number of cores.
-   */
-  static void useOneThread() {
-    if (System.getProperty(THREADS) == null) {
-      System.setProperty(THREADS, "1");
-    }
-  }
-
-  static void report(long from, long to, FileCompressor.Sizes sizes, long startNanoseconds) {
+  private static void report(long from, long to, Sizes sizes, long startNanoseconds) {
     double seconds = (System.nanoTime() - startNanoseconds) / 1e9;
     String rate =
         sizes.original() == 0
@@ -82,5 +60,60 @@ final class CompressCommand implements Callable<Integer> {
         sizes.code(),
         rate,
         sizes.original() / seconds);
+  }
+
+  /** The command {@code compress}. */
+  @Command(
+      name = "compress",
+      description =
+          "Compress a file with a model, one step of the model for each byte or subword."
+              + " Decompression needs the same model, the same versions of this program and of"
+              + " PyTorch, and a machine of the same type.")
+  static final class Compress extends CompressCommand {
+
+    @Parameters(index = "1", paramLabel = "FILE", description = "The file to compress.")
+    private Path file;
+
+    @Option(
+        names = "--output",
+        paramLabel = "FILE",
+        description = "A new file for the result. Default: FILE" + SUFFIX + ".")
+    private @Nullable Path output;
+
+    @Override
+    void run(FileCompressor compressor) throws IOException {
+      long start = System.nanoTime();
+      Path target = output == null ? Path.of(file + SUFFIX) : output;
+      Sizes sizes = compressor.compress(file, target, new ByteProgress());
+      report(sizes.original(), sizes.header() + sizes.code(), sizes, start);
+      System.out.println("compressed in " + target);
+    }
+  }
+
+  /** The command {@code decompress}. */
+  @Command(
+      name = "decompress",
+      description =
+          "Decompress a file that compress wrote, with the same model. A checksum is compared at the"
+              + " end; a wrong result is an error and is deleted.")
+  static final class Decompress extends CompressCommand {
+
+    @Parameters(index = "1", paramLabel = "FILE", description = "The compressed file.")
+    private Path file;
+
+    @Option(
+        names = "--output",
+        paramLabel = "FILE",
+        required = true,
+        description = "A new file for the result.")
+    private Path output;
+
+    @Override
+    void run(FileCompressor compressor) throws IOException {
+      long start = System.nanoTime();
+      Sizes sizes = compressor.decompress(file, output, new ByteProgress());
+      report(sizes.header() + sizes.code(), sizes.original(), sizes, start);
+      System.out.println("decompressed in " + output);
+    }
   }
 }

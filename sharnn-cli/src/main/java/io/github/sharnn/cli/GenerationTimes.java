@@ -19,22 +19,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** The table that {@code sharnn.jar benchmark --generate} prints. */
-final class GenerationTimes {
-
-  private final SHARNNConfig config;
-  private final Device device;
-  private final @Nullable DataType precision; // null: the weights' own
-  private final int steps;
-  private final boolean onnx;
-
-  GenerationTimes(
-      SHARNNConfig config, Device device, @Nullable DataType precision, int steps, boolean onnx) {
-    this.config = config;
-    this.device = device;
-    this.precision = precision;
-    this.steps = steps;
-    this.onnx = onnx;
-  }
+record GenerationTimes(
+    SHARNNConfig config, Device device, @Nullable DataType precision, int steps, boolean onnx) {
 
   /** Prints a line for each batch size and position, and returns the exit code. */
   int print(List<Integer> batchSizes, @Nullable List<Integer> positions) throws Exception {

@@ -84,6 +84,8 @@ final class ScoreCommand implements Callable<Integer> {
               + " half of a shorter memory; less for a large vocabulary.")
   private @Nullable Integer segmentLength;
 
+  private long printed; // tokens
+
   @Override
   public Integer call() throws Exception {
     if (Files.isDirectory(file)) {
@@ -106,7 +108,7 @@ final class ScoreCommand implements Callable<Integer> {
   }
 
   private void scoreAll(Scorer scorer, TextVocabulary vocabulary) throws IOException {
-    Consumer<TokenScore> printer = detail.tokens ? new TokenPrinter(vocabulary) : score -> {};
+    Consumer<TokenScore> printer = detail.tokens ? token -> print(token, vocabulary) : token -> {};
     try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
       Score.Totals totals = scorer.score(in, printer);
       Perplexity perplexity = totals.perplexity();
@@ -180,28 +182,15 @@ final class ScoreCommand implements Callable<Integer> {
     return nats / Math.log(2);
   }
 
-  /** Prints a line for each token. */
-  private static final class TokenPrinter implements Consumer<TokenScore> {
-
-    private final TextVocabulary vocabulary;
-    private long number;
-
-    TokenPrinter(TextVocabulary vocabulary) {
-      this.vocabulary = vocabulary;
-    }
-
-    @Override
-    public void accept(TokenScore score) {
-      boolean bytes = vocabulary == TextVocabulary.bytes();
-      System.out.printf(
-          Locale.ROOT,
-          "%d\t%d\t%.4f\t%d\t%.4f%s%n",
-          number++,
-          score.token(),
-          -bits(score.logProbability()),
-          score.rank(),
-          bits(score.entropy()),
-          bytes ? "" : "\t" + vocabulary.getToken(score.token()));
-    }
+  private void print(TokenScore score, TextVocabulary vocabulary) {
+    System.out.printf(
+        Locale.ROOT,
+        "%d\t%d\t%.4f\t%d\t%.4f%s%n",
+        printed++,
+        score.token(),
+        -bits(score.logProbability()),
+        score.rank(),
+        bits(score.entropy()),
+        vocabulary == TextVocabulary.bytes() ? "" : "\t" + vocabulary.getToken(score.token()));
   }
 }

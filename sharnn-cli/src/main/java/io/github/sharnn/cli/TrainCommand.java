@@ -4,6 +4,7 @@ import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.training.Trainer;
+import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import io.github.sharnn.ModelCard;
 import io.github.sharnn.RunHeader;
@@ -88,6 +89,7 @@ final class TrainCommand implements Callable<Integer> {
   @Mixin private TrainSettings settings;
 
   private CommandSpec spec;
+  private Optional<Checkpoint> resumed = Optional.empty();
 
   @Spec
   void listRecipes(CommandSpec spec) {
@@ -101,7 +103,7 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    Optional<Checkpoint> resumed = checkpoints.resumed();
+    resumed = checkpoints.resumed();
     Optional<Checkpoint> from = checkpoints.from();
     if (resumed.isPresent()) {
       reject("--resume", "--output", "--recipe", "--from");
@@ -131,11 +133,12 @@ final class TrainCommand implements Callable<Integer> {
         resumed.map(c -> "resuming " + c.folder()).orElse(settings.recipe().toString())
             + ": "
             + stages);
-    try (Model model = block.newModel("sharnn", device(resumed))) {
+    String trained = resumed.map(Checkpoint::device).orElse(DeviceOption.DEFAULT);
+    try (Model model = block.newModel("sharnn", device.device(trained))) {
       if (from.isPresent()) {
         readBest(from.get(), model);
       }
-      return train(model, data, stages, resumed);
+      return train(model, data, stages);
     }
   }
 
@@ -151,24 +154,17 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** Returns the named device, or that of the run to resume. */
-  private Device device(Optional<Checkpoint> resumed) throws IOException {
-    return resumed.isPresent() ? device.device(resumed.get().device()) : device.device();
-  }
-
-  private int train(
-      Model model, Corpus data, List<TrainingStage> stages, Optional<Checkpoint> resumed)
-      throws Exception {
+  private int train(Model model, Corpus data, List<TrainingStage> stages) throws Exception {
     SHARNNTrainer.Builder builder = settings.trainer(model, resumed.map(Checkpoint::options));
     TrainingOptions options = builder.build().options();
     System.out.println("options: " + options);
-    try (RunLog log = log(model, data, stages, options, resumed);
+    try (RunLog log = log(model, data, stages, options);
         ProgressLine progress = new ProgressLine()) {
       List<FitResult> results;
       try (StopSignals signals = new StopSignals()) {
         SHARNNTrainer trainer =
             builder
-                .listeners(new PrintHeader(model, log))
+                .listeners(printHeader(model, log))
                 .checkpoints(checkpoints.policy(output, resumed))
                 .stopWhen(signals)
                 .onStep(progress.andThen(log))
@@ -216,12 +212,7 @@ final class TrainCommand implements Callable<Integer> {
     return 0;
   }
 
-  private RunLog log(
-      Model model,
-      Corpus data,
-      List<TrainingStage> stages,
-      TrainingOptions options,
-      Optional<Checkpoint> resumed)
+  private RunLog log(Model model, Corpus data, List<TrainingStage> stages, TrainingOptions options)
       throws IOException {
     byte[] text = new byte[(int) Math.min(REPORT_TEXT, data.validation().bytes())];
     if (reportText == null) {
@@ -261,26 +252,20 @@ final class TrainCommand implements Callable<Integer> {
     return List.of(names).stream().anyMatch(parsed::hasMatchedOption);
   }
 
-  /** A listener that prints the header once the model has weights to count. */
-  private static final class PrintHeader extends TrainingListenerAdapter {
+  /** Creates a listener that prints the header once the model has weights to count. */
+  private static TrainingListener printHeader(Model model, RunLog log) {
+    return new TrainingListenerAdapter() {
+      private boolean printed;
 
-    private final Model model;
-    private final RunLog log;
-    private boolean printed;
-
-    PrintHeader(Model model, RunLog log) {
-      this.model = model;
-      this.log = log;
-    }
-
-    @Override
-    public void onTrainingBegin(Trainer trainer) {
-      if (!printed) { // an earlier stage may have
-        List<String> lines = RunHeader.of(model, trainer.getModel().getDataType());
-        lines.forEach(System.out::println);
-        log.provenance("header", String.join("; ", lines));
-        printed = true;
+      @Override
+      public void onTrainingBegin(Trainer trainer) {
+        if (!printed) { // an earlier stage may have
+          List<String> lines = RunHeader.of(model, trainer.getModel().getDataType());
+          lines.forEach(System.out::println);
+          log.provenance("header", String.join("; ", lines));
+          printed = true;
+        }
       }
-    }
+    };
   }
 }

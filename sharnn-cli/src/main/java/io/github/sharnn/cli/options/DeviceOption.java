@@ -15,7 +15,7 @@ import picocli.CommandLine.Option;
 /** The option that chooses the device. */
 public final class DeviceOption {
 
-  private static final String DEFAULT = "auto";
+  public static final String DEFAULT = "auto";
 
   @Option(
       names = "--device",

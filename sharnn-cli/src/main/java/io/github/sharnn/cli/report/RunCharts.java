@@ -26,8 +26,8 @@ import org.knowm.xchart.style.Styler.LegendLayout;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** The charts of a report, each one element {@code svg}. */
-final class RunCharts {
+/** The charts of a report, each one element {@code svg}; the legends name the runs. */
+record RunCharts(List<RunMetrics> runs, List<String> names) {
 
   private static final int WIDTH = 560; // readable on a telephone too
   private static final int HEIGHT = 340; // with a legend of one line
@@ -45,14 +45,6 @@ final class RunCharts {
           .mapToObj(i -> (i + 0.5f) / SHADES)
           .map(share -> Color.getHSBColor(0.03f, share, 1 - share / 2))
           .toArray(Color[]::new);
-
-  private final List<RunMetrics> runs;
-  private final List<String> names; // of the runs, in the legends
-
-  RunCharts(List<RunMetrics> runs, List<String> names) {
-    this.runs = runs;
-    this.names = names;
-  }
 
   /** Draws each figure of the runs against time, data or steps; skips a figure that no run has. */
   List<String> curves() {
