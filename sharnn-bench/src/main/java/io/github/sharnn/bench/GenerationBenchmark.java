@@ -40,24 +40,12 @@ public record GenerationBenchmark(Model model, @Nullable DataType precision, int
   }
 
   /**
-   * The time of the tokens that end at one position.
-   *
-   * @param streams texts side by side
-   * @param position tokens of each text up to the last one timed
-   * @param milliseconds median time of a step, which gives one token to each stream
-   * @param tokensPerSecond tokens of all streams in a second, from the first timed step to the last
+   * The time of the tokens that end at one position. A step gives one token to each stream; its
+   * time is a median, and the tokens in a second are a mean over all timed steps.
    */
   public record Result(int streams, int position, double milliseconds, double tokensPerSecond) {}
 
-  /**
-   * Generates and measures.
-   *
-   * @param streams texts side by side, at least 1
-   * @param positions the positions to measure at, each at least {@code steps}; the last {@code
-   *     steps} tokens before each are timed
-   * @return the times, by ascending position
-   * @throws IllegalArgumentException naming the option, its rule and its value
-   */
+  /** Times the last {@code steps} tokens before each position; returns ascending positions. */
   public List<Result> run(int streams, int... positions) {
     int[] ends = Arrays.stream(positions).sorted().toArray();
     for (int end : ends) {

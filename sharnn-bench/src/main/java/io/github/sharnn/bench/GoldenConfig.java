@@ -59,13 +59,7 @@ record GoldenConfig(
     }
   }
 
-  /**
-   * Reads and checks a config.
-   *
-   * @throws MalformedModelException if it is not JSON
-   * @throws IllegalArgumentException if an option is missing or breaks its rule, or the model has
-   *     more parameters than the folder's {@code model.safetensors}
-   */
+  /** Reads a config, and checks its options and its number of parameters. */
   static GoldenConfig read(Path folder) throws IOException, MalformedModelException {
     Path file = folder.resolve("config.json");
     long bytes = Files.size(file);

@@ -5,24 +5,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/**
- * The outcome of a {@link GoldenCheck}.
- *
- * @param folder the folder that was checked
- * @param worst the largest error of each kind, in the order of checking
- * @param compared the number of compared tensors
- */
+/** The outcome of a {@link GoldenCheck}, with the largest error of each kind of tensor. */
 public record GoldenReport(Path folder, List<Measure> worst, int compared) {
 
-  /**
-   * One comparison.
-   *
-   * @param kind the kind of tensor: output, loss, state, gradient, clipped norm, parameter,
-   *     collapsed scale or sampling
-   * @param tensor its name in {@code expected.safetensors}
-   * @param error relative error {@code ||actual - expected|| / ||expected||}
-   * @param tolerance the largest error allowed
-   */
+  /** The relative error of a tensor, {@code ||actual - expected|| / ||expected||}. */
   public record Measure(String kind, String tensor, double error, double tolerance) {
 
     /** Tells whether the error is within the tolerance; NaN is not. */

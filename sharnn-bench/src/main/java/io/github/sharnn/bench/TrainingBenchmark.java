@@ -86,14 +86,7 @@ public record TrainingBenchmark(
     checkArgument(steps >= 1, "steps must be at least 1, but is %s", steps);
   }
 
-  /**
-   * The time of the bare parts; NaN if they were not measured.
-   *
-   * @param lstms milliseconds of all layers' LSTMs
-   * @param boom milliseconds of all Booms' matrix products
-   * @param attention milliseconds of attention's matrix products: projections, scores, context
-   * @param output milliseconds of the output's matrix products
-   */
+  /** Milliseconds of the bare parts of all layers; NaN if they were not measured. */
   public record Floor(double lstms, double boom, double attention, double output) {
 
     /** Returns the time of all parts in milliseconds. */
@@ -103,15 +96,9 @@ public record TrainingBenchmark(
   }
 
   /**
-   * The measurements at one batch size.
-   *
-   * @param batchSize number of streams B
-   * @param warmUpTokens tokens of each stream before the first timed step
-   * @param steps the number of timed steps
-   * @param milliseconds median time of a step with full segments
-   * @param tokensPerSecond tokens of all streams in a second, by that median
-   * @param memory the peak of the memory, if the machine reports it
-   * @param floor the time of the bare parts
+   * The measurements at one batch size. The median time of a step is that of full segments, and
+   * gives the tokens of all streams in a second. {@code warmUpTokens} are each stream's tokens
+   * before the first timed step.
    */
   public record Result(
       int batchSize,
@@ -131,11 +118,7 @@ public record TrainingBenchmark(
   /**
    * Trains and measures.
    *
-   * @param batchSize number of streams B, at least 1
-   * @return the times
-   * @throws IOException if the temporary file of random bytes can't be written
    * @throws EngineException if the device runs out of memory
-   * @throws IllegalArgumentException naming the option, its rule and its value
    * @throws IllegalStateException if {@link SHARNNTrainer#fit} is running in this process
    */
   public Result run(int batchSize) throws IOException {

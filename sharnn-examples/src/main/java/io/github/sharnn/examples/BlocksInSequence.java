@@ -31,11 +31,6 @@ public final class BlocksInSequence {
 
   private BlocksInSequence() {}
 
-  /**
-   * Runs the example.
-   *
-   * @param args none
-   */
   public static void main(String[] args) {
     Block network =
         new SequentialBlock()

@@ -36,12 +36,6 @@ public final class OddLogLines {
 
   private OddLogLines() {}
 
-  /**
-   * Runs the example.
-   *
-   * @param args none
-   * @throws IOException if the temporary log can't be written
-   */
   public static void main(String[] args) throws IOException {
     run(150);
   }

@@ -31,12 +31,6 @@ public final class Quickstart {
 
   private Quickstart() {}
 
-  /**
-   * Runs the example.
-   *
-   * @param args none
-   * @throws Exception if the model can't be trained or saved
-   */
   public static void main(String[] args) throws Exception {
     run(1000, freeFolder());
   }

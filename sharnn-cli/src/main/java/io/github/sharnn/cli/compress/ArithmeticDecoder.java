@@ -28,12 +28,7 @@ final class ArithmeticDecoder {
     }
   }
 
-  /**
-   * Decodes a symbol.
-   *
-   * @param cumulative symbol s has the share {@code [cumulative[s], cumulative[s + 1])}
-   * @throws EOFException if the code ends before the symbol
-   */
+  /** Decodes a symbol; symbol s has the share {@code [cumulative[s], cumulative[s + 1])}. */
   int decode(long[] cumulative) throws IOException {
     long total = cumulative[cumulative.length - 1];
     long range = high - low + 1;

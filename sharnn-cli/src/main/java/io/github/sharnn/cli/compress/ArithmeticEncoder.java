@@ -20,9 +20,7 @@ final class ArithmeticEncoder {
   private int current;
   private int used; // bits of current
 
-  /**
-   * Encodes the symbol whose share is {@code [from, to)} of {@code [0, total)}, total at most 2^30.
-   */
+  /** Encodes a symbol by its share {@code [from, to)} of {@code [0, total)}, at most 2^30. */
   void encode(long from, long to, long total) {
     long range = high - low + 1;
     high = low + range * to / total - 1;

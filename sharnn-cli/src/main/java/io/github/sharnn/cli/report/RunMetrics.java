@@ -14,12 +14,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The metrics of a run, as {@code train} wrote them.
- *
- * @param name the name of the folder, or of a file with a name of its own
- * @param settings the run's settings, or null if the file has none
- * @param steps at least one step; steps, bytes and seconds add up over stages
- * @param test the figures of the test part, or null before the end
+ * The metrics of a run, as {@code train} wrote them. There is at least one step; steps, bytes and
+ * seconds add up over stages. An old file has no settings, and an unfinished run has no test.
  */
 public record RunMetrics(
     String name, @Nullable Settings settings, List<Step> steps, @Nullable Test test) {

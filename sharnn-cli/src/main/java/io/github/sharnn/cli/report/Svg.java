@@ -23,13 +23,8 @@ public final class Svg {
 
   private Svg() {}
 
-  /**
-   * Draws a chart.
-   *
-   * @param name the prefix of the names of its parts, which must differ within a page
-   * @return one element {@code svg} with a viewBox
-   */
-  public static String of(Chart<?, ?> chart, String name) {
+  /** Draws a chart; the prefix of its parts' names must be unique within a page. */
+  public static String of(Chart<?, ?> chart, String prefix) {
     try {
       Document document =
           DocumentBuilderFactory.newInstance()
@@ -41,8 +36,8 @@ public final class Svg {
       context.setIDGenerator(
           new SVGIDGenerator() {
             @Override
-            public String generateID(String prefix) {
-              return name + "-" + super.generateID(prefix);
+            public String generateID(String part) {
+              return prefix + "-" + super.generateID(part);
             }
           });
       SVGGraphics2D graphics = new SVGGraphics2D(context, false);
@@ -51,7 +46,7 @@ public final class Svg {
       Element root = graphics.getRoot();
       NodeList definitions = root.getElementsByTagName("defs");
       for (int i = 0; i < definitions.getLength(); i++) { // Batik names one of them itself
-        ((Element) definitions.item(i)).setAttribute("id", name + "-definitions" + i);
+        ((Element) definitions.item(i)).setAttribute("id", prefix + "-definitions" + i);
       }
       // letters are shapes here, so screen readers need a label
       root.setAttribute("role", "img");
