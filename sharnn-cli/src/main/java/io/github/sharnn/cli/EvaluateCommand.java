@@ -4,14 +4,12 @@ import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.cli.options.BackOffOptions;
 import io.github.sharnn.cli.options.CorpusOptions;
-import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.options.ModelOptions;
 import io.github.sharnn.cli.report.Figures;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.DynamicEvaluation;
 import io.github.sharnn.train.evaluate.Evaluation;
-import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +17,6 @@ import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code sharnn.jar evaluate}: measures bits per character and perplexities on a corpus. */
 @Command(
@@ -35,14 +32,9 @@ final class EvaluateCommand implements Callable<Integer> {
     TEST
   }
 
-  @Parameters(paramLabel = "MODEL", description = "The folder of a saved model.")
-  private Path folder;
+  @Mixin private ModelOptions options;
 
   @Mixin private CorpusOptions corpus;
-
-  @Mixin private DeviceOption device;
-
-  @Mixin private BackOffOptions backOff;
 
   @Option(names = "--part", description = "The part to evaluate: ${COMPLETION-CANDIDATES}.")
   private Part part = Part.TEST;
@@ -118,7 +110,7 @@ final class EvaluateCommand implements Callable<Integer> {
                 dynamic.precision)
             : null;
     Corpus bytes = corpus.open();
-    try (Model model = backOff.load(folder, device.device())) {
+    try (Model model = options.load()) {
       Corpus data = bytes.withVocabulary(SHARNN.of(model).vocabulary());
       Corpus.Part text =
           switch (part) {

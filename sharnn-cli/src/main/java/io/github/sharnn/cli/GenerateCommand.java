@@ -2,28 +2,20 @@ package io.github.sharnn.cli;
 
 import ai.djl.Model;
 import io.github.sharnn.RunHeader;
-import io.github.sharnn.cli.options.BackOffOptions;
-import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.options.ModelOptions;
 import io.github.sharnn.generate.GeneratedText;
 import io.github.sharnn.generate.SHARNNGenerator;
-import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code sharnn.jar generate}: continues a prompt. */
 @Command(name = "generate", description = "Print a prompt and a model's continuation of it.")
 final class GenerateCommand implements Callable<Integer> {
 
-  @Parameters(paramLabel = "MODEL", description = "The folder of a saved model.")
-  private Path folder;
-
-  @Mixin private DeviceOption device;
-
-  @Mixin private BackOffOptions backOff;
+  @Mixin private ModelOptions options;
 
   @Option(names = "--prompt", description = "The text to continue.")
   private String prompt = "The ";
@@ -79,7 +71,7 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    try (Model model = backOff.load(folder, device.device())) {
+    try (Model model = options.load()) {
       SHARNNGenerator generator =
           SHARNNGenerator.builder(model)
               .length(length)

@@ -5,8 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.Model;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.cli.options.BackOffOptions;
-import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.options.ModelOptions;
 import io.github.sharnn.cli.report.Figures;
 import io.github.sharnn.score.Score;
 import io.github.sharnn.score.Scorer;
@@ -43,8 +42,7 @@ final class ScoreCommand implements Callable<Integer> {
 
   private static final int LINES_AT_ONCE = 1024;
 
-  @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a saved model.")
-  private Path folder;
+  @Mixin private ModelOptions options;
 
   @Parameters(
       index = "1",
@@ -72,10 +70,6 @@ final class ScoreCommand implements Callable<Integer> {
 
   @ArgGroup private Detail detail = new Detail();
 
-  @Mixin private DeviceOption device;
-
-  @Mixin private BackOffOptions backOff;
-
   @Option(
       names = "--segment-length",
       paramLabel = "N",
@@ -91,7 +85,7 @@ final class ScoreCommand implements Callable<Integer> {
     if (Files.isDirectory(file)) {
       throw new IOException(file + " is a folder: name a file");
     }
-    try (Model model = backOff.load(folder, device.device())) {
+    try (Model model = options.load()) {
       Scorer.Builder builder = Scorer.builder(model);
       if (segmentLength != null) {
         builder.segmentLength(segmentLength);

@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Matcher;
@@ -171,10 +172,7 @@ public final class ReportPage {
 
   private void settings(StringBuilder rows, Function<Settings, JsonObject> part) {
     Function<RunMetrics, JsonObject> object =
-        run ->
-            run.settings() == null || part.apply(run.settings()) == null
-                ? new JsonObject()
-                : part.apply(run.settings());
+        run -> Optional.ofNullable(run.settings()).map(part).orElseGet(JsonObject::new);
     Set<String> keys = new LinkedHashSet<>();
     runs.forEach(run -> keys.addAll(object.apply(run).keySet()));
     for (String key : keys) {

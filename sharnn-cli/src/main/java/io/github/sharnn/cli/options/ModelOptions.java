@@ -1,16 +1,22 @@
 package io.github.sharnn.cli.options;
 
-import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
-/** Options that shorten or remove the attention of a saved model. */
-public final class BackOffOptions {
+/** A saved model, its device, and options that shorten or remove its attention. */
+public final class ModelOptions {
+
+  @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a saved model.")
+  private Path folder;
+
+  @Mixin private DeviceOption device;
 
   @Option(
       names = "--memory-length",
@@ -23,9 +29,9 @@ public final class BackOffOptions {
   @Option(names = "--no-attention", description = "Run the model without attention.")
   private boolean noAttention;
 
-  /** Loads a model with these options. */
-  public Model load(Path folder, Device device) throws IOException, MalformedModelException {
-    return SHARNN.load(folder, device, this::backOff);
+  /** Loads the model. */
+  public Model load() throws IOException, MalformedModelException {
+    return SHARNN.load(folder, device.device(), this::backOff);
   }
 
   private SHARNN backOff(SHARNN block) {
