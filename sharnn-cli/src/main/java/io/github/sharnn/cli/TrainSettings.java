@@ -20,8 +20,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
 
 /**
  * The options of {@code train} for the model and the trainer. A given option overrides that of the
@@ -32,6 +34,7 @@ final class TrainSettings {
   @Option(
       names = "--recipe",
       paramLabel = "NAME",
+      converter = RecipeName.class,
       description = "The recipe, one of the list below, sets every option that is not given.")
   private Recipe recipe = Recipe.SMALL;
 
@@ -83,6 +86,22 @@ final class TrainSettings {
 
   @ArgGroup(exclusive = false, heading = "Off unless given, or on in the resumed run:%n")
   private final ExtraOptions extras = new ExtraOptions();
+
+  /** A converter from the name of a recipe in the help; picocli's own lists other names too. */
+  static final class RecipeName implements ITypeConverter<Recipe> {
+
+    @Override
+    public Recipe convert(String name) {
+      List<Recipe> recipes = List.of(Recipe.values());
+      return recipes.stream()
+          .filter(each -> each.toString().equals(name))
+          .findFirst()
+          .orElseThrow(
+              () ->
+                  new TypeConversionException(
+                      "expected one of %s, but was '%s'".formatted(recipes, name)));
+    }
+  }
 
   /** The three ways to give a budget. */
   static final class BudgetOptions {
