@@ -28,11 +28,7 @@ import ai.djl.ndarray.types.Shape;
  */
 public record AttentionMemory(NDArray positions) implements AutoCloseable {
 
-  /**
-   * Checks the rank.
-   *
-   * @throws IllegalArgumentException if {@code positions} is not {@code (B, M, C)}
-   */
+  /** Checks that positions are {@code (B, M, C)}. */
   public AttentionMemory {
     checkArgument(
         positions.getShape().dimension() == 3,

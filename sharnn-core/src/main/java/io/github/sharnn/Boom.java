@@ -1,7 +1,5 @@
 package io.github.sharnn;
 
-import static com.google.common.base.Preconditions.checkArgument;
-
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -45,56 +43,28 @@ public final class Boom extends AbstractBlock {
   private final int embeddingSize;
   private final float dropout;
 
-  private Boom(int embeddingSize, int boomSize, float dropout, boolean shortcut) {
+  private Boom(SHARNNConfig config) {
     super(VERSION);
-    this.embeddingSize = embeddingSize;
-    this.dropout = dropout;
-    linear1 = addChildBlock("linear1", Linear.builder().setUnits(boomSize).build());
-    Initializers.linear(linear1, embeddingSize);
-    if (shortcut) {
-      linear2 = null;
-    } else {
-      linear2 = addChildBlock("linear2", Linear.builder().setUnits(embeddingSize).build());
-      Initializers.linear(linear2, embeddingSize);
-    }
+    embeddingSize = config.embeddingSize();
+    dropout = config.hiddenDropout();
+    linear1 = addChildBlock("linear1", linear(config.boomSize()));
+    linear2 = config.boomShortcut() ? null : addChildBlock("linear2", linear(embeddingSize));
+  }
+
+  private Linear linear(int units) {
+    Linear linear = Linear.builder().setUnits(units).build();
+    Initializers.linear(linear, embeddingSize);
+    return linear;
   }
 
   /**
-   * {@return the uninitialized block with the shortcut, which sums chunks}
+   * {@return the Boom of a model's blocks, uninitialized}
    *
-   * @param embeddingSize size C of input and output, at least 1
-   * @param boomSize inner size H, a multiple of C
-   * @param dropout dropout rate on the inner activation, in [0, 1)
-   * @throws IllegalArgumentException naming the option, its rule and its value
+   * @param config gives {@code embeddingSize}, {@code boomSize}, {@code boomShortcut} and {@code
+   *     hiddenDropout}
    */
-  public static Boom withShortcut(int embeddingSize, int boomSize, float dropout) {
-    check(embeddingSize, boomSize, dropout);
-    checkArgument(
-        boomSize % embeddingSize == 0,
-        "boomSize (%s) must be a multiple of embeddingSize (%s): the shortcut sums chunks of"
-            + " embeddingSize",
-        boomSize,
-        embeddingSize);
-    return new Boom(embeddingSize, boomSize, dropout, true);
-  }
-
-  /**
-   * {@return the uninitialized block with a second linear layer H -> C instead of the shortcut}
-   *
-   * @param embeddingSize size C of input and output, at least 1
-   * @param boomSize inner size H, at least 1
-   * @param dropout dropout rate on the inner activation, in [0, 1)
-   * @throws IllegalArgumentException naming the option, its rule and its value
-   */
-  public static Boom withSecondLinear(int embeddingSize, int boomSize, float dropout) {
-    check(embeddingSize, boomSize, dropout);
-    return new Boom(embeddingSize, boomSize, dropout, false);
-  }
-
-  private static void check(int embeddingSize, int boomSize, float dropout) {
-    checkArgument(embeddingSize >= 1, "embeddingSize must be at least 1, but is %s", embeddingSize);
-    checkArgument(boomSize >= 1, "boomSize must be at least 1, but is %s", boomSize);
-    DropoutMask.check(dropout);
+  public static Boom of(SHARNNConfig config) {
+    return new Boom(config);
   }
 
   @Override

@@ -2,7 +2,6 @@ package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -20,8 +19,6 @@ import io.github.sharnn.engine.DropoutMask;
 import io.github.sharnn.engine.Initializers;
 import io.github.sharnn.engine.Inputs;
 import io.github.sharnn.engine.WeightDrop;
-import java.io.DataInputStream;
-import java.io.IOException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -86,7 +83,7 @@ public final class SHABlock extends AbstractBlock {
     if (config.hasAttention(layer)) {
       addNorm("lnmem");
       addNorm("lnmid");
-      attention = addChildBlock("attn", attention(config));
+      attention = addChildBlock("attn", SingleHeadAttention.of(config));
     } else {
       if (config.droppedAttention().contains(layer)) {
         addNorm("lnmid");
@@ -95,25 +92,11 @@ public final class SHABlock extends AbstractBlock {
     }
     addNorm("lnxff");
     addNorm("lnff");
-    boom =
-        addChildBlock(
-            "ff",
-            config.boomShortcut()
-                ? Boom.withShortcut(size, config.boomSize(), config.hiddenDropout())
-                : Boom.withSecondLinear(size, config.boomSize(), config.hiddenDropout()));
+    boom = addChildBlock("ff", Boom.of(config));
   }
 
   private void addNorm(String name) {
     norms.put(name, addChildBlock(name, layerNorm()));
-  }
-
-  private static SingleHeadAttention attention(SHARNNConfig config) {
-    return SingleHeadAttention.builder(config.embeddingSize())
-        .dropout(config.hiddenDropout())
-        .keyProjection(config.keyProjection())
-        .valueProjection(config.valueProjection())
-        .collapsed(config.collapsed())
-        .build();
   }
 
   /**
@@ -148,7 +131,8 @@ public final class SHABlock extends AbstractBlock {
       Segment segment = new Segment(parameterStore, state, training);
       NDArray output = segment.block(config, layer, h);
       output.attach(manager);
-      SHARNNState.Layer next = new SHARNNState.Layer(segment.hidden, segment.cell, segment.memory);
+      SHARNNState.Layer next =
+          new SHARNNState.Layer(segment.nextHidden, segment.nextCell, segment.nextMemory);
       next.toNDList().attach(manager);
       return new Output(output, next);
     }
@@ -160,9 +144,9 @@ public final class SHABlock extends AbstractBlock {
     private final ParameterStore parameterStore;
     private final SHARNNState.Layer state;
     private final boolean training;
-    private NDArray hidden; // the next state
-    private NDArray cell;
-    private AttentionMemory memory;
+    private NDArray nextHidden;
+    private NDArray nextCell;
+    private AttentionMemory nextMemory;
 
     Segment(ParameterStore parameterStore, SHARNNState.Layer state, boolean training) {
       this.parameterStore = parameterStore;
@@ -187,8 +171,8 @@ public final class SHABlock extends AbstractBlock {
           WeightDrop.of(parameterStore, lstm, config.weightDrop(), training, manager);
       // DJL's LSTM would append missing states to its input list, so pass all three arrays
       NDList outputs = lstm.forward(weights, new NDList(x, h0, c0), training);
-      hidden = outputs.get(1).squeeze(0); // (1, B, C) -> (B, C)
-      cell = outputs.get(2).squeeze(0); // (1, B, C) -> (B, C)
+      nextHidden = outputs.get(1).squeeze(0); // (1, B, C) -> (B, C)
+      nextCell = outputs.get(2).squeeze(0); // (1, B, C) -> (B, C)
       return outputs.get(0);
     }
 
@@ -205,7 +189,7 @@ public final class SHABlock extends AbstractBlock {
         List<NDArray> keys = keys(recent, newest);
         NDArray q = swap(query); // (T, B, C) -> (B, T, C)
         NDArray context = attention.attend(parameterStore, q, keys, keys, training);
-        memory = recent.append(newest).last(config.memoryLength()); // -> (B, M+T, C)
+        nextMemory = recent.append(newest).last(config.memoryLength()); // -> (B, M+T, C)
         return swap(context); // (B, T, C) -> (T, B, C)
       }
     }
@@ -264,19 +248,17 @@ public final class SHABlock extends AbstractBlock {
         attention == null ? "" : ", memory",
         inputs.size());
     boolean stateless = inputs.size() == 1;
+    Shape cell = new Shape(h.size(0), config.embeddingSize());
     SHARNNState.Layer state =
-        stateless ? zeroState(h) : SHARNNState.Layer.fromNDList(inputs.subNDList(1));
+        stateless
+            ? SHARNNState.Layer.zeros(h.getManager(), cell, h.getDataType(), attention != null)
+            : SHARNNState.Layer.fromNDList(inputs.subNDList(1));
     Output output = forward(parameterStore, swap(h), state, training); // (B, T, C) -> (T, B, C)
     NDList outputs = new NDList(swap(output.h())); // (T, B, C) -> (B, T, C)
     if (!stateless) {
       outputs.addAll(output.state().toNDList());
     }
     return outputs;
-  }
-
-  private SHARNNState.Layer zeroState(NDArray h) {
-    Shape shape = new Shape(h.size(0), config.embeddingSize());
-    return SHARNNState.Layer.zeros(h.getManager(), shape, h.getDataType(), attention != null);
   }
 
   private static NDArray apply(
@@ -319,13 +301,6 @@ public final class SHABlock extends AbstractBlock {
     if (!again) {
       shareLstmMemory(manager);
     }
-  }
-
-  @Override
-  public void loadParameters(NDManager manager, DataInputStream is)
-      throws IOException, MalformedModelException {
-    super.loadParameters(manager, is);
-    shareLstmMemory(manager);
   }
 
   /**

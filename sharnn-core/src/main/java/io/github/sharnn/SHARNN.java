@@ -19,7 +19,6 @@ import ai.djl.nn.core.Embedding;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
-import com.google.common.collect.ObjectArrays;
 import io.github.sharnn.engine.Devices;
 import io.github.sharnn.engine.DropoutMask;
 import io.github.sharnn.engine.InferenceMode;
@@ -207,12 +206,7 @@ public final class SHARNN extends AbstractBlock {
       NDList labels,
       SHARNNState state,
       boolean training) {
-    Inputs.checkTokens(tokens, config.vocabularySize());
-    state.check(config);
-    return training
-        ? new Segment(parameterStore, labels, state, true, false).run(tokens)
-        : InferenceMode.call(
-            () -> new Segment(parameterStore, labels, state, false, false).run(tokens));
+    return run(new Segment(parameterStore, labels, state, training, false), tokens);
   }
 
   /**
@@ -227,10 +221,13 @@ public final class SHARNN extends AbstractBlock {
    *     boolean)}
    */
   public Output prefill(ParameterStore parameterStore, NDArray tokens, SHARNNState state) {
+    return run(new Segment(parameterStore, null, state, false, true), tokens);
+  }
+
+  private Output run(Segment segment, NDArray tokens) {
     Inputs.checkTokens(tokens, config.vocabularySize());
-    state.check(config);
-    return InferenceMode.call(
-        () -> new Segment(parameterStore, null, state, false, true).run(tokens));
+    segment.state.check(config);
+    return segment.training ? segment.run(tokens) : InferenceMode.call(() -> segment.run(tokens));
   }
 
   /** The equations of one segment over DJL arrays. */
@@ -240,7 +237,7 @@ public final class SHARNN extends AbstractBlock {
     private final NDList labels; // null for none
     private final SHARNNState state;
     private final boolean training;
-    private final boolean lastAlone; // whether only the last token's logits are computed
+    private final boolean onlyLast; // whether only the last token's logits are computed
     private final List<SHARNNState.Layer> next = new ArrayList<>();
     private NDArray table;
     private NDArray output; // of the last block so far, (T, B, C)
@@ -250,12 +247,12 @@ public final class SHARNN extends AbstractBlock {
         NDList labels,
         SHARNNState state,
         boolean training,
-        boolean lastAlone) {
+        boolean onlyLast) {
       this.parameterStore = parameterStore;
       this.labels = labels;
       this.state = state;
       this.training = training;
-      this.lastAlone = lastAlone;
+      this.onlyLast = onlyLast;
     }
 
     Output run(NDArray tokens) {
@@ -283,7 +280,7 @@ public final class SHARNN extends AbstractBlock {
 
     @Override
     public NDArray logits(NDArray h) {
-      NDArray predicting = lastAlone ? h.get(new NDIndex("-1:")) : h; // (T, B, C) -> (1, B, C)
+      NDArray predicting = onlyLast ? h.get(new NDIndex("-1:")) : h; // (T, B, C) -> (1, B, C)
       return outputLayer.forward(parameterStore, predicting, table, labels, training);
     }
 
@@ -488,8 +485,16 @@ public final class SHARNN extends AbstractBlock {
     if (inputShapes.length == 1) {
       return new Shape[] {logits};
     }
-    Shape[] state = Arrays.copyOfRange(inputShapes, 1, inputShapes.length);
-    return ObjectArrays.concat(logits, SHARNNState.shapesAfter(config, state, tokens.get(1)));
+    List<Shape> shapes = new ArrayList<>(List.of(logits));
+    Shape h = new Shape(tokens.get(0), tokens.get(1), config.embeddingSize());
+    for (SHABlock block : blocks) {
+      List<Shape> inputs = new ArrayList<>(List.of(h));
+      int arrays = block.attention == null ? 2 : 3;
+      inputs.addAll(Arrays.asList(inputShapes).subList(shapes.size(), shapes.size() + arrays));
+      Shape[] outputs = block.getOutputShapes(inputs.toArray(Shape[]::new));
+      shapes.addAll(Arrays.asList(outputs).subList(1, 1 + arrays));
+    }
+    return shapes.toArray(Shape[]::new);
   }
 
   @Override

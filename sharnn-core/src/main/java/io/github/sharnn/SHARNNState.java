@@ -98,11 +98,7 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
     }
   }
 
-  /**
-   * Copies the list.
-   *
-   * @throws IllegalArgumentException if the list is empty
-   */
+  /** Copies the list, which must not be empty. */
   public SHARNNState {
     layers = List.copyOf(layers);
     checkArgument(!layers.isEmpty(), "a state must have at least one layer, but has none");
@@ -158,22 +154,6 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
       next = end;
     }
     return new SHARNNState(layers);
-  }
-
-  /** Computes the shapes of the arrays of {@link #toNDList()} after a segment of T tokens. */
-  static Shape[] shapesAfter(SHARNNConfig config, Shape[] before, long time) {
-    Shape[] after = before.clone();
-    int next = 0;
-    for (int layer = 0; layer < config.layers(); layer++) {
-      next += 2; // hidden and cell keep their shapes
-      if (config.hasAttention(layer)) {
-        long batch = before[next].get(0);
-        long positions = Math.min(before[next].get(1) + time, config.memoryLength());
-        after[next] = new Shape(batch, positions, config.embeddingSize());
-        next++;
-      }
-    }
-    return after;
   }
 
   /** {@return the number of streams B} */
@@ -235,10 +215,9 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
         config.layers(),
         config.attentionLayers());
     List<Layer> shorter = new ArrayList<>();
-    for (int layer = 0; layer < layers.size(); layer++) {
-      Layer full = layers.get(layer);
-      AttentionMemory memory =
-          config.hasAttention(layer) ? full.memory().last(config.memoryLength()) : null;
+    for (Layer full : layers) {
+      boolean attends = config.hasAttention(shorter.size());
+      AttentionMemory memory = attends ? full.memory().last(config.memoryLength()) : null;
       shorter.add(new Layer(full.hidden(), full.cell(), memory));
     }
     return new SHARNNState(shorter);

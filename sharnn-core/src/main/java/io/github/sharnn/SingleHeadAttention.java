@@ -70,28 +70,28 @@ public final class SingleHeadAttention extends AbstractBlock {
   private final int embeddingSize;
   private final float dropout;
 
-  SingleHeadAttention(Builder builder) {
+  private SingleHeadAttention(SHARNNConfig config) {
     super(VERSION);
-    embeddingSize = builder.embeddingSize;
-    dropout = builder.dropout;
+    embeddingSize = config.embeddingSize();
+    dropout = config.hiddenDropout();
     queryScale = addParameter(scale("qs"));
     keyScale = addParameter(scale("ks"));
     valueScale = addParameter(scale("vs"));
     query = addChildBlock("query", projection());
     queryNorm = addChildBlock("queryNorm", SHABlock.layerNorm());
-    key = builder.keyProjection ? addChildBlock("key", projection()) : null;
-    value = builder.valueProjection ? addChildBlock("value", projection()) : null;
-    overparam = builder.collapsed ? null : addChildBlock("overparam", Overparam.of(embeddingSize));
+    key = config.keyProjection() ? addChildBlock("key", projection()) : null;
+    value = config.valueProjection() ? addChildBlock("value", projection()) : null;
+    overparam = config.collapsed() ? null : addChildBlock("overparam", Overparam.of(embeddingSize));
   }
 
   /**
-   * {@return a builder of a block, by default without dropout and projections of keys or values}
+   * {@return the attention of a model's blocks, uninitialized}
    *
-   * @param embeddingSize size C of queries, keys and values, at least 1
-   * @throws IllegalArgumentException if the size is below 1
+   * @param config gives {@code embeddingSize}, {@code hiddenDropout}, {@code keyProjection}, {@code
+   *     valueProjection} and {@code collapsed}
    */
-  public static Builder builder(int embeddingSize) {
-    return new Builder(embeddingSize);
+  public static SingleHeadAttention of(SHARNNConfig config) {
+    return new SingleHeadAttention(config);
   }
 
   @Override
@@ -288,75 +288,5 @@ public final class SingleHeadAttention extends AbstractBlock {
   private Parameter scale(String name) {
     return Initializers.parameter(
         name, Parameter.Type.OTHER, Initializer.ZEROS, 1, 1, embeddingSize);
-  }
-
-  /** Options of a {@link SingleHeadAttention}. */
-  public static final class Builder {
-
-    final int embeddingSize;
-    float dropout;
-    boolean keyProjection;
-    boolean valueProjection;
-    boolean collapsed;
-
-    Builder(int embeddingSize) {
-      checkArgument(
-          embeddingSize >= 1, "embeddingSize must be at least 1, but is %s", embeddingSize);
-      this.embeddingSize = embeddingSize;
-    }
-
-    /**
-     * Sets the dropout rate on queries, values and attention weights. Default 0.
-     *
-     * @param rate the rate, in [0, 1)
-     * @return this builder
-     */
-    public Builder dropout(float rate) {
-      dropout = rate;
-      return this;
-    }
-
-    /**
-     * Sends keys through a linear layer. Default false.
-     *
-     * @param project true to project
-     * @return this builder
-     */
-    public Builder keyProjection(boolean project) {
-      keyProjection = project;
-      return this;
-    }
-
-    /**
-     * Sends values through a linear layer. Default false.
-     *
-     * @param project true to project
-     * @return this builder
-     */
-    public Builder valueProjection(boolean project) {
-      valueProjection = project;
-      return this;
-    }
-
-    /**
-     * Leaves out {@link Overparam} and uses the value scale as it is. Default false.
-     *
-     * @param fold true to leave it out
-     * @return this builder
-     */
-    public Builder collapsed(boolean fold) {
-      collapsed = fold;
-      return this;
-    }
-
-    /**
-     * {@return the block, uninitialized}
-     *
-     * @throws IllegalArgumentException if the dropout rate is outside [0, 1)
-     */
-    public SingleHeadAttention build() {
-      DropoutMask.check(dropout);
-      return new SingleHeadAttention(this);
-    }
   }
 }

@@ -20,7 +20,18 @@ import org.junit.jupiter.params.provider.ValueSource;
 class BoomTest {
 
   private static Boom boom(boolean shortcut) {
-    return shortcut ? Boom.withShortcut(16, 64, 0) : Boom.withSecondLinear(16, 40, 0);
+    return boom(16, shortcut ? 64 : 40, 0, shortcut);
+  }
+
+  private static Boom boom(int size, int boomSize, float dropout, boolean shortcut) {
+    return Boom.of(
+        SHARNN
+            .builder()
+            .embeddingSize(size)
+            .boomSize(boomSize)
+            .hiddenDropout(dropout)
+            .boomShortcut(shortcut)
+            .config());
   }
 
   private static NDList inputs(NDManager manager, DataType dataType) {
@@ -72,7 +83,7 @@ class BoomTest {
       NDArray x = inputs(manager, DataType.FLOAT32).head();
       Boom boom =
           TestModels.initialized(
-              Boom.withShortcut(16, 64, 0.5f), manager, DataType.FLOAT32, 2, x.getShape());
+              boom(16, 64, 0.5f, true), manager, DataType.FLOAT32, 2, x.getShape());
       ParameterStore parameterStore = new ParameterStore(manager, false);
       NDArray first = boom.forward(parameterStore, new NDList(x), false).head();
       NDArray second = boom.forward(parameterStore, new NDList(x), false).head();
@@ -84,7 +95,7 @@ class BoomTest {
 
   @Test
   void rejects_a_boom_size_that_cannot_be_chunked() {
-    assertThatThrownBy(() -> Boom.withShortcut(16, 40, 0))
+    assertThatThrownBy(() -> boom(16, 40, 0, true))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("boomSize (40) must be a multiple of embeddingSize (16)");
   }
@@ -92,14 +103,14 @@ class BoomTest {
   @Test
   void rejects_sizes_and_rates_outside_their_rules() {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> Boom.withShortcut(0, 64, 0))
+        .isThrownBy(() -> boom(0, 64, 0, true))
         .withMessage("embeddingSize must be at least 1, but is 0");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> Boom.withSecondLinear(16, 0, 0))
+        .isThrownBy(() -> boom(16, 0, 0, false))
         .withMessage("boomSize must be at least 1, but is 0");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> Boom.withShortcut(16, 64, 1))
-        .withMessage("dropout must be at least 0 and below 1, but is 1.0");
+        .isThrownBy(() -> boom(16, 64, 1, true))
+        .withMessage("hiddenDropout must be at least 0 and below 1 (a dropout rate), but is 1.0");
   }
 
   @Test
@@ -120,7 +131,7 @@ class BoomTest {
   @Test
   void rejects_a_matrix() {
     try (NDManager manager = NDManager.newBaseManager()) {
-      Boom boom = Boom.withShortcut(4, 16, 0);
+      Boom boom = boom(4, 16, 0, true);
       boom.initialize(manager, DataType.FLOAT32, new Shape(1, 1, 4));
       NDList matrix = new NDList(manager.ones(new Shape(3, 4)));
       assertThatThrownBy(() -> boom.forward(new ParameterStore(manager, false), matrix, false))

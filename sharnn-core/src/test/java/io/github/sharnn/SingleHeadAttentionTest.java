@@ -31,11 +31,13 @@ class SingleHeadAttentionTest {
 
   private static SingleHeadAttention attention(
       boolean keyProjection, boolean valueProjection, boolean collapsed) {
-    return SingleHeadAttention.builder(SIZE)
-        .keyProjection(keyProjection)
-        .valueProjection(valueProjection)
-        .collapsed(collapsed)
-        .build();
+    SHARNNConfig config =
+        options(0).keyProjection(keyProjection).valueProjection(valueProjection).config();
+    return SingleHeadAttention.of(collapsed ? config.withCollapsed() : config);
+  }
+
+  private static SHARNNConfig.Builder options(float dropout) {
+    return SHARNN.builder().embeddingSize(SIZE).boomSize(SIZE).hiddenDropout(dropout);
   }
 
   @ParameterizedTest
@@ -97,7 +99,7 @@ class SingleHeadAttentionTest {
       NDList inputs = inputs(manager, DataType.FLOAT32, 3);
       SingleHeadAttention attention =
           TestModels.initialized(
-              SingleHeadAttention.builder(SIZE).dropout(0.5f).build(),
+              SingleHeadAttention.of(options(0.5f).config()),
               manager,
               DataType.FLOAT32,
               2,
@@ -140,10 +142,11 @@ class SingleHeadAttentionTest {
   @ParameterizedTest
   @ValueSource(floats = {-0.1f, 1f, Float.NaN})
   void rejects_rates_that_are_none(float rate) {
-    assertThatThrownBy(() -> SingleHeadAttention.builder(SIZE).dropout(rate).build())
+    assertThatThrownBy(() -> SingleHeadAttention.of(options(rate).config()))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("dropout must be at least 0 and below 1, but is " + rate);
-    assertThatThrownBy(() -> SingleHeadAttention.builder(0))
+        .hasMessage(
+            "hiddenDropout must be at least 0 and below 1 (a dropout rate), but is " + rate);
+    assertThatThrownBy(() -> SingleHeadAttention.of(options(0).embeddingSize(0).config()))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("embeddingSize must be at least 1, but is 0");
   }

@@ -1,7 +1,5 @@
 package io.github.sharnn.engine;
 
-import static com.google.common.base.Preconditions.checkArgument;
-
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
@@ -25,11 +23,6 @@ public final class DropoutMask {
   private static final int FIELDS = Long.SIZE / FIELD_BITS;
 
   private DropoutMask() {}
-
-  /** Checks the rate of a block's dropout. */
-  public static void check(float rate) {
-    checkArgument(rate >= 0 && rate < 1, "dropout must be at least 0 and below 1, but is %s", rate);
-  }
 
   /** Zeroes elements with probability {@code rate} and scales the others by 1 / (1 - rate). */
   public static NDArray apply(NDArray x, float rate, boolean training) {

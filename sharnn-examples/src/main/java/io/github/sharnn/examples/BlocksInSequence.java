@@ -18,6 +18,7 @@ import io.github.sharnn.Boom;
 import io.github.sharnn.Overparam;
 import io.github.sharnn.SHABlock;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SingleHeadAttention;
 import java.util.Locale;
 
@@ -32,15 +33,14 @@ public final class BlocksInSequence {
   private BlocksInSequence() {}
 
   public static void main(String[] args) {
+    SHARNNConfig parts = SHARNN.builder().embeddingSize(SIZE).boomSize(64).dropouts(0).config();
     Block network =
         new SequentialBlock()
             .add(Linear.builder().setUnits(SIZE).build()) // (B, T, 1) -> (B, T, C)
-            .add(SingleHeadAttention.builder(SIZE).build())
-            .add(
-                SHABlock.of(
-                    SHARNN.builder().embeddingSize(SIZE).boomSize(64).dropouts(0).config(), 2))
+            .add(SingleHeadAttention.of(parts))
+            .add(SHABlock.of(parts, 2))
             .add(Overparam.of(SIZE))
-            .add(Boom.withShortcut(SIZE, 64, 0))
+            .add(Boom.of(parts))
             .add(Linear.builder().setUnits(1).build()); // (B, T, C) -> (B, T, 1)
     DefaultTrainingConfig config =
         new DefaultTrainingConfig(Loss.l2Loss())
