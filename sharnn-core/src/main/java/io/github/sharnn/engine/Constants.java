@@ -12,15 +12,15 @@ public final class Constants {
 
   /**
    * Creates a constant for {@code array.mul(constant)}. Do not use DJL's {@code mul(Number)} where
-   * a gradient flows: on a CPU its number lives in a direct buffer that nothing references. After a
-   * garbage collection between forward and backward, the gradient is multiplied by other data.
+   * a gradient flows: on a CPU its number lives in a direct buffer that nothing references. If the
+   * garbage collector runs between forward and backward, the gradient is multiplied by garbage.
    *
-   * <p>The constant lies in the host's memory even with a GPU, whose kernels take it as an
-   * argument.
+   * <p>The constant is in host memory even if the operand is on a GPU. The GPU's kernels take it as
+   * an argument.
    *
    * @param value the constant
    * @param operand the array whose manager owns the constant
-   * @return a FLOAT32 array without dimensions, which does not change an operand's type
+   * @return a FLOAT32 scalar, which does not change the type of an operand
    */
   public static NDArray of(float value, NDArray operand) {
     return operand.getManager().full(new Shape(), value, DataType.FLOAT32, Device.cpu());

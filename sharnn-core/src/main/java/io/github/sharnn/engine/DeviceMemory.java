@@ -28,9 +28,9 @@ public record DeviceMemory(long bytes, String source) {
   }
 
   /**
-   * Reads the peak. PyTorch keeps GPU memory once it has it, so there the peak is the present use.
+   * Reads the peak. On a GPU, this is the present use, since PyTorch does not give memory back.
    *
-   * @return empty if the machine does not tell
+   * @return the peak, or empty if it can't be read on this machine
    */
   public static Optional<DeviceMemory> peak(Device device) throws IOException {
     return device.isGpu() ? gpu(device.getDeviceId()) : resident();

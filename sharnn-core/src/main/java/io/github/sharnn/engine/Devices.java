@@ -24,7 +24,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** The devices that DJL computes on, by name, with the check that a device exists. */
+/** The names of devices, and checks that a device exists. */
 public final class Devices {
 
   private static final Pattern NAME = Pattern.compile("auto|cpu|gpu(\\d{0,4})");
@@ -71,7 +71,7 @@ public final class Devices {
     if (!device.isGpu()) {
       return device;
     }
-    // DJL's own parser leaves "gpu" without a number
+    // DJL parses "gpu" into a device with the number -1
     Device gpu = device.getDeviceId() < 0 ? Device.gpu() : device;
     // asks PyTorch, since DJL counts no GPUs if it does not find the CUDA runtime
     try (NDManager manager = engine.newBaseManager(gpu)) {
@@ -91,7 +91,7 @@ public final class Devices {
           "DJL finds no engine PyTorch: put ai.djl.pytorch:pytorch-engine on the class path; a jar made of"
               + " several jars must join their META-INF/services files",
           e);
-    } catch (EngineException e) { // the reason is often in a cause
+    } catch (EngineException e) { // the reason is often in the cause
       String reasons =
           Throwables.getCausalChain(e).stream()
               .map(Throwable::toString)
@@ -125,9 +125,9 @@ public final class Devices {
   }
 
   /**
-   * Returns the line that a program prints, if it prints no other. nvidia-smi prints one for each
-   * GPU, in another order than CUDA. Returns empty if lines differ or the program is missing, fails
-   * or hangs: no caller needs the line.
+   * Returns the line that a program prints, or empty if its lines differ. nvidia-smi prints one
+   * line per GPU, and its order is not CUDA's. Also returns empty if the program is missing, fails
+   * or hangs, because every caller can do without the line.
    */
   static Optional<String> onlyLine(String... command) {
     try {

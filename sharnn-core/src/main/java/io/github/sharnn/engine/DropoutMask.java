@@ -12,10 +12,10 @@ import ai.djl.nn.norm.Dropout;
  * Dropout like {@link Dropout#dropout(NDArray, float, boolean)}, with cheaper masks on a CPU.
  *
  * <p>PyTorch draws Bernoulli masks on one CPU thread, two random numbers for each element, which
- * takes a sixth of a training step. Here one 64-bit draw decides four elements, one by each 16-bit
- * field. The field's top bit is shifted to the sign, and the whole number is compared with a
- * threshold. The field decides, and in a tie the bits below it do. The rate is exact to 1/65536. A
- * GPU uses DJL's dropout, which is one kernel there.
+ * takes a sixth of a training step. Here one 64-bit draw decides four elements, one for each 16-bit
+ * field. A multiplication shifts the field to the top, and the whole number is compared with a
+ * threshold. The bits below the field only break ties. The rate is exact to 1/65536. A GPU uses
+ * DJL's dropout, which is one kernel there.
  */
 public final class DropoutMask {
 
@@ -43,7 +43,7 @@ public final class DropoutMask {
     NDArray bits =
         manager.randomInteger(
             Long.MIN_VALUE, Long.MAX_VALUE, new Shape(draws), DataType.INT64); // (N/4)
-    long threshold = (long) ((rate - 0.5) * 0x1p64); // of signed numbers: rate 0.5 is at 0
+    long threshold = (long) ((rate - 0.5) * 0x1p64); // signed: rate 0.5 has threshold 0
     NDList kept = new NDList();
     for (int field = 0; field < FIELDS; field++) {
       kept.add(bits.mul(1L << field * FIELD_BITS).gte(threshold));

@@ -5,9 +5,9 @@ import java.util.function.Supplier;
 
 /**
  * Inference that records no gradients, on any thread. PyTorch has a gradient switch for each
- * thread. DJL turns it off only on the thread that loads the engine, and its API cannot turn it off
- * on another. The switch also selects the kernel of a CPU's LSTM and so the last bits of its
- * result. With the switch off, every thread gets the same bits.
+ * thread. DJL turns the switch off only on the thread that loads the engine, and DJL's API cannot
+ * do so on another thread. The switch also selects the LSTM's CPU kernel, whose results differ in
+ * the last bits. With the switch off, all threads get the same bits.
  */
 public final class InferenceMode {
 

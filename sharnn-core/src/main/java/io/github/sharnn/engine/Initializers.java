@@ -10,8 +10,9 @@ import ai.djl.training.initializer.Initializer;
 import ai.djl.training.initializer.NormalInitializer;
 
 /**
- * The reference's initial weights, set on parameters before DJL initializes them, so that a later
- * {@code setInitializer} or {@code TrainingConfig.optInitializer} still wins.
+ * The initial weights of the reference implementation. They are set on parameters before DJL
+ * initializes these, so a later {@code setInitializer} or {@code TrainingConfig.optInitializer}
+ * still wins.
  */
 public final class Initializers {
 
@@ -42,7 +43,7 @@ public final class Initializers {
   /** Sets weights and biases uniform in +-1/sqrt(C), PyTorch's default for an LSTM. */
   public static void lstm(Block lstm, int embeddingSize) {
     float bound = (float) (1 / Math.sqrt(embeddingSize));
-    // a predicate, since the type alone would leave the biases at 0
+    // set by predicate: DJL would leave the biases at 0 if the initializer were set by type
     lstm.setInitializer(
         new Initializer() {
           @Override

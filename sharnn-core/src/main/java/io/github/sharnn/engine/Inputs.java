@@ -28,9 +28,7 @@ public final class Inputs {
         shapes.length == 0 ? "none" : shapes[0]);
   }
 
-  /**
-   * Checks that keys and values belong to as many streams as the queries and are at least as many.
-   */
+  /** Checks that keys and values have the queries' batch size and at least as many positions. */
   public static void checkKeys(Shape queries, Shape keys, Shape values) {
     checkArgument(
         keys.equals(values)
@@ -58,7 +56,7 @@ public final class Inputs {
         TYPES.contains(tokens.getDataType()),
         "tokens must be of INT64 or INT32, but are of %s",
         tokens.getDataType());
-    // reading them back from a GPU would stall it at every step
+    // reading the values back would stall the GPU at every step
     if (tokens.getDevice().isGpu()) {
       return;
     }

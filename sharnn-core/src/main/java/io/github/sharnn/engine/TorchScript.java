@@ -34,7 +34,7 @@ public final class TorchScript {
 
   private final Model module;
 
-  /** Loads a class from its source, TorchScript as in a saved module. */
+  /** Loads a class from source text in the form that a saved TorchScript module has. */
   public TorchScript(String className, String source) {
     module = Model.newInstance(className, "PyTorch");
     try {
@@ -53,20 +53,21 @@ public final class TorchScript {
   /**
    * Calls a method. The first array's manager owns the result.
    *
-   * @param options the numbers of its last argument; none for a method without numbers
-   * @param lists its list arguments in order; the call renames their arrays
+   * @param options the numbers of the method's last argument; empty if the method takes none
+   * @param lists the method's list arguments in order; the call renames their arrays
    */
   public NDArray call(String method, float[] options, NDList... lists) {
     NDList inputs = new NDList();
     for (int i = 0; i < lists.length; i++) {
       for (NDArray array : lists[i]) {
-        array.setName("list" + i + "[]"); // DJL gathers inputs of such a name into one list
+        array.setName(
+            "list" + i + "[]"); // DJL gathers inputs with the same such name into one list
         inputs.add(array);
       }
     }
     try (NDManager manager = module.getNDManager().newSubManager(Device.cpu())) {
       if (options.length > 0) {
-        inputs.add(manager.create(options)); // on the host, where reading them stalls nothing
+        inputs.add(manager.create(options)); // on the host: reading them from a GPU would stall it
       }
       NDArray selector = manager.zeros(new Shape());
       selector.setName("module_method:" + method);
@@ -76,8 +77,8 @@ public final class TorchScript {
   }
 
   /**
-   * A method that is called many times with the same lists. PyTorch is handed the lists once. Calls
-   * record no gradients. For one thread.
+   * A method that is called many times with the same lists, which are handed to PyTorch only once.
+   * Calls record no gradients. Each instance is for one thread.
    */
   public static final class Prepared {
 

@@ -26,7 +26,7 @@ public final class WeightDrop extends ParameterStore {
     this.batchManager = batchManager;
   }
 
-  /** Returns a store that drops, or the given store if there is nothing to drop. */
+  /** Returns a store that applies the dropout, or the given store if there is no dropout. */
   public static ParameterStore of(
       ParameterStore parameterStore,
       LSTM lstm,

@@ -33,7 +33,7 @@ final class DrawnTokens {
       recent.add(token);
       decoder.decode(token); // the decoder needs the text before a word to decide on a space
     }
-    // a vocabulary of words encodes a prompt alike with a last space and without
+    // a word vocabulary gives the same tokens with and without a space at the prompt's end
     dropSpace = !vocabulary.lossless() && prompt[prompt.length - 1] == ' ';
   }
 

@@ -3,7 +3,7 @@ package io.github.sharnn.generate;
 import ai.djl.ndarray.NDList;
 import org.jspecify.annotations.Nullable;
 
-/** The bytes after one prompt, computed when asked for. Frees its arrays after the last token. */
+/** The bytes after one prompt, computed on demand. The arrays are freed after the last token. */
 final class GeneratedBytes implements AutoCloseable {
 
   private final TokenLoop loop;
@@ -11,7 +11,7 @@ final class GeneratedBytes implements AutoCloseable {
   private float @Nullable [] logits; // after the prompt, until the first token is drawn
   private boolean closed;
 
-  /** Takes a loop that has read nothing, and closes it in the end. */
+  /** Takes ownership of a loop that has not read anything yet. */
   GeneratedBytes(TokenLoop loop, DrawnTokens tokens) {
     this.loop = loop;
     this.tokens = tokens;

@@ -8,8 +8,8 @@ import java.util.Iterator;
 import java.util.NoSuchElementException;
 
 /**
- * A streaming text: the pieces of whole characters that follow a prompt, each computed when asked
- * for. {@link SHARNNGenerator#iterate} creates it.
+ * A stream of generated text: pieces of whole characters that follow a prompt, each computed on
+ * demand. {@link SHARNNGenerator#iterate} creates it.
  *
  * <p>Closing a text frees the model's state. A text that is read to the end has nothing left to
  * free. The garbage collector frees an abandoned text, but late, since it does not see native
@@ -31,7 +31,7 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
     arrays = ABANDONED.register(this, bytes::close);
   }
 
-  /** Computes the next piece if it is not there yet. */
+  /** Returns true if another piece follows, and computes this piece if necessary. */
   @Override
   public synchronized boolean hasNext() {
     try {

@@ -32,9 +32,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>All texts take each step of the model together. On a GPU that takes hardly longer than a step
  * of one text. Prompts no longer than the model's {@code memoryLength} are read together too. When
- * a text ends, a waiting prompt takes its place. Each text is the one that its generator gives
- * alone, unless rounding changes which token is sampled: a larger matrix product may sum in another
- * order.
+ * a text ends, a waiting prompt takes its place. Each text equals the text that its generator gives
+ * alone, unless rounding changes which token is sampled. Rounding differs because a larger matrix
+ * product may sum in another order.
  *
  * <p>A batch is for one thread, which also runs the callbacks. A callback ends its own text by
  * throwing a {@link CancellationException}. Any other exception ends all texts, and {@link #run}
@@ -42,7 +42,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class GenerationBatch {
 
-  /** The most positions of prompts that are read together. It bounds their memory. */
+  /** The maximum number of prompt positions that are read together, which bounds the memory. */
   private static final int MOST_POSITIONS = 1 << 14;
 
   private final Model model;
@@ -100,8 +100,8 @@ public final class GenerationBatch {
   }
 
   /**
-   * Sets the type to compute in after the prompts, as {@link SHARNNGenerator.Builder#precision}
-   * does. The generators' own precisions are ignored.
+   * Sets the data type of the computation after the prompts, as {@link
+   * SHARNNGenerator.Builder#precision} does. The generators' own precisions are ignored.
    *
    * @param type FLOAT16, FLOAT32, FLOAT64, or null, the default, for the weights' own type
    * @return this batch
@@ -120,8 +120,8 @@ public final class GenerationBatch {
    * @param prompt at least one token; not repeated in the output
    * @param callback receives each token's bytes as soon as the token is drawn
    * @return this batch
-   * @throws IllegalArgumentException if the generator has another model, or the prompt has no token
-   *     or a byte that the model lacks
+   * @throws IllegalArgumentException if the generator has another model, or the prompt has no
+   *     token, or a byte that the model's vocabulary lacks
    */
   public GenerationBatch add(
       SHARNNGenerator generator, byte[] prompt, SHARNNGenerator.ByteConsumer callback) {
@@ -135,8 +135,8 @@ public final class GenerationBatch {
    * @param prompt at least one token; not repeated in the output
    * @param text receives each piece, never empty
    * @return this batch
-   * @throws IllegalArgumentException if the generator has another model, or the prompt has no token
-   *     or a byte that the model lacks
+   * @throws IllegalArgumentException if the generator has another model, or the prompt has no
+   *     token, or a byte that the model's vocabulary lacks
    */
   public GenerationBatch add(SHARNNGenerator generator, String prompt, Consumer<String> text) {
     Utf8Decoder decoder = new Utf8Decoder(text);
@@ -177,7 +177,10 @@ public final class GenerationBatch {
     }
   }
 
-  /** Removes the longest waiting prompt and those to read beside it. */
+  /**
+   * Removes the longest waiting prompt from the queue, and the prompts to read side by side with
+   * it.
+   */
   private List<Stream> nextPrompts(SHARNN block, int room) {
     Stream longest = waiting.remove();
     List<Stream> next = new ArrayList<>(List.of(longest));

@@ -37,7 +37,7 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
   /**
    * Creates a translator with a generator's options.
    *
-   * @param generator its model must hold the Predictor's SHARNN
+   * @param generator a generator whose model holds the Predictor's SHARNN
    */
   public GenerationTranslator(SHARNNGenerator generator) {
     this.generator = checkNotNull(generator, "generator must not be null");
@@ -46,8 +46,8 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
   /**
    * Reads the prompt except for its last segment.
    *
-   * @throws IllegalArgumentException if the generator has another model, or the prompt has no token
-   *     or a byte that the model lacks
+   * @throws IllegalArgumentException if the generator has another model, or the prompt has no
+   *     token, or a byte that the model's vocabulary lacks
    */
   @Override
   public NDList processInput(TranslatorContext ctx, String prompt) {

@@ -15,10 +15,10 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * The translator factory of a saved model: the {@code serving.properties} of its folder names it as
- * {@code translatorFactory}, for DJL's {@code Criteria} and DJL Serving. Its translators turn a
- * prompt into the text that follows, as {@code String} to {@code String}, or as UTF-8 in {@link
- * Input} to {@link Output}.
+ * The translator factory of a saved model. The {@code serving.properties} in the model's folder
+ * names this class as {@code translatorFactory}, for DJL's {@code Criteria} and DJL Serving. Its
+ * translators turn a prompt into the text that follows, as {@code String} to {@code String}, or as
+ * UTF-8 in {@link Input} to {@link Output}.
  *
  * <p>The arguments are options of {@link SHARNNGenerator.Builder}, with its defaults: {@code
  * length}, {@code temperature}, {@code topK}, {@code topP}, {@code minP}, {@code
@@ -32,7 +32,7 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
   private static final Pair<Type, Type> TEXT = new Pair<>(String.class, String.class);
   private static final Pair<Type, Type> SERVING = new Pair<>(Input.class, Output.class);
 
-  // JSON has 20.0 for 20
+  // a 20 from JSON arrives as 20.0
   private static final Function<String, Integer> WHOLE =
       text -> new BigDecimal(text).intValueExact();
 

@@ -15,8 +15,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Prompts of different lengths read side by side, in segments that end with a prompt. Each prompt
- * fits into the model's memory, so the cuts change nothing. {@link TokenLoop} reads longer prompts.
+ * Prompts of different lengths, read side by side in segments. A segment ends no later than its
+ * shortest prompt. Each prompt fits into the model's memory, so the segments do not change the
+ * results. {@link TokenLoop} reads longer prompts.
  */
 final class PromptBatch implements AutoCloseable {
 
@@ -37,7 +38,7 @@ final class PromptBatch implements AutoCloseable {
    * The result of one prompt.
    *
    * @param logits the V logits after its last token
-   * @param state the state after its last token, of one stream; the batch closes it
+   * @param state the one-stream state after its last token; closed with the batch
    */
   record Result(float[] logits, SHARNNState state) {}
 

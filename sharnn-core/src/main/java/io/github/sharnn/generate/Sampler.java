@@ -16,10 +16,10 @@ import java.util.random.RandomGenerator;
  * keep the topK most probable; keep their nucleus; keep p >= minP * max p; renormalize
  * }</pre>
  *
- * <p>The nucleus is the smallest set of most probable tokens, at least one, that together have
- * {@code topP} of the probability that top-k leaves. The lower of two tokens with equal logits
- * ranks higher, so exactly {@code topK} tokens are left, and top-k 1 is argmax. Sums are in double
- * precision. The time is linear in the number of tokens.
+ * <p>The nucleus is the smallest set of most probable tokens whose probabilities sum to at least
+ * {@code topP} times the sum that top-k keeps. It holds at least one token. If two tokens have
+ * equal logits, the lower token ranks higher. Exactly {@code topK} tokens are therefore left, and
+ * top-k 1 is argmax. Sums are in double precision. The time is linear in the number of tokens.
  *
  * <p>Papers: Holtzman et al., arXiv:1904.09751 (nucleus sampling); Nguyen et al., arXiv:2407.01082
  * (min-p); Keskar et al., arXiv:1909.05858 (repetition penalty; negative logits are multiplied, as
@@ -95,7 +95,7 @@ public record Sampler(
   public double[] probabilities(float[] logits, int... recent) {
     float[] penalized = penalize(logits, recent);
     double max = max(penalized);
-    double[] weights = new double[logits.length]; // the most probable token's is 1
+    double[] weights = new double[logits.length]; // 1 for the most probable token
     for (int token = 0; token < logits.length; token++) {
       weights[token] = Math.exp((penalized[token] - max) / temperature);
     }
@@ -130,7 +130,7 @@ public record Sampler(
     int drawn = 0;
     for (int token = 0; token < probabilities.length && left >= 0; token++) {
       if (probabilities[token] > 0) {
-        drawn = token; // the last one takes the rest that rounding may leave
+        drawn = token; // rounding may leave a rest, which goes to the last token
         left -= probabilities[token];
       }
     }
@@ -173,7 +173,10 @@ public record Sampler(
     }
   }
 
-  /** Moves the nucleus of the first tokens to the front, in order, and returns its size. */
+  /**
+   * Moves the nucleus of the first {@code kept} tokens to the front, in order, and returns its
+   * size.
+   */
   private int nucleus(long[] ranked, int kept, double[] weights) {
     double reach = 0;
     for (int rank = 0; rank < kept; rank++) {
@@ -196,8 +199,8 @@ public record Sampler(
   }
 
   /**
-   * Returns a sort key: lower for a more probable token, with the token in its low bits. It holds
-   * the logit, since logits far below the maximum share the weight 0.
+   * Returns a sort key: lower for a more probable token, with the token in its low bits. The key
+   * holds the logit and not the weight, because the weights of very low logits are all 0.
    */
   private static long rank(float logit, int token) {
     int bits = Float.floatToIntBits(logit);

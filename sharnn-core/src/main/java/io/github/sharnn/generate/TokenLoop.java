@@ -16,9 +16,9 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One stream of tokens through a model. {@link #prefill} and {@link #accept} read the prompt in
- * segments, around a forward pass by {@link #forward} or a DJL Predictor. Then {@link #next} reads
- * token by token.
+ * One stream of tokens through a model. To read a prompt, call {@link #prefill}, run the last
+ * segment with {@link #forward} or a DJL Predictor, and call {@link #accept}. Then {@link #next}
+ * reads token by token.
  *
  * <p>Memory stays flat: each segment's manager is closed after it, and only the state is kept.
  */
@@ -53,7 +53,8 @@ final class TokenLoop implements AutoCloseable {
 
   /**
    * Reads the prompt's last {@code memoryLength} tokens, or 1024 if that is more, except for the
-   * last segment. The LSTMs remember more than a short attention memory.
+   * last segment. The minimum of 1024 is for the LSTMs, which remember more than a short attention
+   * memory holds.
    *
    * @return the last segment's inputs
    */

@@ -8,8 +8,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
 
 /**
- * A decoder of UTF-8 that hands out each character with its last byte. Malformed bytes become
- * U+FFFD, exactly as in {@code new String(bytes, UTF_8)}.
+ * A decoder of UTF-8 that hands out each character as soon as its last byte arrives. Malformed
+ * bytes become U+FFFD, exactly as in {@code new String(bytes, UTF_8)}.
  */
 final class Utf8Decoder implements SHARNNGenerator.ByteConsumer {
 

@@ -38,13 +38,15 @@ public record Score(List<TokenScore> tokens, Totals totals) {
   /**
    * The sums over a text. The means of a text without tokens are NaN.
    *
-   * @param perplexity of the text by byte, token and word, as in training and evaluation, with
-   *     every token predicted
+   * @param perplexity the text's figures per byte, token and word, as in training and evaluation,
+   *     but with every token predicted
    * @param entropy the sum of the predictions' entropies, which is the expected sum of -ln p
    */
   public record Totals(Perplexity perplexity, double entropy) {
 
-    /** {@return the sum of -log2 p over the tokens: the bits of an ideal coder} */
+    /**
+     * {@return the sum of -log2 p over the tokens, which is the length of an ideal coder's output}
+     */
     public double bits() {
       return perplexity.nats() / Math.log(2);
     }

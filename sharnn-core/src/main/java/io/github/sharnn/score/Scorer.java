@@ -28,16 +28,17 @@ import org.jspecify.annotations.Nullable;
  * prediction. The scorer runs on the model's device, without dropout, and carries the state from
  * one segment of a text to the next.
  *
- * <p>The model's {@link TextVocabulary} cuts a text into tokens as it does in a corpus. A
- * vocabulary of words ends a last line with {@code <eos>} even if its newline is missing. Every
- * token is scored. The model predicts the first one from a zero state and the byte given as {@code
- * context}, by default a newline, so a text's score is that of a first line. {@code
- * io.github.sharnn.train.evaluate.Evaluation} skips a first token.
+ * <p>The model's {@link TextVocabulary} cuts a text into tokens as it does in a corpus. A word
+ * vocabulary ends the last line with {@code <eos>} even if the newline is missing. Every token is
+ * scored. The model predicts the first token from a zero state and the byte {@code context}, by
+ * default a newline. A text is therefore scored as the first line of a document. In contrast,
+ * {@code io.github.sharnn.train.evaluate.Evaluation} does not score the first token.
  *
- * <p>A segment starts with at most {@code memoryLength - segmentLength} remembered positions,
- * whatever its own length. So the other texts of a batch change a score by rounding only, below
- * 1e-5 a token. The segment length changes only scores of texts longer than {@code memoryLength -
- * segmentLength} tokens. With segment length 1 the model sees what a generator sees.
+ * <p>A segment starts with at most {@code memoryLength - segmentLength} remembered positions, even
+ * if the segment itself is shorter. The other texts of a batch therefore change a score only by
+ * rounding, by less than 1e-5 per token. The segment length changes only scores of texts longer
+ * than {@code memoryLength - segmentLength} tokens. With segment length 1, a token is predicted
+ * from the same memory as in generation.
  *
  * <p>Many threads may share a scorer. Do not score while another thread trains the same model.
  */
@@ -87,7 +88,7 @@ public final class Scorer {
    * {@return the score of a text}
    *
    * @param text the text, possibly empty
-   * @throws IllegalArgumentException if the model lacks a byte of its UTF-8
+   * @throws IllegalArgumentException if the model's vocabulary lacks a byte of the text's UTF-8
    * @throws IllegalStateException if the model has no weights
    */
   public Score score(String text) {
@@ -98,7 +99,7 @@ public final class Scorer {
    * {@return the score of some bytes}
    *
    * @param text the bytes, possibly none
-   * @throws IllegalArgumentException if the model lacks a byte
+   * @throws IllegalArgumentException if the model's vocabulary lacks a byte
    * @throws IllegalStateException if the model has no weights
    */
   public Score score(byte[] text) {
@@ -109,8 +110,8 @@ public final class Scorer {
    * Scores texts of any lengths, {@code batchSize} side by side.
    *
    * @param texts the bytes of each
-   * @return a score for each, as a separate call gives it
-   * @throws IllegalArgumentException if the model lacks a byte
+   * @return a score for each text, the same as from a separate call
+   * @throws IllegalArgumentException if the model's vocabulary lacks a byte
    * @throws IllegalStateException if the model has no weights
    */
   public List<Score> scoreAll(List<byte[]> texts) {
@@ -130,7 +131,7 @@ public final class Scorer {
    * @param callback receives each token's score in order, a segment at a time
    * @return the totals
    * @throws IOException if the text can't be read
-   * @throws IllegalArgumentException if the model lacks a byte
+   * @throws IllegalArgumentException if the model's vocabulary lacks a byte
    * @throws IllegalStateException if the model has no weights
    */
   public Score.Totals score(InputStream text, Consumer<TokenScore> callback) throws IOException {
@@ -237,8 +238,8 @@ public final class Scorer {
     }
 
     /**
-     * Sets the byte before a text, which predicts the first token. Default newline, or a full stop
-     * if the vocabulary drops white space.
+     * Sets the byte before a text. The model predicts a text's first token from this byte. Default
+     * newline, or a full stop if the vocabulary drops white space.
      *
      * @param before a byte that the model has a token for; it is not scored
      * @return this builder
@@ -249,9 +250,10 @@ public final class Scorer {
     }
 
     /**
-     * Sets how many tokens go through the model at once. Default 256 or half of a shorter memory,
-     * with at most 2^26 logits in a batch. Longer segments are faster and take more memory: {@code
-     * batchSize * segmentLength * (memoryLength + segmentLength)} numbers for each attention layer.
+     * Sets how many tokens go through the model at once. The default is 256 or half of the memory,
+     * if that is less, and at most 2^26 logits in a batch. Longer segments are faster and take more
+     * memory: {@code batchSize * segmentLength * (memoryLength + segmentLength)} numbers for each
+     * attention layer.
      *
      * @param tokens at least 1
      * @return this builder
@@ -275,8 +277,8 @@ public final class Scorer {
     /**
      * {@return the scorer}
      *
-     * @throws IllegalArgumentException if an option breaks its rule, or the model holds no SHARNN
-     *     or one over more than 256 bytes
+     * @throws IllegalArgumentException if an option breaks its rule, or the model holds no SHARNN,
+     *     or one of bytes with a {@code vocabularySize} above 256
      */
     public Scorer build() {
       return new Scorer(this);

@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Texts of different lengths scored side by side, the longest first, so that ended texts leave from
- * the end. A segment is as long as its longest text needs. The model is causal, so the padding
- * after a shorter text changes nothing before it.
+ * Texts of different lengths, scored side by side. The longest text comes first, so the texts that
+ * have ended are always the last rows. A segment is no longer than its longest text needs. The
+ * model is causal, so the padding after a shorter text changes nothing before it.
  */
 final class ScoringBatch implements AutoCloseable {
 

@@ -14,8 +14,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Streams of tokens side by side through a model, a segment at a time: {@link #inputs} and {@link
- * #accept} around a forward pass by {@link #forward} or a DJL Predictor.
+ * Streams of tokens that go through a model side by side, a segment at a time. For each segment,
+ * call {@link #inputs}, then {@link #forward} or a DJL Predictor, then {@link #accept}.
  *
  * <p>Memory stays flat: each segment's manager is closed after it, and only the state is kept.
  */

@@ -20,8 +20,8 @@ import java.util.List;
  * }
  * }</pre>
  *
- * <p>The Predictor runs the last segment, and the {@link Scorer} those before it. Many threads may
- * share the translator and the Predictor.
+ * <p>The Predictor runs the last segment, and the {@link Scorer} runs the segments before it. Many
+ * threads may share the translator and the Predictor.
  *
  * <ul>
  *   <li>The block's inputs: tokens {@code (B, T)} of type INT64 for the texts that reach the last
@@ -38,7 +38,7 @@ public final class ScoringTranslator implements Translator<String, Score> {
   /**
    * Creates a translator with a scorer's options, except for its batch size.
    *
-   * @param scorer its model must hold the Predictor's SHARNN
+   * @param scorer a scorer whose model holds the Predictor's SHARNN
    */
   public ScoringTranslator(Scorer scorer) {
     this.scorer = checkNotNull(scorer, "scorer must not be null");
@@ -47,7 +47,8 @@ public final class ScoringTranslator implements Translator<String, Score> {
   /**
    * Scores the texts except for the last segment.
    *
-   * @throws IllegalArgumentException if the scorer has another model, or the model lacks a byte
+   * @throws IllegalArgumentException if the scorer has another model, or the model's vocabulary
+   *     lacks a byte
    */
   @Override
   public NDList batchProcessInput(TranslatorContext ctx, List<String> texts) {
@@ -55,7 +56,7 @@ public final class ScoringTranslator implements Translator<String, Score> {
     List<byte[]> bytes = texts.stream().map(text -> text.getBytes(StandardCharsets.UTF_8)).toList();
     ScoringBatch batch = scorer.start(ctx.getNDManager(), bytes);
     ctx.setAttachment(BATCH, batch);
-    return batch.prefill(); // a Predictor runs nothing on no inputs
+    return batch.prefill(); // a Predictor skips the model if there are no inputs
   }
 
   /** Scores the last segment. */

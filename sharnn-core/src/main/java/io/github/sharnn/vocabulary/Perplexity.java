@@ -1,18 +1,18 @@
 package io.github.sharnn.vocabulary;
 
 /**
- * The cost of a text to a model, in the units of the original text: perplexity by token and by
- * word, and bits per byte. One forward pass gives all figures. Bits per byte compare any two models
- * whatever their vocabularies; perplexity by word compares with published figures for WikiText and
- * Penn Treebank.
+ * The figures of one evaluation: perplexity per token and per word, and bits per byte of the
+ * original text. Bits per byte can be compared between any two models, even if their vocabularies
+ * differ. Perplexity per word can be compared with published figures for WikiText and Penn
+ * Treebank.
  *
  * <p>An evaluation does not predict a text's first token, although {@link
- * io.github.sharnn.score.Scorer} does. So each count of units is reduced by the first token's
- * average share: {@code units * predicted / tokens}. For bytes that is the number of predicted
- * bytes.
+ * io.github.sharnn.score.Scorer} does. Each count of units is therefore reduced by one token's
+ * average share, to {@code units * predicted / tokens}. In a byte model, this is the number of
+ * predicted bytes.
  *
- * <p>Perplexity by token depends on how the vocabulary cuts the text, so it does not compare two
- * vocabularies. Perplexity by word does: it adds up all tokens of a word.
+ * <p>Perplexity per token depends on how the vocabulary cuts the text. Do not compare it between
+ * vocabularies. Perplexity per word can be compared, because it adds up all tokens of a word.
  *
  * @param nats the sum of -ln p over the predicted tokens
  * @param predicted the number of predicted tokens
@@ -26,9 +26,9 @@ public record Perplexity(double nats, long predicted, Units units) {
   /**
    * The length of a text.
    *
-   * @param bytes of the original text
-   * @param tokens of the vocabulary, {@code <eos>} included
-   * @param words between white space, plus one for each line, as {@link WordCount} counts
+   * @param bytes the bytes of the original text
+   * @param tokens the tokens of the vocabulary, including {@code <eos>}
+   * @param words the words between white space, plus one for each line, as {@link WordCount} counts
    * @param lostBytes the bytes that decoding does not restore, -1 if unknown; for a {@link
    *     WordVocabulary}, unknown words and white space other than a single space
    */
@@ -44,8 +44,8 @@ public record Perplexity(double nats, long predicted, Units units) {
   }
 
   /**
-   * {@return the bits that the tokens cost for each byte of the original text} This is too low if
-   * the tokens lose bytes: see {@link #bitsPerByteSpelled()}.
+   * {@return the bits that the tokens cost for each byte of the original text} The figure is too
+   * low if the tokens lose bytes; use {@link #bitsPerByteSpelled()} then.
    */
   public double bitsPerByte() {
     return nats / share(units.bytes()) / NATS_PER_BIT;
@@ -60,12 +60,12 @@ public record Perplexity(double nats, long predicted, Units units) {
     return bitsPerByte() + BITS_PER_LOST_BYTE * lost / units.bytes();
   }
 
-  /** {@return the perplexity by token: {@code exp(nats / predicted)}} */
+  /** {@return the perplexity per token: {@code exp(nats / predicted)}} */
   public double ofToken() {
     return Math.exp(nats / predicted);
   }
 
-  /** {@return the perplexity by word: {@code exp(nats / words)}, {@code <eos>} included} */
+  /** {@return the perplexity per word: {@code exp(nats / words)}, {@code <eos>} included} */
   public double ofWord() {
     return Math.exp(nats / share(units.words()));
   }

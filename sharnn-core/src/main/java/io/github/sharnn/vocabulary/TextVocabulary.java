@@ -14,15 +14,18 @@ import org.jspecify.annotations.Nullable;
  * A {@link Vocabulary} that encodes a text into tokens and decodes tokens into text.
  *
  * <p>The implementations are {@link #bytes()}, the default of every model, {@link WordVocabulary},
- * and subwords in the artifact {@code sharnn-tokenizers}. A vocabulary is part of its model: the
- * model's folder holds its file, and the model's properties hold its kind and SHA-256, which
- * loading checks.
+ * and subwords in the artifact {@code sharnn-tokenizers}. A vocabulary is part of its model. The
+ * model's folder holds the vocabulary's file. The model's properties hold its kind and SHA-256,
+ * which are checked when the model is loaded.
  *
  * <p>Many threads may share a vocabulary. An encoder or decoder is for one thread.
  */
 public interface TextVocabulary extends Vocabulary {
 
-  /** The model property that holds {@link #property()}. A model without it is over bytes. */
+  /**
+   * The model property that holds {@link #property()}. A model without this property is a byte
+   * model.
+   */
   String MODEL_PROPERTY = "sharnn.vocabulary";
 
   /** {@return the lossless vocabulary of 256 bytes, in which token n is the byte n} */
@@ -53,7 +56,7 @@ public interface TextVocabulary extends Vocabulary {
   byte[] content();
 
   /**
-   * {@return the tokens of the beginning of a text that may go on}
+   * {@return the tokens of a text that may go on, such as a prompt}
    *
    * @param text any bytes
    */
@@ -66,7 +69,7 @@ public interface TextVocabulary extends Vocabulary {
   }
 
   /**
-   * {@return the tokens of the beginning of a text that may go on, in UTF-8}
+   * {@return the tokens of a text's UTF-8; the text may go on, such as a prompt}
    *
    * @param text the text; half a surrogate pair becomes {@code ?}
    */
@@ -78,7 +81,7 @@ public interface TextVocabulary extends Vocabulary {
    * {@return the bytes of a text}
    *
    * @param tokens each in [0, size)
-   * @throws IllegalArgumentException if there is no such token
+   * @throws IllegalArgumentException if a token is outside the vocabulary
    */
   default byte[] decode(int... tokens) {
     ByteArrayOutputStream text = new ByteArrayOutputStream();
@@ -98,12 +101,13 @@ public interface TextVocabulary extends Vocabulary {
   }
 
   /**
-   * Writes this vocabulary's file into a model's folder, whole or not at all. The vocabulary of
-   * bytes has no file.
+   * Writes this vocabulary's file into a model's folder, completely or not at all. The byte
+   * vocabulary has no file.
    *
    * @param folder the folder, created if missing
    * @return the file, or empty for bytes
-   * @throws IOException if the file can't be written, or another vocabulary has its name
+   * @throws IOException if the file can't be written, or the folder has another vocabulary's file
+   *     of the same name
    */
   default Optional<Path> save(Path folder) throws IOException {
     return SavedVocabulary.save(this, folder);

@@ -16,18 +16,22 @@ public interface TokenEncoder {
   void write(byte[] text, int offset, int length);
 
   /**
-   * Emits the tokens of all bytes written, as if a token ended here. The text may go on. A prompt
-   * ends like this.
+   * Emits the tokens of all bytes written so far, as if a token ended here, for example after a
+   * prompt. The text may go on.
    */
   void flush();
 
-  /** Ends the text. A vocabulary with a token for the end of a line ends the last line too. */
+  /**
+   * Ends the text. A vocabulary with an end-of-line token also emits this token for an unfinished
+   * last line.
+   */
   default void end() {
     flush();
   }
 
   /**
-   * {@return how many bytes so far {@link TextVocabulary#decode} does not restore, -1 if unknown}
+   * {@return the number of bytes so far that {@link TextVocabulary#decode} does not restore, -1 if
+   * unknown}
    */
   long lostBytes();
 }

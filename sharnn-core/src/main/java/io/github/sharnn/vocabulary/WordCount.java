@@ -1,8 +1,8 @@
 package io.github.sharnn.vocabulary;
 
 /**
- * A count of words as in WikiText and Penn Treebank: everything between ASCII white space, plus one
- * {@code <eos>} for each line, even for a last line without a newline.
+ * A count of words as in WikiText and Penn Treebank: the words between ASCII white space, plus one
+ * {@code <eos>} for each line, even if the last line has no newline.
  */
 public final class WordCount {
 

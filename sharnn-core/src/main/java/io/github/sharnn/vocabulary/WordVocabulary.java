@@ -31,9 +31,9 @@ import java.util.function.IntConsumer;
  * }</pre>
  *
  * <p>Tokens are sorted by falling frequency, then by text, {@code <eos>} and {@code <unk>}
- * included. Decoding joins words with one space, so it does not restore every text. The end of a
- * text ends its last line with {@code <eos>}, even without a newline. The file is {@code
- * vocabulary.txt}, one token a line in UTF-8; malformed bytes become U+FFFD.
+ * included. Decoding joins words with one space, so it does not restore every text. The last line
+ * of a text ends with {@code <eos>} even if it has no newline. Malformed bytes become U+FFFD. The
+ * file is {@code vocabulary.txt}, with one token per line in UTF-8.
  */
 public final class WordVocabulary implements TextVocabulary {
 
@@ -88,7 +88,7 @@ public final class WordVocabulary implements TextVocabulary {
   /**
    * {@return a vocabulary of the given words}
    *
-   * @param words token n is the n-th word, counted from 0; with {@code <unk>} and {@code <eos>}
+   * @param words the words in the order of their tokens, including {@code <unk>} and {@code <eos>}
    * @throws IllegalArgumentException if a word is empty, contains white space or occurs twice, or
    *     {@code <unk>} or {@code <eos>} is missing
    */
@@ -112,7 +112,7 @@ public final class WordVocabulary implements TextVocabulary {
                 + " UTF-8 without one");
       }
       return read(content);
-    } catch (FileSystemException e) { // names the file itself
+    } catch (FileSystemException e) { // its message already names the file
       throw e;
     } catch (IOException e) {
       throw new IOException("can't read the words in %s: %s".formatted(file, e.getMessage()), e);

@@ -7,7 +7,8 @@
  * bytes. {@link io.github.sharnn.vocabulary.WordVocabulary} holds words; the artifact {@code
  * sharnn-tokenizers} holds subwords. A {@link io.github.sharnn.vocabulary.VocabularyFormat} reads a
  * kind of vocabulary from a model's folder. {@link io.github.sharnn.vocabulary.Perplexity} gives
- * the perplexity and bits per byte of a text, which compare models of different vocabularies.
+ * the perplexity and bits per byte of a text, which make models with different vocabularies
+ * comparable.
  */
 @NullMarked
 package io.github.sharnn.vocabulary;

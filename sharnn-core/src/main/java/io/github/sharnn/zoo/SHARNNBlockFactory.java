@@ -17,8 +17,8 @@ import java.util.Map;
 
 /**
  * The factory through which DJL's {@code Criteria} and DJL Serving load a saved model's block. The
- * {@code serving.properties} of a saved model names it as {@code blockFactory}. The factory reads
- * the weights too and checks every byte, as {@link SHARNN#load(Path)} does. {@code
+ * {@code serving.properties} of a saved model names this class as {@code blockFactory}. The factory
+ * reads the weights too and checks every byte, as {@link SHARNN#load(Path)} does. {@code
  * option.hasParameter=false} keeps DJL from looking for weights of its own format.
  *
  * <table>
@@ -29,8 +29,8 @@ import java.util.Map;
  *       SHARNN#withoutAttention} does</td></tr>
  * </table>
  *
- * <p>The model around the block is DJL's own and saves in DJL's own format. Load a model with
- * {@link SHARNN#load} to save it again.
+ * <p>The model around the block is DJL's own, and its {@code save} writes DJL's own format. If you
+ * want to save the model again, load it with {@link SHARNN#load} instead.
  */
 public final class SHARNNBlockFactory implements BlockFactory {
 
@@ -45,7 +45,7 @@ public final class SHARNNBlockFactory implements BlockFactory {
    * Reads the model that a folder holds.
    *
    * @param model the model that will hold the block; it is closed if loading fails
-   * @param folder the folder that was saved to
+   * @param folder the folder of the saved model
    * @param arguments the arguments of {@code serving.properties} and {@code Criteria}
    * @return the block, with its weights
    * @throws IOException if the folder can't be read, is damaged or holds no saved SHARNN
@@ -61,7 +61,7 @@ public final class SHARNNBlockFactory implements BlockFactory {
       loaded = true;
       return block;
     } catch (MalformedModelException e) {
-      throw new IOException(e.getMessage(), e); // the interface has no other
+      throw new IOException(e.getMessage(), e); // newBlock declares only IOException
     } finally {
       if (!loaded) {
         model.close(); // DJL would leave its weights to the garbage collector
@@ -81,7 +81,7 @@ public final class SHARNNBlockFactory implements BlockFactory {
   }
 
   private static int wholeNumber(String positions) {
-    try { // JSON has 64.0 for 64
+    try { // a 64 from JSON arrives as 64.0
       return new BigDecimal(positions).intValueExact();
     } catch (NumberFormatException | ArithmeticException e) {
       throw new IllegalArgumentException(

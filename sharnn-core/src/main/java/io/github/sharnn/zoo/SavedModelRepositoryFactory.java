@@ -26,9 +26,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Without this class {@code Criteria.builder().setTypes(String.class,
  * String.class).optModelPath(folder)} finds no translator. DJL 0.35 reads the {@code
- * translatorFactory} of a folder's {@code serving.properties} early enough only for the types
- * {@code Input} and {@code Output}. This class therefore passes that property on with the folder if
- * {@link SHARNNBlockFactory} loads the folder's block. It opens every other folder as DJL does.
+ * translatorFactory} in {@code serving.properties} too late for any types but {@code Input} and
+ * {@code Output}. If the folder names {@link SHARNNBlockFactory} as its block factory, this class
+ * passes the property on as an argument of the repository. It opens every other folder as DJL does.
  */
 public final class SavedModelRepositoryFactory implements RepositoryFactory {
 
@@ -77,7 +77,7 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
     return ours ? properties.getProperty(TRANSLATOR) : null;
   }
 
-  /** Tells if DJL takes a folder for a repository: one with a metadata.json further down. */
+  /** Tells if DJL takes a folder for a repository, because a subfolder has a metadata.json. */
   private static boolean holdsMetadata(Path path) {
     if (!Files.isDirectory(path)) {
       return false;
@@ -92,7 +92,7 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
                     && !path.equals(file.getParent()))) {
       return files.anyMatch(SavedModelRepositoryFactory::isMetadata);
     } catch (IOException | UncheckedIOException e) {
-      return false; // as in DJL: the folder is one model's
+      return false; // DJL then treats the folder as that of one model
     }
   }
 
@@ -103,11 +103,11 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
           && metadata.getMetadataVersion() != null
           && metadata.getArtifacts() != null;
     } catch (IOException | JsonParseException e) {
-      return false; // a file of somebody else's
+      return false; // not a metadata.json of DJL
     }
   }
 
-  /** A folder or archive of one model. Its URI may name arguments. */
+  /** A folder or archive of one model. The URI may contain arguments. */
   private static final class Folder extends SimpleRepository {
 
     Folder(String name, URI uri, Path path, @Nullable String translator) {
