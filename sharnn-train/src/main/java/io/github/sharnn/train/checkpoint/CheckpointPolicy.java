@@ -8,35 +8,36 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The place and the times at which a run saves checkpoints, and how it comes back from one.
+ * The folder and the times of a run's checkpoints, and the rules for going back to one.
  *
  * <pre>{@code
  * SHARNNTrainer.builder(model).checkpoints(CheckpointPolicy.in(Path.of("runs/book")).resume())
  * }</pre>
  *
- * <p>A thread of its own writes a checkpoint while training continues. If that takes until the next
- * one is due, training waits for it. A checkpoint that can't be written is logged as an error and
- * the run continues; after three in a row the run ends with an {@link
- * java.io.UncheckedIOException}. There is one more checkpoint at the end of each stage, and one if
+ * <p>A separate thread writes each checkpoint while training continues. If a checkpoint is not
+ * finished when the next is due, training waits. A checkpoint that can't be written is logged as an
+ * error and the run continues; after three in a row the run ends with an {@link
+ * java.io.UncheckedIOException}. The run also saves a checkpoint at the end of each stage, and if
  * {@link io.github.sharnn.train.SHARNNTrainer.Builder#stopWhen} stops the run.
  *
- * <p>With checkpoints a run also comes back from divergence. It skips a step whose loss or gradient
- * norm is not finite. It goes back to the last checkpoint from before the trouble, with half the
- * learning rate,
+ * <p>With checkpoints, a run also recovers from divergence. The run skips a step whose loss or
+ * gradient norm is not finite. It goes back to the last good checkpoint and halves the learning
+ * rate in these cases:
  *
  * <ul>
  *   <li>after {@code skippedSteps} in a row,
- *   <li>if the loss scale can fall no further,
- *   <li>after 100 steps in a row with a loss of 1.5 times its running mean.
+ *   <li>if the loss scale is 1 and the gradients still overflow,
+ *   <li>after 100 steps in a row with a loss above 1.5 times its running mean.
  * </ul>
  *
- * <p>After {@code rollbacks} of these the run ends with a {@link ai.djl.TrainingDivergedException}.
+ * <p>After {@code rollbacks} rollbacks, the next divergence ends the run with a {@link
+ * ai.djl.TrainingDivergedException}.
  *
  * @param folder the run's folder, made if it is missing
- * @param steps steps between checkpoints, or 0 for none by steps
- * @param interval time between checkpoints, or zero for none by time
+ * @param steps steps between checkpoints, or 0 to ignore the number of steps
+ * @param interval time between checkpoints, or zero to ignore the time
  * @param keep number of checkpoints to keep, the newest; each also holds the best weights so far
- * @param skippedSteps steps in a row without a finite loss and norm that make the run go back
+ * @param skippedSteps number of skipped steps in a row after which the run goes back
  * @param rollbacks how often a run goes back before it gives up
  * @param resumes whether the run resumes from a checkpoint in the folder
  * @param resumeFrom the checkpoint to resume, or null for the newest
@@ -87,7 +88,7 @@ public record CheckpointPolicy(
   }
 
   /**
-   * Saves after a number of steps, and no longer after a time.
+   * Saves every given number of steps instead of after a time.
    *
    * @param count at least 1; 0 for none but the last of each stage
    * @return the new policy
@@ -97,7 +98,7 @@ public record CheckpointPolicy(
   }
 
   /**
-   * Saves after a time, and no longer after a number of steps.
+   * Saves after a given time instead of after a number of steps.
    *
    * @param time above 0; zero for none but the last of each stage
    * @return the new policy
