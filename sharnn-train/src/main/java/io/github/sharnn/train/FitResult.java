@@ -4,7 +4,8 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * The result of {@link SHARNNTrainer#fit}. The model then holds the weights of {@link #best()}.
+ * The result of {@link SHARNNTrainer#fit}. After {@code fit}, the model holds the weights of {@link
+ * #best()}.
  *
  * @param history one report for each step, in order
  */
@@ -19,31 +20,19 @@ public record FitResult(List<StepReport> history) {
     history = List.copyOf(history);
   }
 
-  /**
-   * Returns the evaluations.
-   *
-   * @return the reports with a validation figure, in order
-   */
+  /** {@return the reports with a validation figure, in order} */
   public List<StepReport> evaluations() {
     return history.stream().filter(StepReport::evaluated).toList();
   }
 
-  /**
-   * Returns the step whose weights were kept.
-   *
-   * @return the report with the lowest validation bits per character
-   */
+  /** {@return the report with the lowest validation bits per character} */
   public StepReport best() {
     return evaluations().stream()
         .min(Comparator.comparingDouble(StepReport::validationBpc))
         .orElseThrow();
   }
 
-  /**
-   * Returns the last step.
-   *
-   * @return the last report
-   */
+  /** {@return the report of the last step} */
   public StepReport last() {
     return history.get(history.size() - 1);
   }

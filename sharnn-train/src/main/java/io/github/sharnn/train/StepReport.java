@@ -4,14 +4,15 @@ package io.github.sharnn.train;
  * The figures of one optimizer step of {@link SHARNNTrainer#fit}.
  *
  * @param step the step, from 1
- * @param bytes bytes trained on so far, each as often as it was read; with another vocabulary than
- *     bytes, tokens times the training part's mean bytes a token
+ * @param bytes bytes trained on in this stage, with each repetition; for other vocabularies than
+ *     bytes, tokens times the mean bytes per token of the training part
  * @param used how much of the budget is used, from 0 to 1
- * @param seconds wall-clock time since fit was called
- * @param trainBpc bits per character of this step's batch, before the step, by the same mean
+ * @param seconds training time of the stage, without the time between a checkpoint and its resume
+ * @param trainBpc bits per character of this step's batch before the update, with the same mean
+ *     bytes per token
  * @param validationBpc bits per character of the validation part after the step, or NaN without an
  *     evaluation
- * @param bytesPerSecond this step's bytes over its own time, without evaluation
+ * @param bytesPerSecond speed of this step, without evaluation
  * @param gradientNorm global L2 norm of the gradients before clipping; not finite if FLOAT16
  *     gradients overflowed and the step was skipped
  * @param learningRate rate of this step, also of a skipped one, or NaN if {@link
@@ -30,11 +31,7 @@ public record StepReport(
     float learningRate,
     double lossScale) {
 
-  /**
-   * Returns whether the validation part was evaluated after this step.
-   *
-   * @return whether {@code validationBpc} is a number
-   */
+  /** {@return whether the validation part was evaluated after this step} */
   public boolean evaluated() {
     return !Double.isNaN(validationBpc);
   }

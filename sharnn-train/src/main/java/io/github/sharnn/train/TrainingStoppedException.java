@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Thrown by {@link SHARNNTrainer#fit} if {@link SHARNNTrainer.Builder#stopWhen} stops the run. The
- * model then holds the weights of the last step.
+ * model holds the weights of the last step, not the best weights.
  */
 public final class TrainingStoppedException extends CancellationException {
 
@@ -24,20 +24,12 @@ public final class TrainingStoppedException extends CancellationException {
     this.checkpoint = checkpoint;
   }
 
-  /**
-   * Returns the last complete step.
-   *
-   * @return the step, from 1
-   */
+  /** {@return the last complete step, from 1} */
   public long step() {
     return step;
   }
 
-  /**
-   * Returns the checkpoint to resume.
-   *
-   * @return the checkpoint's folder, or nothing if the run saves none
-   */
+  /** {@return the checkpoint's folder, or empty if the run saves no checkpoints} */
   public Optional<Path> checkpoint() {
     return Optional.ofNullable(checkpoint);
   }
