@@ -157,9 +157,9 @@ public class TrainingStepBenchmark {
         TrainingStep.Result result = step.run(batch, state, 1);
         state.close();
         state = result.state().attach(stateManager);
-        try (NDArray norm = update.begin(new NDList(result.loss()), 1)) {
+        try (NDArray norm = update.launch(new NDList(result.loss()), 1)) {
           double sum = norm.getFloat() + result.loss().getFloat();
-          update.apply();
+          update.complete();
           return sum;
         }
       }

@@ -210,9 +210,9 @@ public final class GoldenCheck {
                 compare("gradient", prefix + "grad." + name, gradient);
               }
             });
-        NDArray norm = update.begin(new NDList(result.loss()), 1);
+        NDArray norm = update.launch(new NDList(result.loss()), 1);
         compare("clipped norm", prefix + "grad_norm", norm);
-        update.apply();
+        update.complete();
         names.forEach(
             (name, parameter) ->
                 compare("parameter", prefix + "param." + name, parameter.getArray()));

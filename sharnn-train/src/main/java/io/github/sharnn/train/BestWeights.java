@@ -13,7 +13,7 @@ import io.github.sharnn.train.checkpoint.HostCopy;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** A copy of a block's weights in the host's memory, taken whenever validation has improved. */
+/** A copy of a block's weights in the host's memory, updated at each new best validation figure. */
 final class BestWeights implements AutoCloseable {
 
   private final Map<String, Parameter> parameters;
@@ -26,7 +26,10 @@ final class BestWeights implements AutoCloseable {
     this.manager = parent.newSubManager(Device.cpu());
   }
 
-  /** Copies the weights if {@code validationBpc} is the lowest so far; returns whether it is. */
+  /**
+   * Copies the weights if {@code validationBpc} is the lowest so far, and returns true in that
+   * case.
+   */
   boolean saveIfBest(double validationBpc) {
     if (validationBpc >= bpc) {
       return false;
@@ -41,7 +44,7 @@ final class BestWeights implements AutoCloseable {
     return Maps.transformValues(parameters, Parameter::getShape);
   }
 
-  /** Takes weights of this figure, of {@link #shapes}, and owns them. */
+  /** Takes ownership of weights with these {@link #shapes}, and stores their figure. */
   void load(Map<String, NDArray> weights, double validationBpc) {
     weights.forEach(
         (name, array) -> {
@@ -79,7 +82,7 @@ final class BestWeights implements AutoCloseable {
     return HostCopy.of(copies, host);
   }
 
-  /** Puts the best weights back, in place. */
+  /** Copies the best weights back into the model. */
   void restore() {
     for (Map.Entry<String, Parameter> entry : parameters.entrySet()) {
       NDArray target = entry.getValue().getArray();

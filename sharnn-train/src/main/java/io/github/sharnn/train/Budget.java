@@ -6,17 +6,18 @@ import java.time.Duration;
 import java.util.Locale;
 
 /**
- * The length of a {@link SHARNNTrainer#fit}: passes over the data, optimizer steps or wall-clock
- * time, and less with early stopping.
+ * The length of a {@link SHARNNTrainer#fit}: a number of passes, a number of steps, or a time.
+ * Early stopping can end the training sooner.
  *
  * <pre>{@code
  * Budget.epochs(32)
  * Budget.epochs(32).patience(3)
  * }</pre>
  *
- * @param unit the unit
+ * @param unit what {@code amount} counts
  * @param amount number of epochs, steps or nanoseconds
- * @param patience evaluations in a row without a new best that end the training, or 0 for never
+ * @param patience number of evaluations in a row without a new best after which training stops, or
+ *     0 to disable
  */
 public record Budget(Unit unit, long amount, int patience) {
 
@@ -28,7 +29,7 @@ public record Budget(Unit unit, long amount, int patience) {
     EPOCHS,
     /** Optimizer steps. */
     STEPS,
-    /** Wall-clock time from the call of fit, evaluations included. */
+    /** Wall-clock time of one stage: includes evaluations and the time before a resume. */
     TIME
   }
 
@@ -82,7 +83,8 @@ public record Budget(Unit unit, long amount, int patience) {
 
   /**
    * Adds early stopping: training ends after this many evaluations in a row without a new lowest
-   * validation figure. {@link SHARNNTrainer.Builder#evaluationInterval} sets their distance.
+   * validation figure. {@link SHARNNTrainer.Builder#evaluationInterval} sets the number of steps
+   * between evaluations.
    *
    * @param evaluations at least 1; 0 for never
    * @return the new budget

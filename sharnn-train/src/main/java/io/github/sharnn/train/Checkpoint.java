@@ -24,8 +24,8 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * A checkpoint on the disk: everything that decides the next step of a run. {@link
- * CheckpointFolder} describes the files. A run saves these parts:
+ * A checkpoint on disk: the state that determines the next step of a run. {@link CheckpointFolder}
+ * describes the files. A run saves these parts:
  *
  * <table>
  * <caption>Parts</caption>
@@ -36,7 +36,7 @@ import java.util.Optional;
  * <tr><td>optimizer</td><td>number of updates</td><td></td></tr>
  * <tr><td>moments, lookahead, average</td><td></td><td>the optimizer's arrays</td></tr>
  * <tr><td>state</td><td></td><td>recurrent state and memory</td></tr>
- * <tr><td>rate, scale, divergence</td><td>what they count</td><td></td></tr>
+ * <tr><td>rate, scale, divergence</td><td>their counters</td><td></td></tr>
  * <tr><td>best</td><td>the lowest figure</td><td>its weights, unless they are the current
  * ones</td></tr>
  * <tr><td>earlier</td><td>the lowest figure of earlier stages</td><td>its weights, if it is
@@ -84,16 +84,17 @@ public final class Checkpoint {
     check(
         position.stage() < run.stages().size()
             && evaluations.stages().size() == position.stage() + 1,
-        "the stages don't fit each other");
+        "the stages of the position and the evaluations contradict each other");
     check(
         evaluated == Double.isFinite(best.bpc()) && (evaluated || !best.isCurrent()),
-        "the best of the evaluations is not there");
+        "the evaluations and the best figure contradict each other");
     check(
         position.offset() < (run.corpus().train() - 1) / options().batchSize(),
         "the position %s is past the end of the streams".formatted(position.offset()));
     if (has(BEST) != (evaluated && !best.isCurrent())
         || (earlier.isPresent() && !Double.isFinite(earlier.get().bpc()))) {
-      throw files.damaged(CheckpointFolder.RECORD + " has other best weights than its files", null);
+      throw files.damaged(
+          CheckpointFolder.RECORD + " lists best weights that do not match its files", null);
     }
   }
 
@@ -114,7 +115,8 @@ public final class Checkpoint {
             part(part).header().values().stream().mapToLong(each -> each.shape().size()).sum();
         if (numbers != config().parameterCount()) {
           throw files.damaged(
-              CheckpointFolder.file(part) + " has not as many numbers as the model parameters",
+              CheckpointFolder.file(part)
+                  + " has a different number of values than the model has parameters",
               null);
         }
       }
@@ -144,8 +146,8 @@ public final class Checkpoint {
    *
    * @param path a checkpoint's folder, or a run's folder for its newest one
    * @return the checkpoint
-   * @throws DamagedCheckpointException if it is not what was written; the message names the newest
-   *     whole checkpoint before it
+   * @throws DamagedCheckpointException if the checkpoint is damaged; the message names the newest
+   *     undamaged checkpoint before it
    * @throws IOException if there is none, or it can't be read
    */
   public static Checkpoint open(Path path) throws IOException {
@@ -164,8 +166,8 @@ public final class Checkpoint {
     } catch (DamagedCheckpointException e) {
       String offer =
           newestWholeBefore(folder)
-              .map(before -> "the newest one before it that is whole is " + before.folder())
-              .orElse("there is no whole one before it");
+              .map(before -> "the newest undamaged checkpoint before it is " + before.folder())
+              .orElse("there is no undamaged checkpoint before it");
       throw new DamagedCheckpointException(
           "%s; %s; nothing was changed".formatted(e.getMessage(), offer), e.getCause());
     }
@@ -185,73 +187,47 @@ public final class Checkpoint {
     return Optional.empty();
   }
 
-  /** Reads one checkpoint; the message of a damaged one has no advice. */
+  /** Reads a checkpoint. The exception for a damaged checkpoint names no other checkpoint. */
   static Checkpoint read(Path folder) throws IOException {
     return new Checkpoint(CheckpointFolder.read(folder));
   }
 
-  /**
-   * Returns the folder.
-   *
-   * @return the checkpoint's folder
-   */
+  /** {@return the checkpoint's folder} */
   public Path folder() {
     return files.folder();
   }
 
-  /**
-   * Returns the model's config.
-   *
-   * @return the config
-   */
+  /** {@return the model's config} */
   public SHARNNConfig config() {
     return run.config();
   }
 
-  /**
-   * Returns the trainer's options.
-   *
-   * @return the options
-   */
+  /** {@return the trainer's options} */
   public TrainingOptions options() {
     return run.options();
   }
 
-  /**
-   * Returns the stages of the run.
-   *
-   * @return one stage or more
-   */
+  /** {@return the stages of the run, at least one} */
   public List<TrainingStage> stages() {
     return run.stages();
   }
 
-  /**
-   * Returns the stage that the run is in.
-   *
-   * @return the stage, from 0
-   */
+  /** {@return the stage that the run is in, from 0} */
   public int stage() {
     return position.stage();
   }
 
-  /**
-   * Returns the last step.
-   *
-   * @return the step of its stage, from 1
-   */
+  /** {@return the last step of the stage, from 1} */
   public long step() {
     return position.step();
   }
 
   /**
-   * Returns the device of the run.
-   *
-   * @return the device as {@link io.github.sharnn.engine.Devices#of} names it, such as {@code
-   *     gpu0}, or {@code auto} if the file names none
+   * {@return the device as {@link io.github.sharnn.engine.Devices#of} names it, such as {@code
+   * gpu0}, or {@code auto} if the checkpoint names no device}
    */
   public String device() {
-    // a GPU's model may follow its name
+    // the GPU's model may follow the name of the device
     String device = Objects.requireNonNullElse(run.made().get("device"), "auto");
     return Splitter.on(' ').split(device).iterator().next();
   }
@@ -260,18 +236,19 @@ public final class Checkpoint {
    * Reads the vocabulary of the run, from the run's folder, which this checkpoint is in.
    *
    * @return the vocabulary
-   * @throws IOException if its file is missing or another
+   * @throws IOException if the vocabulary's file is missing or differs
    */
   public TextVocabulary vocabulary() throws IOException {
     return TextVocabulary.load(folder().toAbsolutePath().getParent(), run.corpus().vocabulary());
   }
 
   /**
-   * Opens the corpus of the run, from the place where it was: any file that the checkpoint names.
+   * Opens the corpus of the run at the path in the checkpoint. The path may be any file.
    *
    * @return the corpus, split as it was, with the run's vocabulary
    * @throws IOException if it is no longer there
-   * @throws IllegalArgumentException if it is too short now, or this system has no such paths
+   * @throws IllegalArgumentException if the corpus has become too short, or the path is not valid
+   *     on this system
    */
   public Corpus corpus() throws IOException {
     CorpusRecord corpus = run.corpus();

@@ -5,10 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.TrainingDivergedException;
 import org.jspecify.annotations.Nullable;
 
-/**
- * A detector of divergence: too many skipped steps in a row, or a loss that stays far above its
- * running mean.
- */
+/** A detector of divergence: many skipped steps in a row, or a loss far above its mean for long. */
 final class DivergenceDetector {
 
   private static final double FACTOR = 1.5;
@@ -39,7 +36,7 @@ final class DivergenceDetector {
           "a count is negative, or the mean loss infinite");
     }
 
-    /** Returns whether neither the last step was skipped nor its loss high. */
+    /** Returns true if the last step was not skipped and its loss was not high. */
     boolean healthy() {
       return high == 0 && skipped == 0;
     }
@@ -49,7 +46,7 @@ final class DivergenceDetector {
     return new Saved(mean, high, skipped, allSkipped, rollbacks);
   }
 
-  /** Restores the counts, except that the number of rollbacks never falls. */
+  /** Restores the counts, but keeps the number of rollbacks if it is higher. */
   void restore(Saved saved) {
     mean = saved.mean;
     high = saved.high;
@@ -61,7 +58,7 @@ final class DivergenceDetector {
   /** Counts a step that changed the weights; returns why the run has diverged, or null. */
   @Nullable String stepped(double bpc) {
     skipped = 0;
-    if (bpc > FACTOR * mean) { // never true of the first loss, when there is no mean
+    if (bpc > FACTOR * mean) { // false for the first loss, because the mean is NaN
       high++;
       return high < HIGH_STEPS
           ? null
@@ -90,6 +87,11 @@ final class DivergenceDetector {
   /** Returns how often the run went back. */
   int rollbacks() {
     return rollbacks;
+  }
+
+  /** Returns the factor of the learning rate, which each rollback halves. */
+  float rateFactor() {
+    return (float) Math.pow(0.5, rollbacks);
   }
 
   void rolledBack() {

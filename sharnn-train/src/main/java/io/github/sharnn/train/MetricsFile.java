@@ -33,8 +33,8 @@ import org.slf4j.LoggerFactory;
  * }</pre>
  *
  * <p>A line has {@code stage}, from 1, and the finite numbers of a {@link StepReport} under their
- * names. {@code validationBpc} is there after an evaluation alone. Step, bytes and seconds begin at
- * 0 in each stage. The operating system gets each line at once.
+ * names. {@code validationBpc} is present only after an evaluation. Step, bytes and seconds restart
+ * in each stage. Each line is passed to the operating system immediately.
  *
  * <p>With a device, a line after an evaluation also has {@code memory}, with {@code bytes} and the
  * {@code source} of the figure.
@@ -68,8 +68,8 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
    * the file.
    *
    * @param file a new file
-   * @param device a GPU for the memory in use on it, the CPU for the peak resident size of this
-   *     process, or null for neither
+   * @param device the GPU or CPU to measure, as {@link DeviceMemory#peak} does, or null for no
+   *     memory
    */
   public MetricsFile(Path file, @Nullable Device device) {
     this.file = file;
@@ -126,7 +126,7 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
       }
       int lineStage = object.get("stage").getAsInt();
       return lineStage > stage || (lineStage == stage && object.get("step").getAsLong() > step);
-    } catch (RuntimeException e) { // Gson has many
+    } catch (RuntimeException e) { // Gson throws several types
       throw new IOException("%s has a line that is no JSON object: %s".formatted(file, line), e);
     }
   }
@@ -205,7 +205,10 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
         throw new UncheckedIOException("can't write " + file + ": " + e, e);
       }
       if (first) {
-        LOGGER.error("can't write {}, its lines wait for it: {}", file, e.toString());
+        LOGGER.error(
+            "can't write {}: {}; its lines are kept in memory until the file can be written",
+            file,
+            e.toString());
       }
     }
   }

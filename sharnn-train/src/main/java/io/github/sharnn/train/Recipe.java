@@ -10,8 +10,8 @@ import java.util.Locale;
 import java.util.function.Supplier;
 
 /**
- * A model with the options and the stages of its training. Each method returns a new object that
- * the caller may change.
+ * A model with the options and the stages of its training. {@link #model} and {@link #trainer}
+ * return a new builder at each call.
  *
  * <pre>{@code
  * Recipe recipe = Recipe.PAPER;
@@ -22,11 +22,11 @@ import java.util.function.Supplier;
  * }
  * }</pre>
  *
- * <p>The rows of the paper are its three results on enwik8 (Merity, arXiv:1911.11423): C 1024, H
- * 4096, 4 layers, memory 5000, dropouts 0.1, segments of up to 1024. They train 32 epochs at 2e-3
- * after 800 steps of warm-up. A second stage begins with the best weights, at 1e-3 with a warm-up
- * and moments of its own. It ends after 3 evaluations in a row without a new best, at most another
- * 32 epochs.
+ * <p>The recipes with PAPER in the name reproduce the paper's three results on enwik8 (Merity,
+ * arXiv:1911.11423): C 1024, H 4096, 4 layers, memory 5000, dropouts 0.1, segments of up to 1024.
+ * They train 32 epochs at 2e-3 after 800 steps of warm-up. A second stage starts from the best
+ * weights with a new warm-up to 1e-3 and new moments. The stage ends after 3 evaluations in a row
+ * without a new best, or after 32 epochs.
  */
 public enum Recipe {
   /** A small model, trained in minutes on a laptop's CPU: C 192, 2 layers, memory 256, 1 epoch. */
@@ -35,7 +35,7 @@ public enum Recipe {
       () -> SHARNN.builder().embeddingSize(192).boomSize(768).layers(2).memoryLength(256),
       16,
       64,
-      TrainingOptions.ZERO_STATE,
+      TrainingOptions.DEFAULT_ZERO_STATE_PROBABILITY,
       List.of(new TrainingStage(LearningRateSchedule.peak(3e-3f).warmUp(50), Budget.epochs(1)))),
 
   /** The paper's model with one head, in the second-to-last layer; batch 16. */
@@ -75,7 +75,7 @@ public enum Recipe {
       () -> SHARNN.builder().memoryLength(2000).dropouts(0),
       32,
       256,
-      TrainingOptions.ZERO_STATE,
+      TrainingOptions.DEFAULT_ZERO_STATE_PROBABILITY,
       List.of(
           new TrainingStage(
               LearningRateSchedule.peak(1.2e-3f).warmUp(1000).cosine(),
@@ -103,27 +103,19 @@ public enum Recipe {
     this.stages = stages;
   }
 
-  /**
-   * Describes this recipe.
-   *
-   * @return one line
-   */
+  /** {@return a description of one line} */
   public String description() {
     return description;
   }
 
-  /**
-   * Starts this recipe's model.
-   *
-   * @return a new builder with this recipe's options
-   */
+  /** {@return a new builder of this recipe's model} */
   public SHARNNConfig.Builder model() {
     return model.get();
   }
 
   /**
    * Starts a trainer with this recipe's batch size, segment length, probability of the zero state
-   * (0 in the rows of the paper) and the learning rate of its first stage. The other options are
+   * (0 in the paper's recipes) and the learning rate of its first stage. The other options are
    * those of {@link SHARNNTrainer#builder}.
    *
    * @param model a DJL model with a {@link SHARNN}, of this recipe or not
@@ -138,11 +130,7 @@ public enum Recipe {
         .learningRate(stages.get(0).learningRate());
   }
 
-  /**
-   * Returns the stages.
-   *
-   * @return one stage or more
-   */
+  /** {@return the stages of the training, at least one} */
   public List<TrainingStage> stages() {
     return stages;
   }

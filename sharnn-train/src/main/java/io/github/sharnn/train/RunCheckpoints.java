@@ -51,7 +51,7 @@ final class RunCheckpoints implements AutoCloseable {
   }
 
   /**
-   * Opens the folder of a run for this process alone.
+   * Opens the folder of a run and locks it.
    *
    * @throws IllegalArgumentException if the folder has checkpoints and the run is not to resume
    *     one, or the options contradict the checkpoint
@@ -59,7 +59,7 @@ final class RunCheckpoints implements AutoCloseable {
    */
   static RunCheckpoints open(TrainerSetup setup, Corpus corpus, int stages) {
     CheckpointPolicy policy = setup.checkpoints();
-    setup.checkParts(corpus); // before there is a folder
+    setup.checkParts(corpus); // before the folder is created
     try {
       if (Files.exists(policy.folder()) && !Files.isDirectory(policy.folder())) {
         throw new NotDirectoryException(
@@ -109,7 +109,7 @@ final class RunCheckpoints implements AutoCloseable {
       checkFits(resumed, setup, stages);
       checkPosition(
           resumed, StreamDataset.fixed(training, setup.options().batchSize(), 1).streamLength());
-      // the model is no larger than the files that were just read
+      // the files read above bound the size of the model
       Model model = setup.model();
       setup.block().initialize(model.getNDManager(), model.getDataType(), new Shape(1, 1));
       setAsideAfter(resumed);
@@ -126,18 +126,21 @@ final class RunCheckpoints implements AutoCloseable {
         saved.run().differences(setup.block().config(), setup.options(), corpus);
     if (saved.stage() >= stages) {
       differences.add(
-          "stages: the checkpoint is in stage %d, now there are %d"
+          "stages: the checkpoint is in stage %d, but this run has only %d"
               .formatted(saved.stage() + 1, stages));
     }
     checkArgument(
         differences.isEmpty(),
-        "the run can't resume from %s, since these differ: %s; leave them as they were, or begin"
-            + " another run in another folder",
+        "the run can't resume from %s, because these settings differ: %s; restore these settings, or start a"
+            + " new run in another folder",
         resumed.folder(),
         String.join("; ", differences));
   }
 
-  /** Checks the position in tokens, whose number a checkpoint does not hold. */
+  /**
+   * Checks that the position lies within the corpus. A checkpoint does not store the corpus' number
+   * of tokens.
+   */
   private static void checkPosition(Checkpoint checkpoint, long streamLength) {
     long offset = checkpoint.offset();
     checkArgument(
@@ -152,7 +155,9 @@ final class RunCheckpoints implements AutoCloseable {
     for (Path path : RunFolder.checkpoints(policy.folder())) {
       if (RunFolder.compare(path, checkpoint.folder()) > 0) {
         LOGGER.warn(
-            "{} is newer than the checkpoint to resume: now {}", path, RunFolder.setAside(path));
+            "{} {} is newer than the checkpoint to resume, and was renamed to {}",
+            path,
+            RunFolder.setAside(path));
       }
     }
   }
@@ -188,14 +193,14 @@ final class RunCheckpoints implements AutoCloseable {
     return policy;
   }
 
-  /** Returns whether a step ends with a checkpoint. */
+  /** Returns true if a checkpoint is due after this step. */
   boolean due(long step) {
     return (policy.steps() > 0 && step % policy.steps() == 0)
         || (policy.interval().toNanos() > 0
             && System.nanoTime() - lastSave >= policy.interval().toNanos());
   }
 
-  /** Saves while training continues. */
+  /** Starts saving in the background. */
   void save(CheckpointWriter.Snapshot snapshot) {
     lastSave = System.nanoTime();
     writer.begin(snapshot);
@@ -218,12 +223,12 @@ final class RunCheckpoints implements AutoCloseable {
   }
 
   /**
-   * Reports a failure of the last checkpoint.
+   * Logs the failure of the last save, if it failed.
    *
-   * @param wait whether to wait for the checkpoint
+   * @param wait true to wait until the checkpoint is written
    * @throws UncheckedIOException if this failure is the third in a row
    */
-  void settle(boolean wait) {
+  void checkLastSave(boolean wait) {
     if (!wait && !writer.done()) {
       return;
     }
@@ -259,18 +264,18 @@ final class RunCheckpoints implements AutoCloseable {
     String why =
         good == null
             ? "there is no good checkpoint of this stage to go back to"
-            : "the run has gone back to a checkpoint %d times, of %d; the last good one is %s"
+            : "the run has used %d of %d rollbacks; the last good checkpoint is %s"
                 .formatted(rollbacks, policy.rollbacks(), good.folder());
     throw new TrainingDivergedException("%s; %s".formatted(e.getMessage(), why), e);
   }
 
   /**
    * Finds the newest whole checkpoint from before the loss began to rise, and sets later ones
-   * aside. The checkpoint of the step right before the first skipped one is the last resort: its
-   * weights may be the cause.
+   * aside. The checkpoint right before the first skipped step is used only if no older one is good,
+   * because its weights may be the cause.
    */
   private Optional<Checkpoint> lastGood(int stage, long beforeSkipped) {
-    settle(true);
+    checkLastSave(true);
     Checkpoint good = null;
     try {
       List<Path> all = RunFolder.checkpoints(policy.folder());
@@ -304,7 +309,7 @@ final class RunCheckpoints implements AutoCloseable {
   @Override
   public void close() {
     try {
-      settle(true);
+      checkLastSave(true);
     } finally {
       writer.close();
       try {

@@ -17,7 +17,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The part of a checkpoint that a run does not change.
+ * The settings of a run, and the versions and the device of the process that saved them.
  *
  * @param config the model's config
  * @param options the trainer's options
@@ -64,7 +64,10 @@ record RunRecord(
     return new RunRecord(setup.block().config(), setup.options(), stages, corpus, made);
   }
 
-  /** Compares this with a run that is to resume from it; returns a line for each contradiction. */
+  /**
+   * Compares this record with the settings of a run that resumes, and returns one line per setting
+   * that must not differ.
+   */
   List<String> differences(SHARNNConfig runConfig, TrainingOptions run, CorpusRecord runCorpus) {
     List<String> differences =
         new ArrayList<>(CheckpointJson.differences(config, runConfig, CONFIG_MAY_CHANGE));

@@ -29,9 +29,9 @@ import java.util.function.LongUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A trainer of a {@link io.github.sharnn.SHARNN} on a {@link Corpus} with the recipe of the paper,
- * around DJL's {@link ai.djl.training.Trainer}: DJL's listeners, metrics, optimizers and trackers
- * work in it.
+ * A trainer of a {@link io.github.sharnn.SHARNN} on a {@link Corpus} with the recipe of the paper.
+ * The trainer wraps DJL's {@link ai.djl.training.Trainer}, so DJL's listeners, metrics, optimizers
+ * and trackers work.
  *
  * <pre>{@code
  * Corpus corpus = Corpus.open(Path.of("book.txt"));
@@ -41,15 +41,15 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>Each step runs a segment of every stream forward from the state that the segment before left,
- * clips the gradients by global norm and lets the optimizer step. State starts from zero at each
- * pass over the data. After each pass, and every {@code evaluationInterval} steps, the trainer
- * evaluates the validation part. At the end the model gets back the weights that did best there.
+ * <p>Each step runs one segment of every stream, from the state after the previous segment, clips
+ * the gradients by global norm and runs the optimizer. State starts from zero at each pass over the
+ * data. After each pass, and every {@code evaluationInterval} steps, the trainer evaluates the
+ * validation part. At the end the model has the weights with the best validation figure.
  *
- * <p>With {@link Builder#checkpoints} a run that was killed resumes as if nothing had happened: on
- * a CPU every number is the same to the last bit.
+ * <p>With {@link Builder#checkpoints}, a killed run can resume. On a CPU, the results are
+ * bit-identical to those of an uninterrupted run.
  *
- * <p>Frozen parameters ({@code Block.freezeParameters}) stay as they are, also in a loaded model.
+ * <p>Frozen parameters ({@code Block.freezeParameters}) do not change, even in a loaded model.
  *
  * <p>Training runs on one device, the model's. The same seed on the same machine gives the same
  * numbers: {@code fit} sets the seed of DJL's engine before each step to a function of seed and
@@ -58,9 +58,9 @@ import org.jspecify.annotations.Nullable;
  * <p>A process runs one {@code fit} at a time, since DJL records the gradients of one training at a
  * time. A second {@code fit} fails at once and the first continues. Meanwhile other threads may
  * evaluate and generate with other models. Only listeners and {@code onStep} should use the model
- * in training, whose weights change in the middle of a forward pass on another thread. A model that
- * is created or loaded meanwhile draws from the same random numbers as dropout: the run can't be
- * repeated to the bit.
+ * in training, whose weights change in the middle of a forward pass on another thread. Creating or
+ * loading a model during {@code fit} uses dropout's random number generator, so the run is then not
+ * repeatable bit for bit.
  */
 public final class SHARNNTrainer {
 
@@ -82,11 +82,7 @@ public final class SHARNNTrainer {
     return new Builder(model);
   }
 
-  /**
-   * Returns the options.
-   *
-   * @return the options that this trainer was built with
-   */
+  /** {@return the options that this trainer was built with} */
   public TrainingOptions options() {
     return setup.options();
   }
@@ -98,12 +94,11 @@ public final class SHARNNTrainer {
   /**
    * Trains. Logs the {@link io.github.sharnn.RunHeader} at INFO.
    *
-   * @param corpus a corpus whose training part is trained on and whose validation part chooses the
-   *     best weights
+   * @param corpus the corpus; its training part is trained on, its validation part selects the best
+   *     weights
    * @param budget when to stop
-   * @return the history; {@link FitResult#best()} is what the model holds now. If the run resumed
-   *     from a checkpoint, the history has only the evaluations of the steps before it, at most
-   *     5,000: the best and the newest
+   * @return the history. The model holds the weights of {@link FitResult#best()}. After a resume,
+   *     the history contains at most 5,000 evaluations of earlier steps: the newest and the best
    * @throws IllegalArgumentException if a part is too short for the number of streams, the model's
    *     weights are not FLOAT32, or the checkpoint to resume has other options: the message lists
    *     them
@@ -151,7 +146,8 @@ public final class SHARNNTrainer {
   }
 
   private List<FitResult> run(Corpus corpus, List<TrainingStage> stages) {
-    SoleTraining.begin(setup.model().getName()); // for all stages, so that none finds it taken
+    // once for all stages, so that no other fit can begin between two stages
+    SoleTraining.begin(setup.model().getName());
     try (RunCheckpoints checkpoints =
             setup.checkpoints() == null ? null : RunCheckpoints.open(setup, corpus, stages.size());
         BestWeights best = new BestWeights(setup.block(), setup.model().getNDManager())) {
@@ -181,7 +177,10 @@ public final class SHARNNTrainer {
     }
   }
 
-  /** A builder of a trainer: the options of {@link TrainingOptions.Builder} and what is no data. */
+  /**
+   * A builder of a trainer: the options of {@link TrainingOptions.Builder}, and objects that a
+   * checkpoint does not save, such as listeners.
+   */
   public static final class Builder extends TrainingOptions.Builder<Builder> {
 
     private final Model model;
@@ -207,7 +206,8 @@ public final class SHARNNTrainer {
      * @return this builder
      */
     public Builder learningRate(Tracker tracker) {
-      learningRate = checkNotNull(tracker, "learningRate must not be null: leave it out");
+      learningRate =
+          checkNotNull(tracker, "learningRate must not be null: omit the call for the default");
       return this;
     }
 
@@ -254,12 +254,13 @@ public final class SHARNNTrainer {
      * @return this builder
      */
     public Builder onStep(Consumer<StepReport> callback) {
-      onStep = checkNotNull(callback, "onStep must not be null: leave it out");
+      onStep = checkNotNull(callback, "onStep must not be null: omit the call for the default");
       return this;
     }
 
     /**
-     * Saves checkpoints, and resumes from one. Works with {@link Lamb} alone. Default none.
+     * Saves checkpoints, and resumes from one if the policy says so. Works only with {@link Lamb}.
+     * Default: no checkpoints.
      *
      * @param policy where and when
      * @return this builder
@@ -270,19 +271,23 @@ public final class SHARNNTrainer {
     }
 
     /**
-     * Asks after each step if the run is to stop. It then saves a checkpoint, if {@link
-     * #checkpoints} is set, and {@code fit} ends with a {@link TrainingStoppedException}. Default
-     * never.
+     * Stops the run after a step if the condition is true. The run then saves a checkpoint, if
+     * {@link #checkpoints} is set, and {@code fit} throws a {@link TrainingStoppedException}.
+     * Default never.
      *
-     * @param condition asked on the training thread; may change on any
+     * @param condition called on the training thread; any thread may change its value
      * @return this builder
      */
     public Builder stopWhen(BooleanSupplier condition) {
-      stopWhen = checkNotNull(condition, "stopWhen must not be null: leave it out");
+      stopWhen =
+          checkNotNull(condition, "stopWhen must not be null: omit the call for the default");
       return this;
     }
 
-    /** Trains on tokens by position, or on the corpus', a model of any size; for benchmarks. */
+    /**
+     * For benchmarks: replaces the corpus' tokens by a function of the position, if one is given,
+     * and allows models that are too large to save.
+     */
     public Builder benchmark(@Nullable LongUnaryOperator tokens) {
       drawnTokens = tokens;
       savable = false;
@@ -306,11 +311,11 @@ public final class SHARNNTrainer {
       }
       checkArgument(
           options.precision() != DataType.FLOAT16 || lamb,
-          "precision FLOAT16 works with Lamb alone, but the optimizer is %s: use FLOAT32 with it",
+          "precision FLOAT16 works only with Lamb, but the optimizer is %s: set precision FLOAT32",
           name(optimizer));
       checkArgument(
           checkpoints == null || lamb,
-          "checkpoints work with Lamb alone, but the optimizer is %s: DJL hides its moments",
+          "checkpoints work only with Lamb, but the optimizer is %s: DJL hides its moments",
           name(optimizer));
       return new SHARNNTrainer(
           new TrainerSetup(

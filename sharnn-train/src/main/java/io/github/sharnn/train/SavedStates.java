@@ -8,13 +8,15 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 
-/** The numbers that a checkpoint holds of the parts of a {@link TrainState}. */
+/**
+ * The values in a checkpoint's {@code training.json}, one record per part of {@link TrainState}.
+ */
 final class SavedStates {
 
   private SavedStates() {}
 
   /**
-   * The place of a run.
+   * The position of a run in the data.
    *
    * @param stage the stage, from 0
    * @param step the last step of the stage, from 1
@@ -70,7 +72,7 @@ final class SavedStates {
    */
   record Evaluations(List<List<StepReport>> stages) {
 
-    private static final int MOST = 5000; // of all stages, with eleven elements each
+    private static final int MAX_EVALUATIONS = 5000; // of all stages, with 11 JSON elements each
 
     Evaluations {
       checkArgument(stages != null, "a field is missing");
@@ -89,9 +91,9 @@ final class SavedStates {
       return !stages.isEmpty() && !stages.get(stages.size() - 1).isEmpty();
     }
 
-    /** Leaves evaluations out if there are so many that the file would grow with every one. */
+    /** Keeps the newest evaluations and the best one, so that the file has a bounded size. */
     static Evaluations bestAndNewest(List<List<StepReport>> all, int stages) {
-      int most = Math.max(MOST / stages, 2);
+      int most = Math.max(MAX_EVALUATIONS / stages, 2);
       return new Evaluations(all.stream().map(each -> trim(each, most)).toList());
     }
 

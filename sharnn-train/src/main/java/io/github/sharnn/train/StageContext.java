@@ -5,7 +5,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One stage of a run among its others.
+ * One stage of a run, with the results of the earlier stages.
  *
  * @param stages all stages
  * @param index the place of this stage, from 0
@@ -25,7 +25,7 @@ record StageContext(
     return stages.get(index).learningRate();
   }
 
-  /** Returns the checkpoint that this very stage resumes, or null. */
+  /** Returns the checkpoint to resume in this stage, or null. */
   @Nullable Checkpoint resumed() {
     return checkpoints == null
         ? null

@@ -28,7 +28,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Everything that decides the next step of a run, as parts that a checkpoint saves and restores.
+ * The state that determines the next step of a run. A checkpoint saves and restores each part of
+ * the state.
  */
 final class TrainState {
 
@@ -42,8 +43,8 @@ final class TrainState {
   final CurrentLearningRate learningRate;
   final BestWeights best;
   final List<StepReport> evaluations = new ArrayList<>();
-  SHARNNState[] states; // of each slice
-  long step; // the last one
+  SHARNNState[] states; // one per slice of the batch
+  long step; // the last completed step
   int epoch;
   long offset; // of each stream, in the current pass
   long bytes;
@@ -77,7 +78,7 @@ final class TrainState {
     this.states = zeroStates();
   }
 
-  /** The parts in the order in which they are restored. A new part is one more entry. */
+  /** Returns the parts in the order of restoring. Add a new part here. */
   private Map<String, Stateful> parts() {
     Map<String, Stateful> parts = new LinkedHashMap<>();
     RunRecord run = RunRecord.of(setup, stage.stages(), stage.checkpoints().corpus());
@@ -145,9 +146,9 @@ final class TrainState {
       part.getValue().restore(checkpoint.part(part.getKey()));
     }
     savedStep = step;
-    learningRate.rollbacks(divergence.rollbacks());
+    learningRate.rateFactor(divergence.rateFactor());
     if (setup.optimizer() instanceof Lamb given) {
-      given.rateFactor((float) Math.pow(0.5, divergence.rollbacks()));
+      given.rateFactor(divergence.rateFactor());
     }
   }
 
@@ -181,7 +182,7 @@ final class TrainState {
   private Stateful arraysPart(WeightUpdate.Arrays arrays) {
     return Stateful.of(
         () -> null,
-        // arrays that exist before the first update were made for steps that were skipped
+        // before the first update, only skipped steps can have created arrays
         host -> update.updates() == 0 ? Map.of() : HostCopy.of(arrays.named().get(), host),
         saved -> {
           try (NDManager scratch = manager.newSubManager()) {
@@ -222,7 +223,7 @@ final class TrainState {
     return SavedStates.Evaluations.bestAndNewest(all, stage.stages().size());
   }
 
-  /** Keeps the weights of the last step if none have validated better. */
+  /** Saves the current weights if their validation figure is the lowest so far. */
   void evaluated(double bpc) {
     boolean isBest = best.saveIfBest(bpc);
     stale = isBest ? 0 : stale + 1;
@@ -230,7 +231,7 @@ final class TrainState {
   }
 
   /**
-   * Returns the time since the stage began, without time lost between checkpoint and resumption.
+   * Returns the training time of the stage, without the time between a checkpoint and its resume.
    */
   long nanos() {
     return System.nanoTime() - start;
@@ -240,11 +241,11 @@ final class TrainState {
   void nextEpoch() {
     epoch++;
     offset = 0;
-    reset();
+    resetStates();
   }
 
-  /** Continues from the zero state. */
-  void reset() {
+  /** Resets the recurrent state to zero. */
+  void resetStates() {
     replaceStates(zeroStates());
   }
 

@@ -22,7 +22,7 @@ import java.util.function.LongUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A trainer's options, and beside them the objects that are no data.
+ * A trainer's options, and the objects that a checkpoint does not save, such as listeners.
  *
  * @param model the model in training
  * @param options the options
@@ -34,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  * @param onStep the callback after each step
  * @param checkpoints the policy, or null for no checkpoints
  * @param stopWhen the condition to stop
- * @param drawnTokens tokens by position in place of the corpus', for a benchmark; else null
+ * @param drawnTokens for a benchmark, a function from position to token that replaces the corpus'
+ *     tokens; else null
  */
 record TrainerSetup(
     Model model,

@@ -33,11 +33,14 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The loop of one stage: epochs, steps, evaluations, checkpoints and their reports. */
+/**
+ * The training of one stage: epochs, steps, evaluations, checkpoints, and a report for each step.
+ */
 final class TrainingLoop {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
-  private static final long ZERO_STATE = 1; // separates its draws from others of a step
+  private static final long ZERO_STATE_SALT =
+      1; // makes its random number differ from the step's dropout seed
 
   private final TrainerSetup setup;
   private final TrainingOptions options;
@@ -51,7 +54,7 @@ final class TrainingLoop {
   private final double bytesPerToken;
   private final TrainingStep step;
   private final List<StepReport> history = new ArrayList<>();
-  private @Nullable Batch next; // on its way to the device
+  private @Nullable Batch nextBatch; // being copied to the device
   private double used; // of the budget
 
   private TrainingLoop(
@@ -121,7 +124,7 @@ final class TrainingLoop {
       history.addAll(state.evaluations);
       checkArgument(
           !over() || !history.isEmpty(),
-          "the budget %s is used up at step %s, before the first evaluation: give a larger one",
+          "the budget %s is used up at step %s, before the first evaluation: increase the budget",
           budget,
           state.step);
     }
@@ -149,34 +152,34 @@ final class TrainingLoop {
     state.learningRate.used(used);
   }
 
-  /** Trains to the end of a pass over the data, or of the budget. */
+  /** Trains until the pass over the data or the budget ends. */
   private void trainEpoch() {
     Iterator<Batch> batches = dataset.batches(trainer.getManager(), state.epoch, state.offset);
     try {
-      next = batches.next();
-      while (next != null && !over()) {
+      nextBatch = batches.next();
+      while (nextBatch != null && !over()) {
         trainStep(batches);
       }
     } finally {
-      if (next != null) {
-        next.close();
-        next = null;
+      if (nextBatch != null) {
+        nextBatch.close();
+        nextBatch = null;
       }
     }
     trainer.notifyListeners(listener -> listener.onEpoch(trainer));
   }
 
   private void trainStep(Iterator<Batch> batches) {
-    Batch batch = next;
-    next = null;
+    Batch batch = nextBatch;
+    nextBatch = null;
     long begin = System.nanoTime();
     long tokens = batch.getData().head().size();
     double scale = state.lossScale.value();
     TrainingStep.Slices slices = forwardAndBackward(batch, scale);
     long updateBegin = System.nanoTime();
-    NDArray scaledNorm = update.begin(slices.losses(), scale);
+    NDArray scaledNorm = update.launch(slices.losses(), scale);
     // loads the next batch while the device is still busy with this one
-    next = batches.hasNext() ? batches.next() : null;
+    nextBatch = batches.hasNext() ? batches.next() : null;
     double norm;
     try (scaledNorm) {
       norm = scaledNorm.getFloat() / scale; // waits for the device
@@ -220,25 +223,28 @@ final class TrainingLoop {
   }
 
   private TrainingStep.Slices forwardAndBackward(Batch batch, double lossScale) {
-    // makes dropout a function of the step: a checkpoint needs no random state
+    // seeds dropout by the step, so that a checkpoint needs no random state
     int seed = (int) Seeds.mix(options.seed(), state.step + 1);
     trainer.getManager().getEngine().setRandomSeed(seed);
-    if (Seeds.uniform(options.seed(), state.step + 1, ZERO_STATE)
+    if (Seeds.uniform(options.seed(), state.step + 1, ZERO_STATE_SALT)
         < options.zeroStateProbability()) {
-      state.reset();
+      state.resetStates();
     }
     try (batch) {
       return step.runSlices(batch, state.states, lossScale, state.manager());
     }
   }
 
-  /** Steps, or skips the step if loss or gradients are not finite. */
+  /**
+   * Updates the weights, or skips the update if the loss or the gradient norm is not finite. Throws
+   * if the run has diverged.
+   */
   private void updateWeights(double bpc, double norm) {
     boolean canGoBack = stage.checkpoints() != null;
     String figures = "loss %s bits per character, gradient norm %s".formatted(bpc, norm);
     String diverged;
     if (Double.isFinite(bpc) && Double.isFinite(norm)) {
-      update.apply();
+      update.complete();
       state.lossScale.good();
       diverged = state.divergence.stepped(bpc);
     } else {
@@ -259,7 +265,7 @@ final class TrainingLoop {
     }
   }
 
-  /** Evaluates the averages of the weights, or the weights if there are no averages. */
+  /** Evaluates the averaged weights, or the weights themselves without averaging. */
   private double evaluate() {
     update.swap();
     try {
@@ -291,7 +297,10 @@ final class TrainingLoop {
     LOGGER.info("resuming from {}", checkpoint.folder());
   }
 
-  /** Goes back to the last good checkpoint with half the learning rate, if there is one. */
+  /**
+   * Restores the last good checkpoint, which halves the learning rate. Throws if there is no good
+   * checkpoint.
+   */
   private void goBack(TrainingDivergedException e) {
     RunCheckpoints checkpoints = stage.checkpoints();
     if (checkpoints == null) {
@@ -300,8 +309,8 @@ final class TrainingLoop {
     Checkpoint good = checkpoints.goodAfter(e, state.divergence, stage.index(), state.step);
     state.divergence.rolledBack();
     LOGGER.warn(
-        "{}; {} steps skipped so far; going back to {} with half the learning rate, for the {}. time"
-            + " of {}",
+        "{}; {} steps skipped so far; going back to {} with half the learning rate (rollback {} of"
+            + " {})",
         e.getMessage(),
         state.divergence.allSkipped(),
         good.folder(),
@@ -316,9 +325,9 @@ final class TrainingLoop {
     boolean stop = !over() && setup.stopWhen().getAsBoolean();
     Path saved = null;
     if (checkpoints != null) {
-      checkpoints.settle(false);
+      checkpoints.checkLastSave(false);
       if (stop) {
-        checkpoints.settle(true);
+        checkpoints.checkLastSave(true);
         saved = checkpoints.saveNow(state.snapshot());
       } else if (checkpoints.due(state.step) && state.divergence.save().healthy()) {
         save();
@@ -330,7 +339,7 @@ final class TrainingLoop {
   }
 
   private void save() {
-    stage.checkpoints().settle(true);
+    stage.checkpoints().checkLastSave(true);
     stage.checkpoints().save(state.snapshot());
     state.savedStep = state.step;
   }

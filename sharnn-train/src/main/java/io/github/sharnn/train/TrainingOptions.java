@@ -23,14 +23,15 @@ import org.jspecify.annotations.Nullable;
  *
  * @param batchSize streams trained on side by side
  * @param sequenceLength longest segment that gradients flow through
- * @param accumulation slices that a batch is run in
+ * @param accumulation number of slices that a batch is divided into
  * @param clipNorm largest global norm of the gradients
  * @param seed seed of initial weights, segment lengths and dropout
- * @param evaluationInterval steps between evaluations, or 0 for after each pass alone
+ * @param evaluationInterval steps between evaluations, or 0 to evaluate only after each pass
  * @param evaluationStreams streams of the validation part
  * @param labelSmoothing share of the training target that is spread over all tokens
  * @param lookaheadSteps updates between two moves of Lookahead's slow weights, or 0 for none
- * @param lookaheadAlpha part of the way that the slow weights move, or 0 without Lookahead
+ * @param lookaheadAlpha fraction of the distance by which the slow weights move, or 0 without
+ *     Lookahead
  * @param averageDecay decay of the moving average of the weights, or 0 for none
  * @param zeroStateProbability probability of a step that begins from the zero state
  * @param precision type that forward and backward compute in
@@ -50,7 +51,7 @@ public record TrainingOptions(
     double zeroStateProbability,
     DataType precision) {
 
-  static final double ZERO_STATE = 0.01;
+  static final double DEFAULT_ZERO_STATE_PROBABILITY = 0.01;
 
   /** The options that a resumed run may change. */
   static final Set<String> MAY_CHANGE =
@@ -134,9 +135,7 @@ public record TrainingOptions(
     return values;
   }
 
-  /**
-   * Returns the options that differ from the defaults, and the precision, as a person reads them.
-   */
+  /** Lists the precision, and each option that differs from its default. */
   @Override
   public String toString() {
     Map<String, Object> defaults = new Builder<SHARNNTrainer.Builder>().options(precision).values();
@@ -155,8 +154,8 @@ public record TrainingOptions(
   }
 
   /**
-   * The spelling of the options, for {@link SHARNNTrainer.Builder}. Every default but {@link
-   * #zeroStateProbability} is the paper's.
+   * The setters of the options, which {@link SHARNNTrainer.Builder} inherits. Every default but
+   * {@link #zeroStateProbability} is the paper's.
    *
    * @param <T> the builder itself
    */
@@ -173,7 +172,7 @@ public record TrainingOptions(
     private int lookaheadSteps; // 0: no Lookahead
     private float lookaheadAlpha;
     private double averageDecay; // 0: no average
-    private double zeroStateProbability = ZERO_STATE;
+    private double zeroStateProbability = DEFAULT_ZERO_STATE_PROBABILITY;
     private @Nullable DataType precision; // null: by device
 
     Builder() {}
@@ -242,8 +241,8 @@ public record TrainingOptions(
     }
 
     /**
-     * Sets how many steps lie between evaluations of the validation part. Default 0: the part is
-     * evaluated after each pass over the data and at the end alone.
+     * Sets the number of steps between evaluations of the validation part. Default 0: evaluates
+     * only after each pass over the data and at the end.
      *
      * @param steps at least 0
      * @return this builder
@@ -279,11 +278,11 @@ public record TrainingOptions(
     }
 
     /**
-     * Evaluates an exponential moving average of the weights in their place, keeps the best average
-     * and ends with it. Training continues with the weights themselves. After t updates the weights
-     * after update s count {@code decay^(t - s)}, divided by the sum of these from 1 to t. The
-     * average takes the memory of the FLOAT32 weights, and again at each evaluation. Default 0, no
-     * average.
+     * Evaluates an exponential moving average of the weights instead of the weights, and ends with
+     * the best average. Training itself continues with the weights. After t updates, the weights of
+     * update s have the share {@code decay^(t - s)} divided by the sum of these powers for s from 1
+     * to t. The average takes as much memory as the FLOAT32 weights, and twice that during an
+     * evaluation. Default 0, no average.
      *
      * @param decay above 0 and below 1: 0.999 averages over about the last 1000 updates; 0 for none
      * @return this builder
@@ -331,7 +330,7 @@ public record TrainingOptions(
       return self();
     }
 
-    /** Returns the options as they are now; {@code byDevice} is the precision unless one is set. */
+    /** Returns the options set so far. If no precision is set, uses {@code byDevice}. */
     TrainingOptions options(DataType byDevice) {
       return new TrainingOptions(
           batchSize,

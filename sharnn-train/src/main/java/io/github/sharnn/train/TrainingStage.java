@@ -5,8 +5,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A learning rate for a budget. Each stage of a run begins with the best weights of the stage
- * before and with a new optimizer.
+ * A learning rate and a budget. Each stage of a run starts from the best weights of the previous
+ * stage with a new optimizer.
  *
  * @param learningRate the rate of each step, counted from 1 in each stage; null in a checkpoint of
  *     a run with a tracker that is no {@link LearningRateSchedule}

@@ -6,9 +6,9 @@
  * <p>Data flow: a file becomes a {@link io.github.sharnn.train.data.Corpus} of three parts; {@link
  * io.github.sharnn.train.data.StreamDataset} cuts a part into batches of contiguous streams; {@link
  * io.github.sharnn.train.SHARNNTrainer} runs each batch through the model with carried state, takes
- * the {@link io.github.sharnn.train.step.SequenceCrossEntropy}, clips the gradients to a {@link
- * io.github.sharnn.train.optim.GradientClipping} and lets {@link io.github.sharnn.train.optim.Lamb}
- * step; {@link io.github.sharnn.train.evaluate.Evaluation} gives bits per character.
+ * the {@link io.github.sharnn.train.step.SequenceCrossEntropy}, clips the gradients by global norm
+ * and runs {@link io.github.sharnn.train.optim.Lamb}; {@link
+ * io.github.sharnn.train.evaluate.Evaluation} computes bits per character.
  *
  * <p>Legend of shapes: B batch (independent streams), T time steps of a segment, V vocabulary size.
  */

@@ -117,7 +117,7 @@ class DamagedCheckpointTest {
     assertThatThrownBy(() -> Checkpoint.open(run))
         .isInstanceOf(DamagedCheckpointException.class)
         .hasMessageContaining("the checkpoint %s is damaged: ", newest)
-        .hasMessageContaining("the newest one before it that is whole is " + before);
+        .hasMessageContaining("the newest undamaged checkpoint before it is " + before);
     assertThatThrownBy(() -> fit(CheckpointPolicy.in(run).resume(), 10, report -> {}))
         .isInstanceOf(UncheckedIOException.class)
         .hasCauseInstanceOf(DamagedCheckpointException.class)
@@ -172,8 +172,8 @@ class DamagedCheckpointTest {
             "embeddingSize", "parameters",
             "layers", "parameters",
             "memoryLength", "the recurrent state: 0.0.memory has ",
-            "stage", "the stages don't fit each other",
-            "isCurrent", "training.json has other best weights than its files",
+            "stage", "the stages of the position and the evaluations contradict each other",
+            "isCurrent", "training.json lists best weights that do not match its files",
             "offset", "is past the end of the streams");
     for (Map.Entry<String, String> change : changes.entrySet()) {
       String name = change.getKey().split("\"")[1];
@@ -191,7 +191,7 @@ class DamagedCheckpointTest {
         CheckpointFolder.RECORD,
         (good + " ".repeat(4 << 20)).getBytes(StandardCharsets.UTF_8));
     assertThatThrownBy(() -> Checkpoint.open(newest))
-        .hasMessageContaining("bytes, but may have 4194304");
+        .hasMessageContaining("bytes, more than the maximum of 4194304");
     forge(newest, CheckpointFolder.RECORD, good.getBytes(StandardCharsets.UTF_8));
     assertThat(Checkpoint.open(newest).step()).isEqualTo(8);
   }
@@ -201,11 +201,11 @@ class DamagedCheckpointTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "run.stages | [] | the stages don't fit each other",
-        "position.stage | 1 | the stages don't fit each other",
-        "evaluations.stages | [] | the stages don't fit each other",
-        "evaluations.stages | [[]] | the best of the evaluations is not there",
-        "best.bpc | \"Infinity\" | the best of the evaluations is not there",
+        "run.stages | [] | the stages of the position and the evaluations contradict each other",
+        "position.stage | 1 | the stages of the position and the evaluations contradict each other",
+        "evaluations.stages | [] | the stages of the position and the evaluations contradict each other",
+        "evaluations.stages | [[]] | the evaluations and the best figure contradict each other",
+        "best.bpc | \"Infinity\" | the evaluations and the best figure contradict each other",
         "best.bpc | \"NaN\" | the best of the evaluations is no number",
         "position.offset | 674 | the position 674 is past the end of the streams", // 2699 / 4
         "position.offset | 673 | -",

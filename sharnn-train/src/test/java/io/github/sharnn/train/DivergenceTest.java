@@ -139,7 +139,7 @@ class DivergenceTest {
     CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(10).skippedSteps(3);
     assertThatThrownBy(() -> fit(policy, Tracker.fixed(1e-2f), 20, report -> {}))
         .isInstanceOf(TrainingDivergedException.class)
-        .hasMessageContaining("gone back to a checkpoint 3 times, of 3")
+        .hasMessageContaining("used 3 of 3 rollbacks")
         .hasMessageContaining("checkpoint-1-00000010");
   }
 
@@ -182,7 +182,7 @@ class DivergenceTest {
         .isInstanceOf(TrainingDivergedException.class)
         .hasMessageContaining("training diverged at step 13")
         .hasMessageContaining("100 steps in a row with a loss more than 1.5 times its running mean")
-        .hasMessageContaining("gone back to a checkpoint 2 times, of 2")
+        .hasMessageContaining("used 2 of 2 rollbacks")
         .hasMessageContaining("checkpoint-1-00000030");
     assertThat(steps[0]).isGreaterThan(3 * 95);
   }

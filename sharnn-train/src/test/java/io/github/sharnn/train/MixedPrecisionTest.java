@@ -321,7 +321,7 @@ class MixedPrecisionTest {
       assertThatIllegalArgumentException()
           .isThrownBy(
               () -> trainer(model, DataType.FLOAT16).optimizer(Optimizer.adamW().build()).build())
-          .withMessageContaining("FLOAT16 works with Lamb alone, but the optimizer is AdamW");
+          .withMessageContaining("FLOAT16 works only with Lamb, but the optimizer is AdamW");
     }
   }
 }

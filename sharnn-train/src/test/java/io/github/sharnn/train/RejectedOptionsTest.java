@@ -117,13 +117,13 @@ class RejectedOptionsTest {
       SHARNNTrainer.Builder builder = Tiny.trainer(model);
       assertThatNullPointerException()
           .isThrownBy(() -> builder.learningRate(null))
-          .withMessage("learningRate must not be null: leave it out");
+          .withMessage("learningRate must not be null: omit the call for the default");
       assertThatNullPointerException()
           .isThrownBy(() -> builder.onStep(null))
-          .withMessage("onStep must not be null: leave it out");
+          .withMessage("onStep must not be null: omit the call for the default");
       assertThatNullPointerException()
           .isThrownBy(() -> builder.stopWhen(null))
-          .withMessage("stopWhen must not be null: leave it out");
+          .withMessage("stopWhen must not be null: omit the call for the default");
       assertThatNullPointerException()
           .isThrownBy(() -> Lamb.builder().optLearningRateTracker(null).build())
           .withMessage("optLearningRateTracker must not be null");
@@ -140,12 +140,12 @@ class RejectedOptionsTest {
           Tiny.trainer(model).optimizer(Lookahead.around(Lamb.builder().build(), 5, 0.5f));
       assertThatIllegalArgumentException()
           .isThrownBy(() -> builder.precision(DataType.FLOAT16).build())
-          .withMessageContaining("FLOAT16 works with Lamb alone")
+          .withMessageContaining("FLOAT16 works only with Lamb")
           .withMessageContaining("Lookahead (set lookahead(steps, alpha) instead)");
       builder.precision(null).checkpoints(CheckpointPolicy.in(folder));
       assertThatIllegalArgumentException()
           .isThrownBy(builder::build)
-          .withMessageContaining("checkpoints work with Lamb alone")
+          .withMessageContaining("checkpoints work only with Lamb")
           .withMessageContaining("Lookahead (set lookahead(steps, alpha) instead)");
     }
   }

@@ -284,7 +284,7 @@ class ResumeTest {
       SHARNNTrainer oneStage = trainer(model).checkpoints(policy.resume()).build();
       assertThatThrownBy(() -> oneStage.fit(corpus, Budget.steps(10)))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("stages: the checkpoint is in stage 2, now there are 1");
+          .hasMessageContaining("stages: the checkpoint is in stage 2, but this run has only 1");
     }
     try (Model model = sharnn().build().newModel("tiny")) { // without weights, as train --resume
       trainer(model).checkpoints(policy.resume()).build().fit(corpus, stages);

@@ -93,8 +93,8 @@ class SavedStatesTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "format | 1 | the format is 1, but this version reads 2",
-        "format | null | the format is null, but this version reads 2",
+        "format | 1 | the format is 1, but this version of the library reads only 2",
+        "format | null | the format is null, but this version of the library reads only 2",
         "run | null | run is missing",
         "position | null | position is missing",
         "scale | null | scale is missing",
@@ -224,8 +224,8 @@ class SavedStatesTest {
         states(40_000, Collections.nCopies(40_000, List.of(evaluation(77))));
     assertThatThrownBy(() -> CheckpointJson.write(states))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("it could not be read back: it has ")
-        .hasMessageContaining(" bytes, but may have 4194304");
+        .hasMessageContaining("it is too large to be read back: it has ")
+        .hasMessageContaining(" bytes, more than the maximum of 4194304");
   }
 
   @Test

@@ -8,21 +8,22 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A checkpoint on the disk, as a map of named parts. It is a folder {@code checkpoint-STAGE-STEP}
- * in the run's folder, with
+ * A checkpoint on disk: named parts in a folder {@code checkpoint-STAGE-STEP} of the run's folder,
+ * with these files:
  *
  * <ul>
- *   <li>{@code training.json}: the format, and the numbers and texts of each part under its name
+ *   <li>{@code training.json}: the format, and the numbers and strings of each part, keyed by its
+ *       name
  *   <li>{@code PART.safetensors}: the arrays of a part
- *   <li>{@code SHA256SUMS}: the sums of all these files, in the form of {@code sha256sum}
+ *   <li>{@code SHA256SUMS}: the checksums of these files, in the format of {@code sha256sum}
  * </ul>
  *
- * <p>This package stores parts and does not know them. Reading a checkpoint runs no code from it
- * and allocates nothing by a number that a file claims.
+ * <p>This package stores the parts without interpreting them. Reading a checkpoint runs no code
+ * from its files and allocates no memory by a number that a file claims.
  *
  * @param folder the folder
  * @param sums the SHA-256 of each file by its name
- * @param states the numbers and texts of each part
+ * @param states the numbers and strings of each part
  */
 public record CheckpointFolder(Path folder, Map<String, String> sums, JsonObject states) {
 
@@ -49,7 +50,7 @@ public record CheckpointFolder(Path folder, Map<String, String> sums, JsonObject
     return new SavedPart(this, name);
   }
 
-  /** Returns an exception that names this checkpoint. */
+  /** Creates an exception that names this checkpoint. */
   public DamagedCheckpointException damaged(String how, @Nullable Throwable cause) {
     return damaged(folder, how, cause);
   }

@@ -33,7 +33,9 @@ import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The numbers and texts of a checkpoint: {@code training.json}, bounded in length and elements. */
+/**
+ * The numbers and strings of a checkpoint: {@code training.json}, bounded in length and elements.
+ */
 public final class CheckpointJson {
 
   static final int FORMAT = 2;
@@ -63,7 +65,7 @@ public final class CheckpointJson {
     try {
       read(json);
     } catch (MalformedModelException e) {
-      throw new IOException("it could not be read back: " + e.getMessage(), e);
+      throw new IOException("it is too large to be read back: " + e.getMessage(), e);
     }
     return json;
   }
@@ -76,7 +78,8 @@ public final class CheckpointJson {
   /** Reads the states that {@link #write} wrote. */
   public static JsonObject read(byte[] json) throws MalformedModelException {
     checkLength(json.length);
-    // an object that is made of a short element, such as {}, takes many times its length
+    // a parsed element such as {} takes many times the memory of its text, so the number of
+    // elements is bounded too
     JsonReader bounded =
         new JsonReader(
             new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8)) {
@@ -96,16 +99,16 @@ public final class CheckpointJson {
       JsonElement format = states.get(FORMAT_NAME);
       checkArgument(
           new JsonPrimitive(FORMAT).equals(format),
-          "the format is %s, but this version reads %s",
+          "the format is %s, but this version of the library reads only %s",
           format,
           FORMAT);
       return states;
-    } catch (RuntimeException e) { // Gson has many
+    } catch (RuntimeException e) { // Gson throws many types
       throw malformed(e);
     }
   }
 
-  /** Parses the state of a part; throws if it is missing or breaks a rule of the type. */
+  /** Parses the state of a part; throws if the state is missing or invalid. */
   public static <T> T parse(JsonObject states, String name, Class<T> type)
       throws MalformedModelException {
     try {
@@ -122,7 +125,10 @@ public final class CheckpointJson {
     return new MalformedModelException(CharMatcher.javaIsoControl().replaceFrom(why, ' '), e);
   }
 
-  /** Returns a line for each component that differs; logs those that may. */
+  /**
+   * Returns one line for each component that must not differ but does. Logs the components that may
+   * differ.
+   */
   public static List<String> differences(Record saved, Record now, Set<String> mayChange) {
     List<String> differences = new ArrayList<>();
     JsonObject before = GSON.toJsonTree(saved).getAsJsonObject();
@@ -146,7 +152,7 @@ public final class CheckpointJson {
   private static void checkLength(long bytes) throws MalformedModelException {
     if (bytes > MAX_BYTES) {
       throw new MalformedModelException(
-          "it has %d bytes, but may have %d".formatted(bytes, MAX_BYTES));
+          "it has %d bytes, more than the maximum of %d".formatted(bytes, MAX_BYTES));
     }
   }
 

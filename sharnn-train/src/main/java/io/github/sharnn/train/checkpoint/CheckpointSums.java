@@ -25,7 +25,8 @@ final class CheckpointSums {
   }
 
   /**
-   * Checks that the files are there, are what was written, and are all.
+   * Checks that all listed files exist and match their sums, and that no file of arrays is
+   * unlisted.
    *
    * @return the sum of each file by its name
    * @throws DamagedCheckpointException if they are not
@@ -40,7 +41,9 @@ final class CheckpointSums {
       String actual = MoreFiles.asByteSource(file).hash(Hashing.sha256()).toString();
       if (!actual.equals(sum.getValue())) {
         throw CheckpointFolder.damaged(
-            folder, "%s (%,d bytes) has another SHA-256".formatted(file, Files.size(file)), null);
+            folder,
+            "%s (%,d bytes) has a different SHA-256".formatted(file, Files.size(file)),
+            null);
       }
     }
     try (Stream<Path> files = Files.list(folder)) {
@@ -55,7 +58,7 @@ final class CheckpointSums {
     return sums;
   }
 
-  /** Returns file name to SHA-256; the names lead nowhere else. */
+  /** Returns the SHA-256 by file name. Rejects names that would lead out of the folder. */
   private static Map<String, String> read(Path folder) throws IOException {
     Path file = folder.resolve(CheckpointFolder.SUMS);
     if (!Files.isRegularFile(file) || Files.size(file) > MAX_BYTES) {
@@ -74,7 +77,7 @@ final class CheckpointSums {
       sums.put(parts[1], parts[0]);
     }
     if (bytes[bytes.length - 1] != '\n' || !sums.containsKey(CheckpointFolder.RECORD)) {
-      throw CheckpointFolder.damaged(folder, CheckpointFolder.SUMS + " is not whole", null);
+      throw CheckpointFolder.damaged(folder, CheckpointFolder.SUMS + " is truncated", null);
     }
     return sums;
   }

@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A thread that writes the checkpoints of one run, one after the other. */
+/** A background thread that writes the checkpoints of one run, one at a time. */
 public final class CheckpointWriter implements AutoCloseable {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(CheckpointWriter.class);
@@ -50,7 +50,7 @@ public final class CheckpointWriter implements AutoCloseable {
    * The parts of a run in the host's memory, to be written while training continues.
    *
    * @param name name of the checkpoint
-   * @param states numbers and texts of each part
+   * @param states numbers and strings of each part
    * @param tensors arrays of each part
    * @param manager owner of the arrays
    */
@@ -85,7 +85,7 @@ public final class CheckpointWriter implements AutoCloseable {
     }
   }
 
-  /** Begins to write. The caller has awaited the checkpoint before this one. */
+  /** Starts writing. The caller must first have awaited the previous checkpoint. */
   public void begin(Snapshot snapshot) {
     writing =
         thread.submit(
@@ -97,12 +97,15 @@ public final class CheckpointWriter implements AutoCloseable {
             });
   }
 
-  /** Returns whether {@link #await} has something to tell without waiting. */
+  /** Returns true if a checkpoint has finished and {@link #await} would not block. */
   public boolean done() {
     return writing != null && writing.isDone();
   }
 
-  /** Waits for the checkpoint in progress; returns whether there was one, or throws its failure. */
+  /**
+   * Waits for the checkpoint in progress, if any. Returns false if there is none, and throws the
+   * failure of a failed one.
+   */
   public boolean await() throws IOException {
     if (writing == null) {
       return false;
@@ -147,7 +150,7 @@ public final class CheckpointWriter implements AutoCloseable {
               e);
       try {
         if (Files.exists(unfinished)) {
-          RunFolder.delete(unfinished); // gives a full disk its room back
+          RunFolder.delete(unfinished); // frees the space on a full disk
         }
       } catch (IOException again) {
         failure.addSuppressed(again);
@@ -167,7 +170,7 @@ public final class CheckpointWriter implements AutoCloseable {
     void writeTo(OutputStream out) throws IOException;
   }
 
-  /** Writes a new file to the disk itself, and adds its line to the sums. */
+  /** Writes a new file, forces it to disk, and adds its line to the sums. */
   private static void write(Path file, Content content, StringBuilder sums) throws IOException {
     try (FileChannel channel = FileChannel.open(file, CREATE_NEW, WRITE);
         HashingOutputStream hashed =
@@ -182,6 +185,6 @@ public final class CheckpointWriter implements AutoCloseable {
 
   @Override
   public void close() {
-    thread.shutdown(); // what has begun is finished
+    thread.shutdown(); // a started checkpoint is completed
   }
 }

@@ -2,7 +2,7 @@ package io.github.sharnn.train.checkpoint;
 
 import java.io.IOException;
 
-/** Thrown where a checkpoint is not what was written: truncated, changed or incomplete. */
+/** Thrown if a checkpoint is truncated, changed or incomplete. */
 public final class DamagedCheckpointException extends IOException {
 
   private static final long serialVersionUID = 1;

@@ -13,7 +13,7 @@ public final class HostCopy {
 
   /** Copies an array to a manager on the host. */
   public static NDArray of(NDArray array, NDManager host) {
-    // DJL's toDevice gives an alias if the device is the same, even if asked to copy
+    // toDevice returns an alias if the device is the same, even if asked for a copy
     NDArray copy =
         array.getDevice().equals(Device.cpu())
             ? array.duplicate()

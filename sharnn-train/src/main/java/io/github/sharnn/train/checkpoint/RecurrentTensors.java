@@ -32,7 +32,7 @@ public final class RecurrentTensors {
         copies.put(prefix + "hidden", HostCopy.of(layer.hidden(), host));
         copies.put(prefix + "cell", HostCopy.of(layer.cell(), host));
         if (layer.memory() != null && layer.memory().length() > 0) {
-          // time first, as it lies in memory
+          // time-first, the order in which the positions are stored
           try (NDArray positions = layer.memory().positions().transpose(1, 0, 2)) {
             copies.put(prefix + "memory", HostCopy.of(positions, host));
           }
@@ -52,7 +52,7 @@ public final class RecurrentTensors {
       for (int layer = 0; layer < config.layers(); layer++) {
         String prefix = slice + "." + layer + ".";
         for (String name : List.of(prefix + "hidden", prefix + "cell")) {
-          // the first missing one ends this, however many slices the options ask for
+          // stops at the first missing array, so a huge number of slices does no harm
           checkTensor(name, tensors.get(name), shape);
           known++;
         }
@@ -66,7 +66,7 @@ public final class RecurrentTensors {
         }
       }
     }
-    checkState(known == tensors.size(), "it has other arrays beside the %s of the state", known);
+    checkState(known == tensors.size(), "it has more arrays than the %s of the state", known);
   }
 
   private static void checkTensor(String name, Safetensors.Tensor tensor, Shape shape)
@@ -85,7 +85,7 @@ public final class RecurrentTensors {
     }
   }
 
-  /** Makes states of tensors that {@link #check} passed; closes the zero states. */
+  /** Builds states from checked tensors and closes {@code zeros}. */
   public static SHARNNState[] read(Map<String, NDArray> tensors, SHARNNState[] zeros) {
     SHARNNState[] states = new SHARNNState[zeros.length];
     for (int slice = 0; slice < zeros.length; slice++) {
@@ -118,7 +118,7 @@ public final class RecurrentTensors {
     }
   }
 
-  /** A copy in the engine's own memory, of the type and the manager of another array. */
+  /** Copies a tensor to the type and the manager of another array. */
   private static NDArray typed(NDArray tensor, NDArray like) {
     NDArray copy = tensor.toType(like.getDataType(), true);
     copy.attach(like.getManager());

@@ -13,7 +13,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/** The checkpoints in a run's folder, which appear and disappear whole. */
+/** The checkpoints in a run's folder. They appear and disappear atomically. */
 public final class RunFolder {
 
   private static final Pattern NAME = Pattern.compile("checkpoint-(\\d{1,4})-(\\d{8,18})");
@@ -24,7 +24,7 @@ public final class RunFolder {
 
   private RunFolder() {}
 
-  /** Returns the name of a checkpoint, in which stages count from 1. */
+  /** Returns the name of a checkpoint. The stage in the name counts from 1. */
   static String name(int stage, long step) {
     return "checkpoint-%d-%08d".formatted(stage + 1, step);
   }
@@ -46,7 +46,7 @@ public final class RunFolder {
     return matcher.matches() ? Long.parseLong(matcher.group(group)) : -1;
   }
 
-  /** Returns a number below 0 if the first is of an earlier step. */
+  /** Compares two checkpoints by stage, then by step. */
   public static int compare(Path one, Path other) {
     return BY_AGE.compare(one, other);
   }
@@ -72,7 +72,9 @@ public final class RunFolder {
     }
   }
 
-  /** Gives a complete folder its name, which makes the checkpoint visible. */
+  /**
+   * Renames a complete temporary folder to its final name. From then on the checkpoint is visible.
+   */
   static void commit(Path unfinished, Path checkpoint) throws IOException {
     AtomicFile.forceFolder(unfinished);
     Files.move(unfinished, checkpoint, StandardCopyOption.ATOMIC_MOVE);
@@ -89,7 +91,10 @@ public final class RunFolder {
     }
   }
 
-  /** Renames a checkpoint so that a run can write another of its name; returns the new path. */
+  /**
+   * Renames a checkpoint, so that a run can write a new one under the old name. Returns the new
+   * path.
+   */
   public static Path setAside(Path checkpoint) throws IOException {
     String name = "set-aside-" + checkpoint.getFileName();
     Path target = checkpoint.resolveSibling(name);

@@ -19,7 +19,7 @@ import java.util.Map;
  */
 public record SavedPart(CheckpointFolder checkpoint, String name) {
 
-  /** Parses the numbers and texts, or throws if they are missing or break a rule of the type. */
+  /** Parses the numbers and strings. Throws if they are missing or invalid. */
   public <T> T state(Class<T> type) throws DamagedCheckpointException {
     try {
       return CheckpointJson.parse(checkpoint.states(), name, type);
@@ -39,7 +39,7 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     return checkpoint.sums().containsKey(CheckpointFolder.file(name));
   }
 
-  /** Reads type, shape and place of each array; throws if there is no file of arrays. */
+  /** Reads the header of the part's array file. Throws if the part has none. */
   public Map<String, Safetensors.Tensor> header() throws IOException {
     if (!hasTensors()) {
       throw checkpoint.damaged(CheckpointFolder.file(name) + " is missing", null);
@@ -51,7 +51,7 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     }
   }
 
-  /** Rejects a file that does not hold exactly such arrays, before any is read. */
+  /** Rejects a file that does not have exactly these arrays, before any array is read. */
   public void check(Map<String, Shape> shapes, DataType type) throws IOException {
     Map<String, Safetensors.Tensor> tensors = header();
     if (!Maps.transformValues(tensors, Safetensors.Tensor::shape).equals(shapes)

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /** A part of a run that a checkpoint saves and a resumed run restores. */
 public interface Stateful {
 
-  /** Returns an immutable object of numbers and texts that Gson can write, or null for none. */
+  /** Returns an immutable object of numbers and strings that Gson can write, or null for none. */
   default @Nullable Object state() {
     return null;
   }
@@ -25,7 +25,7 @@ public interface Stateful {
   /** Restores this part, or throws if the checkpoint does not hold what this part needs. */
   void restore(SavedPart saved) throws IOException;
 
-  /** Makes a part of numbers and texts alone. */
+  /** Makes a part of numbers and strings alone. */
   static <T> Stateful of(Class<T> type, Supplier<T> save, Consumer<T> restore) {
     return new Stateful() {
       @Override
@@ -45,7 +45,7 @@ public interface Stateful {
     void from(SavedPart saved) throws IOException;
   }
 
-  /** Makes a part of arrays, and of a state unless {@code state} gives null. */
+  /** Creates a part of arrays, plus a state unless {@code state} returns null. */
   static Stateful of(
       Supplier<@Nullable Object> state,
       Function<NDManager, @Nullable Map<String, NDArray>> copy,

@@ -34,9 +34,9 @@ public final class CurrentLearningRate implements Tracker {
     return plateaus;
   }
 
-  /** Halves the tracker's rate {@code count} times. */
-  public void rollbacks(int count) {
-    factor = (float) Math.pow(0.5, count);
+  /** Sets a factor of the tracker's rate. */
+  public void rateFactor(float part) {
+    factor = part;
   }
 
   public void restore(float rate, LearningRateSchedule.Plateaus before) {

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class MixedPrecisionWeights implements AutoCloseable {
 
-  private static final int MOST_BYTES = Integer.MAX_VALUE - (1 << 10); // a name and shape beside
+  private static final int MAX_BYTES = Integer.MAX_VALUE - (1 << 10); // 1 KiB for name and shape
 
   private final Model masters;
   private final Model working;
@@ -57,7 +57,7 @@ public final class MixedPrecisionWeights implements AutoCloseable {
     long rows = Longs.max(config.vocabularySize(), config.boomSize(), 4 * size);
     long bytes = LongMath.saturatedMultiply(rows * Float.BYTES, size);
     checkArgument(
-        bytes <= MOST_BYTES,
+        bytes <= MAX_BYTES,
         "a model to train must have less than 2 GiB in each array, the most that DJL saves, but one of"
             + " %s x %s numbers has %s bytes: choose a smaller embeddingSize, vocabularySize or"
             + " boomSize",
@@ -66,7 +66,10 @@ public final class MixedPrecisionWeights implements AutoCloseable {
         bytes);
   }
 
-  /** Returns the option, or the default: FLOAT16 on a GPU, FLOAT32 on a CPU. */
+  /**
+   * Returns {@code precision}, or the device's default if it is null: FLOAT16 on a GPU, FLOAT32 on
+   * a CPU.
+   */
   public static DataType orDefault(@Nullable DataType precision, Device device) {
     return requireNonNullElse(precision, device.isGpu() ? DataType.FLOAT16 : DataType.FLOAT32);
   }
@@ -78,8 +81,8 @@ public final class MixedPrecisionWeights implements AutoCloseable {
     DataType type = block.getParameters().get(0).getValue().getArray().getDataType();
     checkArgument(
         type == DataType.FLOAT32,
-        "model %s must have FLOAT32 weights to be trained, but has %s: leave out Model.setDataType; what"
-            + " to compute in is the trainer's precision",
+        "model %s must have FLOAT32 weights to be trained, but has %s: do not call Model.setDataType;"
+            + " set the trainer's precision instead",
         model.getName(),
         type);
     if (precision != DataType.FLOAT16) {
@@ -100,7 +103,7 @@ public final class MixedPrecisionWeights implements AutoCloseable {
       weights.sync();
       return weights;
     } catch (RuntimeException | Error e) {
-      copy.close(); // out of memory, perhaps: a smaller batch may be tried next
+      copy.close(); // if this ran out of memory, the caller may retry with a smaller batch
       throw e;
     }
   }

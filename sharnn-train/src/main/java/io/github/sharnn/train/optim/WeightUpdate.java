@@ -19,9 +19,10 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The way from gradients to new weights: norm, clipping, optimizer, {@link Lookahead}, {@link
- * WeightAverage}. With {@link Lamb} it takes a few launches. The device waits meanwhile, so the
- * lists of arrays are made once: weights and gradients stay where they are in memory.
+ * The computation of new weights from gradients: norm, clipping, optimizer, {@link Lookahead},
+ * {@link WeightAverage}. With {@link Lamb} it takes a few launches. The device is idle while the
+ * host prepares a call, so the lists of arrays are made only once: weights and gradients do not
+ * move in memory.
  */
 public final class WeightUpdate implements AutoCloseable {
 
@@ -38,7 +39,7 @@ public final class WeightUpdate implements AutoCloseable {
   /**
    * Lists the parameters that are not frozen.
    *
-   * @param optimizer the trainer's, or the one inside of {@code lookahead}
+   * @param optimizer the trainer's optimizer, or the one wrapped by {@code lookahead}
    * @param lookahead the trainer's, or null for none
    * @param clipNorm largest global norm of the gradients
    * @param averageDecay decay of the weights' moving average, or 0 for none
@@ -78,15 +79,16 @@ public final class WeightUpdate implements AutoCloseable {
   }
 
   /**
-   * Measures the gradients. {@link Lamb} also clips and steps, so that the device need not wait for
-   * the host. It leaves the weights as they are if the norm or a loss is not finite. Call {@link
-   * #skip} after that, else {@link #apply}.
+   * Measures the gradients. Launches the update: measures the gradients, and with {@link Lamb} also
+   * clips them and updates the weights, without waiting for the device. If the norm or a loss is
+   * not finite, {@link Lamb} leaves the weights unchanged. Call {@link #skip} in that case, else
+   * {@link #complete}.
    *
    * @param losses losses of the batch's slices, on the device
    * @param lossScale factor of the losses before backward
-   * @return the global L2 norm of the gradients, with that scale, not yet read back: one FLOAT32
+   * @return the global L2 norm of the scaled gradients, a FLOAT32 scalar still on the device
    */
-  public NDArray begin(NDList losses, double lossScale) {
+  public NDArray launch(NDList losses, double lossScale) {
     if (gradients == null) {
       gradients = GradientClipping.gradients(weights.model().getBlock());
       gradients.attach(trainer.getManager());
@@ -103,10 +105,11 @@ public final class WeightUpdate implements AutoCloseable {
     return norm;
   }
 
-  /** Completes the step that {@link #begin} began. */
-  public void apply() {
+  /** Completes the update after {@link #launch}. */
+  public void complete() {
     if (lamb == null) {
-      GradientClipping.clip(weights.model().getBlock(), clipNorm); // FLOAT32, so no loss scale
+      GradientClipping.clip(
+          weights.model().getBlock(), clipNorm); // measures again; FLOAT32 has no loss scale
       trainer.step();
     } else if (lookahead != null) {
       lookahead.updated(ids, masters, lamb.updates());
@@ -139,7 +142,7 @@ public final class WeightUpdate implements AutoCloseable {
     }
   }
 
-  /** Returns how often {@link Lamb} updated the weights. */
+  /** Returns the number of updates by {@link Lamb}, the only optimizer that counts them. */
   public int updates() {
     return lamb.updates();
   }
@@ -191,7 +194,9 @@ public final class WeightUpdate implements AutoCloseable {
     return shapes;
   }
 
-  /** Clears the gradients and restores the number of updates; {@link #arrays} come after it. */
+  /**
+   * Clears the gradients and restores the number of updates. Restore {@link #arrays} afterwards.
+   */
   public void restore(int updates) {
     zeroGradients();
     lamb.restore(Map.of(), updates);

@@ -138,7 +138,7 @@ class CheckpointPolicyTest {
           trainer(model).optimizer(Optimizer.adam().build()).checkpoints(CheckpointPolicy.in(run));
       assertThatIllegalArgumentException()
           .isThrownBy(builder::build)
-          .withMessageContaining("checkpoints work with Lamb alone, but the optimizer is Adam");
+          .withMessageContaining("checkpoints work only with Lamb, but the optimizer is Adam");
     }
     assertThatIllegalArgumentException()
         .isThrownBy(() -> CheckpointPolicy.in(run).keep(0))
