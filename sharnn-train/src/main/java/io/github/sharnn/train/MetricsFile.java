@@ -5,6 +5,9 @@ import static java.nio.file.StandardOpenOption.WRITE;
 
 import ai.djl.Device;
 import ai.djl.util.JsonUtils;
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.sharnn.engine.DeviceMemory;
@@ -45,6 +48,8 @@ import org.slf4j.LoggerFactory;
 public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(MetricsFile.class);
+  private static final Gson FIGURES =
+      new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
   private final Path file;
   private final @Nullable Device device; // null: no memory
@@ -142,21 +147,22 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
     if (report.step() == 1) {
       stage++;
     } else if (report.step() <= step) {
-      goBack(report.step() - 1);
+      step = report.step() - 1;
+      try {
+        cut();
+      } catch (IOException e) {
+        throw new UncheckedIOException("can't cut " + file + ": " + e, e);
+      }
     }
     step = report.step();
     JsonObject line = new JsonObject();
     line.addProperty("stage", stage);
-    line.addProperty("step", report.step());
-    line.addProperty("bytes", report.bytes());
-    add(line, "used", report.used());
-    add(line, "seconds", report.seconds());
-    add(line, "trainBpc", report.trainBpc());
-    add(line, "validationBpc", report.validationBpc());
-    add(line, "bytesPerSecond", report.bytesPerSecond());
-    add(line, "gradientNorm", report.gradientNorm());
-    add(line, "learningRate", report.learningRate());
-    add(line, "lossScale", report.lossScale());
+    for (Map.Entry<String, JsonElement> figure :
+        FIGURES.toJsonTree(report).getAsJsonObject().entrySet()) {
+      if (Double.isFinite(figure.getValue().getAsDouble())) {
+        line.add(figure.getKey(), figure.getValue());
+      }
+    }
     if (device != null && report.evaluated()) {
       addMemory(line);
     }
@@ -180,15 +186,6 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
           .ifPresent(memory -> line.add("memory", JsonUtils.GSON.toJsonTree(memory)));
     } catch (IOException e) {
       throw new UncheckedIOException("can't read how much memory is in use", e);
-    }
-  }
-
-  private void goBack(long last) {
-    step = last;
-    try {
-      cut();
-    } catch (IOException e) {
-      throw new UncheckedIOException("can't cut " + file + ": " + e, e);
     }
   }
 
@@ -220,12 +217,6 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
     }
     end += bytes.limit();
     waiting.setLength(0);
-  }
-
-  private static void add(JsonObject line, String name, Number value) {
-    if (Double.isFinite(value.doubleValue())) {
-      line.addProperty(name, value);
-    }
   }
 
   /**
