@@ -39,31 +39,17 @@ public enum Recipe {
       List.of(new TrainingStage(LearningRateSchedule.peak(3e-3f).warmUp(50), Budget.epochs(1)))),
 
   /** The paper's model with one head, in the second-to-last layer; batch 16. */
-  PAPER(
-      "the paper's model, one head: 54M parameters, two stages",
-      SHARNN::builder,
-      16,
-      1024,
-      0,
-      TrainingStage.PAPER),
+  PAPER("the paper's model, one head: 54M parameters, two stages", SHARNN::builder, 16),
 
   /** The paper's model with a head in each of its four layers; batch 8, to save memory. */
   PAPER_FOUR_HEADS(
       "the same with a head in every layer: 63M parameters",
       () -> SHARNN.builder().attentionLayers(0, 1, 2, 3),
-      8,
-      1024,
-      0,
-      TrainingStage.PAPER),
+      8),
 
   /** The paper's model without attention; batch 16. */
   PAPER_NO_ATTENTION(
-      "the same without attention: 51M parameters",
-      () -> SHARNN.builder().attentionLayers(),
-      16,
-      1024,
-      0,
-      TrainingStage.PAPER),
+      "the same without attention: 51M parameters", () -> SHARNN.builder().attentionLayers(), 16),
 
   /**
    * The paper's model with one head, trained for the lowest validation figure after 500 seconds on
@@ -87,6 +73,11 @@ public enum Recipe {
   private final int sequenceLength;
   private final double zeroStateProbability;
   private final List<TrainingStage> stages;
+
+  /** Creates a recipe with the paper's training. */
+  Recipe(String description, Supplier<SHARNNConfig.Builder> model, int batchSize) {
+    this(description, model, batchSize, 1024, 0, TrainingStage.PAPER);
+  }
 
   Recipe(
       String description,
