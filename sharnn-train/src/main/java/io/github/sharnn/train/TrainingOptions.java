@@ -63,37 +63,33 @@ public record TrainingOptions(
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public TrainingOptions {
-    checkArgument(batchSize >= 1, "batchSize must be at least 1, but is %s", batchSize);
-    checkArgument(
-        sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
+    checkAtLeast(1, "batchSize", batchSize);
+    checkAtLeast(1, "sequenceLength", sequenceLength);
     checkArgument(
         accumulation >= 1 && batchSize % accumulation == 0,
         "accumulation must be at least 1 and divide batchSize (%s), but is %s",
         batchSize,
         accumulation);
     checkArgument(clipNorm > 0, "clipNorm must be above 0, but is %s", clipNorm);
-    checkArgument(
-        evaluationInterval >= 0,
-        "evaluationInterval must be at least 0, but is %s",
-        evaluationInterval);
-    checkArgument(
-        evaluationStreams >= 1,
-        "evaluationStreams must be at least 1, but is %s",
-        evaluationStreams);
+    checkAtLeast(0, "evaluationInterval", evaluationInterval);
+    checkAtLeast(1, "evaluationStreams", evaluationStreams);
     SequenceCrossEntropy.check(labelSmoothing, false);
     if (lookaheadSteps != 0 || lookaheadAlpha != 0) {
       Lookahead.check(lookaheadSteps, lookaheadAlpha);
     }
-    checkArgument(
-        averageDecay >= 0 && averageDecay < 1,
-        "averageDecay must be at least 0 and below 1, but is %s",
-        averageDecay);
-    checkArgument(
-        zeroStateProbability >= 0 && zeroStateProbability < 1,
-        "zeroStateProbability must be at least 0 and below 1, but is %s",
-        zeroStateProbability);
+    checkBelowOne("averageDecay", averageDecay);
+    checkBelowOne("zeroStateProbability", zeroStateProbability);
     checkArgument(precision != null, "precision must be FLOAT32 or FLOAT16, but is null");
     MixedPrecisionWeights.check(precision);
+  }
+
+  private static void checkAtLeast(int minimum, String option, int value) {
+    checkArgument(value >= minimum, "%s must be at least %s, but is %s", option, minimum, value);
+  }
+
+  private static void checkBelowOne(String option, double value) {
+    checkArgument(
+        value >= 0 && value < 1, "%s must be at least 0 and below 1, but is %s", option, value);
   }
 
   /**
