@@ -23,7 +23,6 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,9 +34,9 @@ final class RunCheckpoints implements AutoCloseable {
   private static final String LOCK = ".lock";
   private static final int MAX_FAILURES = 3; // in a row
 
-  private final CheckpointPolicy policy;
+  final CheckpointPolicy policy;
   private final FileChannel lock;
-  private final CorpusRecord corpus;
+  final CorpusRecord corpus;
   private final CheckpointWriter writer;
   private @Nullable Checkpoint resumed;
   private long lastSave = System.nanoTime();
@@ -107,8 +106,15 @@ final class RunCheckpoints implements AutoCloseable {
       resumed =
           Checkpoint.open(policy.resumeFrom() == null ? policy.folder() : policy.resumeFrom());
       checkFits(resumed, setup, stages);
-      checkPosition(
-          resumed, StreamDataset.fixed(training, setup.options().batchSize(), 1).streamLength());
+      long streamLength =
+          StreamDataset.fixed(training, setup.options().batchSize(), 1).streamLength();
+      // not in Checkpoint, which does not know the corpus' number of tokens
+      checkArgument(
+          resumed.offset() < streamLength,
+          "the checkpoint %s is damaged: its position %s is past the end of the streams, %s",
+          resumed.folder(),
+          resumed.offset(),
+          streamLength);
       // the files read above bound the size of the model
       Model model = setup.model();
       setup.block().initialize(model.getNDManager(), model.getDataType(), new Shape(1, 1));
@@ -137,20 +143,6 @@ final class RunCheckpoints implements AutoCloseable {
         String.join("; ", differences));
   }
 
-  /**
-   * Checks that the position lies within the corpus. A checkpoint does not store the corpus' number
-   * of tokens.
-   */
-  private static void checkPosition(Checkpoint checkpoint, long streamLength) {
-    long offset = checkpoint.offset();
-    checkArgument(
-        offset < streamLength,
-        "the checkpoint %s is damaged: its position %s is past the end of the streams, %s",
-        checkpoint.folder(),
-        offset,
-        streamLength);
-  }
-
   private void setAsideAfter(Checkpoint checkpoint) throws IOException {
     for (Path path : RunFolder.checkpoints(policy.folder())) {
       if (RunFolder.compare(path, checkpoint.folder()) > 0) {
@@ -162,9 +154,9 @@ final class RunCheckpoints implements AutoCloseable {
     }
   }
 
-  /** Returns the checkpoint that the run resumes, if there is one. */
-  Optional<Checkpoint> resumed() {
-    return Optional.ofNullable(resumed);
+  /** Returns the checkpoint that a stage resumes, or null. */
+  @Nullable Checkpoint resumed(int stage) {
+    return resumed != null && resumed.stage() == stage ? resumed : null;
   }
 
   /** Restores the evaluations and the best weights of the stages before the resumed one. */
@@ -183,14 +175,6 @@ final class RunCheckpoints implements AutoCloseable {
         throw unchecked(e);
       }
     }
-  }
-
-  CorpusRecord corpus() {
-    return corpus;
-  }
-
-  CheckpointPolicy policy() {
-    return policy;
   }
 
   /** Returns true if a checkpoint is due after this step. */
@@ -257,7 +241,7 @@ final class RunCheckpoints implements AutoCloseable {
   Checkpoint goodAfter(
       TrainingDivergedException e, DivergenceDetector divergence, int stage, long step) {
     int rollbacks = divergence.rollbacks();
-    Checkpoint good = lastGood(stage, step + 1 - divergence.save().skipped()).orElse(null);
+    Checkpoint good = lastGood(stage, step + 1 - divergence.save().skipped());
     if (good != null && rollbacks < policy.rollbacks()) {
       return good;
     }
@@ -274,7 +258,7 @@ final class RunCheckpoints implements AutoCloseable {
    * aside. The checkpoint right before the first skipped step is used only if no older one is good,
    * because its weights may be the cause.
    */
-  private Optional<Checkpoint> lastGood(int stage, long beforeSkipped) {
+  private @Nullable Checkpoint lastGood(int stage, long beforeSkipped) {
     checkLastSave(true);
     Checkpoint good = null;
     try {
@@ -292,7 +276,7 @@ final class RunCheckpoints implements AutoCloseable {
       if (good != null) {
         setAsideAfter(good);
       }
-      return Optional.ofNullable(good);
+      return good;
     } catch (IOException e) {
       throw unchecked(e);
     }

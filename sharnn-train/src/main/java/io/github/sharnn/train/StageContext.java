@@ -27,8 +27,6 @@ record StageContext(
 
   /** Returns the checkpoint to resume in this stage, or null. */
   @Nullable Checkpoint resumed() {
-    return checkpoints == null
-        ? null
-        : checkpoints.resumed().filter(checkpoint -> checkpoint.stage() == index).orElse(null);
+    return checkpoints == null ? null : checkpoints.resumed(index);
   }
 }

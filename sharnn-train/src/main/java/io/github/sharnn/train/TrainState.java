@@ -36,7 +36,7 @@ final class TrainState {
   private final TrainerSetup setup;
   private final MixedPrecisionWeights weights;
   private final WeightUpdate update;
-  private final NDManager manager; // owns the recurrent states
+  final NDManager manager; // owns the recurrent states
   private final StageContext stage;
   final LossScaler lossScale;
   final DivergenceDetector divergence;
@@ -81,7 +81,7 @@ final class TrainState {
   /** Returns the parts in the order of restoring. Add a new part here. */
   private Map<String, Stateful> parts() {
     Map<String, Stateful> parts = new LinkedHashMap<>();
-    RunRecord run = RunRecord.of(setup, stage.stages(), stage.checkpoints().corpus());
+    RunRecord run = RunRecord.of(setup, stage.stages(), stage.checkpoints().corpus);
     parts.put(Checkpoint.RUN, Stateful.of(RunRecord.class, () -> run, saved -> {}));
     parts.put(
         Checkpoint.POSITION,
@@ -255,10 +255,6 @@ final class TrainState {
       state.close();
     }
     states = next;
-  }
-
-  NDManager manager() {
-    return manager;
   }
 
   private SHARNNState[] zeroStates() {

@@ -43,7 +43,6 @@ final class TrainingLoop {
       1; // makes its random number differ from the step's dropout seed
 
   private final TrainerSetup setup;
-  private final TrainingOptions options;
   private final Trainer trainer;
   private final WeightUpdate update;
   private final StageContext stage;
@@ -66,7 +65,6 @@ final class TrainingLoop {
       Corpus corpus,
       StreamDataset dataset) {
     this.setup = setup;
-    this.options = setup.options();
     this.trainer = trainer;
     this.update = update;
     this.stage = stage;
@@ -205,7 +203,8 @@ final class TrainingLoop {
       state.nextEpoch();
     }
     boolean due =
-        options.evaluationInterval() > 0 && state.step % options.evaluationInterval() == 0;
+        setup.options().evaluationInterval() > 0
+            && state.step % setup.options().evaluationInterval() == 0;
     double validation = used >= 1 || endOfPass || due ? evaluate() : Double.NaN;
     report(
         new StepReport(
@@ -224,14 +223,14 @@ final class TrainingLoop {
 
   private TrainingStep.Slices forwardAndBackward(Batch batch, double lossScale) {
     // seeds dropout by the step, so that a checkpoint needs no random state
-    int seed = (int) Seeds.mix(options.seed(), state.step + 1);
+    int seed = (int) Seeds.mix(setup.options().seed(), state.step + 1);
     trainer.getManager().getEngine().setRandomSeed(seed);
-    if (Seeds.uniform(options.seed(), state.step + 1, ZERO_STATE_SALT)
-        < options.zeroStateProbability()) {
+    if (Seeds.uniform(setup.options().seed(), state.step + 1, ZERO_STATE_SALT)
+        < setup.options().zeroStateProbability()) {
       state.resetStates();
     }
     try (batch) {
-      return step.runSlices(batch, state.states, lossScale, state.manager());
+      return step.runSlices(batch, state.states, lossScale, state.manager);
     }
   }
 
@@ -273,7 +272,8 @@ final class TrainingLoop {
           Evaluation.of(
                   trainer.getModel(),
                   corpus.validation(),
-                  new Evaluation.Settings(options.evaluationStreams(), options.sequenceLength()),
+                  new Evaluation.Settings(
+                      setup.options().evaluationStreams(), setup.options().sequenceLength()),
                   step::notifyValidation)
               .bitsPerCharacter();
       if (!Double.isFinite(bpc)) {
@@ -315,7 +315,7 @@ final class TrainingLoop {
         state.divergence.allSkipped(),
         good.folder(),
         state.divergence.rollbacks(),
-        checkpoints.policy().rollbacks());
+        checkpoints.policy.rollbacks());
     restore(good);
     history.removeIf(report -> report.step() > state.step);
   }
