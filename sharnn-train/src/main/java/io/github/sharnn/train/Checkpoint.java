@@ -63,7 +63,6 @@ public final class Checkpoint {
   private final SavedStates.Position position;
   private final SavedStates.Evaluations evaluations;
   private final SavedStates.Best best;
-  private final Optional<SavedStates.Best> earlier;
   private final DivergenceDetector.Saved divergence;
 
   private Checkpoint(CheckpointFolder files) throws IOException {
@@ -73,8 +72,6 @@ public final class Checkpoint {
     evaluations = part(EVALUATIONS).state(SavedStates.Evaluations.class);
     best = part(BEST).state(SavedStates.Best.class);
     divergence = part(DIVERGENCE).state(DivergenceDetector.Saved.class);
-    earlier =
-        has(EARLIER) ? Optional.of(part(EARLIER).state(SavedStates.Best.class)) : Optional.empty();
     checkStates();
     checkArrays();
   }
@@ -92,7 +89,7 @@ public final class Checkpoint {
         position.offset() < (run.corpus().train() - 1) / options().batchSize(),
         "the position %s is past the end of the streams".formatted(position.offset()));
     if (has(BEST) != (evaluated && !best.isCurrent())
-        || (earlier.isPresent() && !Double.isFinite(earlier.get().bpc()))) {
+        || (has(EARLIER) && !Double.isFinite(part(EARLIER).state(SavedStates.Best.class).bpc()))) {
       throw files.damaged(
           CheckpointFolder.RECORD + " lists best weights that do not match its files", null);
     }

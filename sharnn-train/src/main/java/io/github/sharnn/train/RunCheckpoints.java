@@ -66,17 +66,14 @@ final class RunCheckpoints implements AutoCloseable {
       }
       Files.createDirectories(policy.folder());
       FileChannel lock = lock(policy.folder());
-      boolean opened = false;
       try {
         RunCheckpoints run = new RunCheckpoints(policy, lock, corpus.record());
         run.resume(setup, corpus.train(), stages);
         corpus.vocabulary().save(policy.folder());
-        opened = true;
         return run;
-      } finally {
-        if (!opened) {
-          lock.close();
-        }
+      } catch (IOException | RuntimeException | Error e) {
+        lock.close();
+        throw e;
       }
     } catch (IOException e) {
       throw unchecked(e);
@@ -159,12 +156,12 @@ final class RunCheckpoints implements AutoCloseable {
     return resumed != null && resumed.stage() == stage ? resumed : null;
   }
 
-  /** Restores the evaluations and the best weights of the stages before the resumed one. */
-  void restoreEarlier(List<List<StepReport>> evaluations, BestWeights best) {
+  /** Restores the results and the best weights of the stages before the resumed one. */
+  void restoreEarlier(List<FitResult> results, BestWeights best) {
     if (resumed == null || resumed.stage() == 0) {
       return;
     }
-    evaluations.addAll(resumed.evaluations().subList(0, resumed.stage()));
+    resumed.evaluations().subList(0, resumed.stage()).forEach(s -> results.add(new FitResult(s)));
     if (resumed.has(Checkpoint.EARLIER)) {
       try {
         SavedPart earlier = resumed.part(Checkpoint.EARLIER);

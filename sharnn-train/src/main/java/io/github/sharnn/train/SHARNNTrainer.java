@@ -152,18 +152,15 @@ public final class SHARNNTrainer {
             setup.checkpoints() == null ? null : RunCheckpoints.open(setup, corpus, stages.size());
         BestWeights best = new BestWeights(setup.block(), setup.model().getNDManager())) {
       List<FitResult> results = new ArrayList<>();
-      List<List<StepReport>> evaluations = new ArrayList<>();
       if (checkpoints != null) {
-        checkpoints.restoreEarlier(evaluations, best);
-        evaluations.forEach(stage -> results.add(new FitResult(stage)));
+        checkpoints.restoreEarlier(results, best);
       }
       for (int i = results.size(); i < stages.size(); i++) {
-        BestWeights earlier = i == 0 ? null : best;
-        FitResult result =
-            TrainingLoop.fit(
-                setup, corpus, new StageContext(stages, i, evaluations, earlier, checkpoints));
+        List<List<StepReport>> earlier = results.stream().map(FitResult::evaluations).toList();
+        StageContext stage =
+            new StageContext(stages, i, earlier, i == 0 ? null : best, checkpoints);
+        FitResult result = TrainingLoop.fit(setup, corpus, stage);
         results.add(result);
-        evaluations.add(result.evaluations());
         if (stages.size() > 1) {
           best.saveIfBest(result.best().validationBpc());
         }

@@ -39,8 +39,7 @@ import org.slf4j.LoggerFactory;
 final class TrainingLoop {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
-  private static final long ZERO_STATE_SALT =
-      1; // makes its random number differ from the step's dropout seed
+  private static final long ZERO_STATE_SALT = 1; // gives another number than the dropout seed's
 
   private final TrainerSetup setup;
   private final Trainer trainer;

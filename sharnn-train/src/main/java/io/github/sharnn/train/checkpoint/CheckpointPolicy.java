@@ -66,14 +66,14 @@ public record CheckpointPolicy(
     checkArgument(skippedSteps >= 1, "skippedSteps must be at least 1, but is %s", skippedSteps);
     checkArgument(rollbacks >= 0, "rollbacks must be at least 0, but is %s", rollbacks);
     checkArgument(
-        resumeFrom == null || folder.toAbsolutePath().normalize().equals(parent(resumeFrom)),
+        resumeFrom == null
+            || folder
+                .toAbsolutePath()
+                .normalize()
+                .equals(resumeFrom.toAbsolutePath().normalize().getParent()),
         "the checkpoint %s is not in the run's folder %s",
         resumeFrom,
         folder);
-  }
-
-  private static @Nullable Path parent(Path checkpoint) {
-    return checkpoint.toAbsolutePath().normalize().getParent();
   }
 
   /**
