@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
  * {@link io.github.sharnn.train.SHARNNTrainer.Builder#stopWhen} stops the run.
  *
  * <p>With checkpoints, a run also recovers from divergence. The run skips a step whose loss or
- * gradient norm is not finite. The run goes back to the last good checkpoint and halves the learning
- * rate in these cases:
+ * gradient norm is not finite. The run goes back to the last good checkpoint and halves the
+ * learning rate in these cases:
  *
  * <ul>
  *   <li>after {@code skippedSteps} in a row,

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A text in three parts: training, validation and test. The parts are ranges of one file, or three
- * files. They are memory-mapped, not loaded, so the files must not change while they are in use.
+ * files. The files are memory-mapped, not loaded, and must not change while in use.
  *
  * <pre>{@code
  * Corpus corpus = Corpus.open(Path.of("book.txt"));      // 90% / 5% / 5%
@@ -42,7 +42,7 @@ public final class Corpus {
   }
 
   /**
-   * {@return a file as 90% training, 5% validation and 5% test}
+   * {@return the corpus of a file, split into 90% training, 5% validation and 5% test}
    *
    * @param file the file
    * @throws IOException if the file is missing or can't be read
@@ -111,10 +111,9 @@ public final class Corpus {
   }
 
   /**
-   * Returns this corpus as tokens of a vocabulary. They are written once, with 1, 2 or 4 bytes
-   * each, into DJL's cache folder, {@code ~/.djl.ai/sharnn} or {@code $DJL_CACHE_DIR/sharnn}. The
-   * next call finds them there by the contents of the corpus and the vocabulary. Each part is
-   * encoded by itself.
+   * Encodes this corpus with a vocabulary. DJL's cache folder, {@code ~/.djl.ai/sharnn} or {@code
+   * $DJL_CACHE_DIR/sharnn}, keeps the tokens, with 1, 2 or 4 bytes each. A hash of the corpus and
+   * the vocabulary identifies the cached tokens. Each part is encoded by itself.
    *
    * <pre>{@code
    * Corpus bytes = Corpus.folder(Path.of("wikitext-103"));
@@ -152,8 +151,8 @@ public final class Corpus {
   }
 
   /**
-   * Reads the whole corpus to identify it. The result stays in DJL's cache folder until the file's
-   * size or time of change is another.
+   * Reads the whole corpus to identify it. The result is cached in DJL's cache folder until the
+   * file's size or modification time changes.
    *
    * @return the SHA-256 of the file, in lower-case hexadecimal; for a folder, the SHA-256 of the
    *     SHA-256 of its files
@@ -253,7 +252,7 @@ public final class Corpus {
       return text.open();
     }
 
-    /** Returns the end of this part, from a position on. */
+    /** Returns this part from a position to the end. */
     Part from(long position) {
       return new Part(text, vocabulary, tokens, skipped + position);
     }

@@ -35,11 +35,10 @@ final class CorpusFolder {
             .toList();
     if (found.size() != 1) {
       throw new IOException(
-          "the folder %s must have the three files of one corpus, %s, but has %s"
+          "the folder %s must contain the three files of one corpus (%s with their valid and test), but has %s"
               .formatted(
                   folder,
-                  String.join(" or ", LAYOUTS.stream().map(l -> l.formatted("train")).toList())
-                      + " with their valid and test",
+                  String.join(" or ", LAYOUTS.stream().map(l -> l.formatted("train")).toList()),
                   found.isEmpty() ? rest(folder) : "those of " + found));
     }
     return found.get(0);
@@ -54,7 +53,7 @@ final class CorpusFolder {
         begun.add("no " + String.join(" and no ", missing.stream().map(Path::toString).toList()));
       }
     }
-    return begun.isEmpty() ? "those of none" : String.join(", and ", begun);
+    return begun.isEmpty() ? "none of them" : String.join(", and ", begun);
   }
 
   private static List<Path> files(Path folder, String layout) {

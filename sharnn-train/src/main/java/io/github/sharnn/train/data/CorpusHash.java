@@ -12,8 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A cache of the SHA-256 of corpus files, which take long to hash. DJL's cache folder has each hash
- * with the path, size and time of change of the file.
+ * A cache of the SHA-256 of corpus files, because hashing a large file takes long. DJL's cache
+ * folder stores each hash with the path, size and modification time of the file.
  */
 final class CorpusHash {
 
@@ -47,7 +47,7 @@ final class CorpusHash {
     }
   }
 
-  /** Saves a hash. A failure must not stop the training. */
+  /** Caches a hash. A failure is only logged. */
   private static void keep(Path kept, String text) {
     try {
       Files.createDirectories(kept.getParent());

@@ -66,10 +66,11 @@ public final class Enwik8 {
    * correct.
    *
    * @param folder the folder of the file; created if needed
-   * @param progress told of the bytes read, as by {@link ai.djl.training.util.ProgressBar}; or null
+   * @param progress reports the bytes read, as {@link ai.djl.training.util.ProgressBar} does; or
+   *     null
    * @return the file, for {@link Corpus#enwik8}
-   * @throws IOException if the folder has another file of one of these names, the download fails or
-   *     is another file, or the folder can't be written
+   * @throws IOException if a file of one of these names is wrong, the download fails or is wrong,
+   *     or the folder is not writable
    */
   public static Path prepare(Path folder, @Nullable Progress progress) throws IOException {
     return published("enwik8", "57b8363b814821dc9d47aa4d41f58733519076b2").find(folder, progress);
@@ -139,9 +140,10 @@ public final class Enwik8 {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("the download of " + source + " was interrupted");
-    } catch (IOException | IllegalArgumentException | UncheckedIOException e) { // bad redirects too
+    } catch (IOException | IllegalArgumentException | UncheckedIOException e) {
+      // an invalid redirect throws these types too
       throw new IOException(
-          "can't download %s: %s; fetch it by other means and put it into the folder as %s"
+          "can't download %s: %s; download it by hand and put it into the folder as %s"
               .formatted(
                   source,
                   e instanceof ConnectException ? "no connection to " + source.getHost() : e,
@@ -168,7 +170,9 @@ public final class Enwik8 {
     };
   }
 
-  /** Writes the entry of a zip file, and names it once it is complete and correct. */
+  /**
+   * Unpacks the entry of a zip file. The file gets its name only after it is complete and correct.
+   */
   private void unpack(InputStream in, Object origin, Path file) throws IOException {
     AtomicFile.writeNew(
         file,
@@ -192,7 +196,7 @@ public final class Enwik8 {
         });
   }
 
-  /** Copies all bytes, but at most one more than there should be. */
+  /** Copies all bytes, up to one more than the expected size. */
   private long copy(InputStream in, OutputStream out) throws IOException {
     return ByteStreams.copy(ByteStreams.limit(in, size + 1), out);
   }

@@ -15,7 +15,7 @@ import java.util.function.ObjIntConsumer;
 /** A memory-mapped file of any length. It must not change while it is in use. */
 final class MappedFile {
 
-  private static final int MAP_BITS = 30; // a buffer has less than 2 GiB
+  private static final int MAP_BITS = 30; // a buffer must be smaller than 2 GiB
   private static final long MAP_BYTES = 1L << MAP_BITS;
   private static final int CHUNK_BYTES = 1 << 16;
 
@@ -37,7 +37,7 @@ final class MappedFile {
         Files.isRegularFile(file),
         "the corpus must be one file, but %s is %s",
         file,
-        Files.isDirectory(file) ? "a folder" : "no regular file; copy its content into one");
+        Files.isDirectory(file) ? "a folder" : "not a regular file; copy its content into a file");
     long length = Files.size(file);
     checkArgument(length > 0, "the corpus %s is empty", file);
     return length;

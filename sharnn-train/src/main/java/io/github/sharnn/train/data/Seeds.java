@@ -4,8 +4,8 @@ import com.google.common.hash.Hasher;
 import com.google.common.hash.Hashing;
 
 /**
- * Random numbers as functions of a place in a run, such as seed, pass and position. A resumed run
- * draws the same numbers without a saved state.
+ * Random numbers that depend only on numbers such as seed, pass and position. A resumed run gets
+ * the same numbers without a saved random state.
  */
 public final class Seeds {
 
@@ -20,7 +20,7 @@ public final class Seeds {
     return hasher.hash().asLong();
   }
 
-  /** Returns a hash of numbers in [0, 1). */
+  /** Hashes numbers to a value in [0, 1). */
   public static double uniform(long... numbers) {
     return (mix(numbers) >>> 11) * 0x1p-53;
   }

@@ -32,8 +32,8 @@ import org.jspecify.annotations.Nullable;
  * <p>With {@link #fixed}, every segment has {@code sequenceLength} steps. With {@link #random}, a
  * segment's length is drawn from a normal distribution with deviation 5, at least 5 and at most
  * {@code sequenceLength}. The mean is {@code sequenceLength} with probability 0.95, and half of it
- * otherwise. The last segment has the rest of the streams. The tokens that do not fill all streams,
- * fewer than B, are left out.
+ * otherwise. The last segment is shorter. The last tokens of the part, fewer than B, are left out
+ * unless {@link #withRest} is called.
  *
  * <p>A random length depends on seed, pass and position only, so a run can resume inside a pass.
  *
@@ -58,7 +58,7 @@ public final class StreamDataset implements Dataset {
   private @Nullable LongUnaryOperator drawn; // null: the part's tokens
   private @Nullable StreamDataset rest; // null: left out
   private final long streamLength;
-  private int passes; // over the data, begun so far
+  private int passes; // passes started so far
 
   private StreamDataset(Corpus.Part part, int streams, int sequenceLength, @Nullable Long seed) {
     checkArgument(streams >= 1, "the number of streams must be at least 1, but is %s", streams);
@@ -108,7 +108,7 @@ public final class StreamDataset implements Dataset {
   }
 
   /**
-   * Adds the arrays to the labels that a model with splits needs.
+   * Adds to the labels the arrays that a model with splits needs.
    *
    * @param firstTokens the model's {@link io.github.sharnn.SHARNNConfig#splits}; empty for none
    * @return this data set
@@ -118,8 +118,8 @@ public final class StreamDataset implements Dataset {
     return this;
   }
 
-  /** Replaces the tokens by a function of the position, for benchmarks. */
-  public StreamDataset drawing(LongUnaryOperator tokens) {
+  /** Replaces the tokens by a function of the position unless it is null, for benchmarks. */
+  public StreamDataset drawing(@Nullable LongUnaryOperator tokens) {
     drawn = tokens;
     return this;
   }
@@ -144,7 +144,7 @@ public final class StreamDataset implements Dataset {
     return rest == null ? all : Iterables.concat(all, rest.getData(manager));
   }
 
-  /** Returns the batches of a pass, from 0, that begin at a position in each stream. */
+  /** Returns the batches of a pass, starting at a position in each stream. Passes count from 0. */
   public Iterator<Batch> batches(NDManager manager, int pass, long from) {
     return new AbstractIterator<>() {
       private long position = from;
@@ -195,7 +195,7 @@ public final class StreamDataset implements Dataset {
         streamLength);
   }
 
-  /** Packs tokens into as few bytes as possible: a small copy does not make a GPU wait. */
+  /** Packs tokens into few bytes, because the copy to the GPU is then short. */
   private ByteBuffer packed(long[] tokens) {
     ByteBuffer bytes =
         ByteBuffer.allocateDirect(tokens.length * type.getNumOfBytes())
@@ -211,7 +211,7 @@ public final class StreamDataset implements Dataset {
   }
 
   private static DataType type(TextVocabulary vocabulary) {
-    // DJL 0.35.1 ends the process when it makes an array of 16-bit integers
+    // DJL 0.35.1 crashes the process if it creates an array of 16-bit integers
     return vocabulary.size() <= 1 << Byte.SIZE ? DataType.UINT8 : DataType.INT32;
   }
 

@@ -31,8 +31,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A memory-mapped file with the tokens of a part, in DJL's cache folder. It is written once for
- * each part and vocabulary and found again by their contents.
+ * A memory-mapped file with the tokens of a part, in DJL's cache folder. The file is written once
+ * per part and vocabulary. Its name is a hash of both.
  *
  * <p>The format is little-endian:
  *
@@ -50,7 +50,8 @@ final class TokenFile {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(TokenFile.class);
   private static final byte[] MAGIC = "SHARNNTF".getBytes(StandardCharsets.US_ASCII);
-  private static final int VERSION = 3; // changes with the format and with the tokens of an encoder
+  private static final int VERSION =
+      3; // raise it if the format or the tokens of any encoder change
   private static final int HEADER_BYTES = 128;
   private static final int SUMMED_HEADER_BYTES = 116;
   private static final int HASH_BYTES = 32;
@@ -172,7 +173,7 @@ final class TokenFile {
 
   /** Opens a file and checks every byte of it. */
   static TokenFile open(Path path, byte[] partHash, TextVocabulary vocabulary) throws IOException {
-    check(Files.isRegularFile(path), path, "it is no regular file");
+    check(Files.isRegularFile(path), path, "it is not a regular file");
     MappedFile file = MappedFile.open(path);
     check(file.length() >= HEADER_BYTES, path, "it is too short");
     byte[] bytes = new byte[HEADER_BYTES];
@@ -180,8 +181,8 @@ final class TokenFile {
     ByteBuffer header = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
     byte[] magic = new byte[MAGIC.length];
     header.get(magic);
-    check(Arrays.equals(magic, MAGIC), path, "it does not begin as one");
-    check(header.getInt() == VERSION, path, "it is of another version of this library");
+    check(Arrays.equals(magic, MAGIC), path, "it has a wrong signature");
+    check(header.getInt() == VERSION, path, "it was written by another version of this library");
     check(header.getInt(SUMMED_HEADER_BYTES) == headerSum(bytes), path, "its header is damaged");
     int width = header.getInt();
     byte[] hash = new byte[HASH_BYTES];
@@ -215,7 +216,7 @@ final class TokenFile {
   private static void check(boolean condition, Path path, String problem) throws IOException {
     if (!condition) {
       throw new IOException(
-          "%s is not the expected token file: %s; delete it, and it will be written again"
+          "%s is not the expected token file: %s; delete this file; the library writes it again"
               .formatted(path, problem));
     }
   }

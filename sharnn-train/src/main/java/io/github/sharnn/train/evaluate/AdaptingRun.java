@@ -33,7 +33,7 @@ final class AdaptingRun {
   private final TrainingStep step;
   private final MixedPrecisionWeights weights;
   private final NDList trained;
-  private final NDList rms = new NDList(); // sums of squares until they are complete
+  private final NDList rms = new NDList(); // sums of squares until completeRms
   private final LossScaler lossScale;
   private final DoubleConsumer losses;
   private @Nullable NDList gradients; // null before the first backward, which makes them
@@ -41,11 +41,14 @@ final class AdaptingRun {
   private int measured; // segments of the training part with finite gradients
   private double meanRms; // 0 while the rms are incomplete
   private double rate; // eta
-  private long segments; // of the training part, then of the part
+  private long segments; // so far, of the training part or of the evaluated part
   private double nats;
   private long predicted;
 
-  /** Sets the adapting weights to the trained ones. Reports each segment's mean loss. */
+  /**
+   * Copies the trained weights into the adapting model. {@code losses} gets each segment's mean
+   * loss.
+   */
   AdaptingRun(
       DynamicEvaluation.Settings settings,
       MixedPrecisionWeights weights,
@@ -81,7 +84,10 @@ final class AdaptingRun {
     return predicted;
   }
 
-  /** Takes the statistics from whole segments of the training part. Resets the state. */
+  /**
+   * Measures the rms of the gradients on full-length segments of the training part, then resets the
+   * state.
+   */
   void measure(StreamDataset dataset, Corpus.Part training) {
     long whole = dataset.streamLength() / settings.sequenceLength();
     int count = (int) Math.min(whole, settings.statisticsSegments());
@@ -116,7 +122,7 @@ final class AdaptingRun {
 
   /** Adds the squares of the gradients to those so far. */
   private void measureGradients() {
-    if (finite()) {
+    if (zeroUnlessFinite()) {
       float scale = (float) lossScale.value();
       Operators.get().call("square", new float[] {scale}, rms, gradients).close();
       measured++;
@@ -137,14 +143,14 @@ final class AdaptingRun {
       meanRms = values[0];
       segments = 0;
       checkArgument(
-          meanRms > 0, "all gradients of the %s are 0: there is nothing to adapt by", training);
+          meanRms > 0, "all gradients of the %s are 0, so the weights cannot adapt", training);
       rate = settings.learningRate() / values[1];
     }
   }
 
-  /** Changes the weights by the rule. */
+  /** Updates the weights by the rule of {@link DynamicEvaluation}. */
   private void adapt() {
-    if (finite()) {
+    if (zeroUnlessFinite()) {
       float[] options = {
         (float) (rate / lossScale.value()),
         (float) (settings.decay() / meanRms),
@@ -156,8 +162,8 @@ final class AdaptingRun {
     }
   }
 
-  /** Tells whether the gradients are finite; otherwise zeroes them and lowers the loss scale. */
-  private boolean finite() {
+  /** Returns true if the gradients are finite. Otherwise zeroes them and lowers the loss scale. */
+  private boolean zeroUnlessFinite() {
     if (gradients == null) {
       gradients = GradientClipping.gradients(SHARNN.of(weights.model()));
       gradients.attach(manager);

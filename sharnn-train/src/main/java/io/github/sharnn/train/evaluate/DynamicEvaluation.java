@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Dynamic evaluation: the figures of a model that keeps learning from the text it has just
- * predicted. They rate a model together with a way to adapt it, so report them beside those of
- * {@link Evaluation}, with the settings.
+ * predicted. The figures depend on the model and on how it adapts. Report the settings, and the
+ * figures of {@link Evaluation} too.
  *
  * <pre>{@code
  * DynamicEvaluation.of(
@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>The part is cut into streams and segments as in {@link Evaluation}. The weights change only
- * after a segment is predicted. Each weight w changes by
+ * after a segment is predicted. Each weight w then changes by
  *
  * <pre>{@code
  * w = w + min(1, decay * rms / mean) * (trained w - w) - eta * g / (rms + epsilon * mean)
@@ -46,19 +46,19 @@ import org.jspecify.annotations.Nullable;
  *       at the trained weights. The segments come from the beginning of the training part's
  *       streams, in the same number of streams and with the same length.
  *   <li>mean is the mean rms of all weights. A weight with large gradients takes no larger steps
- *       than others, and stays closer to its trained value.
- *   <li>learningRate is the fall of the segment's own loss, to first order, if every gradient
- *       equals its rms.
+ *       than other weights, and decays faster to its trained value.
+ *   <li>learningRate is the first-order decrease of the segment's own loss if every gradient equals
+ *       its rms.
  * </ul>
  *
- * <p>All streams adapt the same weights. In its own stream, no byte is predicted by weights that
- * have seen it or a later byte. With several streams, though, the first stream profits from text
- * that stands later in the part. Only one stream, the default, reads the part from its beginning to
- * its end: report that figure, or the number of streams with it.
+ * <p>All streams adapt the same weights. Within a stream, no byte is predicted by weights that have
+ * seen that byte or a later one. With several streams, the first stream benefits from later text of
+ * the part. Only one stream, the default, reads the part from beginning to end. Report the number
+ * of streams with the figure.
  *
- * <p>The model does not change. Dynamic evaluation needs five times the memory of the FLOAT32
- * weights in addition, and the memory of a training step. It counts as a training: it can't run
- * while {@link io.github.sharnn.train.SHARNNTrainer#fit} runs in the same process.
+ * <p>The model does not change. Dynamic evaluation needs additional memory: five times that of the
+ * FLOAT32 weights, and that of a training step. It counts as training: it can't run while {@link
+ * io.github.sharnn.train.SHARNNTrainer#fit} runs in the same process.
  *
  * <p>Paper: Krause et al., "Dynamic Evaluation of Neural Sequence Models", <a
  * href="https://arxiv.org/abs/1709.07432">arXiv:1709.07432</a>, section 5. Two things differ here:
@@ -87,11 +87,11 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
    * @param sequenceLength steps per segment, after which the weights change, at least 1
    * @param learningRate fall of the segment's loss by a change, to first order, in nats per token;
    *     at least 0 and finite; 0 for no adaptation
-   * @param decay share of the way back to its trained value that a weight of mean rms goes at each
-   *     change, from 0 to 1; other weights go in proportion to their rms
-   * @param epsilon number added to each rms, in units of the mean rms, above 0 and finite; it keeps
-   *     weights whose gradients were 0 in the training part from leaping
-   * @param statisticsSegments most segments of the training part to take the rms from, at least 1
+   * @param decay fraction of the distance to its trained value by which a weight of mean rms decays
+   *     at each update, from 0 to 1; proportional to rms for other weights
+   * @param epsilon number added to each rms, in units of the mean rms, above 0 and finite; it
+   *     bounds the steps of weights whose gradients were 0 in the training part
+   * @param statisticsSegments maximum number of training segments for the rms, at least 1
    * @param precision FLOAT32, or FLOAT16 with FLOAT32 weights; null for FLOAT16 on a GPU and
    *     FLOAT32 on a CPU
    */
@@ -113,7 +113,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
 
     /** Checks the numbers. */
     public Settings {
-      checkArgument(streams >= 1, "streams must be at least 1, but are %s", streams);
+      checkArgument(streams >= 1, "streams must be at least 1, but is %s", streams);
       checkArgument(
           sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
       checkArgument(

@@ -18,8 +18,8 @@ import io.github.sharnn.vocabulary.Perplexity;
 import java.util.function.BiConsumer;
 
 /**
- * The cross-entropy of a model on a part of a corpus, as bits per character and perplexity.
- * Training computes its validation figures here too.
+ * The cross-entropy of a model on a part of a corpus, as bits per character and perplexity. The
+ * trainer also uses this class for its validation figures.
  *
  * <pre>{@code
  * Evaluation.of(model, corpus.test()).bitsPerCharacter();
@@ -27,17 +27,17 @@ import java.util.function.BiConsumer;
  * }</pre>
  *
  * <p>The part is cut into equal contiguous streams, which are read side by side. Each stream starts
- * from a zero state and carries its state to its end. The last stream continues with the tokens
- * that do not fill all streams. Every token but the first is predicted exactly once. More streams
- * are faster on a GPU and give a slightly worse figure, because each of them starts without
+ * from a zero state and carries its state to its end. The remaining tokens, which do not fill all
+ * streams, continue the last stream. Every token but the first is predicted exactly once. More
+ * streams are faster on a GPU and give a slightly worse figure, because each of them starts without
  * context: report the number of streams with the figure.
  *
  * <p>The window does not slide. The first token of a segment sees up to {@code memoryLength}
  * positions back, and the last one up to {@code sequenceLength} more.
  *
  * <p>Many threads may evaluate one model at once, also while another model is trained. Do not
- * evaluate a model while another thread trains it: its weights would change in between. Evaluation
- * records no gradients.
+ * evaluate a model while another thread trains it, because its weights change during the
+ * evaluation. Evaluation records no gradients.
  *
  * @param perplexity the figures, per byte, token and word
  * @param settings how the part was read
@@ -49,8 +49,8 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
    * The way to read a part.
    *
    * @param streams number of streams, at least 1; 1 gives every token its whole context
-   * @param sequenceLength steps per segment, at least 1; changes the result only if the memory
-   *     overflows
+   * @param sequenceLength steps per segment, at least 1; changes the result only if the text is
+   *     longer than the memory
    */
   public record Settings(int streams, int sequenceLength) {
 

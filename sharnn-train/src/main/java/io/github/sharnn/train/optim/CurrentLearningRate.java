@@ -3,8 +3,8 @@ package io.github.sharnn.train.optim;
 import ai.djl.training.tracker.Tracker;
 
 /**
- * The learning rate of a run: a tracker, told of the budget used and the validation figures, and
- * halved each time the run goes back to a checkpoint after a divergence.
+ * The learning rate of a run, computed from a tracker, the used budget and the validation figures,
+ * and halved for each rollback after a divergence.
  */
 public final class CurrentLearningRate implements Tracker {
 
@@ -23,7 +23,7 @@ public final class CurrentLearningRate implements Tracker {
     used = part;
   }
 
-  /** Takes a validation figure, which may make a plateau. */
+  /** Records a validation figure. It may begin a plateau. */
   public void evaluated(double figure) {
     if (tracker instanceof LearningRateSchedule schedule) {
       plateaus = schedule.after(plateaus, figure);
@@ -54,7 +54,7 @@ public final class CurrentLearningRate implements Tracker {
     return latest;
   }
 
-  /** Returns the rate of the last update, or NaN before the first. */
+  /** Returns the rate of the last update, also of a restored one, or NaN before the first. */
   public float latest() {
     return latest;
   }

@@ -15,7 +15,7 @@ import io.github.sharnn.engine.Operators;
  * href="https://arxiv.org/abs/1211.5063">arXiv:1211.5063</a>, section 3.2).
  *
  * <p>Call it between {@code backward} and {@code Trainer.step()}. DJL's {@code optClipGrad} does
- * something else: it clips single entries, and only from above.
+ * something different: it clips each entry, and only from above.
  */
 public final class GradientClipping {
 

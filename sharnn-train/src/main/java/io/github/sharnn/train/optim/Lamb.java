@@ -29,9 +29,9 @@ import java.util.TreeMap;
  * }</pre>
  *
  * <p>There is no bias correction. Moments and step are FLOAT32 for every type of parameter. An
- * update reads nothing back to the host. It sets the gradient to 0, because DJL does so only for
- * its own optimizers. {@code setRescaleGrad} works; {@code optClipGrad} is rejected, because DJL
- * clips from above only: use {@link GradientClipping}.
+ * update does not wait for the device. It zeroes the gradient, because DJL does so only for its own
+ * optimizers. {@code setRescaleGrad} works; {@code optClipGrad} is rejected, because DJL clips from
+ * above only: use {@link GradientClipping}.
  *
  * <p>Paper: You et al., "Large Batch Optimization for Deep Learning", <a
  * href="https://arxiv.org/abs/1904.00962">arXiv:1904.00962</a>, algorithm 2. The minimum trust
@@ -50,8 +50,8 @@ public final class Lamb extends Optimizer implements AutoCloseable {
   private final float minTrust;
   private final OptimizerArrays means = new OptimizerArrays(MEAN);
   private final OptimizerArrays variances = new OptimizerArrays(VARIANCE);
-  private int counted; // updates by DJL's count, which includes skipped ones
-  private int offset; // from DJL's count to updates()
+  private int counted; // DJL's number of updates, including skipped ones
+  private int offset; // updates() - counted
   private float rateFactor = 1;
 
   private Lamb(Builder builder) {
@@ -82,7 +82,10 @@ public final class Lamb extends Optimizer implements AutoCloseable {
   public void update(String parameterId, NDArray weight, NDArray grad) {
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
-      NDList alias = new NDList(weight.stopGradient()); // may change in place on any thread
+      NDList alias =
+          new NDList(
+              weight.stopGradient()); // detached, so it can be changed in place on any thread (3
+      // places)
       NDList unmeasured = new NDList(weight.getManager().zeros(new Shape()));
       double noClip = Double.POSITIVE_INFINITY;
       updateAll(List.of(parameterId), alias, new NDList(grad), rescaleGrad, unmeasured, noClip);
@@ -92,11 +95,11 @@ public final class Lamb extends Optimizer implements AutoCloseable {
 
   /**
    * Updates all parameters in a few launches and does not wait for the device. If the norm or a
-   * loss is not finite, the gradients become 0 and all else stays as it is; call {@link #skipped}
-   * then.
+   * loss is not finite, only the gradients change (to 0). The caller must then call {@link
+   * #skipped}.
    *
    * @param ids keys of the moments, one for each parameter
-   * @param weights the parameters, outside any graph, FLOAT32
+   * @param weights the parameters, detached from the gradient graph, FLOAT32
    * @param gradients their gradients, FLOAT32 or FLOAT16; set to 0
    * @param scale factor of the gradients before clipping
    * @param measured the norm of the gradients before scaling, then the losses; each a FLOAT32
@@ -134,7 +137,7 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     Operators.get().call("lamb", options, weights, gradients, mean, variance, measured).close();
   }
 
-  /** Takes the last update, which was skipped, out of the count. */
+  /** Removes the last, skipped update from the count. */
   void skipped() {
     offset--;
   }
@@ -192,7 +195,7 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     /**
      * Sets the learning rate. Default 2e-3 at every step.
      *
-     * @param tracker gives the rate of a step, from 1; the trainer asks it once a step
+     * @param tracker returns the rate of a step, counted from 1; called once per step
      * @return this builder
      */
     public Builder optLearningRateTracker(ParameterTracker tracker) {

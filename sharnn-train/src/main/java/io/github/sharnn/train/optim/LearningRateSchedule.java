@@ -9,9 +9,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A learning rate schedule: linear warm-up, linear cooldown, step decays, a fall along a cosine or
- * a straight line to the end of the budget, and a cut at each plateau of the validation figure. All
- * of them combine.
+ * A learning rate schedule: linear warm-up, linear cooldown, step decays, a cosine or linear decay
+ * to the end of the budget, and a reduction at each plateau of the validation figure. You can
+ * combine all of these.
  *
  * <pre>{@code
  * LearningRateSchedule.peak(2e-3f).warmUp(800).cooldown(30_000)
@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The cooldown ends at rate 0, at twice the step where it begins. {@code fallen} is 0 until the
  * end of the warm-up and 1 at the end of the budget; in between it grows as the budget is used. A
- * plateau is a row of {@code plateauPatience} evaluations without a new best figure.
+ * plateau is a series of {@code plateauPatience} evaluations without a new best figure.
  *
  * <p>Every other DJL tracker can replace this one.
  *
@@ -39,7 +39,8 @@ import org.jspecify.annotations.Nullable;
  * @param warmUpSteps steps of linear rise from 0, or 0 for none
  * @param cooldownSteps the step at which the fall to 0 begins, or 0 for never
  * @param decaySteps the steps after which the rate is divided by 10 each time
- * @param finalRate the end of the cosine or line, from 0 to {@code peak}; {@code peak} for no fall
+ * @param finalRate the rate at the end of the budget, from 0 to {@code peak}; {@code peak} for a
+ *     constant rate
  * @param fall the way from {@code peak} to {@code finalRate}; null for a cosine
  * @param plateauFactor factor of the rate at each plateau, above 0 and below 1
  * @param plateauPatience evaluations in a row without a new best figure that make a plateau, or 0
@@ -58,7 +59,7 @@ public record LearningRateSchedule(
 
   private static final double DECAY_DIVISOR = 10;
 
-  /** A way down to the end of the budget. */
+  /** The shape of the decay to the end of the budget. */
   public enum Fall {
     /** Half a cosine. */
     COSINE,
@@ -104,7 +105,7 @@ public record LearningRateSchedule(
   }
 
   /**
-   * {@return this schedule with another highest rate, and the same end of a fall}
+   * {@return this schedule with another peak; the final rate of a decay stays the same}
    *
    * @param rate above 0, and not below the end of a fall
    */
@@ -174,8 +175,8 @@ public record LearningRateSchedule(
   }
 
   /**
-   * {@return this schedule with a cut at each plateau} Counting begins anew at each plateau and at
-   * the start of each stage.
+   * {@return this schedule with a lower rate after each plateau} Counting begins anew at each
+   * plateau and at the start of each stage.
    *
    * @param factor factor of the rate, above 0 and below 1
    * @param evaluations evaluations in a row without a new best figure, at least 1; 0 for never
@@ -216,7 +217,10 @@ public record LearningRateSchedule(
     if (done <= warmUpSteps) {
       return 0;
     }
-    double warmUp = used * warmUpSteps / done; // share of the budget, at a steady pace
+    double warmUp =
+        used
+            * warmUpSteps
+            / done; // share of the budget that the warm-up took, if all steps take the same time
     return Math.min((used - warmUp) / (1 - warmUp), 1);
   }
 

@@ -12,8 +12,8 @@ import java.util.Map;
 
 /**
  * Lookahead around another optimizer. The other optimizer moves the fast weights, which are the
- * model's. After every k updates, slow weights go part of the way to the fast ones, and the fast
- * ones continue from there.
+ * model's. After every k updates, the slow weights move a fraction alpha towards the fast weights.
+ * The fast weights are then reset to the slow weights.
  *
  * <pre>{@code
  * slow = slow + alpha * (fast - slow);   fast = slow
@@ -55,7 +55,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
   /**
    * {@return Lookahead around an optimizer}
    *
-   * @param optimizer the inner optimizer; its maker closes it
+   * @param optimizer the inner optimizer; the caller closes it
    * @param steps k, updates between two moves of the slow weights, at least 1; 5 to 6 in the paper
    * @param alpha share of the way that the slow weights go, above 0 and at most 1; 0.5 to 0.8 in
    *     the paper, 1 for no effect
@@ -66,11 +66,6 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
     checkArgument(
         !(optimizer instanceof Lookahead), "Lookahead around Lookahead: give the inner one alone");
     return new Lookahead(optimizer, steps, alpha);
-  }
-
-  /** Returns the inner optimizer. */
-  Optimizer optimizer() {
-    return optimizer;
   }
 
   public static void check(int steps, float alpha) {

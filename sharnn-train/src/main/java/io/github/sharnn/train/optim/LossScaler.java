@@ -3,9 +3,9 @@ package io.github.sharnn.train.optim;
 import static com.google.common.base.Preconditions.checkArgument;
 
 /**
- * The dynamic loss scale of FLOAT16 training. The loss is multiplied by it before backward, because
- * small gradients would be 0 in FLOAT16. The scale starts at 2^16, halves at each step whose
- * gradients overflow, which is then skipped, and doubles after 2,000 good steps in a row
+ * The dynamic loss scale of FLOAT16 training. The loss is multiplied by the scale before backward,
+ * because small gradients would become 0 in FLOAT16. The scale starts at 2^16. A step whose
+ * gradients overflow is skipped and halves the scale. 2,000 good steps in a row double it
  * (Micikevicius et al., "Mixed Precision Training", arXiv:1710.03740, section 3.2).
  */
 public final class LossScaler {
@@ -75,7 +75,7 @@ public final class LossScaler {
   /**
    * Halves the scale after a step whose gradients overflowed.
    *
-   * @return false if the scale can't fall, so that it is not the cause
+   * @return false if the scale is already 1 or constant, so the overflow has another cause
    */
   public boolean overflow() {
     if (!dynamic || value == 1) {

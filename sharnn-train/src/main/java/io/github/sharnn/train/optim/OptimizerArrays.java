@@ -9,8 +9,9 @@ import java.util.Map;
 import java.util.function.UnaryOperator;
 
 /**
- * Arrays that an optimizer keeps for each parameter between updates. They outlive the manager and
- * scope that made them. A checkpoint saves each under a prefix and the parameter's id.
+ * Arrays that an optimizer keeps for each parameter between updates. The arrays outlive the manager
+ * and the scope that created them. A checkpoint saves each array under a prefix plus the
+ * parameter's id.
  */
 final class OptimizerArrays implements AutoCloseable {
 

@@ -23,7 +23,8 @@ final class WeightAverage implements AutoCloseable {
   private final double decay;
   private final List<String> ids;
   private final NDList weights; // the model's, FLOAT32, outside any graph
-  private final OptimizerArrays averages = new OptimizerArrays(AVERAGE); // none before an update
+  private final OptimizerArrays averages =
+      new OptimizerArrays(AVERAGE); // empty before the first update
   private int updates;
 
   WeightAverage(double decay, List<String> ids, NDList weights) {

@@ -12,7 +12,8 @@ import ai.djl.training.loss.SoftmaxCrossEntropyLoss;
 /**
  * The mean cross-entropy over every step of every stream, in nats: DJL's {@link
  * SoftmaxCrossEntropyLoss} on logits {@code (B, T, V)} and labels {@code (B, T)}. The softmax is
- * always computed in FLOAT32. Divide by {@link #NATS_PER_BIT} to get bits per character.
+ * computed in FLOAT32, or in FLOAT64 for FLOAT64 logits. Divide by {@link #NATS_PER_BIT} to get
+ * bits per character.
  *
  * <p>A model with splits predicts the labels' log-probabilities {@code (B, T)} instead of logits.
  * The loss is then their negative mean. Predictions after the first, which are the recurrent state,
@@ -20,7 +21,8 @@ import ai.djl.training.loss.SoftmaxCrossEntropyLoss;
  *
  * <p>With label smoothing s, the loss is {@code (1 - s) * crossEntropy + s * (mean of -log p over
  * all V)}: a share s of each target is spread over all tokens (Szegedy et al., arXiv:1512.00567,
- * section 7). Use it for training only. The smoothed loss is no likelihood, so evaluate without.
+ * section 7). Use it for training only. The smoothed loss is not a likelihood, so evaluate without
+ * smoothing.
  */
 public final class SequenceCrossEntropy extends Loss {
 

@@ -6,8 +6,8 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The lock that lets only one training run in the process. DJL's engine has one gradient collector,
- * so a second training would make one of the two fail.
+ * A lock that allows one training run per process. DJL's engine has one gradient collector, so a
+ * second training would make one of the two fail.
  */
 public final class SoleTraining {
 

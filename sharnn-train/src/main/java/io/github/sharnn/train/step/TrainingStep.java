@@ -17,8 +17,8 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Forward and backward of one batch through a DJL {@link Trainer}, with a recurrent state. This is
- * where gradient accumulation happens: gradients add up until {@code Trainer.step()}.
+ * Forward and backward of one batch through a DJL {@link Trainer}, with a recurrent state.
+ * Gradients accumulate over several calls until {@code Trainer.step()}.
  */
 public final class TrainingStep {
 
@@ -44,8 +44,7 @@ public final class TrainingStep {
    * @param batch tokens and labels {@code (B, T)}; for a model with splits, labels of {@link
    *     ClusterLabels}
    * @param state the state before the batch, which does not change
-   * @param weight factor of the loss before backward: 1 over the number of batches whose gradients
-   *     add up
+   * @param weight factor of the loss before backward: 1 / number of accumulated batches
    */
   public Result run(Batch batch, SHARNNState state, float weight) {
     NDList labels = batch.getLabels();
@@ -134,7 +133,7 @@ public final class TrainingStep {
         batch.getProgressTotal());
   }
 
-  /** Tells DJL's listeners of a validation batch. */
+  /** Notifies DJL's listeners of a validation batch. */
   public void notifyValidation(Batch batch, NDList predictions) {
     BatchData batchData = batchData(batch, predictions);
     trainer.notifyListeners(listener -> listener.onValidationBatch(trainer, batchData));

@@ -40,7 +40,7 @@ class CorpusFolderTest extends WikiText {
     wikiText("wiki.%s.tokens");
     assertThatThrownBy(() -> Corpus.folder(data))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("must have the three files of one corpus")
+        .hasMessageContaining("must contain the three files of one corpus")
         .hasMessageContaining("wiki.train.tokens")
         .hasMessageContaining("ptb.test.txt");
     Files.delete(data.resolve("ptb.test.txt"));
@@ -55,14 +55,14 @@ class CorpusFolderTest extends WikiText {
     Files.delete(data.resolve("ptb.valid.txt"));
     assertThatThrownBy(() -> Corpus.folder(data))
         .hasMessageEndingWith(
-            "valid and test, but has no %s and no %s",
+            "valid and test), but has no %s and no %s",
             data.resolve("ptb.valid.txt"), data.resolve("ptb.test.txt"));
     assertThatThrownBy(() -> Corpus.folder(data.resolve("ptb.train.txt")))
         .isInstanceOf(NotDirectoryException.class);
     Files.delete(data.resolve("ptb.train.txt"));
     assertThatThrownBy(() -> Corpus.folder(data))
         .isInstanceOf(IOException.class)
-        .hasMessageEndingWith("valid and test, but has those of none");
+        .hasMessageEndingWith("valid and test), but has none of them");
   }
 
   @Test

@@ -155,7 +155,7 @@ class Enwik8Test {
   @Test
   void says_that_an_address_is_none() throws Exception {
     redirect("/e.zip", "http://[");
-    fails("can't download", "fetch it by other means", "enwik8.zip");
+    fails("can't download", "download it by hand", "enwik8.zip");
   }
 
   private void redirect(String path, String location) {

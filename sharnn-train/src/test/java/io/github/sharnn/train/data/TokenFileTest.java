@@ -123,7 +123,7 @@ class TokenFileTest extends WikiText {
         .hasMessageContaining("it is of another vocabulary")
         .hasMessageContaining(ofSize(300).sha256())
         .hasMessageContaining(ofSize(301).sha256())
-        .hasMessageContaining("delete it, and it will be written again");
+        .hasMessageContaining("delete this file; the library writes it again");
   }
 
   @Test
@@ -148,7 +148,7 @@ class TokenFileTest extends WikiText {
     assertThatThrownBy(() -> bytes.withVocabulary(ofSize(300)))
         .isInstanceOf(IOException.class)
         .hasMessageContaining(file + " is not the expected token file")
-        .hasMessageContaining("it is no regular file; delete it");
+        .hasMessageContaining("it is not a regular file; delete this file");
   }
 
   @Test

@@ -203,7 +203,7 @@ class DynamicEvaluationTest {
     Corpus.Part part = Tiny.part(folder, Tiny.text(50));
     assertThatIllegalArgumentException()
         .isThrownBy(() -> SETTINGS.streams(0))
-        .withMessage("streams must be at least 1, but are 0");
+        .withMessage("streams must be at least 1, but is 0");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> SETTINGS.sequenceLength(0))
         .withMessage("sequenceLength must be at least 1, but is 0");
