@@ -161,7 +161,7 @@ class RejectedOptionsTest {
           .isThrownBy(() -> Tiny.trainer(model).build().fit(corpus, Budget.steps(1)))
           .withMessageContaining(
               "model tiny must have FLOAT32 weights to be trained, but has " + type)
-          .withMessageContaining("leave out Model.setDataType");
+          .withMessageContaining("do not call Model.setDataType");
     }
   }
 }

@@ -35,7 +35,8 @@ final class CorpusFolder {
             .toList();
     if (found.size() != 1) {
       throw new IOException(
-          "the folder %s must contain the three files of one corpus (%s with their valid and test), but has %s"
+          ("the folder %s must contain the three files of one corpus (%s with their valid and test),"
+                  + " but has %s")
               .formatted(
                   folder,
                   String.join(" or ", LAYOUTS.stream().map(l -> l.formatted("train")).toList()),

@@ -135,7 +135,7 @@ class TokenFileTest extends WikiText {
     assertThatThrownBy(() -> bytes.withVocabulary(ofSize(300)))
         .isInstanceOf(IOException.class)
         .hasMessageContaining(files.get(1) + " is not the expected token file")
-        .hasMessageContaining("it is of another text; delete it");
+        .hasMessageContaining("it is of another text; delete this file");
   }
 
   @Test
