@@ -65,8 +65,6 @@ public record SHARNNConfig(
   /**
    * Checks every option and sorts layers. A null {@code droppedAttention} or {@code splits} is
    * empty, as in a config that was saved before these options existed.
-   *
-   * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public SHARNNConfig {
     checkPositive("vocabularySize", vocabularySize);
@@ -83,11 +81,9 @@ public record SHARNNConfig(
         boomSize,
         embeddingSize);
     checkArgument(attentionLayers != null, "attentionLayers must not be null: use an empty list");
-    checkLayers("attentionLayers", attentionLayers, layers);
-    attentionLayers = attentionLayers.stream().sorted().distinct().toList();
+    attentionLayers = sorted("attentionLayers", attentionLayers, layers);
     droppedAttention = requireNonNullElse(droppedAttention, List.of());
-    checkLayers("droppedAttention", droppedAttention, layers);
-    droppedAttention = droppedAttention.stream().sorted().distinct().toList();
+    droppedAttention = sorted("droppedAttention", droppedAttention, layers);
     checkArgument(
         Collections.disjoint(attentionLayers, droppedAttention),
         "droppedAttention (%s) must name no layer that has attention (%s)",
@@ -239,7 +235,8 @@ public record SHARNNConfig(
     checkArgument(value >= 1, "%s must be at least 1, but is %s", option, value);
   }
 
-  private static void checkLayers(String option, List<Integer> named, int layers) {
+  /** Checks and sorts the layers of an option. */
+  private static List<Integer> sorted(String option, List<Integer> named, int layers) {
     for (Integer layer : named) {
       checkArgument(layer != null, "%s must not hold null", option);
       checkArgument(
@@ -250,6 +247,7 @@ public record SHARNNConfig(
           layers - 1,
           layer);
     }
+    return named.stream().sorted().distinct().toList();
   }
 
   private static void checkSplits(List<Integer> splits, int vocabularySize) {

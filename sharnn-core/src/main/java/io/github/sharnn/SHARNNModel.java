@@ -1,6 +1,7 @@
 package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.BaseModel;
 import ai.djl.Device;
@@ -79,9 +80,7 @@ final class SHARNNModel extends BaseModel {
   /** Leaves frozen parameters frozen, unlike DJL's own model after loading. */
   @Override
   public Trainer newTrainer(TrainingConfig config) {
-    if (block == null) {
-      throw new IllegalStateException("model %s must have a block to train".formatted(modelName));
-    }
+    checkState(block != null, "model %s must have a block to train", modelName);
     config
         .getInitializers()
         .forEach(

@@ -115,11 +115,11 @@ public final class SafetensorsWeights {
   private static void read(SHARNN model, NDManager manager, Safetensors tensors, DataType dataType)
       throws IOException, MalformedModelException {
     if (!model.isInitialized()) {
-      checkSize(tensors.file(), tensors.tensors(), model.config());
+      checkSize(tensors, model.config());
       model.initialize(manager, dataType, new Shape(1, 1));
     }
     Map<String, Parameter> names = names(model);
-    checkFit(tensors.file(), tensors.tensors(), names);
+    checkFit(tensors, names);
     for (Map.Entry<String, Parameter> entry : names.entrySet()) {
       try (NDArray values = tensors.read(manager, entry.getKey())) {
         assign(entry.getValue(), values);
@@ -143,20 +143,19 @@ public final class SafetensorsWeights {
   }
 
   /** Checks that the model is small, or that the file is large enough for its weights. */
-  private static void checkSize(
-      Path file, Map<String, Safetensors.Tensor> tensors, SHARNNConfig config)
+  private static void checkSize(Safetensors file, SHARNNConfig config)
       throws MalformedModelException {
-    long numbers = tensors.values().stream().mapToLong(tensor -> tensor.shape().size()).sum();
+    long numbers = file.tensors().values().stream().mapToLong(t -> t.shape().size()).sum();
     if (config.parameterCount() > Math.max(2 * numbers, SMALL_MODEL)) {
       throw new MalformedModelException(
           "%s does not fit the model: it holds %s numbers, but the model has %s parameters"
-              .formatted(file, numbers, config.parameterCount()));
+              .formatted(file.file(), numbers, config.parameterCount()));
     }
   }
 
-  private static void checkFit(
-      Path file, Map<String, Safetensors.Tensor> tensors, Map<String, Parameter> names)
+  private static void checkFit(Safetensors file, Map<String, Parameter> names)
       throws MalformedModelException {
+    Map<String, Safetensors.Tensor> tensors = file.tensors();
     List<String> missing = names.keySet().stream().filter(n -> !tensors.containsKey(n)).toList();
     List<String> unknown =
         tensors.keySet().stream()
@@ -177,7 +176,7 @@ public final class SafetensorsWeights {
     if (!missing.isEmpty() || !unknown.isEmpty() || !wrong.isEmpty()) {
       throw new MalformedModelException(
           "%s does not fit the model; missing: %s; unknown: %s; wrong shapes or types: %s"
-              .formatted(file, missing, unknown, wrong));
+              .formatted(file.file(), missing, unknown, wrong));
     }
   }
 

@@ -213,21 +213,18 @@ public final class SavedModel implements Closeable {
   /** Opens a folder and checks all of its sums and its {@code config.json}. */
   public static SavedModel open(Path folder) throws IOException, MalformedModelException {
     CheckedFolder files = CheckedFolder.open(folder, CONFIG, WEIGHTS);
-    boolean opened = false;
     try {
       String config = new String(files.read(CONFIG, MAX_CONFIG_BYTES), StandardCharsets.UTF_8);
-      SavedModel saved = new SavedModel(files, folder, Description.of(config));
-      opened = true;
-      return saved;
-    } catch (IllegalArgumentException e) {
-      throw new MalformedModelException(
-          "%s is not a readable config of a SHARNN: %s"
-              .formatted(folder.resolve(CONFIG), e.getMessage()),
-          e);
-    } finally {
-      if (!opened) {
-        files.close();
+      return new SavedModel(files, folder, Description.of(config));
+    } catch (Throwable e) {
+      files.close();
+      if (e instanceof IllegalArgumentException) {
+        throw new MalformedModelException(
+            "%s is not a readable config of a SHARNN: %s"
+                .formatted(folder.resolve(CONFIG), e.getMessage()),
+            e);
       }
+      throw e;
     }
   }
 

@@ -96,12 +96,7 @@ public final class SHARNNDecoder implements AutoCloseable {
     }
   }
 
-  /**
-   * Checks what to compute in.
-   *
-   * @param precision a type, or null
-   * @throws IllegalArgumentException unless it is FLOAT16, FLOAT32, FLOAT64 or null
-   */
+  /** Checks that a decoder can compute in a type; null is the weights' own. */
   public static void checkPrecision(DataType precision) {
     checkArgument(
         precision == null || PRECISIONS.contains(precision),

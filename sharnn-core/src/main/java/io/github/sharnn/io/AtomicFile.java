@@ -65,7 +65,7 @@ public final class AtomicFile {
   }
 
   /**
-   * Writes a file, or replaces it.
+   * Writes or replaces a file.
    *
    * @param file the file, in a folder that exists
    * @param writer writes the content
@@ -75,24 +75,12 @@ public final class AtomicFile {
     write(file, writer, AtomicFile::move);
   }
 
-  /**
-   * Writes a file, or replaces it.
-   *
-   * @param file the file, in a folder that exists
-   * @param content the content
-   * @throws IOException if the file can't be written
-   */
+  /** Writes or replaces a file with these bytes. */
   public static void write(Path file, byte[] content) throws IOException {
     write(file, of(content));
   }
 
-  /**
-   * Writes a file, or replaces it.
-   *
-   * @param file the file, in a folder that exists
-   * @param content the content, written as UTF-8
-   * @throws IOException if the file can't be written
-   */
+  /** Writes or replaces a file with this text in UTF-8. */
   public static void write(Path file, String content) throws IOException {
     write(file, content.getBytes(StandardCharsets.UTF_8));
   }

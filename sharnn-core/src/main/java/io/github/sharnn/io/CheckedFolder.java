@@ -84,13 +84,7 @@ public final class CheckedFolder implements Closeable {
     AtomicFile.forceFolder(folder);
   }
 
-  /**
-   * Deletes the hidden files that killed writers left. No other process may write at the time.
-   *
-   * @param folder the folder
-   * @param names the names of the files that were written
-   * @throws IOException if a file can't be deleted
-   */
+  /** Deletes the hidden files of killed writers. No other process may write at the time. */
   public static void deleteUnfinished(Path folder, Collection<String> names) throws IOException {
     String any = names.stream().map(Pattern::quote).collect(Collectors.joining("|"));
     Pattern hidden = Pattern.compile("\\.{1,2}(%s)(\\.[0-9a-f-]+(\\.tmp)?)?".formatted(any));
@@ -123,25 +117,20 @@ public final class CheckedFolder implements Closeable {
           folder + " is not a folder; name the folder that the model was saved to");
     }
     byte[] before = {};
-    for (int failures = 1; ; failures++) {
+    int triesWithSameSums = 0;
+    while (true) {
       byte[] sums = readSums(folder);
+      triesWithSameSums = Arrays.equals(sums, before) ? triesWithSameSums + 1 : 1;
+      before = sums;
       CheckedFolder files = new CheckedFolder(folder);
-      boolean opened = false;
       try {
         files.open(parse(folder, sums), names);
-        opened = true;
         return files;
-      } catch (IOException | MalformedModelException e) {
-        // a writer may have replaced the files in between
-        failures = Arrays.equals(sums, before) ? failures : 1;
-        if (failures >= ATTEMPTS) {
+      } catch (Throwable e) {
+        files.close();
+        if (triesWithSameSums == ATTEMPTS) {
           throw e;
-        }
-        before = sums;
-      } finally {
-        if (!opened) {
-          files.close();
-        }
+        } // else a writer may have replaced the files in between
       }
     }
   }
@@ -152,8 +141,8 @@ public final class CheckedFolder implements Closeable {
       throw new NoSuchFileException(
           file.toString(),
           null,
-          "the folder holds no saved model: name the folder that a model was saved to; if the model's"
-              + " files are there and only this list of their sums is lost, write it with"
+          "the folder holds no saved model: name the folder that a model was saved to; if only this"
+              + " file is missing, write it again with"
               + " sha256sum config.json model.safetensors > SHA256SUMS");
     }
     return readAtMost(file, MAX_SUMS_BYTES);
