@@ -97,7 +97,7 @@ final class KeyValueCache {
   }
 
   /** Returns the number of slots, from the first on, that the next token attends to. */
-  int looked() {
+  int visibleSlots() {
     int aligned = IntMath.divide(usedNext(), ALIGNMENT, RoundingMode.CEILING) * ALIGNMENT;
     return Math.min(aligned, slots);
   }
@@ -159,14 +159,12 @@ final class KeyValueCache {
   }
 
   private int remembered(SHARNNState state) {
-    int length = 0;
-    for (SHARNNState.Layer layer : state.layers()) {
-      checkArgument(
-          layer.hidden().size(0) == 1,
-          "the state must be of one stream, but is of %s: take each with SHARNNState.streams",
-          layer.hidden().size(0));
-      length = layer.memory() == null ? length : layer.memory().length();
-    }
+    checkArgument(
+        state.batchSize() == 1,
+        "the state must be of one stream, but is of %s: take each with SHARNNState.streams",
+        state.batchSize());
+    Integer layer = Iterables.getLast(config.attentionLayers(), null);
+    int length = layer == null ? 0 : state.layers().get(layer).memory().length();
     return Math.min(length, config.memoryLength());
   }
 

@@ -171,7 +171,7 @@ public final class SHARNNDecoder implements AutoCloseable {
    */
   public float[][] next(long... tokens) {
     checkTokens(tokens);
-    long[] options = Longs.concat(new long[] {cache.position(), cache.looked()}, tokens);
+    long[] options = Longs.concat(new long[] {cache.position(), cache.visibleSlots()}, tokens);
     float[] logits;
     try (NDManager scratch = manager.newSubManager()) {
       logits = weights.logits(step.call(scratch, options)).toFloatArray();
