@@ -120,8 +120,8 @@ public final class AtomicFile {
   }
 
   /**
-   * Renames a file in one atomic step. Windows refuses the move while a reader has the target open,
-   * so this method retries it there for up to a second.
+   * Renames a file in one atomic step. The move fails on Windows while a reader has the target
+   * open, so this method retries it there for up to a second.
    */
   static void move(Path from, Path to) throws IOException {
     for (int attempt = 1; ; attempt++) {
