@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One stream of tokens through a model. Read a prompt with {@link #prefill}, run the last segment
- * with {@link #forward} or a DJL Predictor, and call {@link #accept}. Then {@link #next} reads token
- * by token.
+ * with {@link #forward} or a DJL Predictor, and call {@link #accept}. Then {@link #next} reads
+ * token by token.
  *
  * <p>Memory stays flat: each segment's manager is closed after it, and only the state is kept.
  */
