@@ -73,7 +73,7 @@ final class BareParts implements AutoCloseable {
       Shape state = new Shape(1, batchSize, size);
       for (int layer = 0; layer < config.layers(); layer++) {
         LSTM lstm = lstm(layer, segment, precision);
-        // PyTorch does not check: it reads and writes beyond a state of another shape
+        // PyTorch does not check it: with another shape, it reads and writes out of bounds
         checkState(
             lstm.getOutputShapes(new Shape[] {timeFirst})[1].equals(state),
             "SHABlock's LSTM does not take (T, B, C)");
@@ -89,7 +89,7 @@ final class BareParts implements AutoCloseable {
       projectionWeight = random(precision, size, size);
       drawOutputs(tokens, precision);
       queries = random(precision, batchSize, sequenceLength, size);
-      // without attention, operands of no size
+      // without attention, these operands are empty
       long attended = config.attentionLayers().isEmpty() ? 0 : window;
       keys = random(precision, batchSize, attended, size);
       scores = random(precision, batchSize, sequenceLength, attended);
@@ -118,7 +118,10 @@ final class BareParts implements AutoCloseable {
     throw new IllegalStateException("SHABlock has no LSTM");
   }
 
-  /** Creates the operands of one softmax; or of a head, and of each tail for its share of rows. */
+  /**
+   * Creates the operands of one softmax, or, with splits, of the head and of each tail with the
+   * tail's expected number of rows.
+   */
   private void drawOutputs(long tokens, DataType precision) {
     List<Integer> bounds = new ArrayList<>(config.splits());
     bounds.add(config.vocabularySize());
@@ -145,7 +148,7 @@ final class BareParts implements AutoCloseable {
         scope.suppressNotUsedWarning();
         NDList outputs =
             lstm.forward(parameterStore, new NDList(input, zeroState, zeroState), true);
-        collector.backward(outputs.head()); // of the sum: DJL starts from ones
+        collector.backward(outputs.head()); // the gradient of the sum, since DJL starts from ones
       }
     }
   }
@@ -164,7 +167,7 @@ final class BareParts implements AutoCloseable {
 
   /**
    * Computes the products of every layer's attention: projections, scores and context. Positions of
-   * earlier segments have no gradient, but a weight that projects them has one.
+   * earlier segments get no gradient, but the weights that project these positions do.
    */
   long attention() {
     NDArray keyGradients = config.keyProjection() ? scores : segmentScores;
@@ -188,7 +191,9 @@ final class BareParts implements AutoCloseable {
     return multiplyAdds;
   }
 
-  /** Computes {@code k W^T}, the gradient of W, and that of k for the segment's positions. */
+  /**
+   * Computes {@code k W^T}, the gradient of W, and the gradient of k for the segment's positions.
+   */
   private long project() {
     try (NDArray weightTransposed = projectionWeight.transpose();
         NDArray gradientTransposed = flatKeys.transpose()) {
@@ -210,7 +215,7 @@ final class BareParts implements AutoCloseable {
     return multiplyAdds;
   }
 
-  /** Computes {@code y = x W^T}, and from a gradient of y the gradients of x and W. */
+  /** Computes {@code y = x W^T}, then the gradients of x and W from a gradient of y. */
   private static long linear(NDArray x, NDArray weight, NDArray yGradient) {
     try (NDArray weightTransposed = weight.transpose();
         NDArray gradientTransposed = yGradient.transpose()) {
@@ -239,7 +244,7 @@ final class BareParts implements AutoCloseable {
 
   /**
    * Times one of the methods: the median over blocks of repetitions. Each block ends with one wait
-   * for the device. Takes about 2 s, or 7 repetitions if they take longer.
+   * for the device. Takes about 2 s, but at least 7 runs of the method.
    */
   double milliseconds(Runnable part) {
     milliseconds(part, 1); // warm-up: PyTorch chooses kernels and reserves memory

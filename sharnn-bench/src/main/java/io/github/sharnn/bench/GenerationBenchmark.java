@@ -17,7 +17,8 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A benchmark of generated tokens: one stream or many side by side, far into their text.
+ * A benchmark of token generation, for one stream or many side by side, at chosen positions of the
+ * text.
  *
  * <pre>{@code
  * GenerationBenchmark benchmark = new GenerationBenchmark(model, null, 500);
@@ -26,8 +27,9 @@ import org.jspecify.annotations.Nullable;
  * }
  * }</pre>
  *
- * <p>It generates every token from the first one on: one step of the model, a copy of its logits to
- * Java, and one sampled token for each stream, without top-k and top-p. Times are wall-clock times.
+ * <p>The benchmark generates every token up to the last position. Each token takes one step of the
+ * model, a copy of the logits to Java, and one sampled token for each stream, without top-k and
+ * top-p. Times are wall-clock times.
  *
  * @param model an initialized model; the caller closes it
  * @param precision the type to compute in, or null for the weights' own type
@@ -40,12 +42,16 @@ public record GenerationBenchmark(Model model, @Nullable DataType precision, int
   }
 
   /**
-   * The time of the tokens that end at one position. A step gives one token to each stream; its
-   * time is a median, and the tokens in a second are a mean over all timed steps.
+   * The time of the tokens before one position. A step generates one token for each stream. {@code
+   * milliseconds} is the median time of a step; {@code tokensPerSecond} is a mean over all timed
+   * steps.
    */
   public record Result(int streams, int position, double milliseconds, double tokensPerSecond) {}
 
-  /** Times the last {@code steps} tokens before each position; returns ascending positions. */
+  /**
+   * Times the last {@code steps} tokens before each position. Returns the results by ascending
+   * position.
+   */
   public List<Result> run(int streams, int... positions) {
     int[] ends = Arrays.stream(positions).sorted().toArray();
     for (int end : ends) {

@@ -42,14 +42,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * A check of this installation against golden vectors: numbers that the reference implementation
  * computed in float64. A folder holds {@code config.json}, {@code model.safetensors} and {@code
- * expected.safetensors}, or only the last one for sampling.
+ * expected.safetensors}, or only {@code expected.safetensors} for a check of sampling.
  *
- * <p>The check first evaluates (outputs, losses, states), then trains with {@link Lamb} from the
- * same weights (gradients, parameters after each step). It runs the same code as {@link
- * SHARNNTrainer}.
+ * <p>The check first evaluates and compares outputs, losses and states. It then trains with {@link
+ * Lamb} from the same weights, and compares gradients and the parameters after each step. It runs
+ * the same code as {@link SHARNNTrainer}.
  *
  * <p>It computes in FLOAT32. On a GPU, PyTorch's LSTMs still round to TF32, and DJL can't turn that
- * off: start Java with {@code NVIDIA_TF32_OVERRIDE=0} in its environment, or errors are about 1e-3.
+ * off. Start Java with {@code NVIDIA_TF32_OVERRIDE=0} in its environment; otherwise, errors are
+ * about 1e-3.
  */
 public final class GoldenCheck {
 
@@ -78,7 +79,7 @@ public final class GoldenCheck {
     expected = SafetensorsWeights.readTensors(manager, folder.resolve(EXPECTED));
   }
 
-  /** Runs all checks that the folder has numbers for, on a device or, if null, on DJL's default. */
+  /** Runs all checks that the folder has numbers for. A null device means DJL's default. */
   public static GoldenReport run(Path folder, @Nullable Device device)
       throws IOException, MalformedModelException {
     checkArgument(
@@ -104,7 +105,7 @@ public final class GoldenCheck {
     SHARNN block = SHARNN.of(config.model());
     try (Model model = block.newModel("golden", manager.getDevice())) {
       SafetensorsWeights.read(block, model.getNDManager(), folder.resolve("model.safetensors"));
-      // before the state of that many streams is created
+      // checked before a state for so many streams is created
       config.checkTokens("eval.0.input", require("eval.0.input"));
       evaluate(block, config);
       train(model, config);
@@ -140,9 +141,9 @@ public final class GoldenCheck {
   }
 
   /**
-   * Compares logits. With splits, the reference has the logits before any softmax, and ours are
-   * log-probabilities: they differ by one number for the head and each tail of a row, so both are
-   * centred. The losses depend on these numbers.
+   * Compares logits. With splits, the reference's logits come before any softmax, and ours are
+   * log-probabilities. In each row, the two differ by one constant for the head and one for each
+   * tail, so both are centred first. The check of the losses covers these constants.
    */
   private void compareLogits(String name, NDArray actual, GoldenConfig config) {
     long[] splits = config.model().splits().stream().mapToLong(Integer::longValue).toArray();

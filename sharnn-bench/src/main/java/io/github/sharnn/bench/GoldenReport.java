@@ -11,18 +11,18 @@ public record GoldenReport(Path folder, List<Measure> worst, int compared) {
   /** The relative error of a tensor, {@code ||actual - expected|| / ||expected||}. */
   public record Measure(String kind, String tensor, double error, double tolerance) {
 
-    /** Tells whether the error is within the tolerance; NaN is not. */
+    /** Tells if the error is within the tolerance. A NaN is not. */
     public boolean passed() {
       return error <= tolerance;
     }
   }
 
-  /** Tells whether there was a comparison and every tensor was within its tolerance. */
+  /** Tells if there was at least one comparison and every tensor was within its tolerance. */
   public boolean passed() {
     return compared > 0 && worst.stream().allMatch(Measure::passed);
   }
 
-  /** Keeps the worst of each kind while the check runs. */
+  /** A builder that keeps the largest error of each kind while the check runs. */
   static final class Builder {
 
     private final Path folder;
@@ -35,7 +35,7 @@ public record GoldenReport(Path folder, List<Measure> worst, int compared) {
 
     void add(Measure measure) {
       compared++;
-      // NaN is the largest number in Double.compare
+      // Double.compare orders NaN above all numbers
       worst.merge(
           measure.kind(),
           measure,

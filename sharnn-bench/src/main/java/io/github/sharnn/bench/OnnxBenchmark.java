@@ -21,7 +21,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 
-/** Times generated tokens of ONNX Runtime: one stream with a full memory, on the CPU. */
+/** A benchmark of token generation with ONNX Runtime: one stream with a full memory, on the CPU. */
 public final class OnnxBenchmark {
 
   private static final int WARM_UP = 20; // tokens

@@ -29,8 +29,8 @@ import java.util.Random;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A benchmark of training steps beside their floor: the bare LSTMs and matrix products that every
- * implementation needs.
+ * A benchmark that compares training steps with their floor: the time of the bare LSTMs and matrix
+ * products that every implementation needs.
  *
  * <pre>{@code
  * TrainingBenchmark benchmark =
@@ -39,12 +39,13 @@ import org.jspecify.annotations.Nullable;
  * System.out.println(result.milliseconds() + " ms, " + result.ratio() + " x the floor");
  * }</pre>
  *
- * <p>The steps are those of {@link SHARNNTrainer#fit} with the recipe's settings, on random bytes:
- * wall-clock time from one step's end to the next one's, reading the data included. A vocabulary of
- * more than 256 tokens stands for words, most frequent first: token n has a probability
- * proportional to 1 / (n + 1). With splits, this decides the number of labels in each tail; a real
- * text has fewer in the last tails. Segments have random lengths, so a step's time is the time per
- * token, times the tokens of a full segment. Timing starts when the memory is full.
+ * <p>The steps are those of {@link SHARNNTrainer#fit} with the recipe's settings, on random bytes.
+ * A time is wall-clock time from the end of one step to the end of the next, including reading the
+ * data. A vocabulary of more than 256 tokens imitates words, most frequent first: token n has a
+ * probability proportional to 1 / (n + 1). With splits, these probabilities decide how many labels
+ * each tail gets; a real text has fewer labels in the last tails. Because segments have random
+ * lengths, the reported time is the time per token multiplied by the tokens of a full segment.
+ * Timing starts when the memory is full.
  *
  * <p>The floor is measured on the same device in the same precision, for a full segment with a full
  * memory. It has two parts:
@@ -58,7 +59,7 @@ import org.jspecify.annotations.Nullable;
  * </ul>
  *
  * @param config the model's shapes
- * @param sequenceLength length T of the longest segment, at least 1
+ * @param sequenceLength the length T of the longest segment, at least 1
  * @param device the device to compute on
  * @param precision the type that forward and backward compute in, FLOAT32 or FLOAT16; null for
  *     FLOAT16 on a GPU, else FLOAT32
@@ -77,7 +78,7 @@ public record TrainingBenchmark(
       new Floor(Double.NaN, Double.NaN, Double.NaN, Double.NaN);
   private static final int LEAST_PART = 2; // bytes, one to read and one to predict
   private static final int MIN_WARM_UP = 10;
-  private static final int BYTES = 256; // as many tokens as a byte has values
+  private static final int BYTES = 256; // the largest vocabulary of random bytes
 
   public TrainingBenchmark {
     precision = MixedPrecisionWeights.orDefault(precision, device);
@@ -96,9 +97,9 @@ public record TrainingBenchmark(
   }
 
   /**
-   * The measurements at one batch size. The median time of a step is that of full segments, and
-   * gives the tokens of all streams in a second. {@code warmUpTokens} are each stream's tokens
-   * before the first timed step.
+   * The measurements at one batch size. {@code milliseconds} is the median time of a full segment,
+   * and {@code tokensPerSecond} follows from it for all streams together. {@code warmUpTokens} is
+   * the number of tokens of each stream before the first timed step.
    */
   public record Result(
       int batchSize,

@@ -5,8 +5,8 @@ import java.util.SplittableRandom;
 import java.util.function.LongUnaryOperator;
 
 /**
- * Random tokens with the frequencies of words, most frequent first. By Zipf's law, token n has a
- * probability proportional to 1 / (n + 1). Rare words of a real text are rarer.
+ * Random tokens whose frequencies imitate those of words, most frequent first. By Zipf's law, token
+ * n has a probability proportional to 1 / (n + 1). In real texts, rare words are even rarer.
  */
 final class ZipfTokens implements LongUnaryOperator {
 
@@ -21,7 +21,7 @@ final class ZipfTokens implements LongUnaryOperator {
     }
   }
 
-  /** Returns the token at a position, always the same one. */
+  /** Returns the token at a position, the same one at each call. */
   @Override
   public long applyAsLong(long position) {
     double drawn = new SplittableRandom(position).nextDouble() * cumulative[cumulative.length - 1];
@@ -29,7 +29,7 @@ final class ZipfTokens implements LongUnaryOperator {
     return found >= 0 ? found + 1 : -found - 1; // the first token with a larger sum
   }
 
-  /** Returns the probability of the tokens from {@code from} to before {@code to}. */
+  /** Returns the total probability of the tokens in [from, to). */
   double share(int from, int to) {
     double before = from == 0 ? 0 : cumulative[from - 1];
     return (cumulative[to - 1] - before) / cumulative[cumulative.length - 1];

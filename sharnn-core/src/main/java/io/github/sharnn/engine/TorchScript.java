@@ -60,8 +60,7 @@ public final class TorchScript {
     NDList inputs = new NDList();
     for (int i = 0; i < lists.length; i++) {
       for (NDArray array : lists[i]) {
-        array.setName(
-            "list" + i + "[]"); // DJL gathers inputs with the same such name into one list
+        array.setName("list" + i + "[]"); // DJL joins inputs of one such name into a list
         inputs.add(array);
       }
     }

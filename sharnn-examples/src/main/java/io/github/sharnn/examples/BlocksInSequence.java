@@ -76,7 +76,10 @@ public final class BlocksInSequence {
     }
   }
 
-  /** Appends to an attention memory, which is a value: the caller keeps the one that it needs. */
+  /**
+   * Appends to an attention memory. A memory is a value: appending returns a new memory and leaves
+   * the old one unchanged.
+   */
   private static void remember(Trainer trainer) {
     try (var manager = trainer.getManager().newSubManager()) {
       AttentionMemory memory =

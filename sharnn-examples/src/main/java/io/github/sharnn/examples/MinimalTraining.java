@@ -68,7 +68,7 @@ public final class MinimalTraining {
       SHARNNState state = block.zeroState(trainer.getManager(), STREAMS);
       for (int step = 1; step <= steps; step++) {
         int position = (step - 1) * SEGMENT % (streamLength - SEGMENT); // in every stream
-        // the batch owns every array of this step, but for the state that the next step reads
+        // the batch owns every array of this step except the state, which the next step reads
         try (NDManager batch = trainer.getManager().newSubManager()) {
           NDArray tokens = segments(batch, training, STREAMS, streamLength, position);
           NDArray labels = segments(batch, training, STREAMS, streamLength, position + 1);

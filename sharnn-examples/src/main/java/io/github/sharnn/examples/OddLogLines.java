@@ -22,7 +22,7 @@ import java.util.stream.IntStream;
 /**
  * Anomaly detection in a log: a small model learns the log of normal days and then scores each line
  * of another day. Lines that the model did not expect have the most bits per byte. The program
- * makes up both logs.
+ * generates both logs.
  */
 public final class OddLogLines {
 
@@ -84,7 +84,10 @@ public final class OddLogLines {
     }
   }
 
-  /** Scores each line with its newline; a line is predicted from the newline before it. */
+  /**
+   * Scores each line including its newline. The model predicts a line after a newline, which is the
+   * scorer's default context.
+   */
   private static List<Score> score(Model model, List<String> lines) {
     return Scorer.builder(model)
         .build()

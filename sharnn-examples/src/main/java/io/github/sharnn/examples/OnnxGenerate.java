@@ -22,10 +22,11 @@ import java.util.stream.IntStream;
  *
  * <p>The same seed and temperature give the text of {@code sharnn.jar generate}, if the prompt has
  * at most {@code memoryLength} tokens. The two runtimes round differently, which changes a sampled
- * token about once in some thousand words.
+ * token about once in a few thousand words.
  *
- * <p>Tokens may be bytes or words; the file's metadata holds the words. A model of subwords has its
- * {@code tokenizer.json} there, which needs a library such as DJL's {@code HuggingFaceTokenizer}.
+ * <p>Tokens may be bytes or words; the file's metadata holds the words. A subword model has its
+ * {@code tokenizer.json} in the metadata, which needs a library such as DJL's {@code
+ * HuggingFaceTokenizer}.
  *
  * <pre>{@code
  * java -cp onnxruntime.jar OnnxGenerate.java model.onnx "The old man " 400 42 0.8
@@ -167,7 +168,7 @@ public final class OnnxGenerate {
     }
   }
 
-  /** Returns zeros for one stream, with memories of no positions. */
+  /** Returns zeros for one stream, with empty memories. */
   private static Map<String, OnnxTensor> zeroState(OrtEnvironment environment, OrtSession session)
       throws OrtException {
     Map<String, OnnxTensor> state = new HashMap<>();

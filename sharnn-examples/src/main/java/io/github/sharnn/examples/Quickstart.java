@@ -25,7 +25,7 @@ import java.util.zip.GZIPOutputStream;
  * text in the novel's style.
  *
  * <p>Run it with {@code mvn -q -B compile exec:java}. A copy of this program needs only the
- * artifact {@code sharnn-train}; in place of the bundled novel it takes any text file.
+ * artifact {@code sharnn-train}, and any text file in place of the bundled novel.
  */
 public final class Quickstart {
 

@@ -22,8 +22,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * The export of a model to one ONNX file, for any runtime of opset 17. The file holds standard
- * operators in FLOAT32, with Overparam collapsed and without dropout.
+ * The export of a model to one ONNX file, for any runtime that supports opset 17. The file holds
+ * standard operators in FLOAT32, with Overparam collapsed and without dropout.
  *
  * <pre>{@code
  * OnnxExport.write(SHARNN.load(Path.of("book-model")), Path.of("book.onnx"));
@@ -33,15 +33,15 @@ import java.nio.file.Path;
  *   <li>Inputs: {@code tokens (B, T)} of type INT64, each in [0, V), then the state in FLOAT32, in
  *       the order of {@link io.github.sharnn.SHARNNState#toNDList()}. Layer L has {@code hidden.L
  *       (B, C)}, {@code cell.L (B, C)} and, with attention, {@code memory.L (B, M, C)}. The state
- *       before the first token is zeros and empty memories, M = 0
+ *       before the first token has zeros and empty memories (M = 0)
  *   <li>Outputs: {@code logits (B, T, V)}, which are log-probabilities if the model has splits, and
  *       the state after the segment, each array under its input's name with the prefix {@code
  *       next.}
  *   <li>B, T and M may vary from call to call. The file cuts the memory to the model's {@code
  *       memoryLength}; a caller may pass a shorter memory at any call
- *   <li>Metadata: {@link SHARNN#CONFIG_PROPERTY}, the config as JSON. A model over words or
- *       subwords also has {@link TextVocabulary#MODEL_PROPERTY}, the vocabulary's kind and SHA-256,
- *       and {@link #VOCABULARY_CONTENT}
+ *   <li>Metadata: {@link SHARNN#CONFIG_PROPERTY}, the config as JSON. A word or subword model also
+ *       has {@link TextVocabulary#MODEL_PROPERTY}, the vocabulary's kind and SHA-256, and {@link
+ *       #VOCABULARY_CONTENT}
  * </ul>
  */
 public final class OnnxExport {
@@ -50,7 +50,7 @@ public final class OnnxExport {
   public static final int OPSET = 17;
 
   /**
-   * The metadata that holds {@link TextVocabulary#content()}: one word a line, or a {@code
+   * The metadata that holds {@link TextVocabulary#content()}: one word per line, or a {@code
    * tokenizer.json}. Content that is not UTF-8 is left out.
    */
   public static final String VOCABULARY_CONTENT = "sharnn.vocabulary.content";
@@ -63,7 +63,7 @@ public final class OnnxExport {
    * Writes a model.
    *
    * @param model a model with a {@link SHARNN}, on any device, of any precision
-   * @param file the file to write; an existing file is replaced once the new one is whole
+   * @param file the file to write; an existing file is replaced only after the new one is complete
    * @throws IOException if the file can't be written
    * @throws IllegalArgumentException if the model holds no SHARNN, or its weights take more than
    *     the 2 GiB of one ONNX file
@@ -91,7 +91,7 @@ public final class OnnxExport {
       ModelProto.Builder proto = ModelProto.newBuilder();
       addVocabulary(proto, block.vocabulary());
       return proto
-          .setIrVersion(Version.IR_VERSION_2021_7_30_VALUE) // the version of opset 17
+          .setIrVersion(Version.IR_VERSION_2021_7_30_VALUE) // the IR version of opset 17
           .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET))
           .setProducerName("sharnn")
           .setProducerVersion(RunHeader.version())

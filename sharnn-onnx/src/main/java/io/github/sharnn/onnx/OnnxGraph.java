@@ -20,7 +20,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
 
-/** An ONNX graph, built node by node. Every value is known by its name. */
+/** An ONNX graph, built node by node. Methods take and return the names of values. */
 final class OnnxGraph {
 
   /** ONNX's name for an optional input that is left out. */
@@ -29,13 +29,16 @@ final class OnnxGraph {
   private final GraphProto.Builder graph = GraphProto.newBuilder().setName("sharnn");
   private final Set<String> initializers = new HashSet<>();
 
-  /** Declares an input; a dimension is a number, or a name where it varies. */
+  /** Declares an input. A dimension is a number, or a name if it varies. */
   String input(String name, TensorProto.DataType type, Object... dimensions) {
     graph.addInput(value(name, type, dimensions));
     return name;
   }
 
-  /** Declares an output, as an input, that a value is to be assigned to. */
+  /**
+   * Declares an output, with dimensions as for an input. {@link #assign} gives the output its
+   * value.
+   */
   void output(String name, Object... dimensions) {
     graph.addOutput(value(name, TensorProto.DataType.FLOAT, dimensions));
   }
@@ -45,7 +48,7 @@ final class OnnxGraph {
     graph.addNode(NodeProto.newBuilder().setOpType("Identity").addInput(value).addOutput(name));
   }
 
-  /** Returns whether a weight or constant has been added. */
+  /** Tells if a weight or constant of this name exists. */
   boolean has(String name) {
     return initializers.contains(name);
   }
@@ -61,12 +64,12 @@ final class OnnxGraph {
     return initializer(name, TensorProto.DataType.FLOAT, bytes, shape);
   }
 
-  /** A FLOAT32 scalar. */
+  /** Adds a FLOAT32 scalar. */
   String scalar(String name, float value) {
     return weight(name, new float[] {value});
   }
 
-  /** A list of INT64, as operators take shapes, axes and positions. */
+  /** Adds a list of INT64, which is how operators take shapes, axes and positions. */
   String integers(long... values) {
     ByteBuffer bytes =
         ByteBuffer.allocate(Long.BYTES * values.length).order(ByteOrder.LITTLE_ENDIAN);
@@ -75,7 +78,7 @@ final class OnnxGraph {
     return initializer(name, TensorProto.DataType.INT64, bytes, values.length);
   }
 
-  /** Adds a node of one output and returns the output's name. */
+  /** Adds a node with one output and returns the output's name. */
   String node(String operator, List<String> inputs, AttributeProto... attributes) {
     return nodes(operator, 1, inputs, attributes).get(0);
   }
@@ -118,7 +121,10 @@ final class OnnxGraph {
     return graph.build();
   }
 
-  /** The first of a name stays: constants are asked for again and again. */
+  /**
+   * Adds an initializer unless one of this name exists, because callers request the same constant
+   * repeatedly.
+   */
   private String initializer(
       String name, TensorProto.DataType type, ByteBuffer bytes, long... shape) {
     if (initializers.add(name)) {

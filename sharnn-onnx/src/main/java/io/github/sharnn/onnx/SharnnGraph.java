@@ -23,18 +23,21 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A collapsed model as an ONNX graph: the equations of {@link SHARNN#forward} in evaluation, over
- * the names of ONNX values.
+ * A builder of the ONNX graph of a collapsed model. It runs the equations of {@link SHARNN#forward}
+ * without dropout, on names of ONNX values in place of arrays.
  *
- * <p>Activations are rows {@code (T*B, C)}, time first, as ONNX Runtime's LSTM wants them. Only
- * attention sees them as {@code (B, T, C)}.
+ * <p>Activations are rows {@code (T*B, C)}, time first, because ONNX Runtime's LSTM needs time
+ * first. Only attention uses {@code (B, T, C)}.
  */
 final class SharnnGraph implements Equations.Model<String> {
 
   private static final String BATCH = "batch";
   private static final String TIME = "time";
 
-  /** ONNX's LSTM has its gates in the order i, o, f, c; PyTorch's has i, f, g (that c), o. */
+  /**
+   * The index of each ONNX gate among PyTorch's. ONNX's order is i, o, f, c; PyTorch's is i, f, g,
+   * o, and its g is ONNX's c.
+   */
   private static final int[] GATES = {0, 3, 1, 2};
 
   private final SHARNN model;
@@ -116,7 +119,7 @@ final class SharnnGraph implements Equations.Model<String> {
                   graph.weight(rnn + "W", gates(values(rnn + "weight_ih_l0")), 1, 4L * size, size),
                   graph.weight(rnn + "R", gates(values(rnn + "weight_hh_l0")), 1, 4L * size, size),
                   graph.weight(rnn + "B", Floats.concat(inputBias, hiddenBias), 1, 8L * size),
-                  NONE, // all streams have one length
+                  NONE, // no sequence lengths: all streams are equally long
                   graph.node("Unsqueeze", List.of(hidden, axis)), // (B, C) -> (1, B, C)
                   graph.node("Unsqueeze", List.of(cell, axis))), // (B, C) -> (1, B, C)
               attribute("hidden_size", size));
@@ -125,7 +128,7 @@ final class SharnnGraph implements Equations.Model<String> {
       return rows(outputs.get(0)); // (T, 1, B, C) -> (T*B, C)
     }
 
-    /** The gates and 1 / sqrt(C) are constants, so the norm's weights hold them. */
+    /** Folds the gates and 1 / sqrt(C), which are constants, into the norm's weights. */
     @Override
     public String query(String h) {
       String attn = prefix + "attn.";
@@ -190,7 +193,10 @@ final class SharnnGraph implements Equations.Model<String> {
     }
   }
 
-  /** Log-probabilities of all tokens {@code (T*B, V)}: the head's softmax and each tail's. */
+  /**
+   * Returns the log-probabilities of all tokens {@code (T*B, V)}, from the softmax of the head and
+   * of each tail.
+   */
   private String logProbabilities(String h, String logits) {
     List<Integer> splits = config.splits();
     int first = splits.get(0);
@@ -217,10 +223,10 @@ final class SharnnGraph implements Equations.Model<String> {
     return graph.node("Slice", range);
   }
 
-  /** A part of the state, which goes in and comes out. */
+  /** Declares a part of the state as an input and an output, and returns the input's name. */
   private String state(String name, Object... dimensions) {
     Object[] out = dimensions.clone();
-    out[1] = out[1] instanceof String length ? next(length) : out[1]; // a memory's
+    out[1] = out[1] instanceof String length ? next(length) : out[1]; // the length of a memory
     graph.output(next(name), out);
     return graph.input(name, FLOAT, dimensions);
   }
@@ -229,7 +235,10 @@ final class SharnnGraph implements Equations.Model<String> {
     return "next." + name;
   }
 
-  /** Query t, the {@code K - T + t}th position, sees the keys up to itself: {@code (T, K)}. */
+  /**
+   * Returns the mask {@code (T, K)}. Query t is at key position {@code K - T + t} and sees the keys
+   * up to this position.
+   */
   private String visible(String keys) {
     String count = length(keys); // [K]
     String zero = graph.integers(0);
@@ -241,12 +250,12 @@ final class SharnnGraph implements Equations.Model<String> {
     return graph.node("LessOrEqual", List.of(key, column)); // (T, K)
   }
 
-  /** {@code W x + b} of rows. */
+  /** Computes {@code W x + b} for each row. */
   private String linear(String rows, String weight, String bias) {
     return graph.node("Gemm", List.of(rows, weight, bias), attribute("transB", 1));
   }
 
-  /** {@code W x + b} of {@code (B, K, C)}. */
+  /** Computes {@code W x + b} for each position of {@code (B, K, C)}. */
   private String projection(String name, String x) {
     String y = linear(rows(x), weight(name + ".weight"), weight(name + ".bias"));
     return reshape(y, graph.node("Shape", List.of(x))); // (B*K, C) -> (B, K, C)
@@ -260,14 +269,14 @@ final class SharnnGraph implements Equations.Model<String> {
         attribute("epsilon", (float) Equations.NORM_EPSILON));
   }
 
-  /** The last {@code count} positions of {@code (B, K, C)}; all if there are no more. */
+  /** Returns the last {@code count} positions of {@code (B, K, C)}, or all if there are fewer. */
   private String last(String x, String count) {
     String surplus = graph.node("Sub", List.of(length(x), count));
     String from = graph.node("Max", List.of(surplus, graph.integers(0)));
     return graph.node("Slice", List.of(x, from, graph.integers(Long.MAX_VALUE), graph.integers(1)));
   }
 
-  /** {@code [K]} of {@code (B, K, C)}. */
+  /** Returns the length {@code [K]} of {@code (B, K, C)}. */
   private String length(String x) {
     return graph.node("Gather", List.of(graph.node("Shape", List.of(x)), graph.integers(1)));
   }
@@ -276,7 +285,7 @@ final class SharnnGraph implements Equations.Model<String> {
     return reshape(x, graph.integers(-1, size));
   }
 
-  /** Rows {@code (T*B, N)} to {@code (B, T, N)}. */
+  /** Converts rows {@code (T*B, N)} to {@code (B, T, N)}. */
   private String batchFirst(String rows) {
     return transpose(reshape(rows, timeFirst), 1, 0, 2); // -> (T, B, N) -> (B, T, N)
   }
@@ -297,12 +306,12 @@ final class SharnnGraph implements Equations.Model<String> {
     return graph.node("Add", List.of(a, b));
   }
 
-  /** The scalar in a list of one. */
+  /** Converts a list of one number to a scalar. */
   private String scalar(String list) {
     return graph.node("Squeeze", List.of(list, graph.integers(0)));
   }
 
-  /** A weight as the model has it. */
+  /** Adds a weight unchanged from the model. */
   private String weight(String name) {
     return graph.has(name) ? name : weight(name, parameters.get(name).getShape().getShape());
   }
@@ -317,7 +326,7 @@ final class SharnnGraph implements Equations.Model<String> {
     }
   }
 
-  /** The four blocks of an LSTM's weight or bias in ONNX's order. */
+  /** Reorders the four gates of an LSTM's weight or bias from PyTorch's order to ONNX's. */
   private static float[] gates(float[] pytorch) {
     int length = pytorch.length / GATES.length;
     float[] onnx = new float[pytorch.length];

@@ -6,7 +6,7 @@ import java.util.regex.Pattern;
 
 /**
  * The pre-tokenizer {@code ByteLevel} of {@code tokenizer.json}. It spells bytes as visible
- * characters and cuts a text into words, within which pairs are merged.
+ * characters and cuts a text into words. Pairs are merged only within a word.
  */
 final class ByteLevel {
 
@@ -42,9 +42,10 @@ final class ByteLevel {
   }
 
   /**
-   * Cuts a text as the pattern of {@code ByteLevel} does. A piece is a contraction, or letters,
-   * numbers or other characters with a space before them, or white space without its last character
-   * if something follows. Characters newer than Java's Unicode count as other characters.
+   * Cuts a text as the pattern of {@code ByteLevel} does. A piece is a contraction such as {@code
+   * 've}, or a run of letters, numbers or other characters with at most one space before it, or
+   * white space. If text follows the white space, its last character belongs to the next piece.
+   * Characters newer than Java's version of Unicode count as other characters.
    */
   static void cut(CharSequence text, Consumer<String> pieces) {
     Matcher words = WORD.matcher(text);

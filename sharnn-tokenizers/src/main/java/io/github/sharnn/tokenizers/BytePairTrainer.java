@@ -21,13 +21,13 @@ import java.util.PriorityQueue;
 import java.util.Set;
 
 /**
- * A trainer of byte-level byte-pair encoding (BPE), as in GPT-2. The vocabulary starts as the 256
- * bytes, so that token n below 256 is the byte n. Then the most frequent pair of tokens within
- * words becomes a token, again and again. If two pairs are equally frequent, the pair of smaller
- * tokens wins.
+ * A trainer of byte-level byte-pair encoding (BPE), as in GPT-2. The vocabulary starts with the 256
+ * bytes: token n below 256 is the byte n. Training repeatedly turns the most frequent pair of
+ * neighbouring tokens within words into a new token. If two pairs are equally frequent, the pair
+ * with the lower token numbers wins.
  *
- * <p>A pair is not merged if it occurs once, if its text is a token already, or if it crosses the
- * 64th character of a word, the 128th and so on.
+ * <p>A pair is not merged if it occurs only once or if its text already is a token. Words longer
+ * than 64 characters are cut into parts of 64, and no pair crosses a cut.
  *
  * <pre>{@code
  * SubwordVocabulary pieces = BytePairTrainer.train(corpus.train().open(), 8192);
@@ -67,7 +67,7 @@ public final class BytePairTrainer {
     }
   }
 
-  /** The count of two neighbours, and the words that have or had them. */
+  /** The count of a pair of neighbouring tokens, and the words that have or had the pair. */
   private static final class Pair {
     private final ImmutableIntArray.Builder places = ImmutableIntArray.builder(4);
     private long count;
@@ -87,9 +87,10 @@ public final class BytePairTrainer {
   /**
    * Trains a vocabulary.
    *
-   * @param text the text to take pairs from, which should be the training part alone; read to the
-   *     end and closed. Bytes that are not UTF-8 are ignored
-   * @param size number of tokens, at least 256; the result has fewer if the text has too few pairs
+   * @param text the text to train on, which should be only the training part of a corpus; it is
+   *     read to the end and closed, and bytes that are not UTF-8 are ignored
+   * @param size the number of tokens, at least 256; the result has fewer if the text has too few
+   *     pairs
    * @return the vocabulary, whose content is a {@code tokenizer.json}
    * @throws IOException if the text can't be read
    * @throws IllegalArgumentException if the size is below 256 or the text has no characters
@@ -102,7 +103,7 @@ public final class BytePairTrainer {
     return SubwordVocabulary.of(trained(text, size).json().getBytes(StandardCharsets.UTF_8));
   }
 
-  /** Returns the words of a text, each once, as their tokens after the last merge. */
+  /** Returns the distinct words of a text, each as its tokens after the last merge. */
   static List<int[]> segment(InputStream text, int size) throws IOException {
     return trained(text, size).words;
   }
@@ -123,7 +124,7 @@ public final class BytePairTrainer {
     return tokens.add(token);
   }
 
-  /** Counts the words. Merges depend on nothing else. */
+  /** Counts the words. Merges depend only on these counts. */
   private void count(InputStream text) throws IOException {
     Map<String, long[]> found = new HashMap<>();
     TextPieces pieces =
@@ -143,7 +144,10 @@ public final class BytePairTrainer {
         });
   }
 
-  /** Counts the parts of a word. A merge takes as long as the words that have its pair. */
+  /**
+   * Counts the parts of a word. Short parts keep merges fast, since a merge rewrites every word
+   * that has its pair.
+   */
   private static void count(String word, Map<String, long[]> found) {
     for (int from = 0; from < word.length(); ) {
       int to = Math.min(from + LONGEST_WORD, word.length());
@@ -173,7 +177,7 @@ public final class BytePairTrainer {
       }
       if (pair.count < best.count) {
         queue.add(new Candidate(pair.count, best.pair));
-      } else if (pair.count == best.count) { // else the queue has the pair again
+      } else if (pair.count == best.count) { // else the queue also has the pair with its new count
         merge(best.pair, pair);
       }
     }
@@ -187,7 +191,7 @@ public final class BytePairTrainer {
     int left = (int) (key >>> Integer.SIZE);
     int right = (int) key;
     if (!add(tokens.get(left) + tokens.get(right))) {
-      return; // the token exists, and a second rank would change its merge
+      return; // the token exists already; a second merge of it would change its rank
     }
     int merged = tokens.size() - 1;
     merges.add(tokens.get(left) + " " + tokens.get(right));
@@ -212,7 +216,7 @@ public final class BytePairTrainer {
       }
     }
     if (length == before.length) {
-      return; // the pair went into an earlier merge
+      return; // an earlier merge has used up the pair
     }
     after = Arrays.copyOf(after, length);
     words.set(word, after);

@@ -27,24 +27,24 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 /**
- * A subword vocabulary: any Hugging Face {@code tokenizer.json}, through DJL's {@link
- * HuggingFaceTokenizer}. {@link BytePairTrainer} makes one from a text.
+ * A subword vocabulary from any Hugging Face {@code tokenizer.json}, read by DJL's {@link
+ * HuggingFaceTokenizer}. {@link BytePairTrainer} trains one on a text.
  *
- * <p>Byte-level BPE without a normalizer, as in GPT-2, is lossless: its tokens give the same text
- * back. Bytes that are not UTF-8 become tokens of one byte each. Other tokenizers may lose text,
- * and get U+FFFD for such bytes.
+ * <p>Byte-level BPE without a normalizer, as in GPT-2, is lossless: decoding restores the text.
+ * Bytes that are not UTF-8 become tokens of one byte each. Other tokenizers may lose text; for
+ * them, bytes that are not UTF-8 become U+FFFD.
  *
  * <p>A text is encoded in pieces, without the special tokens of a post-processor. A piece begins at
- * a space after a character that is not white space. If no token of a lossless tokenizer crosses
- * such a place, as is usual, the pieces have the same tokens as the whole text. Other tokenizers
- * get pieces of 64 KiB that end at such a place. Their tokens may differ from those of the whole
- * text at each border.
+ * a space after a character that is not white space. Usually no token of a lossless tokenizer
+ * crosses such a place. The pieces then have the same tokens as the whole text. Other tokenizers
+ * get pieces of 64 KiB that end at such a place, and their tokens at each border may differ from
+ * those of the whole text.
  *
  * <p>Ids may have gaps. An id without a token stands for the empty text, because a model may sample
  * it.
  *
- * <p>DJL's native library comes from its jar, in the build for the CPU; nothing is downloaded. Set
- * the environment variable {@code RUST_FLAVOR} to use another build.
+ * <p>The native library is the CPU build in DJL's jar; nothing is downloaded. Set the environment
+ * variable {@code RUST_FLAVOR} to use another build.
  */
 public final class SubwordVocabulary implements TextVocabulary {
 
@@ -52,7 +52,7 @@ public final class SubwordVocabulary implements TextVocabulary {
 
   private static final String FLAVOR = "RUST_FLAVOR";
   private static final int CACHED_PIECES = 1 << 19;
-  private static final int MOST_WAITING = 16; // tokens; a character has at most 4 bytes
+  private static final int MOST_WAITING = 16; // tokens, far more than the 4 bytes of a character
   private static final int LONGEST_CACHED = 64; // characters; longer pieces are rare
 
   static {
@@ -75,7 +75,7 @@ public final class SubwordVocabulary implements TextVocabulary {
           HuggingFaceTokenizer.newInstance(
               new ByteArrayInputStream(content),
               Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
-    } catch (RuntimeException e) { // the native library throws no other
+    } catch (RuntimeException e) { // the native library throws nothing more specific
       throw new IOException("this is no tokenizer.json: " + e.getMessage(), e);
     }
     for (String added : json.added()) {
@@ -83,7 +83,10 @@ public final class SubwordVocabulary implements TextVocabulary {
     }
   }
 
-  /** Checks the id of an added token. The native library ignores the file and counts them. */
+  /**
+   * Checks the id of an added token. The native library ignores the ids in the file and numbers
+   * added tokens itself.
+   */
   private void checkId(String added) throws IOException {
     Encoding encoding = tokenizer.encode(added, false, false);
     if (encoding.getIds().length == 1
@@ -105,7 +108,7 @@ public final class SubwordVocabulary implements TextVocabulary {
   public static SubwordVocabulary open(Path file) throws IOException {
     try {
       return of(Files.readAllBytes(file));
-    } catch (FileSystemException e) { // names the file
+    } catch (FileSystemException e) { // its message already names the file
       throw e;
     } catch (IOException e) {
       throw new IOException("can't read the tokenizer %s: %s".formatted(file, e.getMessage()), e);
@@ -155,7 +158,7 @@ public final class SubwordVocabulary implements TextVocabulary {
       return LongStream.of(tokenizer.encode(piece, false, false).getIds())
           .mapToInt(this::check)
           .toArray();
-    } catch (RuntimeException e) { // the native library throws no other
+    } catch (RuntimeException e) { // the native library throws nothing more specific
       throw new IllegalArgumentException(
           "the tokenizer has no tokens for '%s': %s; give it an unknown token that is in its vocab"
               .formatted(
@@ -217,7 +220,10 @@ public final class SubwordVocabulary implements TextVocabulary {
     return "%,d subwords".formatted(size());
   }
 
-  /** A decoder that subtracts the text of a few tokens from the text with one token more. */
+  /**
+   * A decoder that decodes the last few tokens with and without the next one, and returns the
+   * difference.
+   */
   private final class Incremental implements TokenDecoder {
 
     private long[] shown = {}; // the last tokens whose text is complete

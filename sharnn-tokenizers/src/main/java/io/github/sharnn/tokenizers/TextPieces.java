@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A splitter of bytes into pieces of text, which a tokenizer encodes one by one. The pieces do not
  * depend on the sizes of the writes. A piece begins at a space after a character that is not white
- * space. The usual tokenizers have no token across such a place. Bytes that are not UTF-8 come
- * between pieces.
+ * space. In usual tokenizers, no token crosses such a place. Bytes that are not UTF-8 separate
+ * pieces.
  */
 final class TextPieces implements TokenEncoder {
 
@@ -57,7 +57,7 @@ final class TextPieces implements TokenEncoder {
   @Override
   public void write(byte[] text, int offset, int count) {
     for (int done = 0; done < count; ) {
-      int next = length < CHUNK_BYTES ? CHUNK_BYTES : LONGEST_BYTES; // the next length to cut at
+      int next = length < CHUNK_BYTES ? CHUNK_BYTES : LONGEST_BYTES; // the length to cut at
       int some = Math.min(count - done, next - length);
       System.arraycopy(text, offset + done, pending, length, some);
       length += some;
@@ -78,7 +78,10 @@ final class TextPieces implements TokenEncoder {
     return otherBytes == null ? -1 : 0;
   }
 
-  /** Returns the last cut that two ASCII bytes show, or 0. */
+  /**
+   * Returns the last place that has a space after another visible ASCII character. Without one,
+   * returns 0, or the start of the last character if the buffer is full.
+   */
   private int lastCut() {
     for (int at = length - 1; at > 0; at--) {
       if (pending[at] == ' ' && pending[at - 1] > ' ' && pending[at - 1] <= '~') {

@@ -22,16 +22,16 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The facts of a {@code tokenizer.json} that the native library does not tell.
+ * The contents of a {@code tokenizer.json} that the native library does not expose.
  *
  * @param tokens the tokens by index; null for an index without a token
  * @param indices the index of each token
- * @param added the tokens that a text contains as they are, such as {@code <|endoftext|>}
+ * @param added the added tokens, which a text contains literally, such as {@code <|endoftext|>}
  * @param bytes the bytes of each token, empty for an index without a token; null if the tokenizer
  *     is not lossless
  * @param byteTokens the tokens of the 256 bytes; null if the tokenizer is not lossless
- * @param cutsAtSpaces whether no token has a space after a character that is not white space, so
- *     that a text may be cut there
+ * @param cutsAtSpaces true if no token has a space after a character that is not white space, so
+ *     that a text may be cut between the two
  */
 record TokenizerJson(
     String[] tokens,
@@ -47,7 +47,7 @@ record TokenizerJson(
           .setFieldNamingPolicy(FieldNamingPolicy.LOWER_CASE_WITH_UNDERSCORES)
           .create();
 
-  /** The entries of a file that matter here. Missing ones are null. */
+  /** The entries of the file that this class uses. Missing entries are null. */
   private record Content(
       @Nullable Model model,
       @Nullable List<Added> addedTokens,
@@ -79,7 +79,7 @@ record TokenizerJson(
 
   static TokenizerJson read(byte[] content) throws IOException {
     String text = new String(content, StandardCharsets.UTF_8);
-    check( // the native library does not accept it, Gson does
+    check( // Gson accepts it, the native library does not
         !text.startsWith("\uFEFF"),
         "it begins with a byte order mark; save it as UTF-8 without one");
     JsonElement json;
@@ -90,7 +90,7 @@ record TokenizerJson(
     }
     try {
       return read(GSON.fromJson(json, Content.class));
-    } catch (RuntimeException e) { // Gson throws many for JSON of another shape
+    } catch (RuntimeException e) { // Gson throws various exceptions for unexpected JSON
       throw new IOException(
           "this is no tokenizer.json: its model, vocab or added_tokens are of another kind", e);
     }
@@ -115,7 +115,7 @@ record TokenizerJson(
       }
     }
     Set<String> added = new HashSet<>();
-    Set<String> both = new HashSet<>(); // added ones that the vocab has too
+    Set<String> both = new HashSet<>(); // added tokens that are also in the vocab
     boolean strips = false;
     for (Added token : requireNonNullElse(content.addedTokens, List.<Added>of())) {
       String text = token.content;
@@ -176,7 +176,9 @@ record TokenizerJson(
     tokens[index] = text;
   }
 
-  /** Checks the second token of each merge, at which the native library would end the process. */
+  /**
+   * Checks the second token of each merge. The native library would end the process at a wrong one.
+   */
   private static void checkMerges(Model model) throws IOException {
     String prefix = Strings.nullToEmpty(model.continuingSubwordPrefix);
     for (JsonElement merge : requireNonNullElse(model.merges, List.<JsonElement>of())) {
@@ -211,7 +213,7 @@ record TokenizerJson(
     return step != null && type.equals(step.type);
   }
 
-  /** Tells whether the tokens are the bytes of the unchanged text. */
+  /** Tells if the tokens stand for the bytes of the unchanged text. */
   private static boolean isByteLevel(Content content) {
     Step normalizer = content.normalizer;
     if (!"BPE".equals(content.model.type)
@@ -234,26 +236,26 @@ record TokenizerJson(
     return found;
   }
 
-  /** Tells whether a step cuts a text and removes nothing. */
+  /** Tells if a step only cuts a text and removes nothing. */
   private static boolean cutsAlone(@Nullable Step step) {
     return (is(step, "Split") || is(step, "Punctuation"))
         && step.behavior != null
         && !step.behavior.equals("Removed");
   }
 
-  /** Tells whether the result of a post-processor contains the text once. */
+  /** Tells if the result of a post-processor contains the text exactly once. */
   private static boolean keepsTokens(@Nullable Step step) {
     if (is(step, "Sequence")) {
       return step.processors.stream().allMatch(TokenizerJson::keepsTokens);
     }
-    return !is(step, "TemplateProcessing") // encoding leaves out special tokens
+    return !is(step, "TemplateProcessing") // special tokens are never encoded
         || step.single.stream().filter(piece -> piece.has("Sequence")).count() == 1;
   }
 
   /**
-   * Returns the bytes of each token, or null if a token is no text of bytes or stands for two
-   * texts. A token may be both an added one, which stands for itself, and in the vocab, where it
-   * stands for the bytes of its characters.
+   * Returns the bytes of each token, or null if a token does not stand for exactly one sequence of
+   * bytes. An added token stands for itself; a token of the vocab stands for the bytes that its
+   * characters spell. A token may be both.
    */
   private static byte[][] bytes(String[] tokens, Set<String> added, Set<String> both) {
     byte[][] bytes = new byte[tokens.length][];
@@ -269,7 +271,9 @@ record TokenizerJson(
     return bytes;
   }
 
-  /** Returns the bytes of a token's characters, or null if a character stands for none. */
+  /**
+   * Returns the bytes that a token's characters spell, or null if a character stands for no byte.
+   */
   private static byte[] bytes(String token) {
     byte[] bytes = new byte[token.length()];
     for (int at = 0; at < token.length(); at++) {

@@ -1,6 +1,7 @@
 /**
- * Subwords: {@link io.github.sharnn.tokenizers.SubwordVocabulary} reads any Hugging Face {@code
- * tokenizer.json}, {@link io.github.sharnn.tokenizers.BytePairTrainer} makes one from a text.
+ * Subword vocabularies. {@link io.github.sharnn.tokenizers.SubwordVocabulary} reads any Hugging
+ * Face {@code tokenizer.json}. {@link io.github.sharnn.tokenizers.BytePairTrainer} trains one on a
+ * text.
  */
 @NullMarked
 package io.github.sharnn.tokenizers;
