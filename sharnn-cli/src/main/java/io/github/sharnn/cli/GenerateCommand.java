@@ -98,7 +98,7 @@ final class GenerateCommand implements Callable<Integer> {
   private void print(SHARNNGenerator generator) {
     try (GeneratedText text = generator.iterate(prompt)) {
       System.out.print(prompt);
-      // checkError flushes; it is true once nobody reads any more, as behind "| head"
+      // checkError flushes, and returns true once the reader is gone, as after "| head"
       while (!System.out.checkError() && text.hasNext()) {
         System.out.print(text.next());
       }

@@ -126,7 +126,10 @@ final class ScoreCommand implements Callable<Integer> {
     }
   }
 
-  /** Scores each line with its newline: the odd thing about a line may be that it ends there. */
+  /**
+   * Scores each line including its newline, because its early end may be the odd thing about a
+   * line.
+   */
   private void scoreLines(Scorer scorer) throws IOException {
     int number = 0;
     try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
@@ -159,7 +162,7 @@ final class ScoreCommand implements Callable<Integer> {
     return lines;
   }
 
-  /** Reads bytes up to a newline, and adds it to a last line without one; empty at the end. */
+  /** Reads a line with its newline, adding one to the last line if missing. Empty at the end. */
   private static byte[] readLine(InputStream in) throws IOException {
     ByteArrayOutputStream line = new ByteArrayOutputStream();
     int next = in.read();

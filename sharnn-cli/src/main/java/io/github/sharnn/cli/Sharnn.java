@@ -109,7 +109,9 @@ public final class Sharnn implements Runnable {
     }
   }
 
-  /** Sets the log level; slf4j-simple reads it once, with the first logger. */
+  /**
+   * Sets the log level. slf4j-simple reads the level only once, when it creates the first logger.
+   */
   private void setLogLevel() {
     if (verbose) {
       System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "debug");
@@ -126,8 +128,8 @@ public final class Sharnn implements Runnable {
   }
 
   /**
-   * Returns a message that says what happened. The file system's exceptions have only a file name
-   * for a message, and DJL's leave the reason to their cause.
+   * Returns a message that says what happened. The messages of the file system's exceptions are
+   * only file names. DJL's exceptions have the reason only in their cause.
    */
   private static String message(Exception e) {
     if (e instanceof NoSuchFileException missing) {
@@ -142,7 +144,7 @@ public final class Sharnn implements Runnable {
           .formatted(exists.getFile(), exists.getReason());
     }
     if (e instanceof EngineException && e.getCause() != null) {
-      return e.getMessage() + ": " + e.getCause(); // the first says that, the second why
+      return e.getMessage() + ": " + e.getCause(); // what failed, and why
     }
     return e.getMessage() == null ? e.toString() : e.getMessage();
   }

@@ -11,7 +11,7 @@ import java.util.function.BooleanSupplier;
  * point that it can resume from; a second signal ends the process at once.
  *
  * <p>A shutdown hook would not see the second signal, so this class uses {@code sun.misc.Signal} of
- * the module {@code jdk.unsupported}. It does so by reflection, since the compiler warns of it.
+ * the module {@code jdk.unsupported}. It uses reflection, since the compiler warns of a direct use.
  */
 final class StopSignals implements BooleanSupplier, AutoCloseable {
 
@@ -27,7 +27,7 @@ final class StopSignals implements BooleanSupplier, AutoCloseable {
       try {
         before.put(name, handle(name, handler(name)));
       } catch (InvocationTargetException e) {
-        // the system lacks this signal, or the JVM was started with -Xrs: it keeps its default
+        // the system lacks this signal, or the JVM runs with -Xrs: the signal keeps its default
       } catch (ReflectiveOperationException e) {
         throw new IllegalStateException("this Java lacks the module jdk.unsupported", e);
       }

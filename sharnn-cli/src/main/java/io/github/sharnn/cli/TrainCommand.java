@@ -237,7 +237,7 @@ final class TrainCommand implements Callable<Integer> {
     return log;
   }
 
-  /** Rejects options that another one sets. */
+  /** Rejects options that another given option determines. */
   private void reject(String beside, String... names) {
     for (String name : names) {
       if (given(name)) {
@@ -259,7 +259,7 @@ final class TrainCommand implements Callable<Integer> {
 
       @Override
       public void onTrainingBegin(Trainer trainer) {
-        if (!printed) { // an earlier stage may have
+        if (!printed) { // an earlier stage may have printed it
           List<String> lines = RunHeader.of(model, trainer.getModel().getDataType());
           lines.forEach(System.out::println);
           log.provenance("header", String.join("; ", lines));

@@ -87,7 +87,10 @@ final class TrainSettings {
   @ArgGroup(exclusive = false, heading = "Off unless given, or on in the resumed run:%n")
   private final ExtraOptions extras = new ExtraOptions();
 
-  /** A converter from the name of a recipe in the help; picocli's own lists other names too. */
+  /**
+   * A converter of a recipe's name as in the help. Picocli's own converter would list other names
+   * too.
+   */
   static final class RecipeName implements ITypeConverter<Recipe> {
 
     @Override
@@ -142,7 +145,7 @@ final class TrainSettings {
   /** Builds the model from the options of another one, or of the recipe. */
   SHARNN block(Optional<SHARNNConfig> base, TextVocabulary vocabulary) {
     SHARNNConfig.Builder builder = sized(base);
-    if (vocabulary != TextVocabulary.bytes()) { // another model may have fewer bytes
+    if (vocabulary != TextVocabulary.bytes()) { // a byte model may have fewer than 256
       builder.vocabulary(vocabulary);
     }
     sizes.applySplits(builder);

@@ -4,8 +4,8 @@ import java.io.ByteArrayOutputStream;
 
 /**
  * An arithmetic coder of 32 bits, after Witten, Neal and Cleary (1987). Each symbol narrows an
- * interval to its share; the bits on which both ends of the interval agree are written. The code
- * has the sum of the symbols' -log2 share, plus two bits.
+ * interval to its share; the bits on which both ends of the interval agree are written. The code's
+ * length in bits is the sum of -log2 of the symbols' shares, plus two.
  */
 final class ArithmeticEncoder {
 

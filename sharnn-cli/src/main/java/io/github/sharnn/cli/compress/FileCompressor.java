@@ -38,13 +38,14 @@ import java.util.Arrays;
 
 /**
  * A compressor of files with a model and an arithmetic coder. The compressed size is a header plus
- * the model's bits, as {@code io.github.sharnn.score.Scorer} counts them with segment length 1; so
- * it proves a model's bits per byte. Each token takes one step of the model, in both directions.
+ * the model's bits, as {@code io.github.sharnn.score.Scorer} counts them with segment length 1. A
+ * compressed file therefore proves a model's bits per byte. Each token takes one step of the model,
+ * in both directions.
  *
  * <p>Decompression computes the same probabilities again, to the last bit of their FLOAT32. It
  * needs the same model, the same versions of this library and PyTorch, the same kind of device, and
  * a machine of the same type with as many threads. A checksum is compared at the end; a wrong
- * result is an error and never gets its file name.
+ * result is an error, and no file of the output's name appears.
  *
  * <p>The compressed file is big-endian and holds in this order:
  *
@@ -254,7 +255,7 @@ public final class FileCompressor {
     return hasher.hash().asLong();
   }
 
-  /** Checks, before the work, that the output is new and has a folder. */
+  /** Checks before the work starts that the output does not exist and that its folder does. */
   private static void checkOutput(Path file) throws IOException {
     if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
       throw new FileAlreadyExistsException(file.toString(), null, "--output");

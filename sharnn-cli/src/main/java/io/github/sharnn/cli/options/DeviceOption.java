@@ -46,7 +46,9 @@ public final class DeviceOption {
     return Devices.of(name == null ? otherwise : name);
   }
 
-  /** Tells whether a cache folder holds a build of a version, under the names that DJL gives. */
+  /**
+   * Tells if a cache folder holds a build of a PyTorch version, by the folder names that DJL uses.
+   */
   static boolean holdsPyTorch(Path cache, String version) throws IOException {
     if (!Files.isDirectory(cache)) {
       return false;

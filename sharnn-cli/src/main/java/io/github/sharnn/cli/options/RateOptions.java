@@ -56,7 +56,7 @@ public final class RateOptions {
               + " --evaluation-interval.")
   private List<Float> plateau;
 
-  /** Changes a schedule by the given options; a run with a tracker of its own has no schedule. */
+  /** Applies the given options to a schedule. A run with its own tracker has no schedule. */
   public LearningRateSchedule onto(Optional<LearningRateSchedule> base) {
     checkArgument(
         base.isPresent() || learningRate.isPresent(),

@@ -47,7 +47,7 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
     return isTerminal() ? CommandSpec.create().usageMessage().autoWidth(true).width() : 0;
   }
 
-  /** Tells whether there is a terminal. Java 22 and later have a console without one too. */
+  /** Tells if there is a terminal. From Java 22 on, a console exists even without a terminal. */
   private static boolean isTerminal() {
     Console console = System.console();
     if (console == null) {
@@ -56,7 +56,7 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
     try {
       return (boolean) Console.class.getMethod("isTerminal").invoke(console);
     } catch (NoSuchMethodException e) {
-      return true; // an earlier Java
+      return true; // before Java 22, a console is a terminal
     } catch (ReflectiveOperationException e) {
       throw new IllegalStateException(e);
     }
@@ -115,7 +115,7 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
 
   /** Starts a bar that rewrites one line of a terminal. */
   static ProgressBarBuilder bar(PrintStream out, int width) {
-    // a fixed width: a bar that asks the terminal takes over its Ctrl-C
+    // a fixed width: if the bar asked the terminal, it would also take over Ctrl-C
     return new ProgressBarBuilder()
         .setStyle(ProgressBarStyle.ASCII)
         .setUpdateIntervalMillis(TERMINAL_MILLIS)

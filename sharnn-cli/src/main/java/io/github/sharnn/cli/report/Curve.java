@@ -9,14 +9,14 @@ import org.jspecify.annotations.Nullable;
 public record Curve(List<Double> x, List<Double> y) {
 
   private static final int POINTS = 200; // of a smooth curve
-  private static final int ENOUGH = 50; // points of a curve that can spare some
-  private static final int STEEP = 4; // points at the start
+  private static final int ENOUGH = 50; // a curve with this many points can lose some
+  private static final int STEEP = 4; // points of the steep start
 
   Curve() {
     this(new ArrayList<>(), new ArrayList<>());
   }
 
-  /** Returns the points of the steps that have the second figure. */
+  /** Returns one point for each step that has the second figure. */
   public static Curve of(
       List<RunMetrics.Step> steps,
       Function<RunMetrics.Step, Double> x,

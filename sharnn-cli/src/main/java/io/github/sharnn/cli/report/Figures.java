@@ -5,7 +5,7 @@ import io.github.sharnn.vocabulary.Perplexity;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** The words in which commands and reports give an evaluation's figures. */
+/** The formats of an evaluation's figures in commands and reports. */
 public final class Figures {
 
   private Figures() {}
@@ -50,7 +50,7 @@ public final class Figures {
             bitsPerByteSpelled);
   }
 
-  /** Formats a perplexity with few digits, even the huge one of a text of few, long words. */
+  /** Formats a perplexity with few digits. In a text of few, long words, it can be huge. */
   static String readable(double perplexity) {
     return String.format(Locale.ROOT, perplexity < 1e9 ? "%.2f" : "%.3e", perplexity);
   }

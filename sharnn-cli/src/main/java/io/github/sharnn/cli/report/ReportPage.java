@@ -238,7 +238,10 @@ public final class ReportPage {
     return HtmlEscapers.htmlEscaper().escape(visible(text));
   }
 
-  /** Shows control characters as pictures, and characters that XML lacks as U+FFFD. */
+  /**
+   * Replaces control characters by their visible symbols, and characters that XML forbids by
+   * U+FFFD.
+   */
   static String visible(String text) {
     StringBuilder visible = new StringBuilder();
     text.codePoints()

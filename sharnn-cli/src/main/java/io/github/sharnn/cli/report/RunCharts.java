@@ -26,7 +26,7 @@ import org.knowm.xchart.style.Styler.LegendLayout;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** The charts of a report, each one element {@code svg}; the legends name the runs. */
+/** The charts of a report. Each chart is one {@code svg} element, and its legend names the runs. */
 record RunCharts(List<RunMetrics> runs, List<String> names) {
 
   private static final int WIDTH = 560; // readable on a telephone too
@@ -34,7 +34,7 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
   private static final int LINE = 22; // height of a line in the legend
   private static final Font FONT = new Font(Font.SANS_SERIF, Font.PLAIN, 13);
   private static final double MARGIN = 1.03;
-  private static final int FEW = 40; // points of a curve that marks each
+  private static final int FEW = 40; // a curve with at most so many marks each point
   private static final int HEAT_SIZE = 640;
   private static final int HEAT_LEGEND = 220;
   private static final int SHADES = 8;
@@ -155,7 +155,9 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
     return max == null ? here : Math.max(max, here);
   }
 
-  /** Draws a layer's attention weights as a heat map; the name is a prefix of its parts' names. */
+  /**
+   * Draws a layer's attention weights as a heat map. The name becomes a prefix of the SVG's ids.
+   */
   static String heatMap(AttentionWeights attention, List<String> labels, String name) {
     List<Number[]> cells = new ArrayList<>();
     for (int t = 0; t < labels.size(); t++) {

@@ -48,7 +48,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   private boolean fonts = true; // false once drawing finds none
   private long nextReport = System.nanoTime(); // earliest time of the next report
 
-  /** Creates a log, which begins with the first step and closes the metrics. */
+  /** Creates a log. It begins with the first step, and ending it closes the metrics. */
   public RunLog(
       MetricsFile metrics,
       Path metricsFile,
@@ -121,7 +121,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     return hasTokens(model, text) ? AttentionWeights.of(model, text) : List.of();
   }
 
-  /** Tells whether a text has tokens; a blank text has no words. */
+  /** Tells if a text has tokens. To a word model, a blank text has none. */
   private static boolean hasTokens(Model model, byte[] text) {
     return SHARNN.of(model).vocabulary().encode(text).length > 0;
   }
@@ -168,7 +168,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   /** Writes the report. A failure, such as missing fonts, must not end the run. */
   private void writeReport() {
     if (!fonts) {
-      return; // the user knows
+      return; // the user has been told already
     }
     Path report = folder.resolve("report.html");
     try {

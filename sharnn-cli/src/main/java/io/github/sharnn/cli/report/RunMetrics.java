@@ -23,7 +23,7 @@ public record RunMetrics(
   /** The file's name in a run's folder. */
   public static final String FILE = "metrics.jsonl";
 
-  /** A run's settings; the text has a char for each byte. */
+  /** A run's settings. Each char of {@code text} stands for one byte. */
   record Settings(
       @Nullable JsonObject provenance,
       @Nullable JsonObject training,
@@ -34,8 +34,8 @@ public record RunMetrics(
   private record Sample(String text) {}
 
   /**
-   * The test part's figures. A figure is null if it is unknown or not finite; a negative number of
-   * lost bytes is unknown too.
+   * The test part's figures. A figure is null if it is unknown or not finite. A negative number of
+   * lost bytes also means unknown.
    */
   record Test(
       double bitsPerCharacter,

@@ -23,7 +23,7 @@ public final class Svg {
 
   private Svg() {}
 
-  /** Draws a chart; the prefix of its parts' names must be unique within a page. */
+  /** Draws a chart. The prefix of the SVG's ids must be unique within a page. */
   public static String of(Chart<?, ?> chart, String prefix) {
     try {
       Document document =
