@@ -1,6 +1,6 @@
-# The operations of a decoder's step: one token of each stream, a row each. TokenScript appends the method token, which
-# calls them in the order of the model's equations, and replaces the names of Equations' constants by their values. This
-# is TorchScript, as in operators.py.
+# The operations of a decoder's step, which reads one token of each stream. Each stream is a row. TokenScript appends the
+# method token, which calls the operations in the order of the model's equations. TokenScript also replaces the names of
+# Equations' constants by their values. The source is TorchScript, as in operators.py.
 class Decoder(Module):
   __parameters__ = []
   __buffers__ = []
@@ -12,7 +12,7 @@ class Decoder(Module):
     return torch.embedding(table, torch.tensor(tokens, dtype=4, device=table.device))
 
   def linear(self, x: Tensor, weight: Tensor, bias: Tensor, alone: bool) -> Tensor:
-    """alone: whether x is one row on a CPU, where a matrix times a vector runs on one thread, and eight parts on all."""
+    """alone: true if x is one row on a CPU. A matrix-vector product uses one thread there, but eight parts use all."""
     outputs = weight.size(0)
     if not alone:
       return torch.addmm(bias, x, weight.t())
@@ -26,7 +26,7 @@ class Decoder(Module):
     return y
 
   def lstm(self, gates: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor, alone: bool) -> Tuple[Tensor, Tensor]:
-    """gates: of the input. Returns the next hidden and cell."""
+    """gates: the input's part of the gates. Returns the next hidden and cell."""
     if gates.is_cuda:
       h, c, _ = torch._thnn_fused_lstm_cell(gates, hidden.mm(weight.t()), cell)
       return h, c
@@ -41,7 +41,7 @@ class Decoder(Module):
 
   def attend(self, residual: Tensor, query: Tensor, keys: Tensor, values: Tensor, scale: Tensor, mask: Tensor,
       used: int) -> Tensor:
-    """mask: empty if all slots are filled. used: how many slots to look at."""
+    """mask: empty if all slots are filled. used: the number of slots to attend to."""
     scores = query.unsqueeze(1).bmm(keys.narrow(1, 0, used).transpose(1, 2))
     if mask.numel() > 0:
       scores = scores + mask.narrow(1, 0, used).unsqueeze(1)
@@ -49,13 +49,13 @@ class Decoder(Module):
     return torch.addcmul(residual, context.squeeze(1), scale)
 
   def boom(self, residual: Tensor, x: Tensor, weight: Tensor, bias: Tensor, ones: Tensor, alone: bool) -> Tensor:
-    """weight and bias hold gelu's slope. The product with ones sums the chunks."""
+    """weight and bias are already multiplied by gelu's slope. The product with ones sums the chunks."""
     u = torch.silu(self.linear(x, weight, bias, alone))
     chunks = u.view([x.size(0), -1, x.size(1)])
     ones = ones.expand([x.size(0), -1, -1])
     return torch.baddbmm(residual.unsqueeze(1), ones, chunks, alpha=1 / GELU_SLOPE).squeeze(1)
 
   def boom2(self, residual: Tensor, x: Tensor, weight: Tensor, bias: Tensor, weight2: Tensor, alone: bool) -> Tensor:
-    """As boom, with a second linear layer, whose bias the residual holds."""
+    """Like boom, but with a second linear layer. The residual already includes the layer's bias."""
     u = torch.silu(self.linear(x, weight, bias, alone))
     return torch.addmm(residual, u, weight2.t(), alpha=1 / GELU_SLOPE)

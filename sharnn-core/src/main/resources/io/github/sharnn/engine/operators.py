@@ -1,5 +1,6 @@
-# Operators over whole lists of tensors: one kernel launch, where a loop takes one per tensor. This is TorchScript, as
-# in a saved module: no imports, no class docstrings, and types as numbers (6 is FLOAT32). numbers lies in the host's memory.
+# Operators over whole lists of tensors. They launch one kernel; a loop would launch one per tensor. The source is
+# TorchScript as in a saved module: no imports, no class docstrings, and types as numbers (6 is FLOAT32). The argument
+# numbers is always in host memory.
 class Operators(Module):
   __parameters__ = []
   __buffers__ = []
@@ -78,8 +79,8 @@ class Operators(Module):
       measured: List[Tensor], numbers: Tensor) -> Tensor:
     """One step of LAMB. Returns the rate of each weight.
 
-    measured: the norm of the gradients, which clips them, then losses, 0-dimensional. If one of them is not finite,
-    the step changes nothing but the gradients.
+    measured: scalars, first the norm of the gradients, by which they are clipped, then losses. If one of the scalars
+    is not finite, the step changes only the gradients.
     """
     rescale, rate, beta1, beta2, epsilon, decay, trust, largest, clip = annotate(List[float], numbers.tolist())
     weight_norms = torch.stack(torch._foreach_norm(weights, 2, 6)).clamp_max(largest)
@@ -89,14 +90,14 @@ class Operators(Module):
     step = torch._foreach_mul(w, decay)
     clipped = ((measured[0] * rescale + 1e-6).reciprocal() * clip).clamp_max(1.)
     skip = torch.stack(measured).isfinite().all().logical_not()
-    # step numbers so high that the bias corrections are 1
+    # a step number so high that the bias corrections are 1
     forever = torch.full_like(weight_norms, 1000000000.)
     torch._fused_adam_(step, g, means, variances, annotate(List[Tensor], []), forever.unbind(), lr=-1., beta1=beta1,
         beta2=beta2, weight_decay=0., eps=epsilon, amsgrad=False, maximize=False,
         grad_scale=(clipped * rescale).reciprocal(), found_inf=skip.to(6))
     step_norms = torch.stack(torch._foreach_norm(step))
     ratios = torch.where(weight_norms * step_norms > 0, weight_norms / step_norms, torch.ones_like(weight_norms))
-    # filled, not multiplied: an infinite rate times 0 is NaN
+    # filled with 0, not multiplied by 0: an infinite rate times 0 is NaN
     rates = (ratios.clamp_min(trust) * -rate).masked_fill_(skip, 0)
     for weight, direction, own in zip(weights, step, rates.unbind()):
       weight.addcmul_(direction, own)

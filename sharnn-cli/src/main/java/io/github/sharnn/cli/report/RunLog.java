@@ -121,7 +121,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     return hasTokens(model, text) ? AttentionWeights.of(model, text) : List.of();
   }
 
-  /** Tells if a text has tokens. To a word model, a blank text has none. */
+  /** Tells if a text has tokens. A blank text has no words. */
   private static boolean hasTokens(Model model, byte[] text) {
     return SHARNN.of(model).vocabulary().encode(text).length > 0;
   }
