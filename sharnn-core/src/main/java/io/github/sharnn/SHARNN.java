@@ -330,7 +330,7 @@ public final class SHARNN extends AbstractBlock {
    * @throws IllegalStateException if this model has no weights
    */
   public SHARNN collapse(NDManager manager) {
-    return BackOff.collapse(this, manager);
+    return ModelVariants.collapse(this, manager);
   }
 
   /**
@@ -348,7 +348,7 @@ public final class SHARNN extends AbstractBlock {
    * @throws IllegalStateException if this model has no weights
    */
   public SHARNN withMemoryLength(int positions) {
-    return BackOff.sharing(this, config.withMemoryLength(positions));
+    return ModelVariants.sharing(this, config.withMemoryLength(positions));
   }
 
   /**
@@ -360,7 +360,7 @@ public final class SHARNN extends AbstractBlock {
    * @throws IllegalStateException if this model has no weights
    */
   public SHARNN withoutAttention() {
-    return BackOff.sharing(this, config.withoutAttention());
+    return ModelVariants.sharing(this, config.withoutAttention());
   }
 
   /**

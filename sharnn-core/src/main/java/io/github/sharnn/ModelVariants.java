@@ -12,9 +12,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /** Builders of cheaper models from a trained model's weights. */
-final class BackOff {
+final class ModelVariants {
 
-  private BackOff() {}
+  private ModelVariants() {}
 
   /** Implements {@link SHARNN#collapse}. */
   static SHARNN collapse(SHARNN model, NDManager manager) {
