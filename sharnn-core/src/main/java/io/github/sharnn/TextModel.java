@@ -59,7 +59,7 @@ public record TextModel(Model model) {
     checkArgument(
         token < size,
         "%s must have bytes between 0 and vocabularySize - 1 (%s), but byte %s is %s: use"
-            + " other bytes, or a model over all 256",
+            + " other bytes, or a model with all 256",
         name,
         size - 1,
         index,

@@ -73,13 +73,14 @@ final class EvaluateCommand implements Callable<Integer> {
     @Option(
         names = "--dynamic-decay",
         paramLabel = "SHARE",
-        description = "Mean share of the way back to the trained weights, at each change.")
+        description =
+            "Average fraction by which a change moves the weights back to the trained ones.")
     private float decay = DynamicEvaluation.Settings.DEFAULT.decay();
 
     @Option(
         names = "--dynamic-epsilon",
         paramLabel = "MULTIPLE",
-        description = "Number added to the RMS of each gradient, as a multiple of their mean.")
+        description = "Number added to each weight's gradient RMS, as a multiple of the mean RMS.")
     private float epsilon = DynamicEvaluation.Settings.DEFAULT.epsilon();
 
     @Option(

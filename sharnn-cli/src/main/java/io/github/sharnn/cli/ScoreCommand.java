@@ -74,8 +74,8 @@ final class ScoreCommand implements Callable<Integer> {
       names = "--segment-length",
       paramLabel = "N",
       description =
-          "Tokens that go through the model at once; 1 gives the bits of compress. Default: 256, or"
-              + " half of a shorter memory; less for a large vocabulary.")
+          "Tokens that go through the model at once; 1 gives the same bits as compress. Default:"
+              + " 256, or half of the memory if that is less; fewer for a large vocabulary.")
   private @Nullable Integer segmentLength;
 
   private long printed; // tokens

@@ -58,7 +58,7 @@ final class StopSignals implements BooleanSupplier, AutoCloseable {
       Runtime.getRuntime().halt(code);
     }
     exitCode = code;
-    System.err.println("stopping after this step; once more to stop at once");
+    System.err.println("stopping after this step; send the signal again to stop at once");
   }
 
   /** Returns true once a signal has arrived. */

@@ -147,9 +147,10 @@ final class TrainCommand implements Callable<Integer> {
       from.readBest(model);
     } catch (MalformedModelException e) {
       throw new IllegalArgumentException(
-          "--from takes the sizes of the run in %s with its weights: leave out what changes them,"
+          "--from takes the sizes of the run in %s with its weights: leave out options that change"
                   .formatted(from.folder())
-              + " as --embedding-size, --layers or --splits do (%s)".formatted(e.getMessage()),
+              + " them, such as --embedding-size, --layers or --splits (%s)"
+                  .formatted(e.getMessage()),
           e);
     }
   }

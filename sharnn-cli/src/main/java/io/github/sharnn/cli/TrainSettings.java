@@ -38,14 +38,14 @@ final class TrainSettings {
       description = "The recipe, one of the list below, sets every option that is not given.")
   private Recipe recipe = Recipe.SMALL;
 
-  @ArgGroup(heading = "How long, in one stage (one of; default: the recipe's stages):%n")
+  @ArgGroup(heading = "Budget of a single stage (give one; default: the recipe's stages):%n")
   private final BudgetOptions budget = new BudgetOptions();
 
   @Option(
       names = "--patience",
       description =
-          "Early stopping: evaluations in a row without a new best that end the last stage; 0 for"
-              + " never.")
+          "Early stopping: end the last stage after this many evaluations in a row without a new"
+              + " best; 0 for never.")
   private Optional<Integer> patience;
 
   @Mixin private SizeOptions sizes;

@@ -72,7 +72,7 @@ class StopTest {
     Process process = start(args.toArray());
     String out = stop(process, "INT", 3);
     assertThat(out)
-        .contains("stopping after this step; once more to stop at once")
+        .contains("stopping after this step; send the signal again to stop at once")
         .contains("training stopped after step ", "saved in " + model.resolve("checkpoint-1-"))
         .contains("resume with: java -jar sharnn.jar train --resume " + model);
     assertThat(process.exitValue()).isEqualTo(130);

@@ -225,7 +225,8 @@ class TrainCommandTest extends TrainedModelTest {
       Outcome refused = run(args.toArray());
       assertThat(refused.err())
           .contains("--from takes the sizes of the run in " + words)
-          .contains("leave out what changes them, as --embedding-size, --layers or --splits do")
+          .contains(
+              "leave out options that change them, such as --embedding-size, --layers or --splits")
           .hasLineCount(1);
       assertThat(refused.code()).isEqualTo(2);
       assertThat(folder.resolve("no")).doesNotExist();

@@ -215,9 +215,11 @@ public final class Devices {
       }
       return switch (source) {
         case PYTORCH_LIBRARY_PATH ->
-            "PYTORCH_LIBRARY_PATH names that folder: name one of PyTorch " + version + " for CUDA";
+            "PYTORCH_LIBRARY_PATH names that folder: set it to a folder with PyTorch "
+                + version
+                + " for CUDA";
         case JAR ->
-            "The jar pytorch-native-cpu is on the class path and decides that: leave it out (sharnn.jar:"
+            "The jar pytorch-native-cpu on the class path forces the CPU build: remove it (for sharnn.jar,"
                 + " build with -Pgpu), and DJL downloads the CUDA build";
         case DOWNLOAD ->
             "DJL takes the CUDA build only where it finds libcudart of CUDA 12.8 or later and a GPU:"

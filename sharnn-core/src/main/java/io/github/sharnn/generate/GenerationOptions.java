@@ -23,7 +23,7 @@ record GenerationOptions(
     checkArgument(length >= 1, "length must be at least 1 token, but is %s", length);
     checkArgument(
         stop == null || !stop.isEmpty(),
-        "stop must not be empty: leave it out to generate up to length tokens");
+        "stop must not be empty: leave it out to generate length tokens");
     checkArgument(
         repetitionWindow >= 0,
         "repetitionWindow must be at least 0 tokens, but is %s: set repetitionPenalty to 1 for no"

@@ -96,7 +96,7 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
           "the argument %s must be a number, but is %s".formatted(name, value), e);
     } catch (ArithmeticException e) {
       throw new IllegalArgumentException(
-          "the argument %s must be a whole number within the range of its Java type, but is %s"
+          "the argument %s must be a whole number that fits its Java type, but is %s"
               .formatted(name, value),
           e);
     }

@@ -145,7 +145,7 @@ public record Sampler(
     for (int token : recent) {
       checkArgument(
           token >= 0 && token < logits.length,
-          "recent tokens must lie between 0 and %s, as the logits do, but one is %s",
+          "recent tokens must lie between 0 and %s, the index of the last logit, but one is %s",
           logits.length - 1,
           token);
       float logit = logits[token];

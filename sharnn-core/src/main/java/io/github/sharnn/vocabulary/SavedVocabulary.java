@@ -76,9 +76,9 @@ final class SavedVocabulary {
         .orElseThrow(
             () ->
                 new IOException(
-                    "nothing on the class path reads a vocabulary of the kind '%s': add the artifact"
+                    "no VocabularyFormat on the class path reads a vocabulary of the kind '%s': add the artifact"
                             .formatted(kind)
-                        + " io.github.sharnn:sharnn-tokenizers for 'tokenizer', or a VocabularyFormat"
-                        + " that ServiceLoader finds for a kind of your own"));
+                        + " io.github.sharnn:sharnn-tokenizers for 'tokenizer', or"
+                        + " register a VocabularyFormat with ServiceLoader for a kind of your own"));
   }
 }

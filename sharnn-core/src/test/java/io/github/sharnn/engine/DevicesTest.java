@@ -64,14 +64,14 @@ class DevicesTest {
         .withMessageContaining("PyTorch " + ENGINE.getVersion() + ", the CPU build, from ")
         .withMessageContaining("-cpu-")
         .withMessageContaining("counts 0 GPUs")
-        .withMessageContaining("pytorch-native-cpu is on the class path")
+        .withMessageContaining("pytorch-native-cpu on the class path forces the CPU build")
         .withMessageContaining("-Pgpu")
         .withCauseInstanceOf(EngineException.class);
   }
 
   @ParameterizedTest
   @CsvSource({
-    "PYTORCH_LIBRARY_PATH, false, false, 0, name one of PyTorch 2.7.1 for CUDA",
+    "PYTORCH_LIBRARY_PATH, false, false, 0, set it to a folder with PyTorch 2.7.1 for CUDA",
     "DOWNLOAD, false, false, 0, set PYTORCH_FLAVOR=cu128",
     "DOWNLOAD, true, false, 0, nvidia-smi must list it",
     "DOWNLOAD, true, true, 1, PyTorch says: invalid device ordinal. Ask for a GPU that nvidia-smi lists"

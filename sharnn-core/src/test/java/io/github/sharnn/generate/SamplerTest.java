@@ -132,10 +132,11 @@ class SamplerTest {
     assertThat(new Sampler(1, 1, 1, 0, 1.5f).sample(logits, new SplittableRandom(1), 0)).isOne();
     assertThatThrownBy(() -> penalizing.probabilities(logits, 5))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("recent tokens must lie between 0 and 4, as the logits do, but one is 5");
+        .hasMessage(
+            "recent tokens must lie between 0 and 4, the index of the last logit, but one is 5");
     assertThatThrownBy(() -> new Sampler().probabilities(logits, -1))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("as the logits do, but one is -1");
+        .hasMessageContaining("the index of the last logit, but one is -1");
   }
 
   /** The definition, by sorting all tokens, with many equal logits. */

@@ -88,7 +88,7 @@ class SavedVocabularyTest {
         .hasMessageContaining("kind 'tokenizer'")
         .hasMessageContaining("io.github.sharnn:sharnn-tokenizers")
         .hasMessageEndingWith(
-            "or a VocabularyFormat that ServiceLoader finds for a kind of your own");
+            "or register a VocabularyFormat with ServiceLoader for a kind of your own");
     assertThatThrownBy(() -> TextVocabulary.load(folder, "words"))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("but names it 'words'");

@@ -65,8 +65,8 @@ public final class Quickstart {
 
       System.out.printf(
           Locale.ROOT,
-          "%nTest: %.2f bits per character on the last 5%% of the novel (best of %,d steps; %d"
-              + " stream); gzip -9 needs %.2f on the whole%n%n",
+          "%nTest: %.2f bits per character on the last 5%% of the novel (best weights of %,d steps;"
+              + " %d stream); gzip -9 needs %.2f on the whole%n%n",
           test.bitsPerCharacter(),
           result.last().step(),
           test.settings().streams(),

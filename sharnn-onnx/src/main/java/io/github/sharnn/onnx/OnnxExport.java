@@ -120,7 +120,7 @@ public final class OnnxExport {
     long most = (Integer.MAX_VALUE - BYTES_FOR_THE_GRAPH - vocabularyBytes) / Float.BYTES;
     checkArgument(
         weights <= most,
-        "an ONNX file holds at most 2 GiB, which is %s weights beside this vocabulary, but the model"
+        "an ONNX file holds at most 2 GiB, which leaves room for %s weights next to this vocabulary, but the model"
             + " has %s: choose a smaller embeddingSize, boomSize or vocabularySize",
         most,
         weights);

@@ -93,9 +93,9 @@ public final class SubwordVocabulary implements TextVocabulary {
         && encoding.getTokens()[0].equals(added)
         && encoding.getIds()[0] != json.indices().get(added)) {
       throw new IOException(
-          "the added token '%s' has the id %s, but Hugging Face's tokenizers take %s: give added tokens"
+          "the added token '%s' has the id %s, but Hugging Face's tokenizers take %s: give an added"
                   .formatted(added, json.indices().get(added), encoding.getIds()[0])
-              + " the ids of their entries in the vocab, or those that follow the vocab's, in order");
+              + " token the id of its entry in the vocab, or else the next free id after the vocab's");
     }
   }
 

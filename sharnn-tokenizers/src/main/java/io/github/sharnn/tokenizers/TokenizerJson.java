@@ -125,7 +125,7 @@ record TokenizerJson(
       Integer before = indices.put(text, index);
       check(
           before == null || before == index,
-          "the token '%s' has the ids %s and %s, but needs one",
+          "the token '%s' has the ids %s and %s, but must have exactly one",
           text,
           before,
           index);

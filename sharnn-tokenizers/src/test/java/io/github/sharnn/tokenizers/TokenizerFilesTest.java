@@ -203,7 +203,7 @@ class TokenizerFilesTest {
       value = {
         "9 | <s> | the added token '<s>' has the id 9, but Hugging Face's tokenizers take 3",
         "1 | <s> | the tokens 'stop' and '<s>' both have the id 1, but each needs its own",
-        "3 | stop | the token 'stop' has the ids 1 and 3, but needs one",
+        "3 | stop | the token 'stop' has the ids 1 and 3, but must have exactly one",
         "16777216 | <s> | ids must be from 0 to 16777215, but one is 16777216",
         "-1 | <s> | ids must be from 0 to 16777215, but one is -1"
       })

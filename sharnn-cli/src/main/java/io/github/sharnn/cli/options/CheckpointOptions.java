@@ -15,9 +15,9 @@ public final class CheckpointOptions {
       names = "--resume",
       paramLabel = "DIR",
       description =
-          "Resume a run: its --output folder, or one of the checkpoints in it. Its options stay;"
-              + " budget, learning rate, patience, dropout, device and evaluation interval may"
-              + " change.")
+          "Resume a run: its --output folder, or one of the checkpoints in it. The run keeps"
+              + " its options, but you may change budget, learning rate, patience, dropout, device and"
+              + " evaluation interval.")
   private Path resume;
 
   @Option(
@@ -31,7 +31,7 @@ public final class CheckpointOptions {
   @Option(
       names = "--checkpoint-minutes",
       paramLabel = "MINUTES",
-      description = "Time between checkpoints, in --output; 0 for none but the last.")
+      description = "Minutes between checkpoints in --output; 0 saves only the last one.")
   private double minutes = 10;
 
   @Option(

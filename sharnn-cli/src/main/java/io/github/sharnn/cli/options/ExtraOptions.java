@@ -21,15 +21,16 @@ public final class ExtraOptions {
       names = "--label-smoothing",
       paramLabel = "SHARE",
       description =
-          "Spread this share of the training target over all tokens, not with --splits; no figure is"
-              + " smoothed.")
+          "Spread this share of the training target over all tokens. Can't be combined with --splits."
+              + " The printed figures are not smoothed.")
   private Optional<Float> labelSmoothing;
 
   @Option(
       names = "--zero-state",
       paramLabel = "PROBABILITY",
       description =
-          "Begin a step with an empty memory this often, for short texts. Default: 0.01; 0 in the"
+          "Probability that a step begins with an empty memory, which prepares the model for short"
+              + " texts. Default: 0.01; 0 in the"
               + " paper's recipes.")
   private Optional<Double> zeroState;
 
@@ -47,7 +48,7 @@ public final class ExtraOptions {
       split = ",",
       arity = "1",
       hideParamSyntax = true,
-      description = "Put Lookahead around the optimizer, such as 5,0.5.")
+      description = "Wrap the optimizer in Lookahead: steps and alpha, such as 5,0.5.")
   private List<Float> lookahead;
 
   public SHARNNConfig.Builder onto(SHARNNConfig.Builder builder) {

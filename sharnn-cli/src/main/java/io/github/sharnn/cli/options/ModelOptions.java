@@ -22,7 +22,7 @@ public final class ModelOptions {
       names = "--memory-length",
       paramLabel = "N",
       description =
-          "Number of positions that attention sees; 0 for the segment itself only. Default: as"
+          "Number of positions that attention sees; 0 limits attention to the segment. Default: as"
               + " trained.")
   private @Nullable Integer memoryLength;
 

@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
 /** The options of the learning rate of {@code train}. */
 public final class RateOptions {
 
-  @Option(names = "--learning-rate", paramLabel = "RATE", description = "Highest rate.")
+  @Option(names = "--learning-rate", paramLabel = "RATE", description = "Peak learning rate.")
   private Optional<Float> learningRate;
 
   @Option(
@@ -34,7 +34,7 @@ public final class RateOptions {
   @Option(
       names = "--cooldown",
       paramLabel = "STEP",
-      description = "Fall to 0 along a straight line from this step to twice it; 0 for never.")
+      description = "Fall linearly to 0 from this step to twice this step; 0 for no cooldown.")
   private Optional<Integer> cooldown;
 
   @Option(

@@ -41,7 +41,7 @@ public final class SizeOptions {
       split = ",",
       paramLabel = "N",
       description =
-          "First tokens of the tails of an adaptive softmax, separated by commas; tokens are sorted"
+          "First token of each tail of an adaptive softmax, separated by commas; tokens are sorted"
               + " by falling frequency. Default: one softmax over all tokens.")
   private int @Nullable [] splits;
 

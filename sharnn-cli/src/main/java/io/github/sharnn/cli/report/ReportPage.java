@@ -59,7 +59,9 @@ public final class ReportPage {
     names.add(names.contains(name) ? "%s (%d)".formatted(name, runs.size()) : name);
     attention.append("<h3>%s</h3>\n".formatted(escape(names.get(names.size() - 1))));
     if (layers == null) {
-      attention.append(note("No model: name the run's folder once its model is saved."));
+      attention.append(
+          note(
+              "No attention: this run has no saved model. Draw the report again after the model is saved."));
     } else if (layers.isEmpty()) {
       attention.append(note("The model has no attention, or no tokens for the text."));
     } else {
@@ -131,11 +133,11 @@ public final class ReportPage {
         run -> ProgressLine.format(Duration.ofSeconds(Math.round(run.last().seconds()))));
     row(
         rows,
-        "speed over all, kB/s",
+        "average speed, kB/s",
         run -> format("%,.1f", run.last().bytes() / run.last().seconds() / 1000));
     row(
         rows,
-        "steps skipped as gradients overflowed",
+        "steps skipped because gradients overflowed",
         run -> format("%,d", run.steps().stream().filter(s -> s.gradientNorm() == null).count()));
     row(
         rows,

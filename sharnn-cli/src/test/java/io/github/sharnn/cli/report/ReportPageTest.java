@@ -135,7 +135,7 @@ class ReportPageTest {
             "steps1,0011",
             "bytes trained on64,06464",
             "time, h:mm:ss0:16:410:00:01",
-            "steps skipped as gradients overflowed41",
+            "steps skipped because gradients overflowed41",
             "memory3 MiB in use-");
     assertThat(all("summary"))
         .extracting(Element::getTextContent)
