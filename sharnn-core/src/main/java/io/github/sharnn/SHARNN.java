@@ -9,21 +9,15 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Parameter;
-import ai.djl.nn.core.Embedding;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
 import io.github.sharnn.engine.Devices;
-import io.github.sharnn.engine.DropoutMask;
-import io.github.sharnn.engine.InferenceMode;
 import io.github.sharnn.engine.Initializers;
-import io.github.sharnn.engine.Inputs;
 import io.github.sharnn.softmax.OutputLayer;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
@@ -206,7 +200,7 @@ public final class SHARNN extends AbstractBlock {
       NDList labels,
       SHARNNState state,
       boolean training) {
-    return run(new Segment(parameterStore, labels, state, training, false), tokens);
+    return new ForwardPass(this, parameterStore, labels, state, training, false).run(tokens);
   }
 
   /**
@@ -221,73 +215,7 @@ public final class SHARNN extends AbstractBlock {
    *     boolean)}
    */
   public Output prefill(ParameterStore parameterStore, NDArray tokens, SHARNNState state) {
-    return run(new Segment(parameterStore, null, state, false, true), tokens);
-  }
-
-  private Output run(Segment segment, NDArray tokens) {
-    Inputs.checkTokens(tokens, config.vocabularySize());
-    segment.state.check(config);
-    return segment.training ? segment.run(tokens) : InferenceMode.call(() -> segment.run(tokens));
-  }
-
-  /** The equations of one segment over DJL arrays. */
-  private final class Segment implements Equations.Model<NDArray> {
-
-    private final ParameterStore parameterStore;
-    private final NDList labels; // null for none
-    private final SHARNNState state;
-    private final boolean training;
-    private final boolean onlyLast; // whether only the last token's logits are computed
-    private final List<SHARNNState.Layer> next = new ArrayList<>();
-    private NDArray table;
-    private NDArray output; // of the last block so far, (T, B, C)
-
-    Segment(
-        ParameterStore parameterStore,
-        NDList labels,
-        SHARNNState state,
-        boolean training,
-        boolean onlyLast) {
-      this.parameterStore = parameterStore;
-      this.labels = labels;
-      this.state = state;
-      this.training = training;
-      this.onlyLast = onlyLast;
-    }
-
-    Output run(NDArray tokens) {
-      table = parameterStore.getValue(embedding, tokens.getDevice(), training);
-      NDArray logits = model(config, tokens);
-      NDArray batchFirst = output.transpose(1, 0, 2); // (T, B, C) -> (B, T, C)
-      return new Output(batchFirst, logits, new SHARNNState(next));
-    }
-
-    @Override
-    public NDArray embed(NDArray tokens) {
-      // time first from here on, for cuDNN's LSTM: transposing in each layer would cost more
-      return Embedding.embedding(tokens.transpose(), table, SparseFormat.DENSE)
-          .singletonOrThrow(); // (B, T) -> (T, B, C)
-    }
-
-    @Override
-    public NDArray block(int layer, NDArray h) {
-      SHABlock.Output result =
-          blocks.get(layer).forward(parameterStore, h, state.layers().get(layer), training);
-      next.add(result.state());
-      output = result.h();
-      return output;
-    }
-
-    @Override
-    public NDArray logits(NDArray h) {
-      NDArray predicting = onlyLast ? h.get(new NDIndex("-1:")) : h; // (T, B, C) -> (1, B, C)
-      return outputLayer.forward(parameterStore, predicting, table, labels, training);
-    }
-
-    @Override
-    public NDArray dropout(NDArray x, float rate) {
-      return DropoutMask.apply(x, rate, training);
-    }
+    return new ForwardPass(this, parameterStore, null, state, false, true).run(tokens);
   }
 
   @Override
