@@ -4,10 +4,9 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static java.util.Objects.requireNonNullElse;
 
 import ai.djl.util.JsonUtils;
-import com.google.common.base.Ascii;
-import com.google.common.base.CharMatcher;
 import com.google.common.math.LongMath;
-import com.google.gson.JsonParseException;
+import io.github.sharnn.io.Records;
+import io.github.sharnn.softmax.Splits;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.util.Collections;
 import java.util.List;
@@ -60,7 +59,6 @@ public record SHARNNConfig(
     List<Integer> splits) {
 
   private static final int MAX_LAYERS = 1000;
-  private static final int MAX_SHOWN = 1000; // characters of a text that is not JSON
 
   /**
    * Checks every option and sorts layers. A null {@code droppedAttention} or {@code splits} is
@@ -90,8 +88,7 @@ public record SHARNNConfig(
         droppedAttention,
         attentionLayers);
     splits = requireNonNullElse(splits, List.of());
-    checkSplits(splits, vocabularySize);
-    splits = List.copyOf(splits);
+    splits = Splits.check(splits, vocabularySize);
     checkRate("inputDropout", inputDropout);
     checkRate("hiddenDropout", hiddenDropout);
     checkRate("outputDropout", outputDropout);
@@ -112,21 +109,6 @@ public record SHARNNConfig(
     return !attentionLayers.isEmpty();
   }
 
-  /**
-   * {@return the reference's splits for a vocabulary sorted by frequency, ascending} Up to 75,000
-   * words there are none. Above, they are 2800, 20000 and 76000, and above 500,000 words 4200,
-   * 35000 and 180000. Splits that are not below the vocabulary's size are omitted.
-   *
-   * @param vocabularySize number of tokens V
-   */
-  public static List<Integer> defaultSplits(int vocabularySize) {
-    List<Integer> splits =
-        vocabularySize > 500_000
-            ? List.of(4200, 35_000, 180_000)
-            : vocabularySize > 75_000 ? List.of(2800, 20_000, 76_000) : List.of();
-    return splits.stream().filter(split -> split < vocabularySize).toList();
-  }
-
   /** {@return whether the softmax is adaptive} */
   public boolean hasSplits() {
     return !splits.isEmpty();
@@ -142,7 +124,7 @@ public record SHARNNConfig(
 
   /** {@return this config with {@link Overparam} folded away} */
   public SHARNNConfig withCollapsed() {
-    return variant().collapsed(true).config();
+    return Records.with(this, "collapsed", true);
   }
 
   /**
@@ -153,14 +135,14 @@ public record SHARNNConfig(
    * @throws IllegalArgumentException if {@code positions} is below 0
    */
   public SHARNNConfig withMemoryLength(int positions) {
-    return variant().memoryLength(positions).config();
+    return Records.with(this, "memoryLength", positions);
   }
 
   /** Moves all {@code attentionLayers} to {@code droppedAttention}. */
   SHARNNConfig withoutAttention() {
     List<Integer> dropped =
         Stream.of(attentionLayers, droppedAttention).flatMap(List::stream).sorted().toList();
-    return variant().attentionLayers().droppedAttention(dropped).config();
+    return Records.with(this, "attentionLayers", List.of(), "droppedAttention", dropped);
   }
 
   /**
@@ -168,11 +150,8 @@ public record SHARNNConfig(
    * training as without.
    */
   public SHARNNConfig withoutDropout() {
-    return variant().dropouts(0).weightDrop(0).config();
-  }
-
-  private Builder variant() {
-    return toBuilder().collapsed(collapsed);
+    return Records.with(
+        this, "inputDropout", 0f, "hiddenDropout", 0f, "outputDropout", 0f, "weightDrop", 0f);
   }
 
   /**
@@ -212,23 +191,7 @@ public record SHARNNConfig(
    * @throws IllegalArgumentException if the text is no such JSON or an option breaks its rule
    */
   public static SHARNNConfig fromJson(String json) {
-    try {
-      SHARNNConfig config = JsonUtils.GSON.fromJson(json, SHARNNConfig.class);
-      checkArgument(config != null, "the model's config is empty");
-      return config;
-    } catch (JsonParseException e) {
-      throw new IllegalArgumentException(
-          "the model's config is not valid JSON: "
-              + CharMatcher.javaIsoControl()
-                  .replaceFrom(Ascii.truncate(json, MAX_SHOWN, "..."), ' '),
-          e);
-    } catch (RuntimeException e) {
-      // Gson wraps what the record's constructor throws
-      if (e.getCause() instanceof IllegalArgumentException cause) {
-        throw cause;
-      }
-      throw e;
-    }
+    return Records.fromJson(SHARNNConfig.class, "the model's config", json);
   }
 
   private static void checkPositive(String option, int value) {
@@ -248,22 +211,6 @@ public record SHARNNConfig(
           layer);
     }
     return named.stream().sorted().distinct().toList();
-  }
-
-  private static void checkSplits(List<Integer> splits, int vocabularySize) {
-    int before = 0;
-    for (Integer split : splits) {
-      checkArgument(split != null, "splits must not hold null");
-      checkArgument(
-          split > before && split < vocabularySize,
-          "splits (%s) must ascend from above 0 to below vocabularySize (%s), but have %s after %s:"
-              + " each is the first token of a tail; leave them empty for one softmax over all tokens",
-          splits,
-          vocabularySize,
-          split,
-          before);
-      before = split;
-    }
   }
 
   private static void checkRate(String option, float value) {
@@ -296,7 +243,6 @@ public record SHARNNConfig(
     private boolean keyProjection;
     private boolean valueProjection;
     private boolean tiedOutput = true;
-    private boolean collapsed;
     private int[] splits = {}; // null: by the vocabulary's size
 
     Builder() {}
@@ -368,12 +314,6 @@ public record SHARNNConfig(
     public Builder attentionLayers(int... indices) {
       attentionLayers = indices.clone();
       droppedAttention = List.of();
-      return this;
-    }
-
-    /** Sets whether {@link Overparam} has been folded away, for a variant of a config. */
-    Builder collapsed(boolean folded) {
-      collapsed = folded;
       return this;
     }
 
@@ -508,8 +448,7 @@ public record SHARNNConfig(
     }
 
     /**
-     * Splits the softmax as the reference does, by {@code vocabularySize}: see {@link
-     * SHARNNConfig#defaultSplits}.
+     * Splits the softmax as the reference does, by {@code vocabularySize}: see {@link Splits#of}.
      *
      * @return this builder
      */
@@ -541,11 +480,9 @@ public record SHARNNConfig(
           keyProjection,
           valueProjection,
           tiedOutput,
-          collapsed,
+          false, // collapsed
           droppedAttention,
-          splits == null
-              ? SHARNNConfig.defaultSplits(vocabularySize)
-              : IntStream.of(splits).boxed().toList());
+          splits == null ? Splits.of(vocabularySize) : IntStream.of(splits).boxed().toList());
     }
 
     /**

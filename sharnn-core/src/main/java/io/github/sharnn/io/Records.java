@@ -2,7 +2,11 @@ package io.github.sharnn.io;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.util.JsonUtils;
+import com.google.common.base.Ascii;
+import com.google.common.base.CharMatcher;
 import com.google.common.base.Throwables;
+import com.google.gson.JsonParseException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.Arrays;
@@ -10,15 +14,20 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Copies of public records. */
+/** Copies of public records, and records read from JSON. */
 public final class Records {
+
+  private static final int MAX_SHOWN = 1000; // characters of a text that is not JSON
 
   private Records() {}
 
   /**
    * Returns a copy of a record with other values. The record's constructor checks them.
    *
+   * @param <R> the record's type
+   * @param record the record; it stays as it is
    * @param changes names of components, each followed by its value
+   * @return the copy
    */
   public static <R extends Record> R with(R record, @Nullable Object... changes) {
     Map<Object, Object> values = new HashMap<>();
@@ -44,6 +53,36 @@ public final class Records {
       throw new IllegalStateException(e);
     } catch (ReflectiveOperationException e) {
       throw new IllegalStateException(e);
+    }
+  }
+
+  /**
+   * Reads a record from a JSON object with one field per component. The record's constructor checks
+   * the values. A missing field is 0, false or null.
+   *
+   * @param <R> the record's type
+   * @param type the record's type
+   * @param name the name of the text in error messages
+   * @param json the text
+   * @return the record
+   * @throws IllegalArgumentException if the text is empty or no such JSON, or the constructor
+   *     throws one
+   */
+  public static <R extends Record> R fromJson(Class<R> type, String name, String json) {
+    try {
+      R record = JsonUtils.GSON.fromJson(json, type);
+      checkArgument(record != null, "%s is empty", name);
+      return record;
+    } catch (JsonParseException e) {
+      String shown = Ascii.truncate(json, MAX_SHOWN, "...");
+      throw new IllegalArgumentException(
+          name + " is not valid JSON: " + CharMatcher.javaIsoControl().replaceFrom(shown, ' '), e);
+    } catch (RuntimeException e) {
+      // Gson wraps what the record's constructor throws
+      if (e.getCause() instanceof IllegalArgumentException cause) {
+        throw cause;
+      }
+      throw e;
     }
   }
 }

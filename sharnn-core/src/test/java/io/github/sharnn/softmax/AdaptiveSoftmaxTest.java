@@ -11,7 +11,6 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import io.github.sharnn.NDArrayAssert;
-import io.github.sharnn.SHARNNConfig;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -155,7 +154,7 @@ class AdaptiveSoftmaxTest {
   @ParameterizedTest
   @EnumSource(names = {"FLOAT32", "FLOAT16"})
   void the_probabilities_of_a_large_vocabulary_add_up_to_one(DataType type) {
-    List<Integer> splits = SHARNNConfig.defaultSplits(267_735);
+    List<Integer> splits = Splits.of(267_735);
     Operands operands = operands(4, 267_735, 8, splits.size(), type);
     NDArray all = operands.softmax(splits).logProbabilities(operands.h());
     assertThat(all.getDataType()).isEqualTo(DataType.FLOAT32);
