@@ -14,31 +14,56 @@ public final class CurrentLearningRate implements Tracker {
   private float factor = 1;
   private float latest = Float.NaN;
 
+  /**
+   * Starts with no used budget, no plateau and factor 1.
+   *
+   * @param tracker the rate of each step, counted from 1; a {@link LearningRateSchedule} also gets
+   *     the used budget and the plateaus
+   */
   public CurrentLearningRate(Tracker tracker) {
     this.tracker = tracker;
   }
 
-  /** Sets the share of the budget used so far, from 0 to 1. */
+  /**
+   * Sets the used share of the budget.
+   *
+   * @param part share used before the next step, from 0 to 1
+   */
   public void used(double part) {
     used = part;
   }
 
-  /** Records a validation figure. It may begin a plateau. */
+  /**
+   * Records a validation figure. It may begin a plateau.
+   *
+   * @param figure the figure; lower is better
+   */
   public void evaluated(double figure) {
     if (tracker instanceof LearningRateSchedule schedule) {
       plateaus = schedule.after(plateaus, figure);
     }
   }
 
+  /** {@return the plateaus so far, for a checkpoint} */
   public LearningRateSchedule.Plateaus plateaus() {
     return plateaus;
   }
 
-  /** Sets a factor of the tracker's rate. */
+  /**
+   * Sets a factor of the tracker's rate.
+   *
+   * @param part the factor, at most 1
+   */
   public void rateFactor(float part) {
     factor = part;
   }
 
+  /**
+   * Restores the state from a checkpoint.
+   *
+   * @param rate the rate of the last update, or NaN for none
+   * @param before the plateaus so far
+   */
   public void restore(float rate, LearningRateSchedule.Plateaus before) {
     latest = rate;
     plateaus = before;
@@ -54,7 +79,7 @@ public final class CurrentLearningRate implements Tracker {
     return latest;
   }
 
-  /** Returns the rate of the last update, also of a restored one, or NaN before the first. */
+  /** {@return the rate of the last update, also of a restored one, or NaN before the first} */
   public float latest() {
     return latest;
   }

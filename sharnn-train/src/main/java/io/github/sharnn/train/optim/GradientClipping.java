@@ -46,7 +46,12 @@ public final class GradientClipping {
     }
   }
 
-  /** Returns the gradients of a block's parameters that are not frozen. */
+  /**
+   * {@return the gradients of a block's parameters that are not frozen, in the order of its
+   * parameters}
+   *
+   * @param block an initialized block
+   */
   public static NDList gradients(Block block) {
     NDList gradients = new NDList();
     for (Parameter parameter : block.getParameters().values()) {
@@ -57,7 +62,11 @@ public final class GradientClipping {
     return gradients;
   }
 
-  /** Reads back the global L2 norm, computed in FLOAT32. */
+  /**
+   * {@return the global L2 norm, computed in FLOAT32 and read back to the host}
+   *
+   * @param gradients gradients of any shapes, all FLOAT32 or all FLOAT16
+   */
   public static double norm(NDList gradients) {
     try (NDArray norm = Operators.get().call("norm", gradients)) {
       return norm.getFloat();

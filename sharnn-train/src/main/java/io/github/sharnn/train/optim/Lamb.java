@@ -82,10 +82,8 @@ public final class Lamb extends Optimizer implements AutoCloseable {
   public void update(String parameterId, NDArray weight, NDArray grad) {
     try (NDScope scope = new NDScope()) {
       scope.suppressNotUsedWarning();
-      NDList alias =
-          new NDList(
-              weight.stopGradient()); // detached, so it can be changed in place on any thread (3
-      // places)
+      // detached, so it can be changed in place on any thread
+      NDList alias = new NDList(weight.stopGradient());
       NDList unmeasured = new NDList(weight.getManager().zeros(new Shape()));
       double noClip = Double.POSITIVE_INFINITY;
       updateAll(List.of(parameterId), alias, new NDList(grad), rescaleGrad, unmeasured, noClip);
@@ -116,8 +114,8 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     for (String id : ids) {
       counted = updateCount(id);
     }
-    String last = ids.get(ids.size() - 1); // for a tracker that looks at ids
-    float learningRate = rateFactor * learningRateTracker.getNewValue(last, updates());
+    String lastId = ids.get(ids.size() - 1); // a tracker takes an id; any of them would do
+    float learningRate = rateFactor * learningRateTracker.getNewValue(lastId, updates());
     if (!Float.isFinite(learningRate)) {
       throw new TrainingDivergedException("the learning rate is " + learningRate);
     }
@@ -142,7 +140,11 @@ public final class Lamb extends Optimizer implements AutoCloseable {
     offset--;
   }
 
-  /** Sets a factor of the tracker's learning rate. */
+  /**
+   * Sets a factor of the tracker's learning rate. Default 1.
+   *
+   * @param factor factor of the rate of every later update
+   */
   public void rateFactor(float factor) {
     rateFactor = factor;
   }

@@ -67,7 +67,19 @@ public record LearningRateSchedule(
     LINEAR
   }
 
-  /** Checks every number. Old checkpoints have a null {@code fall}. */
+  /**
+   * Checks every number.
+   *
+   * @param peak above 0 and finite
+   * @param warmUpSteps at least 0
+   * @param cooldownSteps at least 0
+   * @param decaySteps each at least 1
+   * @param finalRate from 0 to {@code peak}
+   * @param fall null in old checkpoints; a cosine if {@code finalRate} is {@code peak}
+   * @param plateauFactor above 0 and below 1; ignored without {@code plateauPatience}
+   * @param plateauPatience at least 0
+   * @throws IllegalArgumentException if a component breaks its rule
+   */
   public LearningRateSchedule {
     checkArgument(
         peak > 0 && Float.isFinite(peak),
@@ -175,8 +187,8 @@ public record LearningRateSchedule(
   }
 
   /**
-   * {@return this schedule with a lower rate after each plateau} Counting begins anew at each
-   * plateau and at the start of each stage.
+   * {@return this schedule with a lower rate after each plateau} The count restarts at each plateau
+   * and each stage.
    *
    * @param factor factor of the rate, above 0 and below 1
    * @param evaluations evaluations in a row without a new best figure, at least 1; 0 for never
@@ -236,7 +248,14 @@ public record LearningRateSchedule(
     /** The start of a stage. */
     public static final Plateaus NONE = new Plateaus(0, 0, Double.POSITIVE_INFINITY);
 
-    /** Checks the counts, which may come from a file. */
+    /**
+     * Checks the counts, which may come from a file.
+     *
+     * @param count at least 0
+     * @param stale at least 0
+     * @param best any number
+     * @throws IllegalArgumentException if a count is negative
+     */
     public Plateaus {
       checkArgument(count >= 0 && stale >= 0, "a count is negative");
     }

@@ -68,6 +68,13 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
     return new Lookahead(optimizer, steps, alpha);
   }
 
+  /**
+   * Checks the options of {@link #around}.
+   *
+   * @param steps updates between two moves of the slow weights
+   * @param alpha share of the way that the slow weights go
+   * @throws IllegalArgumentException if an option breaks its rule
+   */
   public static void check(int steps, float alpha) {
     checkArgument(steps >= 1, "Lookahead's steps must be at least 1, but are %s", steps);
     checkArgument(
@@ -78,7 +85,8 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
 
   @Override
   public void update(String parameterId, NDArray weight, NDArray grad) {
-    // an alias may change in place on any thread; an NDScope would close the optimizer's moments
+    // The alias can change in place on any thread. There is no NDScope here, because it would close
+    // the arrays that the inner optimizer makes in its first update.
     try (NDList alias = new NDList(weight.stopGradient())) {
       begin(List.of(parameterId), alias);
       optimizer.update(parameterId, weight, grad);

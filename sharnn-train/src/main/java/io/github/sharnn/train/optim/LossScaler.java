@@ -22,24 +22,38 @@ public final class LossScaler {
     this.value = value;
   }
 
-  /** Returns a scale that stays 1, for FLOAT32. */
+  /** {@return a scale that stays 1, for FLOAT32} */
   public static LossScaler none() {
     return new LossScaler(false, 1);
   }
 
-  /** Returns a dynamic scale, for FLOAT16. */
+  /** {@return a dynamic scale that starts at 2^16, for FLOAT16} */
   public static LossScaler dynamic() {
     return new LossScaler(true, START);
   }
 
-  /** Returns the factor of the next loss. */
+  /** {@return the factor of the next loss, at least 1} */
   public double value() {
     return value;
   }
 
-  /** The part of a checkpoint. */
+  /**
+   * The part of a checkpoint.
+   *
+   * @param dynamic true for FLOAT16
+   * @param value the scale
+   * @param goodSteps steps since the scale last changed
+   */
   public record Saved(boolean dynamic, double value, int goodSteps) {
 
+    /**
+     * Checks the numbers, which may come from a file.
+     *
+     * @param dynamic true or false
+     * @param value at least 1 and finite
+     * @param goodSteps from 0 to 1,999
+     * @throws IllegalArgumentException if a number breaks its rule
+     */
     public Saved {
       checkArgument(
           value >= 1 && Double.isFinite(value) && goodSteps >= 0 && goodSteps < GROWTH_INTERVAL,
@@ -48,11 +62,16 @@ public final class LossScaler {
     }
   }
 
+  /** {@return the state for a checkpoint} */
   public Saved save() {
     return new Saved(dynamic, value, goodSteps);
   }
 
-  /** Restores a dynamic scale from another one; a run that changes precision starts a new one. */
+  /**
+   * Restores a dynamic scale from another one. A run that changes precision starts a new one.
+   *
+   * @param saved the state from a checkpoint, ignored unless both scales are dynamic
+   */
   public void restore(Saved saved) {
     if (dynamic && saved.dynamic) {
       value = saved.value;
@@ -60,6 +79,7 @@ public final class LossScaler {
     }
   }
 
+  /** {@return true if the scale is dynamic} */
   public boolean isDynamic() {
     return dynamic;
   }
@@ -86,7 +106,7 @@ public final class LossScaler {
     return true;
   }
 
-  /** Returns the problem to report if {@link #overflow} returns false. */
+  /** {@return the problem to report if {@link #overflow} returns false} */
   public String cause() {
     return "gradient norm not finite" + (dynamic ? " even at a loss scale of 1" : "");
   }

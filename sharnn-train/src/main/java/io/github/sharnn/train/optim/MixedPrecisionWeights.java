@@ -38,7 +38,12 @@ public final class MixedPrecisionWeights implements AutoCloseable {
     to = aliases(working);
   }
 
-  /** Checks the option; null stands for the default of the device. */
+  /**
+   * Checks the option.
+   *
+   * @param precision FLOAT32, FLOAT16, or null for the default of the device
+   * @throws IllegalArgumentException if {@code precision} is another type
+   */
   public static void check(@Nullable DataType precision) {
     checkArgument(
         precision == null || precision == DataType.FLOAT32 || precision == DataType.FLOAT16,
@@ -51,6 +56,9 @@ public final class MixedPrecisionWeights implements AutoCloseable {
 
   /**
    * Rejects a model that can't be saved, before it is trained: DJL counts an array's bytes as int.
+   *
+   * @param config the sizes of the model
+   * @throws IllegalArgumentException if an array has 2 GiB or more
    */
   public static void checkSize(SHARNNConfig config) {
     long size = config.embeddingSize();
@@ -67,14 +75,25 @@ public final class MixedPrecisionWeights implements AutoCloseable {
   }
 
   /**
-   * Returns {@code precision}, or the device's default if it is null: FLOAT16 on a GPU, FLOAT32 on
-   * a CPU.
+   * {@return {@code precision}, or the device's default if it is null: FLOAT16 on a GPU, FLOAT32 on
+   * a CPU}
+   *
+   * @param precision FLOAT32, FLOAT16, or null
+   * @param device the device to train on
    */
   public static DataType orDefault(@Nullable DataType precision, Device device) {
     return requireNonNullElse(precision, device.isGpu() ? DataType.FLOAT16 : DataType.FLOAT32);
   }
 
-  /** Initializes the model if it has no weights, and copies it for FLOAT16. */
+  /**
+   * {@return the weights of a model, which is first initialized if it has none, and for FLOAT16 a
+   * copy}
+   *
+   * @param model a model whose block is a {@link SHARNN}; stays open when this object is closed
+   * @param precision FLOAT32 to compute with the model's own weights, FLOAT16 with a copy
+   * @param tokens shape of the input, (streams, tokens)
+   * @throws IllegalArgumentException if the model's weights are not FLOAT32
+   */
   public static MixedPrecisionWeights of(Model model, DataType precision, Shape tokens) {
     SHARNN block = SHARNN.of(model);
     block.initialize(model.getNDManager(), model.getDataType(), tokens);
@@ -108,12 +127,12 @@ public final class MixedPrecisionWeights implements AutoCloseable {
     }
   }
 
-  /** Returns the model that the optimizer changes. */
+  /** {@return the model that the optimizer changes} */
   public Model trained() {
     return masters;
   }
 
-  /** Returns the model for forward and backward. */
+  /** {@return the model for forward and backward} */
   public Model model() {
     return working;
   }
@@ -125,12 +144,16 @@ public final class MixedPrecisionWeights implements AutoCloseable {
     }
   }
 
-  /** Returns the weights that an optimizer changes, outside any graph. */
+  /** {@return the weights that an optimizer changes, detached from the gradient graph, FLOAT32} */
   public NDList masters() {
     return from;
   }
 
-  /** Returns a model's weights, outside any graph, in the order of its parameters. */
+  /**
+   * {@return a model's weights, detached from the gradient graph, in the order of its parameters}
+   *
+   * @param model an initialized model; the arrays share its memory
+   */
   public static NDList aliases(Model model) {
     NDList aliases = new NDList();
     for (Parameter parameter : model.getBlock().getParameters().values()) {

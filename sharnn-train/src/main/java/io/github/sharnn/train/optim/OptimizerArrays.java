@@ -22,7 +22,13 @@ final class OptimizerArrays implements AutoCloseable {
     this.prefix = prefix;
   }
 
-  /** Returns the parameters' arrays, and makes each from the weight at the first call. */
+  /**
+   * Returns an array for each parameter. The first call for a parameter makes the array.
+   *
+   * @param ids the parameters' ids
+   * @param weights their weights
+   * @param first makes an array from a weight
+   */
   NDList get(List<String> ids, NDList weights, UnaryOperator<NDArray> first) {
     NDList list = new NDList(ids.size());
     for (int i = 0; i < ids.size(); i++) {

@@ -39,10 +39,14 @@ public final class WeightUpdate implements AutoCloseable {
   /**
    * Lists the parameters that are not frozen.
    *
+   * @param weights the weights to train; the caller closes them
+   * @param trainer DJL's trainer, which owns the arrays and drives optimizers other than {@link
+   *     Lamb}
    * @param optimizer the trainer's optimizer, or the one wrapped by {@code lookahead}
    * @param lookahead the trainer's, or null for none
    * @param clipNorm largest global norm of the gradients
    * @param averageDecay decay of the weights' moving average, or 0 for none
+   * @throws IllegalArgumentException if all parameters are frozen
    */
   public WeightUpdate(
       MixedPrecisionWeights weights,
@@ -60,7 +64,7 @@ public final class WeightUpdate implements AutoCloseable {
       Parameter parameter = pair.getValue();
       if (parameter.requiresGradient()) {
         ids.add(pair.getKey());
-        NDArray alias = parameter.getArray().stopGradient(); // may change in place on any thread
+        NDArray alias = parameter.getArray().stopGradient(); // can change in place on any thread
         masters.add(alias);
       }
     }
@@ -79,10 +83,9 @@ public final class WeightUpdate implements AutoCloseable {
   }
 
   /**
-   * Measures the gradients. Launches the update: measures the gradients, and with {@link Lamb} also
-   * clips them and updates the weights, without waiting for the device. If the norm or a loss is
-   * not finite, {@link Lamb} leaves the weights unchanged. Call {@link #skip} in that case, else
-   * {@link #complete}.
+   * Launches the update: measures the gradients, and with {@link Lamb} also clips them and updates
+   * the weights, without waiting for the device. If the norm or a loss is not finite, {@link Lamb}
+   * leaves the weights unchanged. Call {@link #skip} in that case, else {@link #complete}.
    *
    * @param losses losses of the batch's slices, on the device
    * @param lossScale factor of the losses before backward
@@ -129,7 +132,7 @@ public final class WeightUpdate implements AutoCloseable {
     }
   }
 
-  /** Returns whether evaluation uses averages of the weights. */
+  /** {@return true if evaluation uses averages of the weights} */
   public boolean averages() {
     return average != null;
   }
@@ -142,7 +145,7 @@ public final class WeightUpdate implements AutoCloseable {
     }
   }
 
-  /** Returns the number of updates by {@link Lamb}, the only optimizer that counts them. */
+  /** {@return the number of updates by {@link Lamb}, the only optimizer that counts them} */
   public int updates() {
     return lamb.updates();
   }
@@ -159,7 +162,7 @@ public final class WeightUpdate implements AutoCloseable {
       Supplier<Map<String, NDArray>> named,
       Consumer<Map<String, NDArray>> restore) {}
 
-  /** Returns the arrays of {@link Lamb} and of what is around it, for a checkpoint. */
+  /** {@return the arrays of {@link Lamb}, {@link Lookahead} and the averages, for a checkpoint} */
   public Map<String, Arrays> arrays() {
     Map<String, Arrays> arrays = new LinkedHashMap<>();
     arrays.put(
@@ -196,6 +199,8 @@ public final class WeightUpdate implements AutoCloseable {
 
   /**
    * Clears the gradients and restores the number of updates. Restore {@link #arrays} afterwards.
+   *
+   * @param updates number of updates by {@link Lamb}
    */
   public void restore(int updates) {
     zeroGradients();
