@@ -75,7 +75,9 @@ public final class ModelCard {
   }
 
   private static String marked(String text) {
-    return text + MARK.formatted(Hashing.sha256().hashString(text, StandardCharsets.UTF_8));
+    return text
+        + String.format(
+            Locale.ROOT, MARK, Hashing.sha256().hashString(text, StandardCharsets.UTF_8));
   }
 
   private String text() {
@@ -88,13 +90,15 @@ public final class ModelCard {
     appendMetrics(text);
     text.append("---\n\n# ").append(line(name)).append("\n\n");
     text.append(
-        """
+        String.format(
+            Locale.ROOT,
+            """
         A [SHA-RNN](https://arxiv.org/abs/1911.11423) language model, saved by SHARNN for Java %s.
 
         | | |
         |---|---|
-        """
-            .formatted(RunHeader.version()));
+        """,
+            RunHeader.version()));
     row(text, "Parameters", format("%,d (%s)", block.parameterCount(), type()));
     row(
         text,
@@ -150,7 +154,9 @@ public final class ModelCard {
     text.append("model-index:\n- name: ").append(yaml(name)).append("\n  results:\n");
     for (String key : splits) {
       text.append(
-          """
+          String.format(
+              Locale.ROOT,
+              """
             - task:
                 type: text-generation
               dataset:
@@ -161,11 +167,10 @@ public final class ModelCard {
               - name: bits per byte
                 type: bits_per_byte
                 value: %s
-          """
-              .formatted(
-                  yaml(properties.getOrDefault(DATASET, "unknown")),
-                  key.equals(TEST_BITS_PER_BYTE) ? "test" : "validation",
-                  Double.parseDouble(properties.get(key))));
+          """,
+              yaml(properties.getOrDefault(DATASET, "unknown")),
+              key.equals(TEST_BITS_PER_BYTE) ? "test" : "validation",
+              Double.parseDouble(properties.get(key))));
     }
   }
 
@@ -176,7 +181,8 @@ public final class ModelCard {
 
   private static void row(StringBuilder text, String label, String value) {
     if (value != null) {
-      text.append("| %s | %s |\n".formatted(label, line(value).replace("|", "\\|")));
+      text.append(
+          String.format(Locale.ROOT, "| %s | %s |\n", label, line(value).replace("|", "\\|")));
     }
   }
 

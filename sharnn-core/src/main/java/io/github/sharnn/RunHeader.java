@@ -38,24 +38,28 @@ public final class RunHeader {
     Device device = model.getNDManager().getDevice();
     List<String> lines = new ArrayList<>();
     lines.add(
-        "device %s, precision %s%s"
-            .formatted(
-                Devices.describe(device),
-                precision.name(),
-                precision == weights ? "" : " with " + weights.name() + " weights"));
+        String.format(
+            Locale.ROOT,
+            "device %s, precision %s%s",
+            Devices.describe(device),
+            precision.name(),
+            precision == weights ? "" : " with " + weights.name() + " weights"));
     lines.add(parameters(SHARNN.of(model)));
     lines.add(
-        "sharnn %s, DJL %s, PyTorch %s, Java %s"
-            .formatted(
-                version(),
-                Engine.getDjlVersion(),
-                model.getNDManager().getEngine().getVersion(),
-                System.getProperty("java.version")));
+        String.format(
+            Locale.ROOT,
+            "sharnn %s, DJL %s, PyTorch %s, Java %s",
+            version(),
+            Engine.getDjlVersion(),
+            model.getNDManager().getEngine().getVersion(),
+            System.getProperty("java.version")));
     int size = SHARNN.of(model).config().embeddingSize();
     if (device.isGpu() && precision == DataType.FLOAT16 && slow(size)) {
       lines.add(
-          "embedding size %s is slow: cuDNN's fast FLOAT16 LSTM needs a multiple of 128 up to 1024"
-              .formatted(size));
+          String.format(
+              Locale.ROOT,
+              "embedding size %s is slow: cuDNN's fast FLOAT16 LSTM needs a multiple of 128 up to 1024",
+              size));
     }
     return lines;
   }

@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
 
@@ -106,8 +107,11 @@ public final class SafetensorsWeights {
         tensors.tensors().values().stream().map(Safetensors.Tensor::dataType).distinct().toList();
     if (types.size() != 1 || !types.get(0).isFloating()) {
       throw new MalformedModelException(
-          "%s must hold weights of one type, F64, F32 or F16, but holds %s"
-              .formatted(tensors.file(), types.stream().map(DataType::asSafetensors).toList()));
+          String.format(
+              Locale.ROOT,
+              "%s must hold weights of one type, F64, F32 or F16, but holds %s",
+              tensors.file(),
+              types.stream().map(DataType::asSafetensors).toList()));
     }
     read(model, manager, tensors, types.get(0));
   }
@@ -148,8 +152,12 @@ public final class SafetensorsWeights {
     long numbers = file.tensors().values().stream().mapToLong(t -> t.shape().size()).sum();
     if (config.parameterCount() > Math.max(2 * numbers, SMALL_MODEL)) {
       throw new MalformedModelException(
-          "%s does not fit the model: it holds %s numbers, but the model has %s parameters"
-              .formatted(file.file(), numbers, config.parameterCount()));
+          String.format(
+              Locale.ROOT,
+              "%s does not fit the model: it holds %s numbers, but the model has %s parameters",
+              file.file(),
+              numbers,
+              config.parameterCount()));
     }
   }
 
@@ -166,17 +174,27 @@ public final class SafetensorsWeights {
         (name, parameter) -> {
           Safetensors.Tensor tensor = tensors.get(name);
           if (tensor != null && !tensor.shape().equals(parameter.getShape())) {
-            wrong.add("%s %s (model: %s)".formatted(name, tensor.shape(), parameter.getShape()));
+            wrong.add(
+                String.format(
+                    Locale.ROOT, "%s %s (model: %s)", name, tensor.shape(), parameter.getShape()));
           } else if (tensor != null && !tensor.dataType().isFloating()) {
             wrong.add(
-                "%s of type %s (must be F64, F32 or F16)"
-                    .formatted(name, tensor.dataType().asSafetensors()));
+                String.format(
+                    Locale.ROOT,
+                    "%s of type %s (must be F64, F32 or F16)",
+                    name,
+                    tensor.dataType().asSafetensors()));
           }
         });
     if (!missing.isEmpty() || !unknown.isEmpty() || !wrong.isEmpty()) {
       throw new MalformedModelException(
-          "%s does not fit the model; missing: %s; unknown: %s; wrong shapes or types: %s"
-              .formatted(file.file(), missing, unknown, wrong));
+          String.format(
+              Locale.ROOT,
+              "%s does not fit the model; missing: %s; unknown: %s; wrong shapes or types: %s",
+              file.file(),
+              missing,
+              unknown,
+              wrong));
     }
   }
 

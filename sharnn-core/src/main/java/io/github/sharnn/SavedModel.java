@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -168,8 +169,10 @@ public final class SavedModel implements Closeable {
     SHARNN block = SHARNN.of(model);
     if (!block.isInitialized()) {
       throw new IllegalStateException(
-          "model %s must have weights before it is saved: train it or get it from SHARNN.load"
-              .formatted(name));
+          String.format(
+              Locale.ROOT,
+              "model %s must have weights before it is saved: train it or get it from SHARNN.load",
+              name));
     }
     TextVocabulary vocabulary = block.vocabulary();
     Map<String, String> properties = new TreeMap<>(model.getProperties());
@@ -180,8 +183,12 @@ public final class SavedModel implements Closeable {
             .getBytes(StandardCharsets.UTF_8);
     if (config.length > MAX_CONFIG_BYTES) {
       throw new IOException(
-          "the properties of model %s take %,d bytes in config.json, which may have at most %,d: give it"
-                  .formatted(name, config.length, MAX_CONFIG_BYTES)
+          String.format(
+                  Locale.ROOT,
+                  "the properties of model %s take %,d bytes in config.json, which may have at most %,d: give it",
+                  name,
+                  config.length,
+                  MAX_CONFIG_BYTES)
               + " fewer or shorter ones");
     }
     if (!Files.isDirectory(folder)) { // createDirectories fails for a link to a folder
@@ -220,8 +227,11 @@ public final class SavedModel implements Closeable {
       files.close();
       if (e instanceof IllegalArgumentException) {
         throw new MalformedModelException(
-            "%s is not a readable config of a SHARNN: %s"
-                .formatted(folder.resolve(CONFIG), e.getMessage()),
+            String.format(
+                Locale.ROOT,
+                "%s is not a readable config of a SHARNN: %s",
+                folder.resolve(CONFIG),
+                e.getMessage()),
             e);
       }
       throw e;
@@ -255,7 +265,11 @@ public final class SavedModel implements Closeable {
       block = SHARNN.of(description.config(), vocabulary);
     } catch (IllegalArgumentException e) {
       throw new MalformedModelException(
-          "%s does not fit the vocabulary: %s".formatted(folder.resolve(CONFIG), e.getMessage()),
+          String.format(
+              Locale.ROOT,
+              "%s does not fit the vocabulary: %s",
+              folder.resolve(CONFIG),
+              e.getMessage()),
           e);
     }
     readInto(block, model);
@@ -271,8 +285,11 @@ public final class SavedModel implements Closeable {
   void readInto(SHARNN block, Model model) throws IOException, MalformedModelException {
     if (!Objects.equals(property(block.vocabulary()), description.vocabulary())) {
       throw new MalformedModelException(
-          "%s was saved with other tokens than the model's, %s: load it with SHARNN.load"
-              .formatted(folder, block.vocabulary()));
+          String.format(
+              Locale.ROOT,
+              "%s was saved with other tokens than the model's, %s: load it with SHARNN.load",
+              folder,
+              block.vocabulary()));
     }
     SafetensorsWeights.readOwnType(block, model.getNDManager(), files.tensors(WEIGHTS));
     model.setDataType(block.embedding.getArray().getDataType());

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.UnaryOperator;
@@ -106,8 +107,12 @@ class DamagedModelTest {
     assertThatThrownBy(() -> SHARNN.load(folder))
         .isInstanceOf(MalformedModelException.class)
         .hasMessage(
-            "%s is damaged: its SHA-256 is %s, but SHA256SUMS lists %s; copy the folder again from where"
-                    .formatted(file, Hashing.sha256().hashBytes(new byte[] {1}), good)
+            String.format(
+                    Locale.ROOT,
+                    "%s is damaged: its SHA-256 is %s, but SHA256SUMS lists %s; copy the folder again from where",
+                    file,
+                    Hashing.sha256().hashBytes(new byte[] {1}),
+                    good)
                 + " it was saved, or if you changed the file yourself, put its new SHA-256 into"
                 + " SHA256SUMS");
     Files.delete(file);

@@ -14,6 +14,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.util.NativeResource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -186,7 +187,8 @@ class SHARNNStateTest {
         assertThatThrownBy(() -> state.streams(range[0], range[1]))
             .isInstanceOf(IllegalArgumentException.class)
             .hasMessageContaining("between 0 and the state's batchSize (3)")
-            .hasMessageContaining("but are %d to %d".formatted(range[0], range[1]));
+            .hasMessageContaining(
+                String.format(Locale.ROOT, "but are %d to %d", range[0], range[1]));
       }
     }
   }
@@ -228,7 +230,7 @@ class SHARNNStateTest {
         assertThatThrownBy(() -> state.backOff(other))
             .isInstanceOf(IllegalArgumentException.class)
             .hasMessageContaining("a state of 3 layers, with memory in [1], can't back off to")
-            .hasMessageContaining("of %d layers".formatted(other.layers()));
+            .hasMessageContaining(String.format(Locale.ROOT, "of %d layers", other.layers()));
       }
     }
   }

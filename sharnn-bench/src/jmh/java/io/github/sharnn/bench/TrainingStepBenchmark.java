@@ -48,6 +48,7 @@ import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.CommandLineOptionException;
 import org.openjdk.jmh.runner.options.CommandLineOptions;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
+import java.util.Locale;
 
 /**
  * How much longer than its bare parts does one training step take?
@@ -272,10 +273,10 @@ public class TrainingStepBenchmark {
             .run();
     double step = Double.NaN;
     double sum = 0;
-    System.out.printf("%n%-16s %10s %8s%n", "part", "ms", "error");
+    System.out.printf(Locale.ROOT, "%n%-16s %10s %8s%n", "part", "ms", "error");
     for (RunResult run : results) {
       Result<?> result = run.getPrimaryResult();
-      System.out.printf(
+      System.out.printf(Locale.ROOT, 
           "%-16s %10.1f %8.1f%n", result.getLabel(), result.getScore(), result.getScoreError());
       if (result.getLabel().equals("trainingStep")) {
         step = result.getScore();
@@ -283,6 +284,6 @@ public class TrainingStepBenchmark {
         sum += result.getScore();
       }
     }
-    System.out.printf("%-16s %10.1f%n%-16s %10.2f%n", "sum of parts", sum, "step / sum", step / sum);
+    System.out.printf(Locale.ROOT, "%-16s %10.1f%n%-16s %10.2f%n", "sum of parts", sum, "step / sum", step / sum);
   }
 }

@@ -144,7 +144,7 @@ final class BenchmarkCommand implements Callable<Integer> {
         result.memory().map(DeviceMemory::source).ifPresent(sources::add);
       } catch (EngineException e) {
         Optional<String> reason = outOfMemory(e);
-        System.out.printf("%5d %s%n", batchSize, reason.orElseThrow(() -> e));
+        System.out.printf(Locale.ROOT, "%5d %s%n", batchSize, reason.orElseThrow(() -> e));
         complete = false;
       }
     }
@@ -174,9 +174,13 @@ final class BenchmarkCommand implements Callable<Integer> {
     }
     System.out.println(benchmark.config());
     System.out.printf(
+        Locale.ROOT,
         "segments of up to %d, their time scaled to %d; median of %d steps with a full memory%n",
-        benchmark.sequenceLength(), benchmark.sequenceLength(), benchmark.steps());
+        benchmark.sequenceLength(),
+        benchmark.sequenceLength(),
+        benchmark.steps());
     System.out.printf(
+        Locale.ROOT,
         COLUMNS,
         "batch",
         "ms/step",
@@ -193,6 +197,7 @@ final class BenchmarkCommand implements Callable<Integer> {
   private static void print(Result result) {
     Floor floor = result.floor();
     System.out.printf(
+        Locale.ROOT,
         COLUMNS,
         result.batchSize(),
         number("%.2f", result.milliseconds()),

@@ -41,8 +41,10 @@ record GenerationTimes(
       RunHeader.of(model, precision == null ? DataType.FLOAT32 : precision)
           .forEach(System.out::println);
       System.out.println(config);
-      System.out.printf("the last %d tokens of each text before each position%n", steps);
-      System.out.printf("%5s %9s %13s %10s%n", "batch", "position", "ms, median", "tokens/s");
+      System.out.printf(
+          Locale.ROOT, "the last %d tokens of each text before each position%n", steps);
+      System.out.printf(
+          Locale.ROOT, "%5s %9s %13s %10s%n", "batch", "position", "ms, median", "tokens/s");
       GenerationBenchmark benchmark = new GenerationBenchmark(model, precision, steps);
       for (int batchSize : batchSizes) {
         try {
@@ -51,7 +53,7 @@ record GenerationTimes(
               .forEach(result -> print(result, String.valueOf(result.position()), ""));
         } catch (EngineException e) {
           Optional<String> reason = BenchmarkCommand.outOfMemory(e);
-          System.out.printf("%5d %s%n", batchSize, reason.orElseThrow(() -> e));
+          System.out.printf(Locale.ROOT, "%5d %s%n", batchSize, reason.orElseThrow(() -> e));
           complete = false;
         }
       }

@@ -5,6 +5,7 @@ import io.github.sharnn.cli.progress.ByteProgress;
 import io.github.sharnn.train.data.Enwik8;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
@@ -28,7 +29,8 @@ abstract class PrepareCommand implements Callable<Integer> {
     } finally {
       progress.end();
     }
-    System.out.printf("%s is complete. Next: train --corpus %s --enwik8%n", file, file);
+    System.out.printf(
+        Locale.ROOT, "%s is complete. Next: train --corpus %s --enwik8%n", file, file);
     return 0;
   }
 

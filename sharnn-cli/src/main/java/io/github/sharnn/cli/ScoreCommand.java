@@ -137,7 +137,8 @@ final class ScoreCommand implements Callable<Integer> {
         List<Score> scores = scorer.scoreAll(lines);
         for (int i = 0; i < lines.size(); i++) {
           String text = new String(lines.get(i), StandardCharsets.UTF_8);
-          System.out.printf("%s\t%d\t%s", bitsPerByte(scores.get(i).totals()), ++number, text);
+          System.out.printf(
+              Locale.ROOT, "%s\t%d\t%s", bitsPerByte(scores.get(i).totals()), ++number, text);
         }
       }
     }

@@ -12,6 +12,7 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -140,8 +141,11 @@ public final class Sharnn implements Runnable {
       return "access denied: " + denied.getFile();
     }
     if (e instanceof FileAlreadyExistsException exists) {
-      return "%s exists already: name another with %s, or remove it"
-          .formatted(exists.getFile(), exists.getReason());
+      return String.format(
+          Locale.ROOT,
+          "%s exists already: name another with %s, or remove it",
+          exists.getFile(),
+          exists.getReason());
     }
     if (e instanceof EngineException && e.getCause() != null) {
       return e.getMessage() + ": " + e.getCause(); // what failed, and why

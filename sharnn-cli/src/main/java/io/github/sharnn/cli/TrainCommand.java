@@ -96,7 +96,7 @@ final class TrainCommand implements Callable<Integer> {
     this.spec = spec;
     List<String> lines = new ArrayList<>(List.of("", "Recipes:"));
     for (Recipe each : Recipe.values()) {
-      lines.add("  %-20s%s".formatted(each, each.description()));
+      lines.add(String.format(Locale.ROOT, "  %-20s%s", each, each.description()));
     }
     spec.usageMessage().footer(lines.toArray(String[]::new));
   }
@@ -147,10 +147,14 @@ final class TrainCommand implements Callable<Integer> {
       from.readBest(model);
     } catch (MalformedModelException e) {
       throw new IllegalArgumentException(
-          "--from takes the sizes of the run in %s with its weights: leave out options that change"
-                  .formatted(from.folder())
-              + " them, such as --embedding-size, --layers or --splits (%s)"
-                  .formatted(e.getMessage()),
+          String.format(
+                  Locale.ROOT,
+                  "--from takes the sizes of the run in %s with its weights: leave out options that change",
+                  from.folder())
+              + String.format(
+                  Locale.ROOT,
+                  " them, such as --embedding-size, --layers or --splits (%s)",
+                  e.getMessage()),
           e);
     }
   }
@@ -175,7 +179,10 @@ final class TrainCommand implements Callable<Integer> {
         } catch (TrainingStoppedException e) {
           progress.end();
           System.out.printf(
-              "%s%nresume with: java -jar sharnn.jar train --resume %s%n", e.getMessage(), output);
+              Locale.ROOT,
+              "%s%nresume with: java -jar sharnn.jar train --resume %s%n",
+              e.getMessage(),
+              output);
           return signals.exitCode();
         }
       }
@@ -243,7 +250,8 @@ final class TrainCommand implements Callable<Integer> {
     for (String name : names) {
       if (given(name)) {
         throw new ParameterException(
-            spec.commandLine(), "%s and %s exclude each other".formatted(name, beside));
+            spec.commandLine(),
+            String.format(Locale.ROOT, "%s and %s exclude each other", name, beside));
       }
     }
   }

@@ -18,6 +18,7 @@ import io.github.sharnn.vocabulary.TextVocabulary;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.ITypeConverter;
@@ -102,7 +103,8 @@ final class TrainSettings {
           .orElseThrow(
               () ->
                   new TypeConversionException(
-                      "expected one of %s, but was '%s'".formatted(recipes, name)));
+                      String.format(
+                          Locale.ROOT, "expected one of %s, but was '%s'", recipes, name)));
     }
   }
 

@@ -48,11 +48,11 @@ public final class VerifyCommand implements Callable<Integer> {
       return withoutTf32(arguments).inheritIO().start().waitFor();
     }
     boolean passed = true;
-    System.out.printf("device %s, precision FLOAT32%n", Devices.describe(device));
+    System.out.printf(Locale.ROOT, "device %s, precision FLOAT32%n", Devices.describe(device));
     for (Path folder : folders) {
       GoldenReport report = GoldenCheck.run(folder, device);
       passed &= report.passed();
-      System.out.printf("%s: %d tensors%n", folder, report.compared());
+      System.out.printf(Locale.ROOT, "%s: %d tensors%n", folder, report.compared());
       for (GoldenReport.Measure measure : report.worst()) {
         System.out.printf(
             Locale.ROOT,

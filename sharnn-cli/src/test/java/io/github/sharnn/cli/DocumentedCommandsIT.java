@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
@@ -91,8 +92,13 @@ class DocumentedCommandsIT {
         assertThat(run(folder, block.script()))
             .as(
                 () ->
-                    "exit code of %s:%d%n%s%n%s"
-                        .formatted(document, block.line(), block.script(), output(folder)))
+                    String.format(
+                        Locale.ROOT,
+                        "exit code of %s:%d%n%s%n%s",
+                        document,
+                        block.line(),
+                        block.script(),
+                        output(folder)))
             .isZero();
       }
     }
@@ -195,7 +201,7 @@ class DocumentedCommandsIT {
     try {
       process.getOutputStream().close();
       assertThat(process.waitFor(5, TimeUnit.MINUTES))
-          .as(() -> "ended in time:%n%s%n%s".formatted(script, output(folder)))
+          .as(() -> String.format(Locale.ROOT, "ended in time:%n%s%n%s", script, output(folder)))
           .isTrue();
       return process.exitValue();
     } finally {
@@ -211,7 +217,7 @@ class DocumentedCommandsIT {
             "-Dai.djl.pytorch.num_threads=1 -XX:+UseSerialGC -XX:TieredStopAtLevel=1");
     for (String name : List.of("DJL_CACHE_DIR", "ENGINE_CACHE_DIR")) {
       if (System.getProperty(name) != null) {
-        options.append(" \"-D%s=%s\"".formatted(name, System.getProperty(name)));
+        options.append(String.format(Locale.ROOT, " \"-D%s=%s\"", name, System.getProperty(name)));
       }
     }
     return options.toString();

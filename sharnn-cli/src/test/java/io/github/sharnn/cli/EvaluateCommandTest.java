@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
@@ -99,8 +100,10 @@ class EvaluateCommandTest extends TrainedModelTest {
     Outcome outcome = run("evaluate", model, "--corpus", packed);
     assertThat(outcome.err())
         .isEqualToNormalizingNewlines(
-            "warning: %s looks like a gzip file: unpack it, unless you want to model its packed bytes\n"
-                .formatted(packed));
+            String.format(
+                Locale.ROOT,
+                "warning: %s looks like a gzip file: unpack it, unless you want to model its packed bytes\n",
+                packed));
     assertThat(outcome.code()).isZero();
   }
 }

@@ -20,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -180,15 +181,19 @@ class TrainCommandTest extends TrainedModelTest {
     String printed = trained.out();
     assertThat(Files.readString(saved.resolve("README.md")))
         .contains("| Training data | corpus.txt |")
-        .contains("| Validation | %s bits per byte |".formatted(figure(printed, "valid")))
-        .contains("| Test | %s bits per byte |".formatted(figure(printed, "test")))
+        .contains(
+            String.format(
+                Locale.ROOT, "| Validation | %s bits per byte |", figure(printed, "valid")))
+        .contains(
+            String.format(Locale.ROOT, "| Test | %s bits per byte |", figure(printed, "test")))
         .containsSubsequence("model-index", "split: validation", "split: test", "# sharnn");
   }
 
   /** Returns the number before BPC in the last line that has a word before it. */
   private static String figure(String printed, String word) {
     Matcher matcher =
-        Pattern.compile("(?m)^(?:best: step \\d+, )?%s ([\\d.]+) BPC".formatted(word))
+        Pattern.compile(
+                String.format(Locale.ROOT, "(?m)^(?:best: step \\d+, )?%s ([\\d.]+) BPC", word))
             .matcher(printed);
     assertThat(matcher.find()).as(printed).isTrue();
     return matcher.group(1);

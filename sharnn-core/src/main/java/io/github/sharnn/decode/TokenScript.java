@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -67,7 +68,9 @@ final class TokenScript implements Equations.Model<String> {
       cache(MASK);
     }
     String output = model(config, "tokens");
-    lines.add("torch._foreach_copy_(states, [%s])".formatted(String.join(", ", nextStates)));
+    lines.add(
+        String.format(
+            Locale.ROOT, "torch._foreach_copy_(states, [%s])", String.join(", ", nextStates)));
     lines.add("return " + output);
   }
 
@@ -135,7 +138,7 @@ final class TokenScript implements Equations.Model<String> {
   }
 
   private static String call(String method, String... arguments) {
-    return "self.%s(%s)".formatted(method, String.join(", ", arguments));
+    return String.format(Locale.ROOT, "self.%s(%s)", method, String.join(", ", arguments));
   }
 
   /**
@@ -204,9 +207,11 @@ final class TokenScript implements Equations.Model<String> {
       List<String> next = List.of("next_" + hidden, "next_" + cell);
       nextStates.addAll(next);
       lines.add(
-          "%s = %s"
-              .formatted(
-                  String.join(", ", next), call("lstm", gates, hidden, cell, recurrent, "alone")));
+          String.format(
+              Locale.ROOT,
+              "%s = %s",
+              String.join(", ", next),
+              call("lstm", gates, hidden, cell, recurrent, "alone")));
       return next.get(0);
     }
 
@@ -229,7 +234,7 @@ final class TokenScript implements Equations.Model<String> {
     }
 
     private void write(String buffer, String value) {
-      lines.add("%s.select(1, position).copy_(%s)".formatted(buffer, value));
+      lines.add(String.format(Locale.ROOT, "%s.select(1, position).copy_(%s)", buffer, value));
     }
 
     private String linear(String name, String x) {
@@ -248,7 +253,7 @@ final class TokenScript implements Equations.Model<String> {
     @Override
     public String add(String branch, String residual) {
       String variable = "h_" + lines.size();
-      lines.add(variable + " = " + branch.formatted(residual));
+      lines.add(variable + " = " + String.format(Locale.ROOT, branch, residual));
       return variable;
     }
   }

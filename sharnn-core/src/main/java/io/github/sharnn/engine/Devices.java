@@ -17,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
@@ -97,8 +98,10 @@ public final class Devices {
               .map(Throwable::toString)
               .collect(Collectors.joining(", caused by "));
       throw new EngineException(
-          "PyTorch can't be loaded (%s): put pytorch-native-cpu for this system and pytorch-jni on the"
-                  .formatted(reasons)
+          String.format(
+                  Locale.ROOT,
+                  "PyTorch can't be loaded (%s): put pytorch-native-cpu for this system and pytorch-jni on the",
+                  reasons)
               + " class path, or let DJL download them, online and without DJL_OFFLINE (README.md, As a"
               + " dependency)",
           e);
@@ -193,15 +196,16 @@ public final class Devices {
     }
 
     String explain(Device asked, RuntimeException refusal) {
-      return ("%s was asked for, but is not there: DJL loaded PyTorch %s, %s build, from %s and counts"
-              + " %d GPUs. %s (docs/gpu.md)")
-          .formatted(
-              name(asked),
-              version,
-              cudaBuild ? "a CUDA" : "the CPU",
-              library,
-              gpus,
-              wayOut(refusal));
+      return String.format(
+          Locale.ROOT,
+          "%s was asked for, but is not there: DJL loaded PyTorch %s, %s build, from %s and counts"
+              + " %d GPUs. %s (docs/gpu.md)",
+          name(asked),
+          version,
+          cudaBuild ? "a CUDA" : "the CPU",
+          library,
+          gpus,
+          wayOut(refusal));
     }
 
     private String wayOut(RuntimeException refusal) {

@@ -19,6 +19,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 import java.util.Map;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -130,7 +131,7 @@ public final class TorchScript {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
       String object = "\u0080\u0002c__torch__\n%s\n)\u0081}(X\b\0\0\0training\u0088ub.";
-      put(zip, "data.pkl", latin1(object.formatted(className)));
+      put(zip, "data.pkl", latin1(String.format(Locale.ROOT, object, className)));
       put(zip, "code/__torch__.py", source.getBytes(StandardCharsets.UTF_8));
       put(zip, "constants.pkl", latin1("\u0080\u0002)."));
       put(zip, "version", latin1("10\n"));

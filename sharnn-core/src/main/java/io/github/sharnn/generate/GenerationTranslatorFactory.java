@@ -9,6 +9,7 @@ import ai.djl.translate.TranslatorFactory;
 import ai.djl.util.Pair;
 import java.lang.reflect.Type;
 import java.math.BigDecimal;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -61,8 +62,11 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
       Class<I> input, Class<O> output, Model model, Map<String, ?> arguments) {
     if (!isSupported(input, output)) {
       throw new IllegalArgumentException(
-          "the types must be String and String, or Input and Output, but are %s and %s"
-              .formatted(input.getName(), output.getName()));
+          String.format(
+              Locale.ROOT,
+              "the types must be String and String, or Input and Output, but are %s and %s",
+              input.getName(),
+              output.getName()));
     }
     GenerationTranslator text = new GenerationTranslator(generator(model, arguments));
     return (Translator<I, O>) (input == String.class ? text : new ServingText(text));
@@ -93,11 +97,15 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
       parsed = parse.apply(value);
     } catch (NumberFormatException e) {
       throw new IllegalArgumentException(
-          "the argument %s must be a number, but is %s".formatted(name, value), e);
+          String.format(Locale.ROOT, "the argument %s must be a number, but is %s", name, value),
+          e);
     } catch (ArithmeticException e) {
       throw new IllegalArgumentException(
-          "the argument %s must be a whole number that fits its Java type, but is %s"
-              .formatted(name, value),
+          String.format(
+              Locale.ROOT,
+              "the argument %s must be a whole number that fits its Java type, but is %s",
+              name,
+              value),
           e);
     }
     option.accept(parsed);

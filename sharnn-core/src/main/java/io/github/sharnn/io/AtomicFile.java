@@ -15,6 +15,7 @@ import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -104,7 +105,8 @@ public final class AtomicFile {
   private static void write(Path file, Writer writer, Move move) throws IOException {
     // Files.createTempFile would make a file that only this user can read
     Path temporary =
-        file.resolveSibling(".%s.%s.tmp".formatted(file.getFileName(), UUID.randomUUID()));
+        file.resolveSibling(
+            String.format(Locale.ROOT, ".%s.%s.tmp", file.getFileName(), UUID.randomUUID()));
     UNFINISHED.add(temporary);
     try {
       try (FileChannel channel = FileChannel.open(temporary, CREATE_NEW, WRITE)) {

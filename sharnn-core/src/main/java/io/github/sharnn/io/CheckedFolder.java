@@ -19,6 +19,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
@@ -87,7 +88,8 @@ public final class CheckedFolder implements Closeable {
   /** Deletes the hidden files of killed writers. No other process may write at the time. */
   public static void deleteUnfinished(Path folder, Collection<String> names) throws IOException {
     String any = names.stream().map(Pattern::quote).collect(Collectors.joining("|"));
-    Pattern hidden = Pattern.compile("\\.{1,2}(%s)(\\.[0-9a-f-]+(\\.tmp)?)?".formatted(any));
+    Pattern hidden =
+        Pattern.compile(String.format(Locale.ROOT, "\\.{1,2}(%s)(\\.[0-9a-f-]+(\\.tmp)?)?", any));
     try (Stream<Path> files = Files.list(folder)) {
       for (Path file :
           files.filter(f -> hidden.matcher(f.getFileName().toString()).matches()).toList()) {
@@ -97,7 +99,7 @@ public final class CheckedFolder implements Closeable {
   }
 
   private static Path hidden(Path folder, String name, String sum) {
-    return folder.resolve(".%s.%s".formatted(name, sum));
+    return folder.resolve(String.format(Locale.ROOT, ".%s.%s", name, sum));
   }
 
   /**
@@ -159,7 +161,8 @@ public final class CheckedFolder implements Closeable {
     long size = channel.size();
     if (size > most) {
       throw new IOException(
-          "%s must have at most %s bytes, but has %s".formatted(file, most, size));
+          String.format(
+              Locale.ROOT, "%s must have at most %s bytes, but has %s", file, most, size));
     }
     ByteBuffer content = ByteBuffer.allocate((int) size);
     Safetensors.fill(content, channel, 0, file);
@@ -173,8 +176,10 @@ public final class CheckedFolder implements Closeable {
       Matcher matcher = LINE.matcher(line);
       if (!matcher.matches() || sums.put(matcher.group(2), matcher.group(1)) != null) {
         throw new MalformedModelException(
-            "%s is damaged: each line must be a SHA-256, two spaces and the name of a file in the"
-                    .formatted(folder.resolve(SUMS))
+            String.format(
+                    Locale.ROOT,
+                    "%s is damaged: each line must be a SHA-256, two spaces and the name of a file in the",
+                    folder.resolve(SUMS))
                 + " folder, each name once; copy the folder again from where it was saved");
       }
     }
@@ -187,8 +192,11 @@ public final class CheckedFolder implements Closeable {
       String sum = sums.get(name);
       if (sum == null) {
         throw new MalformedModelException(
-            "%s lists no %s: copy the folder again from where it was saved"
-                .formatted(folder.resolve(SUMS), name));
+            String.format(
+                Locale.ROOT,
+                "%s lists no %s: copy the folder again from where it was saved",
+                folder.resolve(SUMS),
+                name));
       }
       Path hidden = hidden(folder, name, sum);
       Path file = Files.isRegularFile(hidden) ? hidden : path(name);
@@ -198,8 +206,13 @@ public final class CheckedFolder implements Closeable {
       String actual = sum(channels.get(name));
       if (!actual.equals(sums.get(name))) {
         throw new MalformedModelException(
-            "%s is damaged: its SHA-256 is %s, but %s lists %s; copy the folder again from where it was"
-                    .formatted(path(name), actual, SUMS, sums.get(name))
+            String.format(
+                    Locale.ROOT,
+                    "%s is damaged: its SHA-256 is %s, but %s lists %s; copy the folder again from where it was",
+                    path(name),
+                    actual,
+                    SUMS,
+                    sums.get(name))
                 + " saved, or if you changed the file yourself, put its new SHA-256 into "
                 + SUMS);
       }

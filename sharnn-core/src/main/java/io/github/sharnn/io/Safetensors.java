@@ -23,6 +23,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -118,7 +119,9 @@ public final class Safetensors implements Closeable {
       return new Safetensors(file, channel, header, dataStart);
     } catch (IllegalArgumentException e) {
       throw new MalformedModelException(
-          "%s is not a readable safetensors file: %s".formatted(file, e.getMessage()), e);
+          String.format(
+              Locale.ROOT, "%s is not a readable safetensors file: %s", file, e.getMessage()),
+          e);
     }
   }
 

@@ -24,6 +24,7 @@ import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -122,7 +123,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
         case "data_offsets" -> offsets = readNumbers(name, key, 2, reader);
         default ->
             throw new IllegalArgumentException(
-                "%s may have dtype, shape and data_offsets only".formatted(name));
+                String.format(Locale.ROOT, "%s may have dtype, shape and data_offsets only", name));
       }
     }
     reader.endObject();
@@ -152,7 +153,8 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
         numbers[count++] = Long.parseLong(digits);
       } catch (NumberFormatException e) {
         throw new IllegalArgumentException(
-            "%s of %s has %s, which is too large".formatted(key, name, digits), e);
+            String.format(Locale.ROOT, "%s of %s has %s, which is too large", key, name, digits),
+            e);
       }
     }
     reader.endArray();
@@ -169,8 +171,11 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
       return DataType.fromSafetensors(dtype);
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
-          "%s has the dtype %s, but must have one of F64, F32, F16, I64, I32, I8, U8, BOOL"
-              .formatted(name, Ascii.truncate(dtype, 20, "...")),
+          String.format(
+              Locale.ROOT,
+              "%s has the dtype %s, but must have one of F64, F32, F16, I64, I32, I8, U8, BOOL",
+              name,
+              Ascii.truncate(dtype, 20, "...")),
           e);
     }
   }

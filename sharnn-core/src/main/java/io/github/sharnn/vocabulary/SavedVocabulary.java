@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.ServiceLoader;
 import org.jspecify.annotations.Nullable;
@@ -30,8 +31,10 @@ final class SavedVocabulary {
         return Optional.of(file);
       }
       throw new IOException(
-          "%s exists and holds another vocabulary: save to another folder, or delete it"
-              .formatted(file));
+          String.format(
+              Locale.ROOT,
+              "%s exists and holds another vocabulary: save to another folder, or delete it",
+              file));
     }
     Files.createDirectories(folder);
     AtomicFile.write(file, content);
@@ -45,8 +48,11 @@ final class SavedVocabulary {
     String[] parts = property.split(" ", 2);
     if (parts.length != 2) {
       throw new IOException(
-          "the model in %s must name its vocabulary by kind and SHA-256, but names it '%s'"
-              .formatted(folder, property));
+          String.format(
+              Locale.ROOT,
+              "the model in %s must name its vocabulary by kind and SHA-256, but names it '%s'",
+              folder,
+              property));
     }
     VocabularyFormat format = format(parts[0]);
     Path file = folder.resolve(format.fileName());
@@ -60,8 +66,12 @@ final class SavedVocabulary {
     String actual = Hashing.sha256().hashBytes(content).toString();
     if (!actual.equals(parts[1])) {
       throw new IOException(
-          "%s is not the model's vocabulary: it has the SHA-256 %s, but the model was trained with %s;"
-                  .formatted(file, actual, parts[1])
+          String.format(
+                  Locale.ROOT,
+                  "%s is not the model's vocabulary: it has the SHA-256 %s, but the model was trained with %s;",
+                  file,
+                  actual,
+                  parts[1])
               + " copy the file from the folder that the model was saved to");
     }
     return format.read(content);
@@ -76,8 +86,10 @@ final class SavedVocabulary {
         .orElseThrow(
             () ->
                 new IOException(
-                    "no VocabularyFormat on the class path reads a vocabulary of the kind '%s': add the artifact"
-                            .formatted(kind)
+                    String.format(
+                            Locale.ROOT,
+                            "no VocabularyFormat on the class path reads a vocabulary of the kind '%s': add the artifact",
+                            kind)
                         + " io.github.sharnn:sharnn-tokenizers for 'tokenizer', or"
                         + " register a VocabularyFormat with ServiceLoader for a kind of your own"));
   }

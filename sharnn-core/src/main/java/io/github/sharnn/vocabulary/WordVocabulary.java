@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
@@ -115,7 +116,8 @@ public final class WordVocabulary implements TextVocabulary {
     } catch (FileSystemException e) { // its message already names the file
       throw e;
     } catch (IOException e) {
-      throw new IOException("can't read the words in %s: %s".formatted(file, e.getMessage()), e);
+      throw new IOException(
+          String.format(Locale.ROOT, "can't read the words in %s: %s", file, e.getMessage()), e);
     }
   }
 
@@ -258,7 +260,7 @@ public final class WordVocabulary implements TextVocabulary {
 
   @Override
   public String toString() {
-    return "%,d words".formatted(words.size());
+    return String.format(Locale.ROOT, "%,d words", words.size());
   }
 
   /** The format of {@code vocabulary.txt}. */

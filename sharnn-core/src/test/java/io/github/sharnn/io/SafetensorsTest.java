@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -250,7 +251,8 @@ class SafetensorsTest {
   void refuses_a_name_that_would_fill_a_message() throws Exception {
     String name = "n".repeat(501);
     writeFile(
-        "{\"%s\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}".formatted(name),
+        String.format(
+            Locale.ROOT, "{\"%s\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}", name),
         new byte[0]);
     assertThatThrownBy(() -> Safetensors.open(file))
         .isInstanceOf(MalformedModelException.class)

@@ -103,12 +103,20 @@ public final class OddLogLines {
       int milliseconds = 1 + random.nextInt(40);
       lines.add(
           switch (random.nextInt(4)) {
-            case 0 -> "GET /basket 200 %d ms user=%s".formatted(milliseconds, user);
+            case 0 ->
+                String.format(Locale.ROOT, "GET /basket 200 %d ms user=%s", milliseconds, user);
             case 1 ->
-                "GET /orders/%d 200 %d ms user=%s"
-                    .formatted(1000 + random.nextInt(9000), milliseconds, user);
-            case 2 -> "PUT /basket 204 %d ms user=%s".formatted(milliseconds, user);
-            default -> "user=%s login from 10.0.0.%d".formatted(user, 1 + random.nextInt(99));
+                String.format(
+                    Locale.ROOT,
+                    "GET /orders/%d 200 %d ms user=%s",
+                    1000 + random.nextInt(9000),
+                    milliseconds,
+                    user);
+            case 2 ->
+                String.format(Locale.ROOT, "PUT /basket 204 %d ms user=%s", milliseconds, user);
+            default ->
+                String.format(
+                    Locale.ROOT, "user=%s login from 10.0.0.%d", user, 1 + random.nextInt(99));
           });
     }
     return lines;

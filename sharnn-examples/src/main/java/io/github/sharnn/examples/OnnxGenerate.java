@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
@@ -77,8 +78,11 @@ public final class OnnxGenerate {
       TensorInfo logitsInfo = (TensorInfo) session.getOutputInfo().get("logits").getInfo();
       if (vocabulary.equals("bytes") && logitsInfo.getShape()[2] > BYTES) {
         throw new IllegalArgumentException(
-            "%s must be a model of bytes, but has %d tokens and does not say what they are"
-                .formatted(args[0], logitsInfo.getShape()[2]));
+            String.format(
+                Locale.ROOT,
+                "%s must be a model of bytes, but has %d tokens and does not say what they are",
+                args[0],
+                logitsInfo.getShape()[2]));
       }
       Tokens text =
           vocabulary.equals("bytes")

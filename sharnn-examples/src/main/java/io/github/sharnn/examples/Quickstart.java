@@ -75,10 +75,12 @@ public final class Quickstart {
       System.out.print(prompt);
       SHARNNGenerator.builder(model).temperature(0.7f).build().generate(prompt, System.out::print);
       System.out.printf(
+          Locale.ROOT,
           "%n%nThe model is in %s. More from it:%n"
               + "  mvn -q -B package -DskipTests%n"
               + "  java -jar sharnn-cli/target/sharnn.jar generate %s --prompt \"Nell \"%n",
-          folder, folder);
+          folder,
+          folder);
     }
   }
 

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.UnaryOperator;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
@@ -74,7 +75,8 @@ final class Voice {
     String below = args.length > 1 ? args[1] : "";
     for (Finding finding : check(Path.of(args[0]))) {
       if (finding.file().startsWith(below)) {
-        System.out.printf("%s:%d: %s%n", finding.file(), finding.line(), finding.text());
+        System.out.printf(
+            Locale.ROOT, "%s:%d: %s%n", finding.file(), finding.line(), finding.text());
       }
     }
   }

@@ -21,6 +21,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
@@ -93,8 +94,12 @@ public final class SubwordVocabulary implements TextVocabulary {
         && encoding.getTokens()[0].equals(added)
         && encoding.getIds()[0] != json.indices().get(added)) {
       throw new IOException(
-          "the added token '%s' has the id %s, but Hugging Face's tokenizers take %s: give an added"
-                  .formatted(added, json.indices().get(added), encoding.getIds()[0])
+          String.format(
+                  Locale.ROOT,
+                  "the added token '%s' has the id %s, but Hugging Face's tokenizers take %s: give an added",
+                  added,
+                  json.indices().get(added),
+                  encoding.getIds()[0])
               + " token the id of its entry in the vocab, or else the next free id after the vocab's");
     }
   }
@@ -111,7 +116,8 @@ public final class SubwordVocabulary implements TextVocabulary {
     } catch (FileSystemException e) { // its message already names the file
       throw e;
     } catch (IOException e) {
-      throw new IOException("can't read the tokenizer %s: %s".formatted(file, e.getMessage()), e);
+      throw new IOException(
+          String.format(Locale.ROOT, "can't read the tokenizer %s: %s", file, e.getMessage()), e);
     }
   }
 
@@ -160,11 +166,12 @@ public final class SubwordVocabulary implements TextVocabulary {
           .toArray();
     } catch (RuntimeException e) { // the native library throws nothing more specific
       throw new IllegalArgumentException(
-          "the tokenizer has no tokens for '%s': %s; give it an unknown token that is in its vocab"
-              .formatted(
-                  CharMatcher.whitespace()
-                      .collapseFrom(Ascii.truncate(piece, LONGEST_CACHED, "..."), ' '),
-                  e.getMessage()),
+          String.format(
+              Locale.ROOT,
+              "the tokenizer has no tokens for '%s': %s; give it an unknown token that is in its vocab",
+              CharMatcher.whitespace()
+                  .collapseFrom(Ascii.truncate(piece, LONGEST_CACHED, "..."), ' '),
+              e.getMessage()),
           e);
     }
   }
@@ -217,7 +224,7 @@ public final class SubwordVocabulary implements TextVocabulary {
 
   @Override
   public String toString() {
-    return "%,d subwords".formatted(size());
+    return String.format(Locale.ROOT, "%,d subwords", size());
   }
 
   /**

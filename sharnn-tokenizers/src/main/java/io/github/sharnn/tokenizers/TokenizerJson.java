@@ -17,6 +17,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -205,7 +206,8 @@ record TokenizerJson(
   private static void check(boolean condition, String problem, Object... values)
       throws IOException {
     if (!condition) {
-      throw new IOException("this is no tokenizer.json: " + problem.formatted(values));
+      throw new IOException(
+          "this is no tokenizer.json: " + String.format(Locale.ROOT, problem, values));
     }
   }
 

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -48,20 +49,26 @@ class TokenizerFilesTest {
   @TempDir Path folder;
 
   private static String words(String vocab, String addedTokens) {
-    return """
+    return String.format(
+        Locale.ROOT,
+        """
         {"version":"1.0","truncation":null,"padding":null,"added_tokens":[%s],"normalizer":null,
          "pre_tokenizer":{"type":"Whitespace"},"post_processor":null,"decoder":null,
          "model":{"type":"WordLevel","unk_token":"[UNK]","vocab":{%s}}}
-        """
-        .formatted(addedTokens, vocab);
+        """,
+        addedTokens,
+        vocab);
   }
 
   private static String added(int id, String text) {
-    return """
+    return String.format(
+        Locale.ROOT,
+        """
         {"id":%d,"content":"%s","single_word":false,"lstrip":false,"rstrip":false,
          "normalized":false,"special":true}
-        """
-        .formatted(id, text);
+        """,
+        id,
+        text);
   }
 
   private static SubwordVocabulary of(String json) throws IOException {
@@ -310,7 +317,7 @@ class TokenizerFilesTest {
   void bytes_that_make_no_text_are_not_waited_for_for_ever() throws Exception {
     StringBuilder vocab = new StringBuilder("\"<unk>\":256");
     for (int value = 0; value < 256; value++) {
-      vocab.append(",\"<0x%02X>\":%d".formatted(value, value));
+      vocab.append(String.format(Locale.ROOT, ",\"<0x%02X>\":%d", value, value));
     }
     SubwordVocabulary bytes =
         of(

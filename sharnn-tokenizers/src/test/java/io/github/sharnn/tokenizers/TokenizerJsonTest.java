@@ -7,6 +7,7 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -111,7 +112,8 @@ class TokenizerJsonTest {
     }
     int index = vocab.has(content) ? vocab.get(content).getAsInt() : id;
     JsonObject token =
-        JsonParser.parseString("{\"id\":%d,\"content\":\"%s\"}".formatted(index, content))
+        JsonParser.parseString(
+                String.format(Locale.ROOT, "{\"id\":%d,\"content\":\"%s\"}", index, content))
             .getAsJsonObject();
     json.getAsJsonArray("added_tokens").add(token);
     assertThat(read(json).bytes() != null).isEqualTo(lossless);

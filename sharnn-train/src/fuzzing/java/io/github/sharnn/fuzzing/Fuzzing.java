@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.Locale;
 
 /** Gives readers files with a few things wrong, and counts what comes of it. */
 public final class Fuzzing {
@@ -63,7 +64,7 @@ public final class Fuzzing {
   public static void print() {
     FIGURES.forEach(
         (reader, figures) ->
-            System.out.printf(
+            System.out.printf(Locale.ROOT, 
                 "%s: %,d inputs, of them %,d read; %.0f s; at most %,d bytes allocated for one%n",
                 reader,
                 figures.read + figures.refused,

@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -87,7 +88,8 @@ public final class Checkpoint {
         "the evaluations and the best figure contradict each other");
     check(
         position.offset() < (run.corpus().train() - 1) / options().batchSize(),
-        "the position %s is past the end of the streams".formatted(position.offset()));
+        String.format(
+            Locale.ROOT, "the position %s is past the end of the streams", position.offset()));
     if (has(BEST) != (evaluated && !best.isCurrent())
         || (has(EARLIER) && !Double.isFinite(part(EARLIER).state(SavedStates.Best.class).bpc()))) {
       throw files.damaged(
@@ -97,7 +99,9 @@ public final class Checkpoint {
 
   private void check(boolean rule, String message) throws IOException {
     if (!rule) {
-      throw files.damaged("%s can't be read: %s".formatted(CheckpointFolder.RECORD, message), null);
+      throw files.damaged(
+          String.format(Locale.ROOT, "%s can't be read: %s", CheckpointFolder.RECORD, message),
+          null);
     }
   }
 
@@ -153,8 +157,10 @@ public final class Checkpoint {
       List<Path> all = Files.isDirectory(path) ? list(path) : List.of();
       if (all.isEmpty()) {
         throw new IOException(
-            "the folder %s holds no checkpoint: name a run's folder or a checkpoint in it"
-                .formatted(path));
+            String.format(
+                Locale.ROOT,
+                "the folder %s holds no checkpoint: name a run's folder or a checkpoint in it",
+                path));
       }
       folder = all.get(all.size() - 1);
     }
@@ -166,7 +172,8 @@ public final class Checkpoint {
               .map(before -> "the newest undamaged checkpoint before it is " + before.folder())
               .orElse("there is no undamaged checkpoint before it");
       throw new DamagedCheckpointException(
-          "%s; %s; nothing was changed".formatted(e.getMessage(), offer), e.getCause());
+          String.format(Locale.ROOT, "%s; %s; nothing was changed", e.getMessage(), offer),
+          e.getCause());
     }
   }
 

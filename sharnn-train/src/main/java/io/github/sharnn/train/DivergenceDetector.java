@@ -3,6 +3,7 @@ package io.github.sharnn.train;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.TrainingDivergedException;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** A detector of divergence: many skipped steps in a row, or a loss far above its mean for long. */
@@ -62,8 +63,13 @@ final class DivergenceDetector {
       high++;
       return high < HIGH_STEPS
           ? null
-          : "%d steps in a row with a loss more than %s times its running mean of %.3f bits per character, the last %.3f"
-              .formatted(high, FACTOR, mean, bpc);
+          : String.format(
+              Locale.ROOT,
+              "%d steps in a row with a loss more than %s times its running mean of %.3f bits per character, the last %.3f",
+              high,
+              FACTOR,
+              mean,
+              bpc);
     }
     high = 0;
     mean = Double.isNaN(mean) ? bpc : SMOOTHING * mean + (1 - SMOOTHING) * bpc;
@@ -76,7 +82,8 @@ final class DivergenceDetector {
     allSkipped++;
     return skipped < maxSkipped
         ? null
-        : "%d skipped steps in a row, the last with %s".formatted(skipped, figures);
+        : String.format(
+            Locale.ROOT, "%d skipped steps in a row, the last with %s", skipped, figures);
   }
 
   /** Returns how many steps were skipped in all. */
@@ -100,7 +107,10 @@ final class DivergenceDetector {
 
   static TrainingDivergedException diverged(long step, String reason) {
     return new TrainingDivergedException(
-        "training diverged at step %d: %s; lower the learning rate or warm up longer"
-            .formatted(step, reason));
+        String.format(
+            Locale.ROOT,
+            "training diverged at step %d: %s; lower the learning rate or warm up longer",
+            step,
+            reason));
   }
 }

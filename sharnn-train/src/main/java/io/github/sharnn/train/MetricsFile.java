@@ -20,6 +20,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -132,7 +133,8 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
       int lineStage = object.get("stage").getAsInt();
       return lineStage > stage || (lineStage == stage && object.get("step").getAsLong() > step);
     } catch (RuntimeException e) { // Gson throws several types
-      throw new IOException("%s has a line that is no JSON object: %s".formatted(file, line), e);
+      throw new IOException(
+          String.format(Locale.ROOT, "%s has a line that is no JSON object: %s", file, line), e);
     }
   }
 

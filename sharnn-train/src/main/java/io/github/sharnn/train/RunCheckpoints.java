@@ -23,6 +23,7 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -92,8 +93,10 @@ final class RunCheckpoints implements AutoCloseable {
     }
     channel.close();
     throw new IOException(
-        "another run is using the folder %s: end it first, or name another folder"
-            .formatted(folder));
+        String.format(
+            Locale.ROOT,
+            "another run is using the folder %s: end it first, or name another folder",
+            folder));
   }
 
   private void resume(TrainerSetup setup, Corpus.Part training, int stages) throws IOException {
@@ -129,8 +132,11 @@ final class RunCheckpoints implements AutoCloseable {
         saved.run().differences(setup.block().config(), setup.options(), corpus);
     if (saved.stage() >= stages) {
       differences.add(
-          "stages: the checkpoint is in stage %d, but this run has only %d"
-              .formatted(saved.stage() + 1, stages));
+          String.format(
+              Locale.ROOT,
+              "stages: the checkpoint is in stage %d, but this run has only %d",
+              saved.stage() + 1,
+              stages));
     }
     checkArgument(
         differences.isEmpty(),
@@ -245,9 +251,14 @@ final class RunCheckpoints implements AutoCloseable {
     String why =
         good == null
             ? "there is no good checkpoint of this stage to go back to"
-            : "the run has used %d of %d rollbacks; the last good checkpoint is %s"
-                .formatted(rollbacks, policy.rollbacks(), good.folder());
-    throw new TrainingDivergedException("%s; %s".formatted(e.getMessage(), why), e);
+            : String.format(
+                Locale.ROOT,
+                "the run has used %d of %d rollbacks; the last good checkpoint is %s",
+                rollbacks,
+                policy.rollbacks(),
+                good.folder());
+    throw new TrainingDivergedException(
+        String.format(Locale.ROOT, "%s; %s", e.getMessage(), why), e);
   }
 
   /**

@@ -13,6 +13,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -54,11 +55,12 @@ record RunRecord(
     made.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.version"));
     made.put(
         "system",
-        "%s %s %s"
-            .formatted(
-                System.getProperty("os.name"),
-                System.getProperty("os.version"),
-                System.getProperty("os.arch")));
+        String.format(
+            Locale.ROOT,
+            "%s %s %s",
+            System.getProperty("os.name"),
+            System.getProperty("os.version"),
+            System.getProperty("os.arch")));
     made.put("device", Devices.describe(device));
     made.put("time", Instant.now().toString());
     return new RunRecord(setup.block().config(), setup.options(), stages, corpus, made);

@@ -29,6 +29,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -239,7 +240,8 @@ final class TrainingLoop {
    */
   private void updateWeights(double bpc, double norm) {
     boolean canGoBack = stage.checkpoints() != null;
-    String figures = "loss %s bits per character, gradient norm %s".formatted(bpc, norm);
+    String figures =
+        String.format(Locale.ROOT, "loss %s bits per character, gradient norm %s", bpc, norm);
     String diverged;
     if (Double.isFinite(bpc) && Double.isFinite(norm)) {
       update.complete();
@@ -277,7 +279,7 @@ final class TrainingLoop {
               .bitsPerCharacter();
       if (!Double.isFinite(bpc)) {
         throw DivergenceDetector.diverged(
-            state.step, "validation loss %s bits per character".formatted(bpc));
+            state.step, String.format(Locale.ROOT, "validation loss %s bits per character", bpc));
       }
       state.evaluated(bpc);
       return bpc;

@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
@@ -18,8 +19,11 @@ public final class TrainingStoppedException extends CancellationException {
 
   TrainingStoppedException(long step, @Nullable Path checkpoint) {
     super(
-        "training stopped after step %d%s"
-            .formatted(step, checkpoint == null ? "" : "; saved in " + checkpoint));
+        String.format(
+            Locale.ROOT,
+            "training stopped after step %d%s",
+            step,
+            checkpoint == null ? "" : "; saved in " + checkpoint));
     this.step = step;
     this.checkpoint = checkpoint;
   }

@@ -17,6 +17,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
@@ -136,9 +137,13 @@ class KillTest {
     assertThat(actual.keySet()).isEqualTo(expected.keySet());
     assertThat(repeated).as("two intervals are lost at most").isBetween(1, 2 * INTERVAL * KILLS);
     System.out.printf(
+        Locale.ROOT,
         "%d kills, %d of them in the middle of a save; %d steps, %d of them done again, all as in"
             + " the uninterrupted run%n",
-        kills, unfinished, STEPS, repeated);
+        kills,
+        unfinished,
+        STEPS,
+        repeated);
   }
 
   private static void assertSame(String actual, String expected) {

@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
@@ -63,16 +64,17 @@ class ResumeTest {
 
   /** Formats the numbers that must be the same to the last bit: all except times. */
   private static String figures(StepReport report) {
-    return "%d %d %s %s %s %s %s %s"
-        .formatted(
-            report.step(),
-            report.bytes(),
-            report.used(),
-            report.trainBpc(),
-            report.validationBpc(),
-            report.gradientNorm(),
-            report.learningRate(),
-            report.lossScale());
+    return String.format(
+        Locale.ROOT,
+        "%d %d %s %s %s %s %s %s",
+        report.step(),
+        report.bytes(),
+        report.used(),
+        report.trainBpc(),
+        report.validationBpc(),
+        report.gradientNorm(),
+        report.learningRate(),
+        report.lossScale());
   }
 
   /** All that a run reported, and the weights that it ended with. */

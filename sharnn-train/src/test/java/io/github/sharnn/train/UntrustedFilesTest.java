@@ -26,6 +26,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import net.jqwik.api.Arbitraries;
@@ -166,8 +167,9 @@ class UntrustedFilesTest {
     Fuzzing.write(folder.resolve(CONFIG), config);
     Fuzzing.write(folder.resolve(WEIGHTS), tensors);
     byte[] sums =
-        "%s  %s\n%s  %s\n"
-            .formatted(
+        String.format(
+                Locale.ROOT,
+                "%s  %s\n%s  %s\n",
                 Hashing.sha256().hashBytes(config),
                 CONFIG,
                 Hashing.sha256().hashBytes(tensors),

@@ -35,6 +35,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * A compressor of files with a model and an arithmetic coder. The compressed size is a header plus
@@ -95,14 +96,15 @@ public final class FileCompressor {
     context = before[before.length - 1];
     modelHash = hash(block);
     environment =
-        "sharnn %s, PyTorch %s on %s, %s %s, %s threads"
-            .formatted(
-                RunHeader.version(),
-                model.getNDManager().getEngine().getVersion(),
-                model.getNDManager().getDevice().getDeviceType(),
-                System.getProperty("os.name"),
-                System.getProperty("os.arch"),
-                JniUtils.getNumThreads());
+        String.format(
+            Locale.ROOT,
+            "sharnn %s, PyTorch %s on %s, %s %s, %s threads",
+            RunHeader.version(),
+            model.getNDManager().getEngine().getVersion(),
+            model.getNDManager().getDevice().getDeviceType(),
+            System.getProperty("os.name"),
+            System.getProperty("os.arch"),
+            JniUtils.getNumThreads());
   }
 
   /** Bytes of the original, and of the compressed file's header and code. */
@@ -154,14 +156,22 @@ public final class FileCompressor {
       int version = in.readUnsignedByte();
       if (version != VERSION) {
         throw new IOException(
-            "%s has format version %d, but this library reads version %d: use the one that wrote it"
-                .formatted(compressed, version, VERSION));
+            String.format(
+                Locale.ROOT,
+                "%s has format version %d, but this library reads version %d: use the one that wrote it",
+                compressed,
+                version,
+                VERSION));
       }
       long hash = in.readLong();
       if (hash != modelHash) {
         throw new IOException(
-            "%s was compressed with model %016x, but this is %016x: name the folder of that model"
-                .formatted(compressed, hash, modelHash));
+            String.format(
+                Locale.ROOT,
+                "%s was compressed with model %016x, but this is %016x: name the folder of that model",
+                compressed,
+                hash,
+                modelHash));
       }
       long length = in.readLong();
       byte[] checksum = new byte[Hashing.sha256().bits() / Byte.SIZE];
@@ -238,10 +248,15 @@ public final class FileCompressor {
     }
     if (decoder.length() != code.length || !checksum.equals(header.checksum())) {
       throw new IOException(
-          "%s decompresses to a wrong result, so nothing was written: it is damaged, or this machine"
-                  .formatted(compressed)
-              + " rounds differently from the one that compressed it (there: %s; here: %s)"
-                  .formatted(header.environment(), environment));
+          String.format(
+                  Locale.ROOT,
+                  "%s decompresses to a wrong result, so nothing was written: it is damaged, or this machine",
+                  compressed)
+              + String.format(
+                  Locale.ROOT,
+                  " rounds differently from the one that compressed it (there: %s; here: %s)",
+                  header.environment(),
+                  environment));
     }
   }
 
@@ -273,8 +288,12 @@ public final class FileCompressor {
     long size = Files.size(file);
     if (size > MOST_BYTES) {
       throw new IOException(
-          "%s must have at most %,d bytes, but has %,d: split it"
-              .formatted(file, MOST_BYTES, size));
+          String.format(
+              Locale.ROOT,
+              "%s must have at most %,d bytes, but has %,d: split it",
+              file,
+              MOST_BYTES,
+              size));
     }
     return Files.readAllBytes(file);
   }

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -88,9 +89,11 @@ public final class CorpusOptions {
         (signature, kind) -> {
           if (begin.startsWith(signature)) {
             System.err.printf(
+                Locale.ROOT,
                 "warning: %s looks like a %s file: unpack it, unless you want to model its packed"
                     + " bytes%n",
-                path, kind);
+                path,
+                kind);
           }
         });
   }

@@ -8,6 +8,7 @@ import io.github.sharnn.engine.Devices;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -40,8 +41,10 @@ public final class DeviceOption {
             && Strings.isNullOrEmpty(Utils.getEnvOrSystemProperty("PYTORCH_LIBRARY_PATH"));
     if (downloads && !holdsPyTorch(cache, platform.getVersion())) {
       System.err.printf(
+          Locale.ROOT,
           "%s has no PyTorch %s: DJL downloads it now, which can take minutes%n",
-          cache, platform.getVersion());
+          cache,
+          platform.getVersion());
     }
     return Devices.of(name == null ? otherwise : name);
   }

@@ -56,8 +56,10 @@ public final class ReportPage {
       name = name.substring(0, NAME_LENGTH - 3) + "...";
     }
     runs.add(run);
-    names.add(names.contains(name) ? "%s (%d)".formatted(name, runs.size()) : name);
-    attention.append("<h3>%s</h3>\n".formatted(escape(names.get(names.size() - 1))));
+    names.add(
+        names.contains(name) ? String.format(Locale.ROOT, "%s (%d)", name, runs.size()) : name);
+    attention.append(
+        String.format(Locale.ROOT, "<h3>%s</h3>\n", escape(names.get(names.size() - 1))));
     if (layers == null) {
       attention.append(
           note(
@@ -67,10 +69,11 @@ public final class ReportPage {
     } else {
       attention
           .append(note("The model read, token by token:"))
-          .append("<pre>%s</pre>\n<div class=\"charts\">\n".formatted(escape(text)));
+          .append(
+              String.format(Locale.ROOT, "<pre>%s</pre>\n<div class=\"charts\">\n", escape(text)));
       List<String> tokens = RunCharts.labels(vocabulary, text);
       for (AttentionWeights layer : layers) {
-        String id = "run%d-layer%d".formatted(runs.size(), layer.layer());
+        String id = String.format(Locale.ROOT, "run%d-layer%d", runs.size(), layer.layer());
         attention.append(RunCharts.heatMap(layer, tokens, id)).append('\n');
       }
       attention.append("</div>\n");
@@ -78,7 +81,7 @@ public final class ReportPage {
   }
 
   private static String note(String text) {
-    return "<p class=\"note\">%s</p>\n".formatted(text);
+    return String.format(Locale.ROOT, "<p class=\"note\">%s</p>\n", text);
   }
 
   /** Writes the page, or replaces an older one. */
@@ -92,8 +95,11 @@ public final class ReportPage {
         Map.of(
             "title", escape(title),
             "written",
-                "Written %s by SHARNN for Java %s."
-                    .formatted(Instant.now().truncatedTo(ChronoUnit.SECONDS), RunHeader.version()),
+                String.format(
+                    Locale.ROOT,
+                    "Written %s by SHARNN for Java %s.",
+                    Instant.now().truncatedTo(ChronoUnit.SECONDS),
+                    RunHeader.version()),
             "results", results(),
             "curves", String.join("\n", new RunCharts(runs, names).curves()),
             "samples", samples(),
@@ -202,8 +208,11 @@ public final class ReportPage {
   private String table(StringBuilder rows) {
     StringBuilder head = new StringBuilder("<th></th>");
     names.forEach(name -> head.append("<th>").append(escape(name)).append("</th>"));
-    return "<div class=\"table\"><table>\n<thead><tr>%s</tr></thead>\n<tbody>\n%s</tbody>\n</table></div>"
-        .formatted(head, rows);
+    return String.format(
+        Locale.ROOT,
+        "<div class=\"table\"><table>\n<thead><tr>%s</tr></thead>\n<tbody>\n%s</tbody>\n</table></div>",
+        head,
+        rows);
   }
 
   private String samples() {
@@ -211,11 +220,12 @@ public final class ReportPage {
     for (int i = 0; i < runs.size(); i++) {
       RunMetrics run = runs.get(i);
       List<Step> steps = run.steps().stream().filter(step -> step.sample() != null).toList();
-      html.append("<h3>%s</h3>\n".formatted(escape(names.get(i))));
+      html.append(String.format(Locale.ROOT, "<h3>%s</h3>\n", escape(names.get(i))));
       html.append(
           steps.isEmpty()
               ? note("None were generated.")
-              : note("Prompt:") + "<pre>%s</pre>\n".formatted(escape(run.text())));
+              : note("Prompt:")
+                  + String.format(Locale.ROOT, "<pre>%s</pre>\n", escape(run.text())));
       for (Step step : Lists.reverse(steps)) {
         html.append(step == steps.get(steps.size() - 1) ? "<details open=\"open\">" : "<details>")
             .append(

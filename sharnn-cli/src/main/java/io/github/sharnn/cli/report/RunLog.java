@@ -21,6 +21,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
 
@@ -179,11 +180,15 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     } catch (LinkageError | AWTError | InternalError e) {
       fonts = false;
       System.err.printf(
+          Locale.ROOT,
           "%s was not written: Java finds no fonts to draw with (%s); install a font package, such"
               + " as fontconfig or fonts-dejavu, and draw it from %s with: sharnn.jar report %s%n",
-          report, e, metricsFile, folder);
+          report,
+          e,
+          metricsFile,
+          folder);
     } catch (IOException | RuntimeException e) {
-      System.err.printf("%s was not written: %s%n", report, e);
+      System.err.printf(Locale.ROOT, "%s was not written: %s%n", report, e);
     }
   }
 }

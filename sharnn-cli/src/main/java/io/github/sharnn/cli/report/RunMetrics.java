@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -128,7 +129,11 @@ public record RunMetrics(
         }
       } catch (JsonParseException | IllegalArgumentException e) {
         throw new IllegalArgumentException(
-            "%s must hold lines as train --metrics writes them, but has: %s".formatted(file, text),
+            String.format(
+                Locale.ROOT,
+                "%s must hold lines as train --metrics writes them, but has: %s",
+                file,
+                text),
             e);
       }
     }

@@ -2,6 +2,7 @@ package io.github.sharnn.cli.report;
 
 import java.awt.Dimension;
 import java.io.StringWriter;
+import java.util.Locale;
 import javax.xml.parsers.DocumentBuilderFactory;
 import javax.xml.parsers.ParserConfigurationException;
 import javax.xml.transform.OutputKeys;
@@ -51,7 +52,8 @@ public final class Svg {
       // letters are shapes here, so screen readers need a label
       root.setAttribute("role", "img");
       root.setAttribute("aria-label", label(chart));
-      root.setAttribute("viewBox", "0 0 %d %d".formatted(chart.getWidth(), chart.getHeight()));
+      root.setAttribute(
+          "viewBox", String.format(Locale.ROOT, "0 0 %d %d", chart.getWidth(), chart.getHeight()));
       Transformer transformer = TransformerFactory.newInstance().newTransformer();
       transformer.setOutputProperty(OutputKeys.OMIT_XML_DECLARATION, "yes");
       StringWriter text = new StringWriter();
@@ -63,11 +65,12 @@ public final class Svg {
   }
 
   private static String label(Chart<?, ?> chart) {
-    return "%s, %s by %s: %s"
-        .formatted(
-            chart.getTitle(),
-            chart.getYAxisTitle(),
-            chart.getXAxisTitle(),
-            String.join("; ", chart.getSeriesMap().keySet()));
+    return String.format(
+        Locale.ROOT,
+        "%s, %s by %s: %s",
+        chart.getTitle(),
+        chart.getYAxisTitle(),
+        chart.getXAxisTitle(),
+        String.join("; ", chart.getSeriesMap().keySet()));
   }
 }

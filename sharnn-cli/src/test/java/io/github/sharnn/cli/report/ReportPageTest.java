@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import javax.xml.parsers.DocumentBuilderFactory;
@@ -67,19 +68,27 @@ class ReportPageTest {
   private static String hostile() {
     StringBuilder lines = new StringBuilder();
     lines.append(
-        "{\"run\":{\"provenance\":{\"command\":\"%s\"},\"training\":{\"seed\":42},\"text\":\"a<\"}}\n"
-            .formatted(HOSTILE));
+        String.format(
+            Locale.ROOT,
+            "{\"run\":{\"provenance\":{\"command\":\"%s\"},\"training\":{\"seed\":42},\"text\":\"a<\"}}\n",
+            HOSTILE));
     for (int step = 1; step <= 1000; step++) {
       lines.append(
-          ("{\"stage\":1,\"step\":%d,\"bytes\":%d,\"seconds\":%d,\"trainBpc\":%f,\"learningRate\":2e-3,"
-                  + "\"bytesPerSecond\":1e6,\"lossScale\":65536.0%s}\n")
-              .formatted(
-                  step, step * 64, step, 2 + 6.0 / step, step > 3 ? ",\"gradientNorm\":0.5" : ""));
+          String.format(
+              Locale.ROOT,
+              "{\"stage\":1,\"step\":%d,\"bytes\":%d,\"seconds\":%d,\"trainBpc\":%f,\"learningRate\":2e-3,"
+                  + "\"bytesPerSecond\":1e6,\"lossScale\":65536.0%s}\n",
+              step,
+              step * 64,
+              step,
+              2 + 6.0 / step,
+              step > 3 ? ",\"gradientNorm\":0.5" : ""));
     }
     lines.append(
         "{\"stage\":2,\"step\":1,\"bytes\":64,\"seconds\":1.0,\"trainBpc\":1.9,\"validationBpc\":1.875,"
             + "\"memory\":{\"bytes\":3145728,\"source\":\"in use\"}}\n");
-    lines.append("{\"sample\":{\"text\":\"%s%s\"}}\n".formatted(HOSTILE, CONTROLS));
+    lines.append(
+        String.format(Locale.ROOT, "{\"sample\":{\"text\":\"%s%s\"}}\n", HOSTILE, CONTROLS));
     lines.append(
         "{\"test\":{\"bitsPerCharacter\":1.8125,\"predictedBytes\":99,\"streams\":4,"
             + "\"wordPerplexity\":21.5,\"lostBytes\":7,\"bitsPerCharacterSpelled\":2.375}}\n");

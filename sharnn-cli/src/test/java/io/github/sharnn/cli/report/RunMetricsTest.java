@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,12 +26,18 @@ class RunMetricsTest {
   }
 
   private static String step(int stage, int step, double bpc) {
-    return "{\"stage\":%d,\"step\":%d,\"bytes\":%d,\"seconds\":%d,\"trainBpc\":%s}"
-        .formatted(stage, step, step * 10, step, bpc);
+    return String.format(
+        Locale.ROOT,
+        "{\"stage\":%d,\"step\":%d,\"bytes\":%d,\"seconds\":%d,\"trainBpc\":%s}",
+        stage,
+        step,
+        step * 10,
+        step,
+        bpc);
   }
 
   private static String sample(String text) {
-    return "{\"sample\":{\"text\":\"%s\"}}".formatted(text);
+    return String.format(Locale.ROOT, "{\"sample\":{\"text\":\"%s\"}}", text);
   }
 
   @Test

@@ -4,6 +4,7 @@ import ai.djl.MalformedModelException;
 import com.google.gson.JsonObject;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -41,7 +42,8 @@ public record CheckpointFolder(Path folder, Map<String, String> sums, JsonObject
     try {
       return new CheckpointFolder(folder, sums, CheckpointJson.read(folder.resolve(RECORD)));
     } catch (MalformedModelException e) {
-      throw damaged(folder, "%s can't be read: %s".formatted(RECORD, e.getMessage()), e);
+      throw damaged(
+          folder, String.format(Locale.ROOT, "%s can't be read: %s", RECORD, e.getMessage()), e);
     }
   }
 
@@ -57,6 +59,6 @@ public record CheckpointFolder(Path folder, Map<String, String> sums, JsonObject
 
   static DamagedCheckpointException damaged(Path folder, String how, @Nullable Throwable cause) {
     return new DamagedCheckpointException(
-        "the checkpoint %s is damaged: %s".formatted(folder, how), cause);
+        String.format(Locale.ROOT, "the checkpoint %s is damaged: %s", folder, how), cause);
   }
 }

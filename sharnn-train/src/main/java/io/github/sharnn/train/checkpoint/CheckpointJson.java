@@ -25,6 +25,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -89,7 +90,7 @@ public final class CheckpointJson {
           public boolean hasNext() throws IOException {
             if (++elements > MAX_ELEMENTS) {
               throw new MalformedJsonException(
-                  "it has more than %d elements".formatted(MAX_ELEMENTS));
+                  String.format(Locale.ROOT, "it has more than %d elements", MAX_ELEMENTS));
             }
             return super.hasNext();
           }
@@ -143,7 +144,7 @@ public final class CheckpointJson {
       if (mayChange.contains(name)) {
         LOGGER.info("{} was {}, is now {}", name, old, fresh);
       } else {
-        differences.add("%s was %s, is now %s".formatted(name, old, fresh));
+        differences.add(String.format(Locale.ROOT, "%s was %s, is now %s", name, old, fresh));
       }
     }
     return differences;
@@ -152,7 +153,8 @@ public final class CheckpointJson {
   private static void checkLength(long bytes) throws MalformedModelException {
     if (bytes > MAX_BYTES) {
       throw new MalformedModelException(
-          "it has %d bytes, more than the maximum of %d".formatted(bytes, MAX_BYTES));
+          String.format(
+              Locale.ROOT, "it has %d bytes, more than the maximum of %d", bytes, MAX_BYTES));
     }
   }
 

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -42,7 +43,8 @@ final class CheckpointSums {
       if (!actual.equals(sum.getValue())) {
         throw CheckpointFolder.damaged(
             folder,
-            "%s (%,d bytes) has a different SHA-256".formatted(file, Files.size(file)),
+            String.format(
+                Locale.ROOT, "%s (%,d bytes) has a different SHA-256", file, Files.size(file)),
             null);
       }
     }
@@ -51,7 +53,9 @@ final class CheckpointSums {
         String name = file.getFileName().toString();
         if (TENSORS.matcher(name).matches() && !sums.containsKey(name)) {
           throw CheckpointFolder.damaged(
-              folder, "%s is not in %s".formatted(name, CheckpointFolder.SUMS), null);
+              folder,
+              String.format(Locale.ROOT, "%s is not in %s", name, CheckpointFolder.SUMS),
+              null);
         }
       }
     }

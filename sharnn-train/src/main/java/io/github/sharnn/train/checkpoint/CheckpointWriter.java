@@ -19,6 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -145,8 +146,11 @@ public final class CheckpointWriter implements AutoCloseable {
     } catch (IOException e) {
       IOException failure =
           new IOException(
-              "can't write the checkpoint %s: %s; the ones before it are untouched"
-                  .formatted(checkpoint, e),
+              String.format(
+                  Locale.ROOT,
+                  "can't write the checkpoint %s: %s; the ones before it are untouched",
+                  checkpoint,
+                  e),
               e);
       try {
         if (Files.exists(unfinished)) {

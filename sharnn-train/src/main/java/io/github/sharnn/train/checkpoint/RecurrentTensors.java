@@ -11,6 +11,7 @@ import io.github.sharnn.io.Safetensors;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -81,7 +82,8 @@ public final class RecurrentTensors {
   private static void checkState(boolean rule, String message, Object... arguments)
       throws MalformedModelException {
     if (!rule) {
-      throw new MalformedModelException("the recurrent state: " + message.formatted(arguments));
+      throw new MalformedModelException(
+          "the recurrent state: " + String.format(Locale.ROOT, message, arguments));
     }
   }
 

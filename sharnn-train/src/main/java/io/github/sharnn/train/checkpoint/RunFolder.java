@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -26,7 +27,7 @@ public final class RunFolder {
 
   /** Returns the name of a checkpoint. The stage in the name counts from 1. */
   static String name(int stage, long step) {
-    return "checkpoint-%d-%08d".formatted(stage + 1, step);
+    return String.format(Locale.ROOT, "checkpoint-%d-%08d", stage + 1, step);
   }
 
   /** Returns the path of a checkpoint while it is being written or deleted. */

@@ -9,6 +9,7 @@ import com.google.common.collect.Maps;
 import io.github.sharnn.io.Safetensors;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -25,7 +26,9 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
       return CheckpointJson.parse(checkpoint.states(), name, type);
     } catch (MalformedModelException e) {
       throw checkpoint.damaged(
-          "%s can't be read: %s".formatted(CheckpointFolder.RECORD, e.getMessage()), e);
+          String.format(
+              Locale.ROOT, "%s can't be read: %s", CheckpointFolder.RECORD, e.getMessage()),
+          e);
     }
   }
 
@@ -57,8 +60,11 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     if (!Maps.transformValues(tensors, Safetensors.Tensor::shape).equals(shapes)
         || !tensors.values().stream().allMatch(tensor -> tensor.dataType() == type)) {
       throw checkpoint.damaged(
-          "%s does not hold the arrays of the model, in %s"
-              .formatted(CheckpointFolder.file(name), type),
+          String.format(
+              Locale.ROOT,
+              "%s does not hold the arrays of the model, in %s",
+              CheckpointFolder.file(name),
+              type),
           null);
     }
   }

@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -186,12 +187,23 @@ public final class Corpus {
   @Override
   public String toString() {
     String bytes =
-        "%s: training %,d, validation %,d, test %,d bytes"
-            .formatted(origin, train.bytes(), validation.bytes(), test.bytes());
+        String.format(
+            Locale.ROOT,
+            "%s: training %,d, validation %,d, test %,d bytes",
+            origin,
+            train.bytes(),
+            validation.bytes(),
+            test.bytes());
     return train.tokens == null
         ? bytes
-        : "%s; as %s: %,d, %,d and %,d tokens"
-            .formatted(bytes, vocabulary(), train.length(), validation.length(), test.length());
+        : String.format(
+            Locale.ROOT,
+            "%s; as %s: %,d, %,d and %,d tokens",
+            bytes,
+            vocabulary(),
+            train.length(),
+            validation.length(),
+            test.length());
   }
 
   /** A part of a corpus: a contiguous text, as bytes or as tokens of another vocabulary. */
@@ -296,7 +308,9 @@ public final class Corpus {
           what,
           from,
           text.name(),
-          tokens == null ? length() : "%s bytes and %s tokens".formatted(bytes(), length()));
+          tokens == null
+              ? length()
+              : String.format(Locale.ROOT, "%s bytes and %s tokens", bytes(), length()));
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /** The layouts of a corpus with one file for each part. */
 final class CorpusFolder {
@@ -35,12 +36,15 @@ final class CorpusFolder {
             .toList();
     if (found.size() != 1) {
       throw new IOException(
-          ("the folder %s must contain the three files of one corpus (%s with their valid and test),"
-                  + " but has %s")
-              .formatted(
-                  folder,
-                  String.join(" or ", LAYOUTS.stream().map(l -> l.formatted("train")).toList()),
-                  found.isEmpty() ? rest(folder) : "those of " + found));
+          String.format(
+              Locale.ROOT,
+              "the folder %s must contain the three files of one corpus (%s with their valid and test),"
+                  + " but has %s",
+              folder,
+              String.join(
+                  " or ",
+                  LAYOUTS.stream().map(l -> String.format(Locale.ROOT, l, "train")).toList()),
+              found.isEmpty() ? rest(folder) : "those of " + found));
     }
     return found.get(0);
   }
@@ -59,7 +63,7 @@ final class CorpusFolder {
 
   private static List<Path> files(Path folder, String layout) {
     return List.of("train", "valid", "test").stream()
-        .map(part -> folder.resolve(layout.formatted(part)))
+        .map(part -> folder.resolve(String.format(Locale.ROOT, layout, part)))
         .toList();
   }
 }

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,8 +26,12 @@ final class CorpusHash {
   static String of(Path file) throws IOException {
     Path real = file.toRealPath();
     String key =
-        "%s\n%d\n%s\n"
-            .formatted(real, Files.size(real), Files.getLastModifiedTime(real).toInstant());
+        String.format(
+            Locale.ROOT,
+            "%s\n%d\n%s\n",
+            real,
+            Files.size(real),
+            Files.getLastModifiedTime(real).toInstant());
     String name = Hashing.sha256().hashString(real.toString(), StandardCharsets.UTF_8).toString();
     Path kept = Utils.getCacheDir().resolve("sharnn").resolve(name + ".sha256");
     String known = read(kept);

@@ -23,6 +23,7 @@ import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.Future;
@@ -133,7 +134,11 @@ public final class Enwik8 {
       if (response.statusCode() != 200) {
         response.body().close();
         throw new IOException(
-            "%s answers with the HTTP status %s".formatted(response.uri(), response.statusCode()));
+            String.format(
+                Locale.ROOT,
+                "%s answers with the HTTP status %s",
+                response.uri(),
+                response.statusCode()));
       }
       long length = response.headers().firstValueAsLong("Content-Length").orElse(-1);
       return counted(impatient(response.body()), "Downloading", length, progress);
@@ -143,11 +148,12 @@ public final class Enwik8 {
     } catch (IOException | IllegalArgumentException | UncheckedIOException e) {
       // an invalid redirect throws these types too
       throw new IOException(
-          "can't download %s: %s; download it by hand and put it into the folder as %s"
-              .formatted(
-                  source,
-                  e instanceof ConnectException ? "no connection to " + source.getHost() : e,
-                  name + ".zip"),
+          String.format(
+              Locale.ROOT,
+              "can't download %s: %s; download it by hand and put it into the folder as %s",
+              source,
+              e instanceof ConnectException ? "no connection to " + source.getHost() : e,
+              name + ".zip"),
           e);
     }
   }
@@ -190,7 +196,9 @@ public final class Enwik8 {
             bytes = copy(zip, out);
           } catch (IOException e) {
             throw new IOException(
-                "can't unpack %s to %s: %s".formatted(origin, file, e.getMessage()), e);
+                String.format(
+                    Locale.ROOT, "can't unpack %s to %s: %s", origin, file, e.getMessage()),
+                e);
           }
           check(bytes, out.hash(), origin);
         });
@@ -204,8 +212,15 @@ public final class Enwik8 {
   private void check(long bytes, HashCode actual, Object origin) throws IOException {
     if (bytes != size || !actual.toString().equals(sha1)) {
       throw new IOException(
-          "%s is another file than %s, which has %d bytes and the SHA-1 %s: it has %s and %s"
-              .formatted(origin, name, size, sha1, bytes > size ? "more" : bytes, actual));
+          String.format(
+              Locale.ROOT,
+              "%s is another file than %s, which has %d bytes and the SHA-1 %s: it has %s and %s",
+              origin,
+              name,
+              size,
+              sha1,
+              bytes > size ? "more" : bytes,
+              actual));
     }
   }
 

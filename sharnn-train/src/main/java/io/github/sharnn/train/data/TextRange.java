@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.ObjIntConsumer;
 
 /** The text of a part: a range of a file's bytes. */
@@ -65,6 +66,6 @@ record TextRange(String name, MappedFile file, long start, long bytes) {
 
   @Override
   public String toString() {
-    return "%s part of %s (%,d bytes)".formatted(name, file.path(), bytes);
+    return String.format(Locale.ROOT, "%s part of %s (%,d bytes)", name, file.path(), bytes);
   }
 }

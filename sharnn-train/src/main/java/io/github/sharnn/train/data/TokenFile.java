@@ -25,6 +25,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.Locale;
 import java.util.zip.CRC32C;
 import java.util.zip.CheckedOutputStream;
 import org.slf4j.Logger;
@@ -69,7 +70,8 @@ final class TokenFile {
 
   /** Opens the tokens of a part, and writes them first if the cache has none. */
   static TokenFile of(TextRange text, TextVocabulary vocabulary) throws IOException {
-    String content = "%s %d %d".formatted(text.fileSha256(), text.start(), text.bytes());
+    String content =
+        String.format(Locale.ROOT, "%s %d %d", text.fileSha256(), text.start(), text.bytes());
     HashCode part = Hashing.sha256().hashString(content, StandardCharsets.US_ASCII);
     String key = part + vocabulary.property() + VERSION;
     String name = Hashing.sha256().hashString(key, StandardCharsets.US_ASCII).toString();
@@ -80,8 +82,11 @@ final class TokenFile {
         write(path, text, partHash, vocabulary);
       } catch (IOException e) {
         throw new IOException(
-            "can't write the tokens of the %s: %s; set DJL_CACHE_DIR to a writable folder with free space"
-                .formatted(text, e),
+            String.format(
+                Locale.ROOT,
+                "can't write the tokens of the %s: %s; set DJL_CACHE_DIR to a writable folder with free space",
+                text,
+                e),
             e);
       }
     }
@@ -190,8 +195,12 @@ final class TokenFile {
     check(
         Arrays.equals(hash, hash(vocabulary)) && width == width(vocabulary),
         path,
-        "it is of another vocabulary, SHA-256 %s, not of %s, SHA-256 %s"
-            .formatted(HexFormat.of().formatHex(hash), vocabulary, vocabulary.sha256()));
+        String.format(
+            Locale.ROOT,
+            "it is of another vocabulary, SHA-256 %s, not of %s, SHA-256 %s",
+            HexFormat.of().formatHex(hash),
+            vocabulary,
+            vocabulary.sha256()));
     header.get(hash);
     check(Arrays.equals(hash, partHash), path, "it is of another text");
     Perplexity.Units units =
@@ -200,8 +209,12 @@ final class TokenFile {
     check(
         (file.length() - HEADER_BYTES) == units.tokens() * width,
         path,
-        "it should have %s tokens of %s bytes, but has %s bytes"
-            .formatted(units.tokens(), width, file.length()));
+        String.format(
+            Locale.ROOT,
+            "it should have %s tokens of %s bytes, but has %s bytes",
+            units.tokens(),
+            width,
+            file.length()));
     check(header.getInt() == sum(file), path, "its tokens are damaged");
     return new TokenFile(file, width, units);
   }
@@ -216,8 +229,11 @@ final class TokenFile {
   private static void check(boolean condition, Path path, String problem) throws IOException {
     if (!condition) {
       throw new IOException(
-          "%s is not the expected token file: %s; delete this file; the library writes it again"
-              .formatted(path, problem));
+          String.format(
+              Locale.ROOT,
+              "%s is not the expected token file: %s; delete this file; the library writes it again",
+              path,
+              problem));
     }
   }
 

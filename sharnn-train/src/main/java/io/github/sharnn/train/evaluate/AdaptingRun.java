@@ -19,6 +19,7 @@ import io.github.sharnn.train.optim.GradientClipping;
 import io.github.sharnn.train.optim.LossScaler;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.step.TrainingStep;
+import java.util.Locale;
 import java.util.function.DoubleConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -134,8 +135,11 @@ final class AdaptingRun {
   private void completeRms(Corpus.Part training) {
     if (measured == 0) {
       throw new TrainingDivergedException(
-          "no segment of the %s has finite gradients: take more than %s of them"
-              .formatted(training, settings.statisticsSegments()));
+          String.format(
+              Locale.ROOT,
+              "no segment of the %s has finite gradients: take more than %s of them",
+              training,
+              settings.statisticsSegments()));
     }
     float[] options = {measured, rms.stream().mapToLong(NDArray::size).sum(), settings.epsilon()};
     try (NDArray sums = Operators.get().call("root", options, rms)) {
@@ -176,9 +180,14 @@ final class AdaptingRun {
     if (!lossScale.overflow()) {
       throw new TrainingDivergedException(
           meanRms == 0
-              ? "segment %d of the training part: %s".formatted(segments, lossScale.cause())
-              : "dynamic evaluation diverged at segment %d: %s; lower its learning rate, %s"
-                  .formatted(segments, lossScale.cause(), settings.learningRate()));
+              ? String.format(
+                  Locale.ROOT, "segment %d of the training part: %s", segments, lossScale.cause())
+              : String.format(
+                  Locale.ROOT,
+                  "dynamic evaluation diverged at segment %d: %s; lower its learning rate, %s",
+                  segments,
+                  lossScale.cause(),
+                  settings.learningRate()));
     }
     return false;
   }

@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -30,7 +31,8 @@ class CorpusFolderTest extends WikiText {
     assertThat(test).asString().isEqualTo("stop");
     assertThat(corpus.vocabulary()).isSameAs(TextVocabulary.bytes());
     String sha256 = corpus.sha256();
-    Files.writeString(folder.resolve("data").resolve(layout.formatted("test")), "other");
+    Files.writeString(
+        folder.resolve("data").resolve(String.format(Locale.ROOT, layout, "test")), "other");
     assertThat(Corpus.folder(folder.resolve("data")).sha256()).isNotEqualTo(sha256);
   }
 

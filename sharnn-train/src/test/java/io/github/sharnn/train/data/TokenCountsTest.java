@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -53,9 +54,9 @@ class TokenCountsTest {
   @TempDir Path folder;
 
   private Corpus corpus(String layout, String train, String valid, String test) throws IOException {
-    Files.writeString(folder.resolve(layout.formatted("train")), train);
-    Files.writeString(folder.resolve(layout.formatted("valid")), valid);
-    Files.writeString(folder.resolve(layout.formatted("test")), test);
+    Files.writeString(folder.resolve(String.format(Locale.ROOT, layout, "train")), train);
+    Files.writeString(folder.resolve(String.format(Locale.ROOT, layout, "valid")), valid);
+    Files.writeString(folder.resolve(String.format(Locale.ROOT, layout, "test")), test);
     Corpus bytes = Corpus.folder(folder);
     return bytes.withVocabulary(WordVocabulary.train(bytes.train().open(), 1, Integer.MAX_VALUE));
   }

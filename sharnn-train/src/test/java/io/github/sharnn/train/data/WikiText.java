@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,9 +41,9 @@ abstract class WikiText {
   /** A corpus with a file for each part. */
   Path wikiText(String layout) throws IOException {
     Path data = Files.createDirectories(folder.resolve("data"));
-    Files.writeString(data.resolve(layout.formatted("train")), TRAIN);
-    Files.writeString(data.resolve(layout.formatted("valid")), VALID);
-    Files.writeString(data.resolve(layout.formatted("test")), TEST);
+    Files.writeString(data.resolve(String.format(Locale.ROOT, layout, "train")), TRAIN);
+    Files.writeString(data.resolve(String.format(Locale.ROOT, layout, "valid")), VALID);
+    Files.writeString(data.resolve(String.format(Locale.ROOT, layout, "test")), TEST);
     return data;
   }
 
