@@ -28,15 +28,28 @@ import org.jspecify.annotations.Nullable;
  */
 public record CheckpointFolder(Path folder, Map<String, String> sums, JsonObject states) {
 
+  /** The file of numbers and strings. */
   public static final String RECORD = "training.json";
+
+  /** The file of checksums. */
   public static final String SUMS = "SHA256SUMS";
 
-  /** Returns the name of the file of a part's arrays. */
+  /**
+   * {@return the name of the file of a part's arrays}
+   *
+   * @param part the part's name
+   */
   public static String file(String part) {
     return part + ".safetensors";
   }
 
-  /** Reads a checkpoint and checks the sum of every file. */
+  /**
+   * {@return a checkpoint, after the sum of every file is checked}
+   *
+   * @param folder the checkpoint's folder
+   * @throws DamagedCheckpointException if a file is missing or changed
+   * @throws IOException if a file can't be read
+   */
   public static CheckpointFolder read(Path folder) throws IOException {
     Map<String, String> sums = CheckpointSums.check(folder);
     try {
@@ -47,12 +60,21 @@ public record CheckpointFolder(Path folder, Map<String, String> sums, JsonObject
     }
   }
 
-  /** Returns a part, which may be empty. */
+  /**
+   * {@return a part, which may be empty}
+   *
+   * @param name the part's name
+   */
   public SavedPart part(String name) {
     return new SavedPart(this, name);
   }
 
-  /** Creates an exception that names this checkpoint. */
+  /**
+   * {@return an exception that names this checkpoint}
+   *
+   * @param how the damage, for the message
+   * @param cause the cause, or null for none
+   */
   public DamagedCheckpointException damaged(String how, @Nullable Throwable cause) {
     return damaged(folder, how, cause);
   }

@@ -55,6 +55,14 @@ public record CheckpointPolicy(
   /**
    * Checks the numbers.
    *
+   * @param folder not null
+   * @param steps at least 0
+   * @param interval not negative
+   * @param keep at least 1
+   * @param skippedSteps at least 1
+   * @param rollbacks at least 0
+   * @param resumes true to resume
+   * @param resumeFrom a folder in {@code folder}, or null
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public CheckpointPolicy {

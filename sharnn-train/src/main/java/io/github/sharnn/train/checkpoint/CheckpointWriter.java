@@ -42,6 +42,12 @@ public final class CheckpointWriter implements AutoCloseable {
           new ThreadFactoryBuilder().setNameFormat("checkpoint-writer").setDaemon(true).build());
   private @Nullable Future<?> writing;
 
+  /**
+   * Starts the thread, which is idle until {@link #begin}.
+   *
+   * @param run the run's folder
+   * @param keep number of checkpoints to keep, the newest
+   */
   public CheckpointWriter(Path run, int keep) {
     this.run = run;
     this.keep = keep;
@@ -62,7 +68,14 @@ public final class CheckpointWriter implements AutoCloseable {
       NDManager manager)
       implements AutoCloseable {
 
-    /** Copies the parts of a run to a new manager on the host, which the snapshot closes. */
+    /**
+     * {@return a copy of the parts of a run}
+     *
+     * @param stage the stage, from 0
+     * @param step the steps of the stage so far
+     * @param parts the parts by name
+     * @param host a new manager on the host, which the snapshot closes
+     */
     public static Snapshot of(int stage, long step, Map<String, Stateful> parts, NDManager host) {
       Map<String, Object> states = new LinkedHashMap<>();
       Map<String, Map<String, NDArray>> tensors = new LinkedHashMap<>();
@@ -86,7 +99,11 @@ public final class CheckpointWriter implements AutoCloseable {
     }
   }
 
-  /** Starts writing. The caller must first have awaited the previous checkpoint. */
+  /**
+   * Starts writing. The caller must first have awaited the previous checkpoint.
+   *
+   * @param snapshot the copy to write, which this object closes
+   */
   public void begin(Snapshot snapshot) {
     writing =
         thread.submit(
@@ -98,14 +115,16 @@ public final class CheckpointWriter implements AutoCloseable {
             });
   }
 
-  /** Returns true if a checkpoint has finished and {@link #await} would not block. */
+  /** {@return true if a checkpoint has finished and {@link #await} would not block} */
   public boolean done() {
     return writing != null && writing.isDone();
   }
 
   /**
-   * Waits for the checkpoint in progress, if any. Returns false if there is none, and throws the
-   * failure of a failed one.
+   * Waits for the checkpoint in progress, if there is one.
+   *
+   * @return false if there is none
+   * @throws IOException if the checkpoint could not be written
    */
   public boolean await() throws IOException {
     if (writing == null) {

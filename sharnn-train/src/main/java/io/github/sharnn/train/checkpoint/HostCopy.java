@@ -11,7 +11,12 @@ public final class HostCopy {
 
   private HostCopy() {}
 
-  /** Copies an array to a manager on the host. */
+  /**
+   * {@return a copy of an array on the host}
+   *
+   * @param array an array on any device
+   * @param host the owner of the copy
+   */
   public static NDArray of(NDArray array, NDManager host) {
     // toDevice returns an alias if the device is the same, even if asked for a copy
     NDArray copy =
@@ -22,7 +27,12 @@ public final class HostCopy {
     return copy;
   }
 
-  /** Copies arrays to a manager on the host. */
+  /**
+   * {@return copies of arrays on the host, under the same names}
+   *
+   * @param arrays arrays on any device
+   * @param host the owner of the copies
+   */
   public static Map<String, NDArray> of(Map<String, NDArray> arrays, NDManager host) {
     Map<String, NDArray> copies = new LinkedHashMap<>();
     arrays.forEach((name, array) -> copies.put(name, of(array, host)));

@@ -22,7 +22,12 @@ public final class RecurrentTensors {
 
   private RecurrentTensors() {}
 
-  /** Copies the states of each slice to the host. */
+  /**
+   * {@return copies on the host of the states of each slice}
+   *
+   * @param states the state of each slice
+   * @param host the owner of the copies
+   */
   public static Map<String, NDArray> copy(SHARNNState[] states, NDManager host) {
     Map<String, NDArray> copies = new LinkedHashMap<>();
     for (int slice = 0; slice < states.length; slice++) {
@@ -43,7 +48,15 @@ public final class RecurrentTensors {
     return copies;
   }
 
-  /** Rejects arrays whose names, shapes or types differ from {@code slices} states of a model. */
+  /**
+   * Rejects arrays whose names, shapes or types differ from {@code slices} states of a model.
+   *
+   * @param tensors the header of a file of states
+   * @param config the sizes of the model
+   * @param slices number of states
+   * @param streams B, the streams of a slice
+   * @throws MalformedModelException if an array is missing, unknown or of another shape or type
+   */
   public static void check(
       Map<String, Safetensors.Tensor> tensors, SHARNNConfig config, int slices, int streams)
       throws MalformedModelException {
@@ -87,7 +100,12 @@ public final class RecurrentTensors {
     }
   }
 
-  /** Builds states from checked tensors and closes {@code zeros}. */
+  /**
+   * {@return the states of each slice, in the types and managers of {@code zeros}}
+   *
+   * @param tensors arrays that {@link #check} has accepted
+   * @param zeros empty states of the same sizes, which this method closes
+   */
   public static SHARNNState[] read(Map<String, NDArray> tensors, SHARNNState[] zeros) {
     SHARNNState[] states = new SHARNNState[zeros.length];
     for (int slice = 0; slice < zeros.length; slice++) {

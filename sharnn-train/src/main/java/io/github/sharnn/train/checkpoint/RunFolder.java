@@ -35,7 +35,11 @@ public final class RunFolder {
     return run.resolve("." + name + ".tmp");
   }
 
-  /** Returns whether a path is a folder with the name of a checkpoint. */
+  /**
+   * {@return true if a path is a folder with the name of a checkpoint}
+   *
+   * @param path any path
+   */
   public static boolean isCheckpoint(Path path) {
     return path.getFileName() != null
         && NAME.matcher(path.getFileName().toString()).matches()
@@ -47,19 +51,35 @@ public final class RunFolder {
     return matcher.matches() ? Long.parseLong(matcher.group(group)) : -1;
   }
 
-  /** Compares two checkpoints by stage, then by step. */
+  /**
+   * Compares two checkpoints by stage, then by step.
+   *
+   * @param one a checkpoint's folder
+   * @param other another
+   * @return a negative number if {@code one} is older, positive if it is newer, else 0
+   */
   public static int compare(Path one, Path other) {
     return BY_AGE.compare(one, other);
   }
 
-  /** Lists the checkpoints, oldest first. */
+  /**
+   * {@return the folders of the checkpoints, oldest first}
+   *
+   * @param run the run's folder
+   * @throws IOException if the folder can't be read
+   */
   public static List<Path> checkpoints(Path run) throws IOException {
     try (Stream<Path> paths = Files.list(run)) {
       return paths.filter(RunFolder::isCheckpoint).sorted(BY_AGE).toList();
     }
   }
 
-  /** Deletes checkpoints that a killed process left half-written or half-deleted. */
+  /**
+   * Deletes checkpoints that a killed process left half-written or half-deleted.
+   *
+   * @param run the run's folder
+   * @throws IOException if the folder can't be read or a file can't be deleted
+   */
   public static void deleteUnfinished(Path run) throws IOException {
     List<Path> left;
     try (Stream<Path> paths = Files.list(run)) {
@@ -93,8 +113,11 @@ public final class RunFolder {
   }
 
   /**
-   * Renames a checkpoint, so that a run can write a new one under the old name. Returns the new
-   * path.
+   * Renames a checkpoint, so that a run can write a new one under the old name.
+   *
+   * @param checkpoint the checkpoint's folder
+   * @return the new path, {@code set-aside-NAME} with a number if that exists
+   * @throws IOException if the folder can't be renamed
    */
   public static Path setAside(Path checkpoint) throws IOException {
     String name = "set-aside-" + checkpoint.getFileName();

@@ -20,7 +20,13 @@ import java.util.Map;
  */
 public record SavedPart(CheckpointFolder checkpoint, String name) {
 
-  /** Parses the numbers and strings. Throws if they are missing or invalid. */
+  /**
+   * {@return the numbers and strings}
+   *
+   * @param <T> the state's type
+   * @param type the state's type, which Gson can read
+   * @throws DamagedCheckpointException if they are missing or invalid
+   */
   public <T> T state(Class<T> type) throws DamagedCheckpointException {
     try {
       return CheckpointJson.parse(checkpoint.states(), name, type);
@@ -32,17 +38,22 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     }
   }
 
-  /** Returns the path of the file of arrays. */
+  /** {@return the path of the file of arrays} */
   public Path file() {
     return checkpoint.folder().resolve(CheckpointFolder.file(name));
   }
 
-  /** Returns whether the part has a file of arrays. */
+  /** {@return true if the part has a file of arrays} */
   public boolean hasTensors() {
     return checkpoint.sums().containsKey(CheckpointFolder.file(name));
   }
 
-  /** Reads the header of the part's array file. Throws if the part has none. */
+  /**
+   * {@return the header of the part's array file: the shape and type of each array}
+   *
+   * @throws DamagedCheckpointException if the file is missing or invalid
+   * @throws IOException if the file can't be read
+   */
   public Map<String, Safetensors.Tensor> header() throws IOException {
     if (!hasTensors()) {
       throw checkpoint.damaged(CheckpointFolder.file(name) + " is missing", null);
@@ -54,7 +65,14 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     }
   }
 
-  /** Rejects a file that does not have exactly these arrays, before any array is read. */
+  /**
+   * Rejects a file that does not have exactly these arrays, before any array is read.
+   *
+   * @param shapes the shape of each array by its name
+   * @param type the type of all arrays
+   * @throws DamagedCheckpointException if the file is missing or has other arrays
+   * @throws IOException if the file can't be read
+   */
   public void check(Map<String, Shape> shapes, DataType type) throws IOException {
     Map<String, Safetensors.Tensor> tensors = header();
     if (!Maps.transformValues(tensors, Safetensors.Tensor::shape).equals(shapes)
@@ -69,14 +87,27 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     }
   }
 
-  /** Reads FLOAT32 arrays of known shapes onto the manager's device. */
+  /**
+   * {@return FLOAT32 arrays of known shapes, on the manager's device}
+   *
+   * @param manager the owner of the arrays
+   * @param shapes the shape of each array by its name
+   * @throws DamagedCheckpointException if the file is missing or has other arrays
+   * @throws IOException if the file can't be read
+   */
   public Map<String, NDArray> tensors(NDManager manager, Map<String, Shape> shapes)
       throws IOException {
     check(shapes, DataType.FLOAT32);
     return tensors(manager);
   }
 
-  /** Reads the arrays, whose shapes and types the caller has checked. */
+  /**
+   * {@return the arrays, whose shapes and types the caller has checked}
+   *
+   * @param manager the owner of the arrays, which come onto its device
+   * @throws DamagedCheckpointException if the file is invalid
+   * @throws IOException if the file can't be read
+   */
   public Map<String, NDArray> tensors(NDManager manager) throws IOException {
     try (Safetensors opened = Safetensors.open(file())) {
       return opened.readAll(manager);
