@@ -86,22 +86,15 @@ final class GenerateCommand implements Callable<Integer> {
               .build();
       RunHeader.of(model).forEach(System.err::println); // standard output gets only the text
       if (stream) {
-        print(generator);
+        try (GeneratedText text = generator.iterate(prompt)) {
+          System.out.print(prompt);
+          text.forEachRemaining(System.out::print);
+        }
       } else {
         System.out.print(prompt + generator.generate(prompt));
       }
       System.out.println();
     }
     return 0;
-  }
-
-  private void print(SHARNNGenerator generator) {
-    try (GeneratedText text = generator.iterate(prompt)) {
-      System.out.print(prompt);
-      // checkError flushes, and returns true once the reader is gone, as after "| head"
-      while (!System.out.checkError() && text.hasNext()) {
-        System.out.print(text.next());
-      }
-    }
   }
 }

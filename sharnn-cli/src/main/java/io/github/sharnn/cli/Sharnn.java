@@ -2,10 +2,12 @@ package io.github.sharnn.cli;
 
 import ai.djl.engine.EngineException;
 import io.github.sharnn.RunHeader;
+import io.github.sharnn.cli.StandardOutput.LostOutputException;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
@@ -78,24 +80,47 @@ public final class Sharnn implements Runnable {
 
   /** Runs a command and exits with its code. */
   public static void main(String[] args) {
-    System.setOut(utf8(FileDescriptor.out));
-    System.setErr(utf8(FileDescriptor.err));
-    System.exit(run(args));
+    System.setErr(
+        new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
+    System.exit(run(new FileOutputStream(FileDescriptor.out), args));
   }
 
   /** Runs a command and returns its exit code. */
   public static int run(String... args) {
+    return run(System.out, args);
+  }
+
+  /** Runs a command. It ends with an error once {@code out} can't be written. */
+  private static int run(OutputStream out, String... args) {
     System.setProperty("java.awt.headless", "true"); // draws charts without opening a window
+    PrintStream before = System.out;
+    StandardOutput output = new StandardOutput(out);
+    System.setOut(output);
+    try {
+      int code = commandLine(output).execute(args);
+      output.failure().ifPresent(e -> System.err.println("error: " + e.getMessage()));
+      return output.failure().isPresent() ? FAILED : code;
+    } finally {
+      System.setOut(before);
+    }
+  }
+
+  private static CommandLine commandLine(StandardOutput output) {
     Sharnn sharnn = new Sharnn();
     return new CommandLine(sharnn)
+        .setOut(new PrintWriter(output, true, StandardCharsets.UTF_8))
+        .setErr(new PrintWriter(System.err, true, StandardCharsets.UTF_8))
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setExecutionStrategy(
             parsed -> {
               sharnn.setLogLevel();
-              return new RunLast().execute(parsed);
+              try {
+                return new RunLast().execute(parsed);
+              } catch (LostOutputException e) { // of the help
+                return FAILED;
+              }
             })
-        .setExecutionExceptionHandler((e, commandLine, parsed) -> sharnn.report(e))
-        .execute(args);
+        .setExecutionExceptionHandler((e, commandLine, parsed) -> sharnn.report(e));
   }
 
   @Override
@@ -120,6 +145,9 @@ public final class Sharnn implements Runnable {
   }
 
   private int report(Exception e) {
+    if (e instanceof LostOutputException) {
+      return FAILED; // run says why
+    }
     if (verbose) {
       e.printStackTrace();
     } else {
@@ -151,10 +179,5 @@ public final class Sharnn implements Runnable {
       return e.getMessage() + ": " + e.getCause(); // what failed, and why
     }
     return e.getMessage() == null ? e.toString() : e.getMessage();
-  }
-
-  private static PrintStream utf8(FileDescriptor descriptor) {
-    OutputStream out = new FileOutputStream(descriptor);
-    return new PrintStream(out, true, StandardCharsets.UTF_8);
   }
 }

@@ -9,6 +9,7 @@ import ai.djl.training.listener.TrainingListenerAdapter;
 import io.github.sharnn.ModelCard;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.cli.StandardOutput.LostOutputException;
 import io.github.sharnn.cli.options.CheckpointOptions;
 import io.github.sharnn.cli.options.CorpusOptions;
 import io.github.sharnn.cli.options.DeviceOption;
@@ -22,6 +23,7 @@ import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStage;
 import io.github.sharnn.train.TrainingStoppedException;
@@ -29,6 +31,7 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -171,14 +174,19 @@ final class TrainCommand implements Callable<Integer> {
             builder
                 .listeners(printHeader(model, log))
                 .checkpoints(checkpoints.policy(output, resumed))
-                .stopWhen(signals)
-                .onStep(progress.andThen(log))
+                .stopWhen(() -> signals.getAsBoolean() || System.out.checkError())
+                .onStep(
+                    report -> {
+                      show(progress, report);
+                      log.accept(report);
+                    })
                 .build();
         try {
           results = trainer.fit(data, stages);
         } catch (TrainingStoppedException e) {
           progress.end();
-          System.out.printf(
+          PrintStream out = System.out.checkError() ? System.err : System.out;
+          out.printf(
               Locale.ROOT,
               "%s%nresume with: java -jar sharnn.jar train --resume %s%n",
               e.getMessage(),
@@ -243,6 +251,15 @@ final class TrainCommand implements Callable<Integer> {
     log.provenance("command", String.join(" ", spec.commandLine().getParseResult().originalArgs()));
     log.provenance("corpus", data.toString());
     return log;
+  }
+
+  /** Shows a step. If nobody sees it, the run goes on until {@code stopWhen} saves a checkpoint. */
+  private static void show(ProgressLine progress, StepReport report) {
+    try {
+      progress.accept(report);
+    } catch (LostOutputException e) {
+      // the output keeps its failure, with which the command ends
+    }
   }
 
   /** Rejects options that another given option determines. */
