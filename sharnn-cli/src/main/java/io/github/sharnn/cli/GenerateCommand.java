@@ -1,10 +1,19 @@
 package io.github.sharnn.cli;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.Model;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.cli.options.ModelOptions;
 import io.github.sharnn.generate.GeneratedText;
 import io.github.sharnn.generate.SHARNNGenerator;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -15,10 +24,24 @@ import picocli.CommandLine.Option;
 @Command(name = "generate", description = "Print a prompt and a model's continuation of it.")
 final class GenerateCommand implements Callable<Integer> {
 
+  private static final Path STANDARD_INPUT = Path.of("-");
+
   @Mixin private ModelOptions options;
 
-  @Option(names = "--prompt", description = "The text to continue.")
-  private String prompt = "The ";
+  @Option(
+      names = "--prompt",
+      paramLabel = "TEXT",
+      parameterConsumer = Arguments.Text.class,
+      description = "The text to continue. Default: 'The '.")
+  private @Nullable String prompt;
+
+  @Option(
+      names = "--prompt-file",
+      paramLabel = "FILE",
+      description =
+          "A file of UTF-8 to continue, with all its bytes, such as a newline at its end; - for"
+              + " standard input.")
+  private @Nullable Path promptFile;
 
   @Option(
       names = "--length",
@@ -58,7 +81,11 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--seed", description = "Seed of the random draws.")
   private long seed = 42;
 
-  @Option(names = "--stop", description = "Stop after this text. Default: no stop text.")
+  @Option(
+      names = "--stop",
+      paramLabel = "TEXT",
+      parameterConsumer = Arguments.Text.class,
+      description = "Stop after this text. Default: no stop text.")
   private @Nullable String stop;
 
   @Option(
@@ -71,6 +98,11 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    checkArgument(
+        prompt == null || promptFile == null,
+        "--prompt and --prompt-file exclude each other: leave one out");
+    String text =
+        promptFile == null ? Objects.requireNonNullElse(prompt, "The ") : read(promptFile);
     try (Model model = options.load()) {
       SHARNNGenerator generator =
           SHARNNGenerator.builder(model)
@@ -86,15 +118,26 @@ final class GenerateCommand implements Callable<Integer> {
               .build();
       RunHeader.of(model).forEach(System.err::println); // standard output gets only the text
       if (stream) {
-        try (GeneratedText text = generator.iterate(prompt)) {
-          System.out.print(prompt);
-          text.forEachRemaining(System.out::print);
+        try (GeneratedText pieces = generator.iterate(text)) {
+          System.out.print(text);
+          pieces.forEachRemaining(System.out::print);
         }
       } else {
-        System.out.print(prompt + generator.generate(prompt));
+        System.out.print(text + generator.generate(text));
       }
       System.out.println();
     }
     return 0;
+  }
+
+  private static String read(Path file) throws IOException {
+    byte[] bytes =
+        file.equals(STANDARD_INPUT) ? System.in.readAllBytes() : Files.readAllBytes(file);
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    } catch (CharacterCodingException e) {
+      throw new IllegalArgumentException(
+          "--prompt-file must be UTF-8, but %s is not: convert it".formatted(file), e);
+    }
   }
 }

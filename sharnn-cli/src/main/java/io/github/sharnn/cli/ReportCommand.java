@@ -36,6 +36,8 @@ final class ReportCommand implements Callable<Integer> {
 
   @Option(
       names = "--text",
+      paramLabel = "TEXT",
+      parameterConsumer = Arguments.Text.class,
       description =
           "The text to draw the attention for, at most "
               + RunLog.LONGEST_TEXT

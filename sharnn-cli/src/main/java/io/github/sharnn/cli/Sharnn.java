@@ -5,6 +5,7 @@ import io.github.sharnn.RunHeader;
 import io.github.sharnn.cli.StandardOutput.LostOutputException;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
+import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -82,7 +83,14 @@ public final class Sharnn implements Runnable {
   public static void main(String[] args) {
     System.setErr(
         new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
-    System.exit(run(new FileOutputStream(FileDescriptor.out), args));
+    String[] exact = {};
+    try {
+      exact = Arguments.exact(args);
+    } catch (IllegalArgumentException | IOException e) {
+      System.err.println("error: " + e.getMessage());
+      System.exit(BAD_USAGE);
+    }
+    System.exit(run(new FileOutputStream(FileDescriptor.out), exact));
   }
 
   /** Runs a command and returns its exit code. */
@@ -110,7 +118,9 @@ public final class Sharnn implements Runnable {
     return new CommandLine(sharnn)
         .setOut(new PrintWriter(output, true, StandardCharsets.UTF_8))
         .setErr(new PrintWriter(System.err, true, StandardCharsets.UTF_8))
+        .setExpandAtFiles(false) // an argument that begins with @ is text like any other
         .setCaseInsensitiveEnumValuesAllowed(true)
+        .registerConverter(Path.class, new Arguments.FileName())
         .setExecutionStrategy(
             parsed -> {
               sharnn.setLogLevel();

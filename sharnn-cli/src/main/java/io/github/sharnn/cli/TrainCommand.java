@@ -79,6 +79,7 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--report-text",
       paramLabel = "TEXT",
+      parameterConsumer = Arguments.Text.class,
       description =
           "A prompt for the report's samples and heat maps of attention, at most "
               + RunLog.LONGEST_TEXT

@@ -3,9 +3,16 @@ package io.github.sharnn.cli;
 import static io.github.sharnn.cli.Outcome.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -47,6 +54,61 @@ class GenerateCommandTest extends TrainedModelTest {
     Outcome streamed = run("generate", model, "--length", 40, "--stream");
     Outcome atOnce = run("generate", model, "--length", 40, "--no-stream");
     assertThat(streamed.out()).isEqualTo(plain.out()).isEqualTo(atOnce.out()).endsWith("\n");
+  }
+
+  @Test
+  void an_argument_is_what_it_says(@TempDir Path folder) throws IOException {
+    Files.writeString(folder.resolve("alice"), "Hello");
+    for (String prompt :
+        List.of(
+            "@@ -1,3",
+            "@" + folder.resolve("alice"),
+            "mail to @alice",
+            "-",
+            "--",
+            "-h",
+            "--help",
+            "--seed",
+            "-1",
+            "${sys:user.home} ${env:HOME} $HOME",
+            "_NULL_",
+            "__unspecified__",
+            "'quoted' \"text\"",
+            " a\t b\n",
+            "a,b;c=d",
+            "100%% %s",
+            "\\n",
+            "caf\u00e9 \ud83d\ude42")) {
+      Outcome outcome = run("generate", model, "--length", 3, "--prompt", prompt);
+      assertThat(outcome.code()).as(outcome.err()).isZero();
+      assertThat(outcome.out()).startsWith(prompt);
+      assertThat(run("generate", model, "--length", 3, "--prompt=" + prompt).out())
+          .isEqualTo(outcome.out());
+      Path file = Files.writeString(folder.resolve("prompt"), prompt);
+      assertThat(run("generate", model, "--length", 3, "--prompt-file", file).out())
+          .isEqualTo(outcome.out());
+      assertThat(run("generate", model, "--length", 3, "--stop", prompt).code()).isZero();
+    }
+    assertThat(run("generate", model, "--prompt").err()).contains("--prompt must be followed by");
+  }
+
+  @Test
+  void reads_a_prompt_from_standard_input(@TempDir Path folder) throws IOException {
+    InputStream before = System.in;
+    try {
+      System.setIn(new ByteArrayInputStream("abcd \u00fc\n".getBytes(StandardCharsets.UTF_8)));
+      Outcome outcome = run("generate", model, "--length", 3, "--prompt-file", "-");
+      assertThat(outcome.out()).startsWith("abcd \u00fc\n");
+    } finally {
+      System.setIn(before);
+    }
+    Path latin1 = Files.write(folder.resolve("latin1"), new byte[] {'a', (byte) 0xfc});
+    Outcome wrong = run("generate", model, "--prompt-file", latin1);
+    assertThat(wrong.err()).contains("--prompt-file must be UTF-8, but " + latin1);
+    assertThat(wrong.code()).isEqualTo(2);
+    Outcome both = run("generate", model, "--prompt-file", latin1, "--prompt", "a");
+    assertThat(both.err()).contains("--prompt and --prompt-file exclude each other");
+    assertThat(both.code()).isEqualTo(2);
   }
 
   @ParameterizedTest
