@@ -66,7 +66,7 @@ class SharnnTest {
     assertThat(foreign.code()).isEqualTo(1);
     Files.writeString(garbage.resolve("enwik8"), "this is no enwik8");
     Outcome notEnwik8 = run("prepare-enwik8", garbage);
-    assertThat(notEnwik8.err()).contains("is another file than enwik8").hasLineCount(1);
+    assertThat(notEnwik8.err()).contains("is not enwik8: expected 100000000 bytes").hasLineCount(1);
     assertThat(notEnwik8.code()).isEqualTo(1);
     assertThat(notEnwik8.out()).as("a bar is for a terminal").isEmpty();
     Outcome notGolden = run("verify", folder);

@@ -36,6 +36,9 @@ public record Budget(Unit unit, long amount, int patience) {
   /**
    * Checks the numbers.
    *
+   * @param unit not null
+   * @param amount at least 1
+   * @param patience at least 0
    * @throws IllegalArgumentException if a number is below its bound
    */
   public Budget {

@@ -282,8 +282,11 @@ public final class SHARNNTrainer {
     }
 
     /**
-     * For benchmarks: replaces the corpus' tokens by a function of the position, if one is given,
-     * and allows models that are too large to save.
+     * Sets the trainer up for benchmarks: replaces the corpus's tokens by a function of the
+     * position, and allows models that are too large to save.
+     *
+     * @param tokens returns the token at a position of the training part; null for the corpus's own
+     * @return this builder
      */
     public Builder benchmark(@Nullable LongUnaryOperator tokens) {
       drawnTokens = tokens;

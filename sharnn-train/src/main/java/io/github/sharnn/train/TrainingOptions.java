@@ -60,6 +60,19 @@ public record TrainingOptions(
   /**
    * Checks every option.
    *
+   * @param batchSize at least 1
+   * @param sequenceLength at least 1
+   * @param accumulation a divisor of {@code batchSize}
+   * @param clipNorm above 0
+   * @param seed any number
+   * @param evaluationInterval at least 0
+   * @param evaluationStreams at least 1
+   * @param labelSmoothing at least 0 and below 1
+   * @param lookaheadSteps at least 1, or 0 together with {@code lookaheadAlpha}
+   * @param lookaheadAlpha above 0 and at most 1, or 0 together with {@code lookaheadSteps}
+   * @param averageDecay at least 0 and below 1
+   * @param zeroStateProbability at least 0 and below 1
+   * @param precision FLOAT32 or FLOAT16
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public TrainingOptions {

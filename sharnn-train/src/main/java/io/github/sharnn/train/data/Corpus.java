@@ -168,7 +168,11 @@ public final class Corpus {
     return Hashing.sha256().hashString(all, StandardCharsets.US_ASCII).toString();
   }
 
-  /** Returns the identity of this corpus, for a checkpoint. */
+  /**
+   * {@return the identity of this corpus, for a checkpoint}
+   *
+   * @throws IOException if a file can't be read to be hashed
+   */
   public CorpusRecord record() throws IOException {
     return new CorpusRecord(
         origin.toAbsolutePath().toString(),
@@ -179,7 +183,7 @@ public final class Corpus {
         vocabulary() == TextVocabulary.bytes() ? null : vocabulary().property());
   }
 
-  /** Returns the name of the corpus' file or folder. */
+  /** {@return the name of the corpus's file or folder, without its parents} */
   public String name() {
     return origin.toAbsolutePath().normalize().getFileName().toString();
   }

@@ -23,6 +23,17 @@ public record CorpusRecord(
     String sha256,
     @Nullable String vocabulary) {
 
+  /**
+   * Checks the components, which may come from a file.
+   *
+   * @param file not null
+   * @param train at least 2
+   * @param validation at least 2
+   * @param test at least 2
+   * @param sha256 not null
+   * @param vocabulary may be null
+   * @throws IllegalArgumentException if a component breaks its rule
+   */
   public CorpusRecord {
     checkArgument(file != null && sha256 != null, "the corpus is missing");
     checkArgument(train >= 2 && validation >= 2 && test >= 2, "a part of the corpus is empty");

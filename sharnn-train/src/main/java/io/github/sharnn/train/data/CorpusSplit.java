@@ -34,8 +34,9 @@ final class CorpusSplit {
     long length = MappedFile.length(file);
     checkArgument(
         train >= 2 && validation >= 2 && test >= 2,
-        "each part of a corpus needs at least 2 bytes, one to read and one to predict, but %s with %s"
-            + " bytes gives %s to training, %s to validation and %s to test",
+        "each part of a corpus needs at least 2 bytes, one to read and one to predict, but the split of"
+            + " %s (%s bytes) has %s training, %s validation and %s test bytes: use a longer file or"
+            + " another split",
         file,
         length,
         train,

@@ -214,7 +214,7 @@ public final class Enwik8 {
       throw new IOException(
           String.format(
               Locale.ROOT,
-              "%s is another file than %s, which has %d bytes and the SHA-1 %s: it has %s and %s",
+              "%s is not %s: expected %d bytes and the SHA-1 %s, found %s bytes and %s",
               origin,
               name,
               size,

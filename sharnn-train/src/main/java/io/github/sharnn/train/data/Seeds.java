@@ -11,7 +11,11 @@ public final class Seeds {
 
   private Seeds() {}
 
-  /** Returns a hash of numbers, which is the same in every version of Java. */
+  /**
+   * {@return a hash of numbers, which is the same in every version of Java}
+   *
+   * @param numbers any numbers, in an order that counts
+   */
   public static long mix(long... numbers) {
     Hasher hasher = Hashing.murmur3_128().newHasher();
     for (long number : numbers) {
@@ -20,7 +24,11 @@ public final class Seeds {
     return hasher.hash().asLong();
   }
 
-  /** Hashes numbers to a value in [0, 1). */
+  /**
+   * {@return a hash of numbers, mapped to [0, 1)}
+   *
+   * @param numbers any numbers, in an order that counts
+   */
   public static double uniform(long... numbers) {
     return (mix(numbers) >>> 11) * 0x1p-53;
   }

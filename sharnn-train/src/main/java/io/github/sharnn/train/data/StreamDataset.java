@@ -118,13 +118,22 @@ public final class StreamDataset implements Dataset {
     return this;
   }
 
-  /** Replaces the tokens by a function of the position unless it is null, for benchmarks. */
+  /**
+   * Replaces the tokens by a function of the position, for benchmarks.
+   *
+   * @param tokens returns the token at a position of the part; null for the part's own
+   * @return this data set
+   */
   public StreamDataset drawing(@Nullable LongUnaryOperator tokens) {
     drawn = tokens;
     return this;
   }
 
-  /** Adds the tokens that do not fill all streams, as segments that continue the last stream. */
+  /**
+   * Adds the tokens that do not fill all streams, as segments that continue the last stream.
+   *
+   * @return this data set
+   */
   public StreamDataset withRest() {
     long done = streamLength * streams;
     if (done < part.length() - 1) {
@@ -144,7 +153,13 @@ public final class StreamDataset implements Dataset {
     return rest == null ? all : Iterables.concat(all, rest.getData(manager));
   }
 
-  /** Returns the batches of a pass, starting at a position in each stream. Passes count from 0. */
+  /**
+   * {@return the batches of a pass, starting at a position in each stream}
+   *
+   * @param manager each batch gets a submanager of it, which the batch closes
+   * @param pass the pass, from 0
+   * @param from the position in each stream, from 0
+   */
   public Iterator<Batch> batches(NDManager manager, int pass, long from) {
     return new AbstractIterator<>() {
       private long position = from;

@@ -111,7 +111,18 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
      */
     public static final Settings DEFAULT = new Settings(1, 64, 0.1f, 0.01f, 1, 200, null);
 
-    /** Checks the numbers. */
+    /**
+     * Checks the numbers.
+     *
+     * @param streams at least 1
+     * @param sequenceLength at least 1
+     * @param learningRate at least 0 and finite
+     * @param decay from 0 to 1
+     * @param epsilon above 0 and finite
+     * @param statisticsSegments at least 1
+     * @param precision FLOAT32, FLOAT16 or null
+     * @throws IllegalArgumentException naming the option, its rule and its value
+     */
     public Settings {
       checkArgument(streams >= 1, "streams must be at least 1, but is %s", streams);
       checkArgument(

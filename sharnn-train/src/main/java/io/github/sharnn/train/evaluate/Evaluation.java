@@ -115,7 +115,19 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
     return of(model, part, settings, (batch, predictions) -> {});
   }
 
-  /** Also shows each batch and its predictions to a listener. */
+  /**
+   * Evaluates a model and shows each batch and its predictions to a listener.
+   *
+   * @param model a DJL model with an initialized {@link SHARNN}
+   * @param part the tokens to predict, in the model's vocabulary
+   * @param settings how to read the part
+   * @param listener gets each batch, and the logits {@code (B, T, V)} or with splits the labels'
+   *     log-probabilities {@code (B, T)}; both are closed afterwards
+   * @return the figures
+   * @throws IllegalArgumentException if a setting is below 1, or the part is too short, has bytes
+   *     outside the vocabulary, or has another vocabulary than the model
+   * @throws IllegalStateException if the model has no weights
+   */
   public static Evaluation of(
       Model model, Corpus.Part part, Settings settings, BiConsumer<Batch, NDList> listener) {
     SHARNN block = SHARNN.initialized(model);
@@ -163,7 +175,13 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
     return next.attach(manager);
   }
 
-  /** Checks that a part and a model have the same vocabulary. */
+  /**
+   * Checks that a part and a model have the same vocabulary.
+   *
+   * @param block the model's block
+   * @param part a part of a corpus
+   * @throws IllegalArgumentException if the vocabularies differ
+   */
   public static void checkVocabulary(SHARNN block, Corpus.Part part) {
     checkArgument(
         block.vocabulary().property().equals(part.vocabulary().property()),

@@ -52,6 +52,13 @@ public final class SequenceCrossEntropy extends Loss {
     this.labelSmoothing = labelSmoothing;
   }
 
+  /**
+   * Checks a share of label smoothing.
+   *
+   * @param labelSmoothing share of each target spread over all tokens
+   * @param splits true for a model with splits
+   * @throws IllegalArgumentException if the share is out of range, or not 0 with splits
+   */
   public static void check(float labelSmoothing, boolean splits) {
     checkArgument(
         labelSmoothing >= 0 && labelSmoothing < 1,
@@ -59,8 +66,9 @@ public final class SequenceCrossEntropy extends Loss {
         labelSmoothing);
     checkArgument(
         labelSmoothing == 0 || !splits,
-        "labelSmoothing must be 0 for a model with splits, since training computes the probabilities"
-            + " of the labels alone there, but is %s",
+        "labelSmoothing must be 0 for a model with splits, but is %s: training such a model computes"
+            + " the labels' probabilities only; set labelSmoothing to 0, or build the model without"
+            + " splits",
         labelSmoothing);
   }
 
@@ -118,7 +126,10 @@ public final class SequenceCrossEntropy extends Loss {
         labels);
   }
 
-  /** Returns a factor for a product with a gradient, where {@code mul(Number)} goes wrong. */
+  /**
+   * Returns a scalar array for a product with a gradient. {@code mul(Number)} would be wrong there,
+   * because DJL frees the number's memory before backward reads it.
+   */
   static NDArray scalar(float value, NDArray like) {
     return like.getManager().full(new Shape(), value, like.getDataType());
   }

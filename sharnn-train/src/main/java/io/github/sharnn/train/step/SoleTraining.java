@@ -16,7 +16,12 @@ public final class SoleTraining {
 
   private SoleTraining() {}
 
-  /** Takes the lock, until {@link #end}; throws an exception if another training has it. */
+  /**
+   * Takes the lock, until {@link #end}.
+   *
+   * @param model name of the model, for the message
+   * @throws IllegalStateException if another training has the lock
+   */
   public static void begin(String model) {
     String thread = Thread.currentThread().getName();
     String other =

@@ -25,6 +25,11 @@ public final class TrainingStep {
   private final Trainer trainer;
   private final SHARNN block;
 
+  /**
+   * Creates the step of a trainer.
+   *
+   * @param trainer an initialized trainer of a model with a {@link SHARNN}
+   */
   public TrainingStep(Trainer trainer) {
     this.trainer = trainer;
     this.block = SHARNN.of(trainer.getModel());
@@ -45,6 +50,7 @@ public final class TrainingStep {
    *     ClusterLabels}
    * @param state the state before the batch, which does not change
    * @param weight factor of the loss before backward: 1 / number of accumulated batches
+   * @return the loss and the state after the batch
    */
   public Result run(Batch batch, SHARNNState state, float weight) {
     NDList labels = batch.getLabels();
@@ -83,7 +89,11 @@ public final class TrainingStep {
    */
   public record Slices(NDList losses, SHARNNState[] states) {
 
-    /** Waits for the device, reads the losses and closes them. */
+    /**
+     * Waits for the device, reads the losses and closes them.
+     *
+     * @return the mean of the slices' losses, in nats
+     */
     public double meanLoss() {
       try (losses) {
         return losses.stream().mapToDouble(NDArray::getFloat).average().orElseThrow();
@@ -98,6 +108,7 @@ public final class TrainingStep {
    * @param states the state before the batch, for each slice
    * @param lossScale factor of the mean loss before backward
    * @param manager owns losses and states
+   * @return the losses and the states after the batch
    */
   public Slices runSlices(Batch batch, SHARNNState[] states, double lossScale, NDManager manager) {
     float weight = (float) (lossScale / states.length);
@@ -133,7 +144,12 @@ public final class TrainingStep {
         batch.getProgressTotal());
   }
 
-  /** Notifies DJL's listeners of a validation batch. */
+  /**
+   * Notifies DJL's listeners of a validation batch.
+   *
+   * @param batch tokens and labels {@code (B, T)}
+   * @param predictions the model's output
+   */
   public void notifyValidation(Batch batch, NDList predictions) {
     BatchData batchData = batchData(batch, predictions);
     trainer.notifyListeners(listener -> listener.onValidationBatch(trainer, batchData));

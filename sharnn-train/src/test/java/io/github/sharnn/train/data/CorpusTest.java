@@ -176,7 +176,7 @@ class CorpusTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Corpus.open(file))
         .withMessageContaining("at least 2 bytes")
-        .withMessageContaining("%s with 39 bytes", file)
+        .withMessageContaining("%s (39 bytes)", file)
         .withMessageContaining("1 to validation");
     assertThat(Corpus.open(Tiny.file(folder, new byte[40])).test().length()).isEqualTo(2);
   }
@@ -204,10 +204,10 @@ class CorpusTest {
 
   @ParameterizedTest
   @CsvSource({
-    "-50, 30, 20, -50 to training",
-    "50, -30, 20, -30 to validation",
-    "50, 30, 1, 1 to test",
-    "50, 0, 20, 0 to validation"
+    "-50, 30, 20, has -50 training",
+    "50, -30, 20, -30 validation",
+    "50, 30, 1, and 1 test bytes",
+    "50, 0, 20, ', 0 validation'"
   })
   void says_which_size_is_too_small(long train, long validation, long test, String part)
       throws IOException {

@@ -185,10 +185,13 @@ class Enwik8Test {
   void leaves_another_file_of_the_name_alone() throws Exception {
     byte[] other = Arrays.copyOf(TEXT, TEXT.length + 10);
     Files.write(folder.resolve("enwik8"), other);
-    fails(folder.resolve("enwik8").toString(), "another file than enwik8", "it has more");
+    fails(
+        folder.resolve("enwik8").toString(),
+        "is not enwik8: expected 200000 bytes",
+        "found more bytes");
     assertThat(folder.resolve("enwik8")).hasBinaryContent(other);
     Files.write(folder.resolve("enwik8"), Tiny.text(TEXT.length));
-    fails("has 200000 bytes and the SHA-1", "it has 200000 and ");
+    fails("expected 200000 bytes and the SHA-1", "found 200000 bytes and ");
     Files.delete(folder.resolve("enwik8"));
     Files.write(folder.resolve("enwik8.zip"), other);
     fails("enwik8.zip", "it is no zip file with an entry enwik8");
@@ -202,7 +205,7 @@ class Enwik8Test {
     changed[TEXT.length / 2]++;
     byte[] zip = zip("enwik8", changed);
     serve("/e.zip", zip, zip.length);
-    fails("/e.zip is another file than enwik8", "it has 200000 and ");
+    fails("/e.zip is not enwik8: expected ", "found 200000 bytes and ");
     left();
   }
 
@@ -241,7 +244,7 @@ class Enwik8Test {
   @Test
   void reads_no_more_than_it_should_of_a_file_that_is_too_long() throws Exception {
     serve("/e.zip", zip("enwik8", new byte[50_000_000]), 0);
-    fails("it has more and");
+    fails("found more bytes and");
     left();
   }
 
