@@ -28,7 +28,12 @@ import ai.djl.ndarray.types.Shape;
  */
 public record AttentionMemory(NDArray positions) implements AutoCloseable {
 
-  /** Checks that positions are {@code (B, M, C)}. */
+  /**
+   * Checks that positions are {@code (B, M, C)}.
+   *
+   * @param positions the remembered activations
+   * @throws IllegalArgumentException if there are not three axes
+   */
   public AttentionMemory {
     checkArgument(
         positions.getShape().dimension() == 3,

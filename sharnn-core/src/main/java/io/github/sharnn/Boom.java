@@ -39,7 +39,7 @@ public final class Boom extends AbstractBlock {
   private static final float SLOPE = (float) Equations.GELU_SLOPE;
 
   final Linear linear1;
-  public final Linear linear2; // null with the shortcut
+  final Linear linear2; // null with the shortcut
   private final int embeddingSize;
   private final float dropout;
 

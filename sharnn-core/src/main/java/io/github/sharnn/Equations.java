@@ -24,21 +24,49 @@ public final class Equations {
    */
   public interface Model<A> {
 
-    /** Looks up the embeddings of tokens. */
+    /**
+     * Looks up embeddings.
+     *
+     * @param tokens the tokens of a segment
+     * @return their embeddings
+     */
     A embed(A tokens);
 
-    /** Runs one block, usually by {@link Block#block}. Layers are counted from 0. */
+    /**
+     * Runs one block, usually by {@link Block#block}.
+     *
+     * @param layer the 0-based layer
+     * @param h the activations before the block
+     * @return the activations after the block
+     */
     A block(int layer, A h);
 
-    /** Computes logits, or log-probabilities with splits. */
+    /**
+     * Computes logits, or log-probabilities with splits.
+     *
+     * @param h the last block's activations after dropout
+     * @return the model's output
+     */
     A logits(A h);
 
-    /** Applies dropout in training. */
+    /**
+     * Applies dropout in training. This default applies none.
+     *
+     * @param x any activations
+     * @param rate the dropout rate, in [0, 1)
+     * @return x after dropout
+     */
     default A dropout(A x, float rate) {
       return x;
     }
 
-    /** The model. */
+    /**
+     * Runs the model.
+     *
+     * @param config the model's config
+     * @param tokens the tokens of a segment
+     * @return the result of {@link #logits}
+     */
     default A model(SHARNNConfig config, A tokens) {
       A h = dropout(embed(tokens), config.inputDropout());
       for (int layer = 0; layer < config.layers(); layer++) {
@@ -55,30 +83,76 @@ public final class Equations {
    */
   public interface Block<A> {
 
-    /** Applies the layer norm of that name. */
+    /**
+     * Applies a layer norm.
+     *
+     * @param name the norm's name in the block, such as {@code lnstart}
+     * @param x any activations
+     * @return x, normalized over its last axis
+     */
     A norm(String name, A x);
 
-    /** Runs the LSTM from the current state and stores the next state. */
+    /**
+     * Runs the LSTM from the current state and stores the next state.
+     *
+     * @param x the input of each step
+     * @return the output of each step
+     */
     A lstm(A x);
 
-    /** Computes the queries, multiplied by the keys' gate and {@code 1 / sqrt(C)}. */
+    /**
+     * Computes the queries, multiplied by the keys' gate and {@code 1 / sqrt(C)}.
+     *
+     * @param h the activations after {@code lnmid}
+     * @return the queries
+     */
     A query(A h);
 
-    /** Attends to the memory followed by {@code m} and stores the next memory. */
+    /**
+     * Attends to the memory followed by {@code m} and stores the next memory.
+     *
+     * @param query the result of {@link #query}
+     * @param m the segment's activations after {@code lnmem}
+     * @return the attention's output
+     */
     A attend(A query, A m);
 
-    /** Runs the Boom. */
+    /**
+     * Runs the Boom.
+     *
+     * @param x the activations after {@code lnxff}
+     * @return the Boom's output
+     */
     A boom(A x);
 
-    /** Adds a residual. */
+    /**
+     * Adds a residual.
+     *
+     * @param x any activations
+     * @param residual activations of the same shape
+     * @return the sum
+     */
     A add(A x, A residual);
 
-    /** Applies dropout in training. */
+    /**
+     * Applies dropout in training, with the model's {@code hiddenDropout}. This default applies
+     * none.
+     *
+     * @param x any activations
+     * @return x after dropout
+     */
     default A dropout(A x) {
       return x;
     }
 
-    /** The block. */
+    /**
+     * Runs the block.
+     *
+     * @param config the model's config
+     * @param layer the 0-based layer
+     * @param h the activations before the block
+     * @return the activations after the block
+     */
     default A block(SHARNNConfig config, int layer, A h) {
       h = dropout(lstm(norm("lnstart", h)));
       if (config.hasAttention(layer)) {

@@ -59,8 +59,11 @@ public final class SHABlock extends AbstractBlock {
 
   final LSTM lstm;
   final Map<String, LayerNorm> norms = new HashMap<>(); // by name, as in Weight
-  public final SingleHeadAttention attention; // null without attention
-  public final Boom boom;
+
+  /** The attention, or null in a block without attention. */
+  public final SingleHeadAttention attention;
+
+  final Boom boom;
   private final SHARNNConfig config;
   private final int layer;
 

@@ -72,8 +72,12 @@ public final class SHARNN extends AbstractBlock {
 
   private static final byte VERSION = 1;
 
+  /** The embedding {@code (V, C)}, which is also the output's weight if tied. */
   public final Parameter embedding;
+
+  /** The blocks, in order. */
   public final List<SHABlock> blocks;
+
   final OutputLayer outputLayer;
   private final SHARNNConfig config;
   private final TextVocabulary vocabulary;

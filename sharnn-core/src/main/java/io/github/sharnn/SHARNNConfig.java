@@ -63,6 +63,25 @@ public record SHARNNConfig(
   /**
    * Checks every option and sorts layers. A null {@code droppedAttention} or {@code splits} is
    * empty, as in a config that was saved before these options existed.
+   *
+   * @param vocabularySize at least 1
+   * @param embeddingSize at least 1
+   * @param boomSize at least 1; with {@code boomShortcut} a multiple of {@code embeddingSize}
+   * @param layers from 1 to 1000
+   * @param attentionLayers each below {@code layers}, in any order
+   * @param memoryLength at least 0
+   * @param inputDropout in [0, 1)
+   * @param hiddenDropout in [0, 1)
+   * @param outputDropout in [0, 1)
+   * @param weightDrop in [0, 1)
+   * @param boomShortcut true for the shortcut
+   * @param keyProjection true to project keys
+   * @param valueProjection true to project values
+   * @param tiedOutput true to tie the output to the embedding
+   * @param collapsed true without {@link Overparam}
+   * @param droppedAttention each below {@code layers}, none in {@code attentionLayers}
+   * @param splits ascending, each above 0 and below {@code vocabularySize}
+   * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public SHARNNConfig {
     checkPositive("vocabularySize", vocabularySize);

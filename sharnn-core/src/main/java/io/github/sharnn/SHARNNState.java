@@ -58,7 +58,14 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
       return arrays;
     }
 
-    /** Checks that activations of {@code (.., B, C)} fit this state. */
+    /**
+     * Checks that activations of {@code (.., B, C)} fit this state.
+     *
+     * @param batchSize number of streams B
+     * @param embeddingSize size C of the activations
+     * @param dataType the activations' type
+     * @throws IllegalArgumentException if the state is of another size or type
+     */
     public void check(long batchSize, long embeddingSize, DataType dataType) {
       checkArgument(
           hidden.getShape().equals(new Shape(batchSize, embeddingSize))
@@ -98,7 +105,12 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
     }
   }
 
-  /** Copies the list, which must not be empty. */
+  /**
+   * Copies the list.
+   *
+   * @param layers the state of each block, in order
+   * @throws IllegalArgumentException if there is none
+   */
   public SHARNNState {
     layers = List.copyOf(layers);
     checkArgument(!layers.isEmpty(), "a state must have at least one layer, but has none");
@@ -223,7 +235,12 @@ public record SHARNNState(List<Layer> layers) implements AutoCloseable {
     return new SHARNNState(shorter);
   }
 
-  /** Checks the number of layers and memories. Each block checks its own shapes. */
+  /**
+   * Checks the number of layers and memories. Each block checks its own shapes.
+   *
+   * @param config the config of the model that takes this state
+   * @throws IllegalArgumentException if the state is of another model
+   */
   public void check(SHARNNConfig config) {
     checkArgument(
         layers.size() == config.layers() && withMemory().equals(config.attentionLayers()),

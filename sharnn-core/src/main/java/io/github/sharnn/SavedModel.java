@@ -217,7 +217,14 @@ public final class SavedModel implements Closeable {
     return vocabulary == TextVocabulary.bytes() ? null : vocabulary.property();
   }
 
-  /** Opens a folder and checks all of its sums and its {@code config.json}. */
+  /**
+   * Opens a folder and checks all of its sums and its {@code config.json}.
+   *
+   * @param folder the folder of a saved model
+   * @return the open folder; the caller closes it
+   * @throws IOException if the folder holds no saved model or can't be read
+   * @throws MalformedModelException if a file is damaged or is no saved SHARNN
+   */
   public static SavedModel open(Path folder) throws IOException, MalformedModelException {
     CheckedFolder files = CheckedFolder.open(folder, CONFIG, WEIGHTS);
     try {
@@ -256,6 +263,12 @@ public final class SavedModel implements Closeable {
   /**
    * Reads the block and applies {@code backOff}. The model gets the saved properties and owns the
    * weights.
+   *
+   * @param model the model that will hold the block
+   * @param backOff returns the block to use in place of the saved one
+   * @return the block that {@code backOff} returned
+   * @throws IOException if a file is missing or can't be read
+   * @throws MalformedModelException if the weights or the vocabulary do not fit the config
    */
   public SHARNN read(Model model, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {

@@ -210,7 +210,14 @@ public final class SingleHeadAttention extends AbstractBlock {
     return ends;
   }
 
-  /** {@code sigmoid(qs) * sigmoid(ks) / sqrt(C)}: {@code (C)}. */
+  /**
+   * {@return {@code sigmoid(qs) * sigmoid(ks) / sqrt(C)}: {@code (C)}}
+   *
+   * @param parameterStore the store of the weights
+   * @param manager the manager that owns the result
+   * @param device the device that computes
+   * @param training whether gradients flow into the weights
+   */
   public NDArray queryScale(
       ParameterStore parameterStore, NDManager manager, Device device, boolean training) {
     NDArray qs = sigmoid(parameterStore.getValue(queryScale, device, training), manager);
@@ -219,7 +226,15 @@ public final class SingleHeadAttention extends AbstractBlock {
     return qs.mul(ks).mul(root).reshape(embeddingSize); // (1, 1, C) -> (C)
   }
 
-  /** {@code overparam(sigmoid(vs))}, or {@code vs} itself once collapsed: {@code (1, 1, C)}. */
+  /**
+   * {@return {@code overparam(sigmoid(vs))}, or {@code vs} itself once collapsed: {@code (1, 1,
+   * C)}}
+   *
+   * @param parameterStore the store of the weights
+   * @param manager the manager that owns the result, unless it is {@code vs} itself
+   * @param device the device that computes
+   * @param training whether gradients flow into the weights
+   */
   public NDArray valueScale(
       ParameterStore parameterStore, NDManager manager, Device device, boolean training) {
     NDArray vs = parameterStore.getValue(valueScale, device, training);

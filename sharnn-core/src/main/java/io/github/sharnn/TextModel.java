@@ -20,7 +20,13 @@ public record TextModel(Model model) {
 
   private static final int BYTES = 256;
 
-  /** Checks that the model holds a SHARNN and that each token is text. */
+  /**
+   * Checks that the model holds a SHARNN and that each token is text.
+   *
+   * @param model the model; the caller closes it
+   * @throws IllegalArgumentException if the block is no SHARNN, or its tokens are bytes and more
+   *     than 256
+   */
   public TextModel {
     SHARNN block = SHARNN.of(model);
     int size = block.config().vocabularySize();
@@ -33,17 +39,24 @@ public record TextModel(Model model) {
         size);
   }
 
-  /** Returns the vocabulary of the model's tokens. */
+  /** {@return the vocabulary of the model's tokens} */
   public TextVocabulary vocabulary() {
     return SHARNN.of(model).vocabulary();
   }
 
-  /** Encodes a text and checks that it has at least one token. */
+  /**
+   * {@return the tokens of a text, at least one}
+   *
+   * @param name the text's name in error messages, such as {@code prompt}
+   * @param text the text in UTF-8, or any bytes for a byte model
+   * @throws IllegalArgumentException if the text has no token, or a byte that the vocabulary lacks
+   */
   public int[] encode(String name, byte[] text) {
     int[] tokens = vocabulary().encode(text);
     checkArgument(
         tokens.length > 0,
-        "%s must have at least one of the model's %s, but '%s' has none: use a longer text",
+        "%s must have at least one token of the model's vocabulary (%s), but '%s' has none: use a"
+            + " longer text",
         name,
         vocabulary(),
         new String(text, StandardCharsets.UTF_8));
@@ -53,7 +66,14 @@ public record TextModel(Model model) {
     return tokens;
   }
 
-  /** Checks that a token is in the model's vocabulary, which may have fewer than 256 bytes. */
+  /**
+   * Checks that a token is in the model's vocabulary, which may have fewer than 256 bytes.
+   *
+   * @param name the text's name in the error message
+   * @param token the token
+   * @param index the token's position in the text, from 0
+   * @throws IllegalArgumentException if the vocabulary lacks the token
+   */
   public void check(String name, int token, long index) {
     int size = SHARNN.of(model).config().vocabularySize();
     checkArgument(
@@ -66,7 +86,14 @@ public record TextModel(Model model) {
         token);
   }
 
-  /** Checks that another model holds the same SHARNN as this model. */
+  /**
+   * Checks that another model holds the same SHARNN as this model.
+   *
+   * @param name the name of this model's user, such as {@code generator}
+   * @param other the other model
+   * @param user the name of the other model's user, such as {@code Predictor}
+   * @throws IllegalArgumentException if the SHARNN is another one
+   */
   public void checkSame(String name, Model other, String user) {
     checkArgument(
         SHARNN.of(other) == SHARNN.of(model), // a ZooModel wraps its model

@@ -99,7 +99,8 @@ class AttentionWeightsTest {
       block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
       assertThatThrownBy(() -> AttentionWeights.of(model, new byte[0]))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("text must have at least one of the model's bytes");
+          .hasMessageContaining(
+              "text must have at least one token of the model's vocabulary (bytes)");
       assertThatThrownBy(() -> AttentionWeights.of(model, new byte[] {3, -1}))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("(28), but byte 1 is 255");
@@ -129,7 +130,7 @@ class AttentionWeightsTest {
       }
       assertThatThrownBy(() -> AttentionWeights.of(one, new byte[] {' '}))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("at least one of the model's 29 words");
+          .hasMessageContaining("at least one token of the model's vocabulary (29 words)");
     }
   }
 }

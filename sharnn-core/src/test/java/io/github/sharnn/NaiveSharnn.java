@@ -9,6 +9,7 @@ import ai.djl.nn.recurrent.LSTM;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The model as plain loops over one stream in double precision: an oracle that shares no array code
@@ -44,8 +45,9 @@ final class NaiveSharnn {
       h = output.h();
       states.set(layer, output.state());
     }
-    double[] weight = model.outputLayer.weight == null ? table : values(model.outputLayer.weight);
-    double[][] logits = linear(weight, values(model.outputLayer.bias), h);
+    Map<String, Parameter> named = SafetensorsWeights.names(model);
+    double[] weight = model.config().tiedOutput() ? table : values(named.get("decoder.weight"));
+    double[][] logits = linear(weight, values(named.get("decoder.bias")), h);
     return model.config().hasSplits() ? logProbabilities(model, h, logits) : logits;
   }
 
@@ -53,8 +55,9 @@ final class NaiveSharnn {
   static double[][] logProbabilities(SHARNN model, double[][] h, double[][] logits) {
     List<Integer> splits = model.config().splits();
     int tails = splits.size();
-    double[][] tombstones =
-        linear(values(model.outputLayer.tailVectors), values(model.outputLayer.tailBias), h);
+    Map<String, Parameter> named = SafetensorsWeights.names(model);
+    double[] tailVectors = values(named.get("criterion.tail_vectors"));
+    double[][] tombstones = linear(tailVectors, values(named.get("criterion.tail_bias")), h);
     double[][] all = new double[logits.length][logits[0].length];
     for (int t = 0; t < all.length; t++) {
       double head = expSum(logits[t], 0, splits.get(0)) + expSum(tombstones[t], 0, tails);

@@ -123,7 +123,7 @@ class GenerateCommandTest extends TrainedModelTest {
         "--min-p 2 | minP",
         "--repetition-penalty 0 | repetitionPenalty",
         "--repetition-window -1 | repetitionWindow",
-        "--prompt= | prompt must have at least one of the model's"
+        "--prompt= | prompt must have at least one token of the model's vocabulary"
       })
   void refuses_bad_options_of_generate(String options, String message) {
     List<Object> args = new ArrayList<>(List.of("generate", model));

@@ -96,7 +96,12 @@ public final class SHARNNDecoder implements AutoCloseable {
     }
   }
 
-  /** Checks that a decoder can compute in a type; null is the weights' own. */
+  /**
+   * Checks that a decoder can compute in a type.
+   *
+   * @param precision the type, or null for the weights' own
+   * @throws IllegalArgumentException if it is another type than FLOAT16, FLOAT32 and FLOAT64
+   */
   public static void checkPrecision(DataType precision) {
     checkArgument(
         precision == null || PRECISIONS.contains(precision),

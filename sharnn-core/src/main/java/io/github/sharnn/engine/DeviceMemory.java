@@ -20,7 +20,12 @@ public record DeviceMemory(long bytes, String source) {
 
   private static final Path STATUS = Path.of("/proc/self/status");
 
-  /** Frees PyTorch's unused GPU memory, so that the next {@link #peak} excludes earlier work. */
+  /**
+   * Frees PyTorch's unused GPU memory, so that the next {@link #peak} excludes earlier work. Does
+   * nothing on a CPU.
+   *
+   * @param device the device
+   */
   public static void release(Device device) {
     if (device.isGpu()) {
       JniUtils.emptyCudaCache();
@@ -30,7 +35,9 @@ public record DeviceMemory(long bytes, String source) {
   /**
    * Reads the peak. On a GPU, this is the present use, since PyTorch does not give memory back.
    *
+   * @param device the device
    * @return the peak, or empty if it can't be read on this machine
+   * @throws IOException if Linux's record of this process can't be read
    */
   public static Optional<DeviceMemory> peak(Device device) throws IOException {
     return device.isGpu() ? gpu(device.getDeviceId()) : resident();

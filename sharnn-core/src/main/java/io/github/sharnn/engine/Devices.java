@@ -83,7 +83,12 @@ public final class Devices {
     }
   }
 
-  /** Loads DJL's PyTorch, unless it is loaded. */
+  /**
+   * Loads DJL's PyTorch, unless it is loaded.
+   *
+   * @return the engine
+   * @throws EngineException if PyTorch can't be loaded; the message says why, and the remedy
+   */
   public static Engine engine() {
     try {
       return Engine.getEngine("PyTorch");

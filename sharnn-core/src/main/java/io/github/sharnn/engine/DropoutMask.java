@@ -24,7 +24,14 @@ public final class DropoutMask {
 
   private DropoutMask() {}
 
-  /** Zeroes elements with probability {@code rate} and scales the others by 1 / (1 - rate). */
+  /**
+   * Zeroes elements with probability {@code rate} and scales the others by 1 / (1 - rate).
+   *
+   * @param x an array of any shape and a floating type
+   * @param rate the probability, in [0, 1)
+   * @param training false for no dropout
+   * @return the result, of x's manager, shape and type; x itself if there is no dropout
+   */
   public static NDArray apply(NDArray x, float rate, boolean training) {
     if (!training || rate == 0) {
       return x;

@@ -13,7 +13,13 @@ public final class InferenceMode {
 
   private InferenceMode() {}
 
-  /** Computes with the switch off and restores it. */
+  /**
+   * Computes with the switch off and restores it.
+   *
+   * @param <T> the type of the result
+   * @param inference the computation; it runs on the calling thread
+   * @return the result of the computation
+   */
   public static <T> T call(Supplier<T> inference) {
     boolean recording = JniUtils.isGradMode();
     JniUtils.setGradMode(false);

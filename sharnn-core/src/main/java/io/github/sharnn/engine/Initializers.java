@@ -18,7 +18,15 @@ public final class Initializers {
 
   private Initializers() {}
 
-  /** Creates a parameter with initial values. */
+  /**
+   * Creates a parameter with initial values.
+   *
+   * @param name the name in its block
+   * @param type the type, by which DJL's {@code setInitializer} selects parameters
+   * @param initializer gives the initial values
+   * @param shape the lengths of the axes
+   * @return the parameter, without an array until its block is initialized
+   */
   public static Parameter parameter(
       String name, Parameter.Type type, Initializer initializer, long... shape) {
     return Parameter.builder()
@@ -29,18 +37,32 @@ public final class Initializers {
         .build();
   }
 
-  /** Returns N(0, 0.1 / sqrt(C)), for linear and embedding weights. */
+  /**
+   * {@return N(0, 0.1 / sqrt(C)), for linear and embedding weights}
+   *
+   * @param embeddingSize the size C
+   */
   public static Initializer normal(int embeddingSize) {
     return new NormalInitializer((float) (0.1 / Math.sqrt(embeddingSize)));
   }
 
-  /** Sets weights from {@link #normal} and biases 0. */
+  /**
+   * Sets a layer's weights from {@link #normal} and its biases to 0.
+   *
+   * @param linear the layer
+   * @param embeddingSize the size C
+   */
   public static void linear(Block linear, int embeddingSize) {
     linear.setInitializer(normal(embeddingSize), Parameter.Type.WEIGHT);
     linear.setInitializer(Initializer.ZEROS, Parameter.Type.BIAS);
   }
 
-  /** Sets weights and biases uniform in +-1/sqrt(C), PyTorch's default for an LSTM. */
+  /**
+   * Sets weights and biases uniform in +-1/sqrt(C), PyTorch's default for an LSTM.
+   *
+   * @param lstm the LSTM
+   * @param embeddingSize the size C of its state
+   */
   public static void lstm(Block lstm, int embeddingSize) {
     float bound = (float) (1 / Math.sqrt(embeddingSize));
     // set by predicate: DJL would leave the biases at 0 if the initializer were set by type

@@ -14,7 +14,14 @@ public final class Inputs {
 
   private Inputs() {}
 
-  /** Checks that the first of a block's inputs is {@code (B, T, C)}. */
+  /**
+   * Checks that the first of a block's inputs is {@code (B, T, C)}.
+   *
+   * @param block the block's name in the error message
+   * @param shapes the shapes of the inputs
+   * @param embeddingSize the size C
+   * @throws IllegalArgumentException if there is no input, or the first one has another shape
+   */
   public static void checkActivations(String block, Shape[] shapes, int embeddingSize) {
     checkArgument(
         shapes.length > 0
@@ -28,7 +35,14 @@ public final class Inputs {
         shapes.length == 0 ? "none" : shapes[0]);
   }
 
-  /** Checks that keys and values have the queries' batch size and at least as many positions. */
+  /**
+   * Checks that keys and values have the queries' batch size and at least as many positions.
+   *
+   * @param queries the shape {@code (B, T, C)}
+   * @param keys the shape {@code (B, K, C)}, K at least T
+   * @param values the shape of the keys
+   * @throws IllegalArgumentException if the shapes do not fit each other
+   */
   public static void checkKeys(Shape queries, Shape keys, Shape values) {
     checkArgument(
         keys.equals(values)
@@ -46,6 +60,11 @@ public final class Inputs {
   /**
    * Checks that tokens are {@code (B, T)} and lie in the vocabulary. On a GPU the values are not
    * checked.
+   *
+   * @param tokens the tokens, of INT64 or INT32
+   * @param vocabularySize the number of tokens V
+   * @throws IllegalArgumentException if the tokens have another shape or type, or one lies outside
+   *     [0, V)
    */
   public static void checkTokens(NDArray tokens, int vocabularySize) {
     checkArgument(

@@ -13,7 +13,7 @@ public final class Operators {
 
   private Operators() {}
 
-  /** Returns the operators of this process. */
+  /** {@return the operators of this process} */
   public static TorchScript get() {
     return INSTANCE;
   }

@@ -35,7 +35,13 @@ public final class TorchScript {
 
   private final Model module;
 
-  /** Loads a class from source text in the form that a saved TorchScript module has. */
+  /**
+   * Loads a class from source text in the form that a saved TorchScript module has.
+   *
+   * @param className the name of the class
+   * @param source the source text of the class
+   * @throws IllegalStateException if PyTorch does not accept the source
+   */
   public TorchScript(String className, String source) {
     module = Model.newInstance(className, "PyTorch");
     try {
@@ -46,7 +52,13 @@ public final class TorchScript {
     }
   }
 
-  /** Calls a method that takes only lists. */
+  /**
+   * Calls a method that takes only lists. The first array's manager owns the result.
+   *
+   * @param method the method's name
+   * @param lists the method's arguments in order; the call renames their arrays
+   * @return the method's result
+   */
   public NDArray call(String method, NDList... lists) {
     return call(method, new float[0], lists);
   }
@@ -54,8 +66,10 @@ public final class TorchScript {
   /**
    * Calls a method. The first array's manager owns the result.
    *
+   * @param method the method's name
    * @param options the numbers of the method's last argument; empty if the method takes none
    * @param lists the method's list arguments in order; the call renames their arrays
+   * @return the method's result
    */
   public NDArray call(String method, float[] options, NDList... lists) {
     NDList inputs = new NDList();
@@ -97,7 +111,13 @@ public final class TorchScript {
       }
     }
 
-    /** Calls the method with its last argument. The manager owns the result. */
+    /**
+     * Calls the method.
+     *
+     * @param manager the manager that owns the result
+     * @param numbers the method's last argument
+     * @return the method's result
+     */
     public NDArray call(NDManager manager, long... numbers) {
       try (IValue options = IValue.listFrom(numbers)) {
         arguments[arguments.length - 1] = options;
@@ -112,12 +132,20 @@ public final class TorchScript {
    * Prepares a method of lists and numbers for many calls with the same lists.
    *
    * @param owner the manager that closes PyTorch's handles on the lists; no call may follow
+   * @param method the method's name
+   * @param lists the method's list arguments in order
+   * @return the prepared method
    */
   public Prepared prepare(NDManager owner, String method, NDList... lists) {
     return new Prepared(owner, (PtSymbolBlock) module.getBlock(), method, lists);
   }
 
-  /** Reads a source from the resource beside a class. */
+  /**
+   * {@return the text of a resource beside a class}
+   *
+   * @param owner the class
+   * @param resource the resource's name, such as {@code operators.py}
+   */
   public static String source(Class<?> owner, String resource) {
     try {
       return Resources.toString(Resources.getResource(owner, resource), StandardCharsets.UTF_8);

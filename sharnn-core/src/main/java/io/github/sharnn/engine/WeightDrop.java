@@ -26,7 +26,15 @@ public final class WeightDrop extends ParameterStore {
     this.batchManager = batchManager;
   }
 
-  /** Returns a store that applies the dropout, or the given store if there is no dropout. */
+  /**
+   * {@return a store that applies the dropout, or the given store if there is no dropout}
+   *
+   * @param parameterStore the store of the weights
+   * @param lstm the LSTM whose hidden-to-hidden matrix is dropped
+   * @param rate the dropout rate, in [0, 1)
+   * @param training false for no dropout
+   * @param batchManager the manager that owns the matrix with dropped entries
+   */
   public static ParameterStore of(
       ParameterStore parameterStore,
       LSTM lstm,

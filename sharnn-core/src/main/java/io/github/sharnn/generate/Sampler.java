@@ -42,6 +42,11 @@ public record Sampler(
   /**
    * Checks every option.
    *
+   * @param temperature above 0 and finite
+   * @param topK at least 0
+   * @param topP in (0, 1]
+   * @param minP in [0, 1]
+   * @param repetitionPenalty above 0 and finite
    * @throws IllegalArgumentException if an option breaks its rule
    */
   public Sampler {

@@ -76,12 +76,24 @@ public final class AtomicFile {
     write(file, writer, AtomicFile::move);
   }
 
-  /** Writes or replaces a file with these bytes. */
+  /**
+   * Writes or replaces a file with these bytes.
+   *
+   * @param file the file, in a folder that exists
+   * @param content the whole content
+   * @throws IOException if the file can't be written
+   */
   public static void write(Path file, byte[] content) throws IOException {
     write(file, of(content));
   }
 
-  /** Writes or replaces a file with this text in UTF-8. */
+  /**
+   * Writes or replaces a file with this text in UTF-8.
+   *
+   * @param file the file, in a folder that exists
+   * @param content the whole content
+   * @throws IOException if the file can't be written
+   */
   public static void write(Path file, String content) throws IOException {
     write(file, content.getBytes(StandardCharsets.UTF_8));
   }
@@ -139,7 +151,11 @@ public final class AtomicFile {
     }
   }
 
-  /** Returns a writer of some bytes. */
+  /**
+   * {@return a writer of some bytes}
+   *
+   * @param content the bytes, not copied
+   */
   public static Writer of(byte[] content) {
     return channel -> Channels.newOutputStream(channel).write(content);
   }
@@ -147,6 +163,9 @@ public final class AtomicFile {
   /**
    * Forces a folder's entries to disk, so that they survive a power cut. Windows neither supports
    * nor needs this.
+   *
+   * @param folder the folder
+   * @throws IOException if the folder can't be opened or forced
    */
   public static void forceFolder(Path folder) throws IOException {
     try {

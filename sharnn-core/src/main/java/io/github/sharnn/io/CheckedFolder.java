@@ -85,7 +85,13 @@ public final class CheckedFolder implements Closeable {
     AtomicFile.forceFolder(folder);
   }
 
-  /** Deletes the hidden files of killed writers. No other process may write at the time. */
+  /**
+   * Deletes the hidden files of killed writers. No other process may write at the time.
+   *
+   * @param folder the folder
+   * @param names the plain names of the files whose hidden files are deleted
+   * @throws IOException if the folder can't be listed or a file can't be deleted
+   */
   public static void deleteUnfinished(Path folder, Collection<String> names) throws IOException {
     String any = names.stream().map(Pattern::quote).collect(Collectors.joining("|"));
     Pattern hidden =
@@ -150,7 +156,13 @@ public final class CheckedFolder implements Closeable {
     return readAtMost(file, MAX_SUMS_BYTES);
   }
 
-  /** Reads a file of at most {@code most} bytes. */
+  /**
+   * {@return the content of a file}
+   *
+   * @param file the file
+   * @param most the maximum number of bytes to read
+   * @throws IOException if the file can't be read, or is longer
+   */
   public static byte[] readAtMost(Path file, int most) throws IOException {
     try (FileChannel channel = FileChannel.open(file)) {
       return readAtMost(channel, file, most);

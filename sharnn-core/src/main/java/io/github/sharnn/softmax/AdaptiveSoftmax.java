@@ -103,6 +103,7 @@ public final class AdaptiveSoftmax {
    * whose label lies in it.
    *
    * @param h {@code (N, C)}, a row for each label
+   * @param labels the N labels
    * @return {@code (N)}
    */
   public NDArray logProbabilities(NDArray h, ClusterLabels labels) {

@@ -26,10 +26,10 @@ public final class OutputLayer {
   private static final int ALIGNED_COLUMNS = 8; // of FLOAT16, 16 bytes
   private static final int MANY_ROWS = 64; // with more rows, padding saves more than it costs
 
-  public final @Nullable Parameter weight; // null if tied
-  public final Parameter bias;
-  public final @Nullable Parameter tailVectors; // null without splits
-  public final @Nullable Parameter tailBias;
+  private final @Nullable Parameter weight; // null if tied
+  private final Parameter bias;
+  private final @Nullable Parameter tailVectors; // null without splits
+  private final @Nullable Parameter tailBias;
   private final List<Integer> splits;
 
   /**
@@ -58,7 +58,7 @@ public final class OutputLayer {
     return Initializers.parameter(name, Parameter.Type.BIAS, Initializer.ZEROS, count);
   }
 
-  /** Returns the parameters in the order of {@link io.github.sharnn.Weight}. */
+  /** {@return the parameters in the order of {@link io.github.sharnn.Weight}} */
   public List<Parameter> parameters() {
     return Stream.of(weight, bias, tailVectors, tailBias).filter(Objects::nonNull).toList();
   }
@@ -66,10 +66,12 @@ public final class OutputLayer {
   /**
    * Runs one segment.
    *
+   * @param parameterStore the store of the weights
    * @param h the last block's output after dropout, {@code (T, B, C)}
    * @param table the embedding {@code (V, C)}, for tied weights
    * @param labels as {@link io.github.sharnn.SHARNN#forward(ParameterStore, NDArray, NDList,
    *     SHARNNState, boolean)} takes them
+   * @param training whether gradients flow into the weights
    * @return logits or log-probabilities {@code (B, T, V)}; with splits and labels, the labels'
    *     log-probabilities {@code (B, T)}
    */

@@ -112,7 +112,8 @@ class GeneratedTextTest extends TinyModelTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> generator.stream(""))
         .withMessageContaining(
-            "prompt must have at least one of the model's bytes, but '' has none: use a longer text");
+            "prompt must have at least one token"
+                + " of the model's vocabulary (bytes), but '' has none: use a longer text");
     assertThat(TinyModel.liveArrays()).isEqualTo(before);
   }
 

@@ -170,7 +170,8 @@ class GenerationBatchTest extends TinyModelTest {
     assertThatThrownBy(() -> batch.add(generator, "", piece -> {}))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(
-            "prompt must have at least one of the model's bytes, but '' has none: use a longer text");
+            "prompt must have at least one token"
+                + " of the model's vocabulary (bytes), but '' has none: use a longer text");
     try (Model other = SHARNN.of(model).withMemoryLength(3).newModel("other")) {
       GenerationBatch others = GenerationBatch.of(other);
       assertThatThrownBy(() -> others.add(generator, "a", piece -> {}))

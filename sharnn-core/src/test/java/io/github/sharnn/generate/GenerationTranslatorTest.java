@@ -47,7 +47,8 @@ class GenerationTranslatorTest {
         assertRejected(
             predictor,
             "",
-            "prompt must have at least one of the model's bytes, but '' has none: use a longer text");
+            "prompt must have at least one token"
+                + " of the model's vocabulary (bytes), but '' has none: use a longer text");
       }
     }
   }

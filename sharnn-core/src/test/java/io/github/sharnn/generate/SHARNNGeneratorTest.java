@@ -181,7 +181,8 @@ class SHARNNGeneratorTest extends TinyModelTest {
       assertThatThrownBy(() -> generator.generate(""))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining(
-              "prompt must have at least one of the model's bytes, but '' has none: use a longer text");
+              "prompt must have at least one token"
+                  + " of the model's vocabulary (bytes), but '' has none: use a longer text");
       assertThatThrownBy(() -> generator.generate("fuß"))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("vocabularySize - 1 (127), but byte 2 is 195");

@@ -234,7 +234,8 @@ class ScorerTest {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Scorer.builder(model).context((byte) ' ').build())
           .withMessageContaining(
-              "context must have at least one of the model's 7 words, but ' ' has none");
+              "context must have at least one token"
+                  + " of the model's vocabulary (7 words), but ' ' has none");
     }
   }
 

@@ -82,7 +82,8 @@ class VocabularyOptionsTest extends TrainedModelTest {
       count.write(text, 0, text.length);
       assertThat(count.words()).isBetween(1L, 1L + 7 + 1);
       Outcome blank = run("generate", tokens, "--prompt", "  ");
-      assertThat(blank.err()).contains("prompt must have at least one of the model's 6 words");
+      assertThat(blank.err())
+          .contains("prompt must have at least one token of the model's vocabulary (6 words)");
       assertThat(blank.code()).isEqualTo(2);
     }
     List<Object> atTheEnd = new ArrayList<>(generate);
