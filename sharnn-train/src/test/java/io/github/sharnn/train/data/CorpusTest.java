@@ -177,7 +177,7 @@ class CorpusTest {
         .isThrownBy(() -> Corpus.open(file))
         .withMessageContaining("at least 2 bytes")
         .withMessageContaining("%s (39 bytes)", file)
-        .withMessageContaining("1 to validation");
+        .withMessageContaining(", 1 validation");
     assertThat(Corpus.open(Tiny.file(folder, new byte[40])).test().length()).isEqualTo(2);
   }
 
