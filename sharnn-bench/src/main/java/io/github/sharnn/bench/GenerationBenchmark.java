@@ -37,20 +37,35 @@ import org.jspecify.annotations.Nullable;
  */
 public record GenerationBenchmark(Model model, @Nullable DataType precision, int steps) {
 
+  /**
+   * Checks the number of steps.
+   *
+   * @param model an initialized model
+   * @param precision a floating type, or null
+   * @param steps at least 1
+   * @throws IllegalArgumentException if {@code steps} is below 1
+   */
   public GenerationBenchmark {
     checkArgument(steps >= 1, "steps must be at least 1, but is %s", steps);
   }
 
   /**
-   * The time of the tokens before one position. A step generates one token for each stream. {@code
-   * milliseconds} is the median time of a step; {@code tokensPerSecond} is a mean over all timed
-   * steps.
+   * The time of the tokens before one position. A step generates one token for each stream.
+   *
+   * @param streams number of streams
+   * @param position the position, in tokens from the start of the text
+   * @param milliseconds median time of a step
+   * @param tokensPerSecond mean over all timed steps, for all streams together
    */
   public record Result(int streams, int position, double milliseconds, double tokensPerSecond) {}
 
   /**
-   * Times the last {@code steps} tokens before each position. Returns the results by ascending
-   * position.
+   * Times the last {@code steps} tokens before each position.
+   *
+   * @param streams number of streams, at least 1
+   * @param positions positions in tokens from the start of the text, each at least {@code steps}
+   * @return the results by ascending position
+   * @throws IllegalArgumentException if a number is too small
    */
   public List<Result> run(int streams, int... positions) {
     int[] ends = Arrays.stream(positions).sorted().toArray();

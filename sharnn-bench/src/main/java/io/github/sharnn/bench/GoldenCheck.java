@@ -79,7 +79,17 @@ public final class GoldenCheck {
     expected = SafetensorsWeights.readTensors(manager, folder.resolve(EXPECTED));
   }
 
-  /** Runs all checks that the folder has numbers for. A null device means DJL's default. */
+  /**
+   * Runs all checks that the folder has numbers for.
+   *
+   * @param folder a folder of golden vectors
+   * @param device the device to compute on; null for DJL's default
+   * @return the errors of all compared tensors
+   * @throws IllegalArgumentException if the folder has no golden vectors
+   * @throws IllegalStateException if a training is running in this process
+   * @throws IOException if a file is missing or can't be read
+   * @throws MalformedModelException if a file is invalid or lacks a tensor
+   */
   public static GoldenReport run(Path folder, @Nullable Device device)
       throws IOException, MalformedModelException {
     checkArgument(

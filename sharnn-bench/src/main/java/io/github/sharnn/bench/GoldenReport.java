@@ -5,19 +5,34 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** The outcome of a {@link GoldenCheck}, with the largest error of each kind of tensor. */
+/**
+ * The outcome of a {@link GoldenCheck}.
+ *
+ * @param folder the folder of golden vectors
+ * @param worst the tensor with the largest error of each kind
+ * @param compared number of tensors compared
+ */
 public record GoldenReport(Path folder, List<Measure> worst, int compared) {
 
-  /** The relative error of a tensor, {@code ||actual - expected|| / ||expected||}. */
+  /**
+   * The relative error of a tensor.
+   *
+   * @param kind the kind of tensor, such as {@code output}
+   * @param tensor the tensor's name in {@code expected.safetensors}
+   * @param error {@code ||actual - expected|| / ||expected||}
+   * @param tolerance the largest error allowed
+   */
   public record Measure(String kind, String tensor, double error, double tolerance) {
 
-    /** Tells if the error is within the tolerance. A NaN is not. */
+    /** {@return true if the error is within the tolerance; false for NaN} */
     public boolean passed() {
       return error <= tolerance;
     }
   }
 
-  /** Tells if there was at least one comparison and every tensor was within its tolerance. */
+  /**
+   * {@return true if at least one tensor was compared, and every tensor was within its tolerance}
+   */
   public boolean passed() {
     return compared > 0 && worst.stream().allMatch(Measure::passed);
   }

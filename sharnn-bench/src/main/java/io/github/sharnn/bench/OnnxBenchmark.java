@@ -28,7 +28,15 @@ public final class OnnxBenchmark {
 
   private OnnxBenchmark() {}
 
-  /** Exports a model, generates with it and times the last {@code steps} tokens. */
+  /**
+   * Exports a model, generates with it and times the last {@code steps} tokens.
+   *
+   * @param model an initialized model; the caller closes it
+   * @param steps number of timed tokens, at least 1
+   * @return the times with a full memory, at position {@code memoryLength}
+   * @throws IOException if the temporary file can't be written
+   * @throws OrtException if ONNX Runtime rejects the exported model
+   */
   public static GenerationBenchmark.Result run(Model model, int steps)
       throws IOException, OrtException {
     Path file = Files.createTempFile("sharnn-benchmark", ".onnx");

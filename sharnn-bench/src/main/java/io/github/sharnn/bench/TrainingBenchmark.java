@@ -80,6 +80,17 @@ public record TrainingBenchmark(
   private static final int MIN_WARM_UP = 10;
   private static final int BYTES = 256; // the largest vocabulary of random bytes
 
+  /**
+   * Checks the numbers and fills in the default precision.
+   *
+   * @param config the model's shapes
+   * @param sequenceLength at least 1
+   * @param device any device
+   * @param precision FLOAT32, FLOAT16 or null
+   * @param steps at least 1
+   * @param measureFloor true or false
+   * @throws IllegalArgumentException if a number is below 1
+   */
   public TrainingBenchmark {
     precision = MixedPrecisionWeights.orDefault(precision, device);
     checkArgument(
@@ -87,19 +98,32 @@ public record TrainingBenchmark(
     checkArgument(steps >= 1, "steps must be at least 1, but is %s", steps);
   }
 
-  /** Milliseconds of the bare parts of all layers; NaN if they were not measured. */
+  /**
+   * Milliseconds of the bare parts of all layers; NaN if they were not measured.
+   *
+   * @param lstms the LSTMs
+   * @param boom the matrix products of Boom
+   * @param attention the matrix products of attention
+   * @param output the matrix products of the output layer
+   */
   public record Floor(double lstms, double boom, double attention, double output) {
 
-    /** Returns the time of all parts in milliseconds. */
+    /** {@return the time of all parts in milliseconds} */
     public double milliseconds() {
       return lstms + boom + attention + output;
     }
   }
 
   /**
-   * The measurements at one batch size. {@code milliseconds} is the median time of a full segment,
-   * and {@code tokensPerSecond} follows from it for all streams together. {@code warmUpTokens} is
-   * the number of tokens of each stream before the first timed step.
+   * The measurements at one batch size.
+   *
+   * @param batchSize number of streams
+   * @param warmUpTokens number of tokens of each stream before the first timed step
+   * @param steps number of timed steps
+   * @param milliseconds median time of a full segment
+   * @param tokensPerSecond tokens of all streams in that time
+   * @param memory the device's peak memory, if it could be measured
+   * @param floor the floor
    */
   public record Result(
       int batchSize,
@@ -110,7 +134,7 @@ public record TrainingBenchmark(
       Optional<DeviceMemory> memory,
       Floor floor) {
 
-    /** Returns the step's time divided by the floor; NaN without a floor. */
+    /** {@return the step's time divided by the floor; NaN without a floor} */
     public double ratio() {
       return milliseconds / floor.milliseconds();
     }
@@ -119,6 +143,9 @@ public record TrainingBenchmark(
   /**
    * Trains and measures.
    *
+   * @param batchSize number of streams, at least 1
+   * @return the measurements
+   * @throws IOException if the temporary corpus can't be written
    * @throws EngineException if the device runs out of memory
    * @throws IllegalStateException if {@link SHARNNTrainer#fit} is running in this process
    */
