@@ -22,16 +22,21 @@ import java.util.Set;
 
 /**
  * The state of a decoder's streams: hidden and cell of each layer, and attention's keys and values
- * as ring buffers. Every array is allocated once, with a row for each stream of the capacity. The
- * streams in use have the first rows.
+ * as ring buffers. Every array has a row for each stream of the capacity. The streams in use have
+ * the first rows.
  *
  * <p>A ring buffer has {@code memoryLength} slots. All streams write the same slot for a token.
- * Going backward around the ring from the next slot, a stream's positions get older.
+ * Going backward around the ring from the next slot, a stream's positions get older. The arrays
+ * double whenever the text needs more slots, since a model's file may claim any memory length. The
+ * ring closes only when all slots are allocated.
  */
 final class KeyValueCache {
 
   /** A GPU multiplies matrices faster if their number of rows is a multiple of this one. */
   private static final int ALIGNMENT = 8;
+
+  /** The slots allocated at first; a multiple of {@link #ALIGNMENT}. */
+  static final int FIRST_SLOTS = 256;
 
   private final SHARNNConfig config;
   private final DecoderWeights weights;
@@ -40,6 +45,7 @@ final class KeyValueCache {
   private final NDList states = new NDList(); // hidden and cell of each layer
   private final Map<String, NDArray> arrays = new LinkedHashMap<>();
   private final int slots; // of a ring buffer
+  private int allocated; // slots, a multiple of ALIGNMENT or all
   private final int[] lengths; // filled slots of each stream
   private int streams;
   private int position; // the next slot to be written, of all streams
@@ -62,14 +68,47 @@ final class KeyValueCache {
     for (int i = 0; i < 2 * config.layers(); i++) {
       states.add(manager.zeros(new Shape(capacity, config.embeddingSize()), precision));
     }
-    for (String name : names) {
-      // zeros, because masked positions still take part in the product with the values
-      arrays.put(
-          name,
-          name.equals(TokenScript.MASK)
-              ? manager.full(new Shape(capacity, slots), Float.NEGATIVE_INFINITY, precision)
-              : manager.zeros(new Shape(capacity, slots, config.embeddingSize()), precision));
+    allocated = Math.min(FIRST_SLOTS, slots);
+    names.forEach(name -> arrays.put(name, empty(name)));
+  }
+
+  private NDArray empty(String name) {
+    // zeros, because masked positions still take part in the product with the values
+    return name.equals(TokenScript.MASK)
+        ? manager.full(new Shape(lengths.length, allocated), Float.NEGATIVE_INFINITY, precision)
+        : manager.zeros(new Shape(lengths.length, allocated, config.embeddingSize()), precision);
+  }
+
+  /**
+   * Allocates the next token's slot, unless it is there.
+   *
+   * @return true if {@link #arrays} has changed
+   */
+  boolean makeRoom() {
+    if (position < allocated) {
+      return false;
     }
+    reallocate(position + 1, 0);
+    return true;
+  }
+
+  /** Doubles the arrays until they have enough slots, and moves the positions ahead. */
+  private void reallocate(int enough, int ahead) {
+    int before = Math.min(position, allocated); // the filled slots, because the ring is not closed
+    while (allocated < enough) {
+      allocated = (int) Math.min(2L * allocated, slots);
+    }
+    arrays.replaceAll(
+        (name, old) -> {
+          NDArray larger = empty(name);
+          if (before > 0) {
+            try (NDArray filled = old.get(new NDIndex(":, 0:{}", before))) {
+              larger.set(new NDIndex(":, {}:{}", ahead, ahead + before), filled);
+            }
+          }
+          old.close();
+          return larger;
+        });
   }
 
   /** Returns the number of streams in use. */
@@ -83,9 +122,9 @@ final class KeyValueCache {
   }
 
   /**
-   * Returns the arrays of attention by name: the mask {@code (capacity, slots)}, 0 at filled slots
-   * and minus infinity at others; of each layer with attention its keys and, if they differ, its
-   * values {@code (capacity, slots, C)}.
+   * Returns the arrays of attention by name: the mask {@code (capacity, allocated slots)}, 0 at
+   * filled slots and minus infinity at others; of each layer with attention its keys and, if they
+   * differ, its values {@code (capacity, allocated slots, C)}.
    */
   Map<String, NDArray> arrays() {
     return arrays;
@@ -133,8 +172,10 @@ final class KeyValueCache {
     }
     int remembered = remembered(start);
     if (streams == 0) {
-      position = remembered % slots;
-      used = remembered;
+      position = 0; // nothing to keep
+      place(remembered);
+    } else if (remembered > used && allocated < slots) {
+      place(remembered);
     } else if (remembered > used) {
       used = slots; // its oldest positions wrap around to the end of the ring
     }
@@ -158,6 +199,15 @@ final class KeyValueCache {
     streams++;
   }
 
+  /** Moves the other streams' positions ahead, so that this many slots are before the next. */
+  private void place(int remembered) {
+    if (position > 0 || remembered > allocated) {
+      reallocate(remembered, remembered - position);
+    }
+    position = remembered % slots;
+    used = remembered;
+  }
+
   private int remembered(SHARNNState state) {
     checkArgument(
         state.batchSize() == 1,
@@ -176,9 +226,10 @@ final class KeyValueCache {
   }
 
   private NDArray mask(int remembered, NDManager scratch) {
-    float[] mask = new float[slots];
-    for (int age = 1; age <= slots; age++) {
-      mask[IntMath.mod(position - age, slots)] = age <= remembered ? 0 : Float.NEGATIVE_INFINITY;
+    float[] mask = new float[allocated];
+    Arrays.fill(mask, Float.NEGATIVE_INFINITY);
+    for (int age = 1; age <= remembered; age++) {
+      mask[IntMath.mod(position - age, slots)] = 0;
     }
     return scratch.create(mask).toType(precision, false);
   }

@@ -29,11 +29,11 @@ import java.util.Set;
  * }
  * }</pre>
  *
- * <p>Each stream's memory is a ring buffer of {@code memoryLength} positions, allocated once.
- * Attention does not depend on the order of positions, so a new position overwrites the oldest. The
- * cost of a token does not depend on its position in the text. Weights are prepared once: gates are
- * multiplied into them and {@link io.github.sharnn.Overparam} is collapsed. Each token then needs
- * one call into PyTorch and one copy of the logits to the host.
+ * <p>Each stream's memory is a ring buffer of {@code memoryLength} positions. It is allocated as
+ * the text grows, by doubling. Attention does not depend on the order of positions, so a new
+ * position overwrites the oldest. The cost of a token does not depend on its position in the text.
+ * Weights are prepared once: gates are multiplied into them and {@link io.github.sharnn.Overparam}
+ * is collapsed. Each token then needs one call into PyTorch and one copy of the logits to the host.
  *
  * <p>Streams may have texts of different lengths, and may come and go: {@link #add}, {@link
  * #remove}. Each stream gets the same logits as alone, up to rounding: a matrix product may sum in
@@ -75,7 +75,8 @@ public final class SHARNNDecoder implements AutoCloseable {
    * @param model an initialized model
    * @param parent the manager that owns the decoder's arrays until {@link #close}
    * @param capacity the maximum number of streams, at least 1; each takes {@code memoryLength * C}
-   *     numbers for each layer with attention, twice that with projected keys or values
+   *     numbers for each layer with attention once a text is that long, twice that with projected
+   *     keys or values
    * @param precision the data type of the computation, or null for the weights' own type, which
    *     avoids copies of most weights
    * @return the decoder
@@ -116,7 +117,8 @@ public final class SHARNNDecoder implements AutoCloseable {
 
   /**
    * Adds a stream as the last one. Add streams with long memories first: until the ring buffers are
-   * full, the longest memory decides how many positions all streams attend to.
+   * full, the longest memory decides how many positions all streams attend to, and a longer one
+   * copies the others.
    *
    * @param start the state of one stream, after its prompt or zero; of any floating type; copied
    * @throws IllegalArgumentException if the state is of more than one stream, or of another model
@@ -176,6 +178,9 @@ public final class SHARNNDecoder implements AutoCloseable {
    */
   public float[][] next(long... tokens) {
     checkTokens(tokens);
+    if (cache.makeRoom()) {
+      view();
+    }
     long[] options = Longs.concat(new long[] {cache.position(), cache.visibleSlots()}, tokens);
     float[] logits;
     try (NDManager scratch = manager.newSubManager()) {

@@ -151,6 +151,70 @@ class SHARNNDecoderTest {
     }
   }
 
+  /** Two growths of the cache, and the closed ring after them. */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 256, 600})
+  void gives_the_logits_of_forward_while_the_cache_grows(int prompt) {
+    SHARNN model =
+        TestModels.initialized(TestModels.tiny().attentionLayers(1).memoryLength(700), manager, 5);
+    Plain plain = new Plain(model, new Random(1), prompt);
+    try (SHARNNDecoder decoder = decoder(model, 2)) {
+      decoder.add(plain.state);
+      check(decoder, List.of(plain), new Random(2), 260);
+      assertThat(slots(decoder)).isEqualTo(prompt + 260 <= 512 ? 512 : 700);
+    }
+  }
+
+  @Test
+  void a_stream_with_a_longer_memory_moves_the_others() {
+    SHARNN model =
+        TestModels.initialized(
+            TestModels.tiny().attentionLayers(0, 2).memoryLength(600), manager, 5);
+    Random random = new Random(1);
+    List<Plain> alone = new ArrayList<>();
+    for (int prompt : new int[] {0, 9, 300, 40, 600}) {
+      alone.add(new Plain(model, random, prompt));
+    }
+    try (SHARNNDecoder decoder = decoder(model, 5)) {
+      int[] slots = {256, 256, 512, 512, 600};
+      for (int i = 0; i < alone.size(); i++) {
+        decoder.add(alone.get(i).state);
+        check(decoder, alone.subList(0, i + 1), random, 3);
+        assertThat(slots(decoder)).as("after stream %s", i).isEqualTo(slots[i]);
+      }
+      check(decoder, alone, random, 20);
+      while (decoder.streams() > 0) {
+        decoder.remove(0);
+      }
+      Plain anew = new Plain(model, random, 7);
+      decoder.add(anew.state);
+      check(decoder, List.of(anew), random, 5);
+    }
+  }
+
+  @Test
+  void takes_memory_for_the_text_and_not_for_the_memory_that_a_model_claims() {
+    SHARNNConfig.Builder options = TestModels.tiny().attentionLayers(0, 1, 2);
+    SHARNN model = TestModels.initialized(options.memoryLength(Integer.MAX_VALUE), manager, 5);
+    Random random = new Random(1);
+    List<Plain> alone = List.of(new Plain(model, random, 3), new Plain(model, random, 5));
+    try (SHARNNDecoder decoder = decoder(model, 2)) {
+      decoder.add(alone.get(0).state);
+      decoder.add(alone.get(1).state); // a longer memory than the first one's
+      check(decoder, alone, random, 300);
+      assertThat(slots(decoder)).isEqualTo(512);
+    }
+  }
+
+  /** The slots of each ring buffer that are allocated. */
+  private static long slots(SHARNNDecoder decoder) {
+    return decoder.arrays().stream()
+        .filter(array -> array.getShape().dimension() == 3 && array.size(0) > 1)
+        .mapToLong(array -> array.size(1))
+        .max()
+        .orElseThrow();
+  }
+
   @Test
   void follows_a_model_that_backed_off_or_is_collapsed() {
     SHARNN full = TestModels.initialized(TestModels.tiny().attentionLayers(0, 2), manager, 5);
