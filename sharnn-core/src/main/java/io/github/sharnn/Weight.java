@@ -6,14 +6,25 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A weight of a model: its name in a {@code safetensors} file, as the reference names it, and its
- * shape. {@link #of} is the only list of a model's weights. Names in files, parameter counts, the
- * decoder and the ONNX graph all use it.
+ * A weight of a model: its name in a {@code safetensors} file, as the reference names it, its shape
+ * and its group. {@link #of} is the only list of a model's weights. Names in files, parameter
+ * counts, the decoder and the ONNX graph all use it.
  *
  * @param name the name, such as {@code blocks.0.lnstart.weight}
  * @param shape the shape
+ * @param group the group that an optimizer counts it to
  */
-public record Weight(String name, Shape shape) {
+public record Weight(String name, Shape shape, Group group) {
+
+  /** The groups of weights that optimizers treat differently. */
+  public enum Group {
+    /** A hidden matrix: it maps activations to activations. */
+    MATRIX,
+    /** A matrix with a row for each token or cluster: the embedding and the output layer. */
+    EMBEDDING,
+    /** A norm, a bias or a gate. */
+    OTHER
+  }
 
   /**
    * {@return a model's weights, in the order in which the blocks declare their parameters}
@@ -87,7 +98,9 @@ public record Weight(String name, Shape shape) {
   private record Listing(String prefix, long size, List<Weight> weights) {
 
     void add(String name, long... dimensions) {
-      weights.add(new Weight(prefix + name, new Shape(dimensions)));
+      Group group =
+          dimensions.length != 2 ? Group.OTHER : prefix.isEmpty() ? Group.EMBEDDING : Group.MATRIX;
+      weights.add(new Weight(prefix + name, new Shape(dimensions), group));
     }
 
     void addNorm(String name) {

@@ -5,6 +5,7 @@ import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.cli.options.ExtraOptions;
+import io.github.sharnn.cli.options.OptimizerOptions;
 import io.github.sharnn.cli.options.RateOptions;
 import io.github.sharnn.cli.options.SizeOptions;
 import io.github.sharnn.train.Budget;
@@ -84,6 +85,9 @@ final class TrainSettings {
       exclusive = false,
       heading = "Learning rate of the first stage (default: the recipe's):%n")
   private final RateOptions rate = new RateOptions();
+
+  @ArgGroup(exclusive = false, heading = "Optimizer (default: the recipe's):%n")
+  private final OptimizerOptions optimizer = new OptimizerOptions();
 
   @ArgGroup(exclusive = false, heading = "Off unless given, or on in the resumed run:%n")
   private final ExtraOptions extras = new ExtraOptions();
@@ -172,7 +176,8 @@ final class TrainSettings {
     sequenceLength.ifPresent(builder::sequenceLength);
     evaluationStreams.ifPresent(builder::evaluationStreams);
     extras.apply(builder);
-    return builder;
+    return builder.optimizer(
+        optimizer.onto(base.map(TrainingOptions::optimizer).orElse(recipe.optimizer())));
   }
 
   /**

@@ -103,3 +103,81 @@ class Operators(Module):
       weight.addcmul_(direction, own)
     torch._foreach_zero_(gradients)
     return rates
+
+  def limits(self, measured: List[Tensor], rescale: float, clip: float) -> Tuple[Tensor, Tensor]:
+    """Returns a divisor that rescales and clips the gradients, and 1 to skip the step, else 0.
+
+    measured: scalars, first the norm of the gradients, then losses. A scalar that is not finite skips the step.
+    """
+    clipped = ((measured[0] * rescale + 1e-6).reciprocal() * clip).clamp_max(1.)
+    skip = torch.stack(measured).isfinite().all().logical_not()
+    return ((clipped * rescale).reciprocal(), skip.to(6))
+
+  def adamw(self, weights: List[Tensor], gradients: List[Tensor], means: List[Tensor], variances: List[Tensor],
+      measured: List[Tensor], numbers: Tensor) -> Tensor:
+    """One step of AdamW with one rate for all weights. A skipped step changes only the gradients."""
+    rescale, clip, rate, decay, cautious, beta1, beta2, epsilon, number = annotate(List[float], numbers.tolist())
+    divisor, skip = self.limits(measured, rescale, clip)
+    w = [x.to(6) for x in weights]
+    g = [torch.empty_like(x) for x in means]
+    torch._foreach_copy_(g, gradients)
+    step = [torch.zeros_like(x) for x in means]
+    numbered = torch.full([len(g)], number, dtype=6, device=skip.device).unbind()
+    torch._fused_adam_(step, g, means, variances, annotate(List[Tensor], []), numbered, lr=-1., beta1=beta1,
+        beta2=beta2, weight_decay=0., eps=epsilon, amsgrad=False, maximize=False, grad_scale=divisor, found_inf=skip)
+    if decay > 0:
+      decayed = w
+      if cautious > 0:
+        decayed = torch._foreach_sign(torch._foreach_mul(w, step))
+        torch._foreach_clamp_min_(decayed, 0.)
+        torch._foreach_mul_(decayed, w)
+      torch._foreach_add_(step, decayed, alpha=decay)
+    # filled with 0, not multiplied by 0: an infinite rate times 0 is NaN
+    own = torch.full_like(skip, -rate).masked_fill_(skip > 0, 0)
+    torch._foreach_mul_(step, own)
+    torch._foreach_add_(weights, step)
+    torch._foreach_zero_(gradients)
+    return own
+
+  def muon(self, weights: List[Tensor], gradients: List[Tensor], momenta: List[Tensor], measured: List[Tensor],
+      numbers: Tensor) -> Tensor:
+    """One step of Muon for matrices that are made of blocks of one shape. A skipped step changes only the gradients.
+
+    numbers: also rows and columns of a block, the type to compute in, and three coefficients for each iteration.
+    """
+    values = annotate(List[float], numbers.tolist())
+    rescale, clip, rate, decay, cautious, momentum, size, rows, columns, kind = values[:10]
+    coefficients = values[10:]
+    r = int(rows)
+    c = int(columns)
+    divisor, skip = self.limits(measured, rescale, clip)
+    g = [torch.empty_like(x) for x in momenta]
+    torch._foreach_copy_(g, gradients)
+    u = [torch.zeros_like(x) for x in momenta]
+    # u = g + momentum * sum: the Nesterov direction; a skipped step leaves 0
+    torch._fused_sgd_(u, g, momenta, weight_decay=0., momentum=momentum, lr=-1., dampening=0., nesterov=momentum > 0,
+        maximize=False, is_first_step=False, grad_scale=divisor, found_inf=skip)
+    blocks = [x.view(-1, r, x.size(1) // c, c).transpose(1, 2).reshape(-1, r, c) for x in u]
+    if r > c: # the products are smaller on the short side
+      blocks = [x.transpose(1, 2) for x in blocks]
+    counts = [x.size(0) for x in blocks]
+    x = torch.empty([sum(counts), min(r, c), max(r, c)], dtype=int(kind), device=skip.device)
+    for part, block in zip(x.split(counts), blocks):
+      norm = torch.linalg_vector_norm(block, 2, [1, 2], True, dtype=6)
+      torch.div(block, norm.add_(1e-7 / (1 - momentum)), out=part)
+    for i in range(len(coefficients) // 3):
+      a = torch.bmm(x, x.transpose(1, 2))
+      a = torch.baddbmm(a, a, a, beta=coefficients[3 * i + 1], alpha=coefficients[3 * i + 2])
+      x = torch.baddbmm(x, a, x, beta=coefficients[3 * i])
+    if r > c:
+      x = x.transpose(1, 2)
+    # filled with 0, not multiplied by 0: an infinite rate times 0 is NaN
+    own = torch.full_like(skip, -rate * size).masked_fill_(skip > 0, 0)
+    shrink = torch.full_like(skip, -rate * decay).masked_fill_(skip > 0, 0)
+    for weight, part in zip(weights, x.split(counts)):
+      step = part.reshape(-1, weight.size(1) // c, r, c).transpose(1, 2).reshape(weight.size())
+      if decay > 0:
+        weight.addcmul_(weight * (weight * step > 0) if cautious > 0 else weight, shrink)
+      weight.addcmul_(step, own)
+    torch._foreach_zero_(gradients)
+    return own

@@ -4,6 +4,7 @@ import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
@@ -35,6 +36,7 @@ public enum Recipe {
       () -> SHARNN.builder().embeddingSize(192).boomSize(768).layers(2).memoryLength(256),
       16,
       64,
+      TrainingOptions.DEFAULT_OPTIMIZER,
       TrainingOptions.DEFAULT_ZERO_STATE_PROBABILITY,
       List.of(new TrainingStage(LearningRateSchedule.peak(3e-3f).warmUp(50), Budget.epochs(1)))),
 
@@ -61,6 +63,7 @@ public enum Recipe {
       () -> SHARNN.builder().memoryLength(2000).dropouts(0),
       32,
       256,
+      TrainingOptions.DEFAULT_OPTIMIZER,
       TrainingOptions.DEFAULT_ZERO_STATE_PROBABILITY,
       List.of(
           new TrainingStage(
@@ -71,12 +74,20 @@ public enum Recipe {
   private final Supplier<SHARNNConfig.Builder> model;
   private final int batchSize;
   private final int sequenceLength;
+  private final OptimizerSettings optimizer;
   private final double zeroStateProbability;
   private final List<TrainingStage> stages;
 
   /** Creates a recipe with the paper's training. */
   Recipe(String description, Supplier<SHARNNConfig.Builder> model, int batchSize) {
-    this(description, model, batchSize, 1024, 0, TrainingStage.PAPER);
+    this(
+        description,
+        model,
+        batchSize,
+        1024,
+        TrainingOptions.DEFAULT_OPTIMIZER,
+        0,
+        TrainingStage.PAPER);
   }
 
   Recipe(
@@ -84,12 +95,14 @@ public enum Recipe {
       Supplier<SHARNNConfig.Builder> model,
       int batchSize,
       int sequenceLength,
+      OptimizerSettings optimizer,
       double zeroStateProbability,
       List<TrainingStage> stages) {
     this.description = description;
     this.model = model;
     this.batchSize = batchSize;
     this.sequenceLength = sequenceLength;
+    this.optimizer = optimizer;
     this.zeroStateProbability = zeroStateProbability;
     this.stages = stages;
   }
@@ -105,9 +118,9 @@ public enum Recipe {
   }
 
   /**
-   * Starts a trainer with this recipe's batch size, segment length, probability of the zero state
-   * (0 in the paper's recipes) and the learning rate of its first stage. The other options are
-   * those of {@link SHARNNTrainer#builder}.
+   * Starts a trainer with this recipe's batch size, segment length, optimizer, probability of the
+   * zero state (0 in the paper's recipes) and the learning rate of its first stage. The other
+   * options are those of {@link SHARNNTrainer#builder}.
    *
    * @param model a DJL model with a {@link SHARNN}, of this recipe or not
    * @return a new builder with this recipe's options
@@ -117,8 +130,14 @@ public enum Recipe {
     return SHARNNTrainer.builder(model)
         .batchSize(batchSize)
         .sequenceLength(sequenceLength)
+        .optimizer(optimizer)
         .zeroStateProbability(zeroStateProbability)
         .learningRate(stages.get(0).learningRate());
+  }
+
+  /** {@return the optimizer of the training} */
+  public OptimizerSettings optimizer() {
+    return optimizer;
   }
 
   /** {@return the stages of the training, at least one} */

@@ -15,7 +15,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.optim.Lamb;
+import io.github.sharnn.train.optim.FusedOptimizer;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
@@ -139,8 +139,8 @@ public final class SHARNNTrainer {
             + " call fit(corpus, budget)");
     checkArgument(
         setup.optimizer() == null,
-        "stages set the learning rate of Lamb, but the optimizer is %s: call fit(corpus, budget) for"
-            + " each stage instead",
+        "stages set the learning rate of LAMB, AdamW or Muon as OptimizerSettings name them, but the"
+            + " optimizer is %s: call fit(corpus, budget) for each stage instead",
         Builder.name(setup.optimizer()));
     return run(corpus, List.copyOf(stages));
   }
@@ -182,7 +182,7 @@ public final class SHARNNTrainer {
 
     private final Model model;
     private Tracker learningRate = LearningRateSchedule.peak(2e-3f).warmUp(800);
-    private @Nullable Optimizer optimizer; // null: Lamb
+    private @Nullable Optimizer optimizer; // null: by OptimizerSettings
     private final List<TrainingListener> listeners = new ArrayList<>();
     private @Nullable Metrics metrics;
     private Consumer<StepReport> onStep = report -> {};
@@ -197,7 +197,8 @@ public final class SHARNNTrainer {
     }
 
     /**
-     * Sets the learning rate of the recipe's {@link Lamb}. Default 2e-3 after 800 steps of warm-up.
+     * Sets the learning rate of the optimizer's hidden matrices, and of all else unless the
+     * optimizer's settings say otherwise. Default 2e-3 after 800 steps of warm-up.
      *
      * @param tracker gives the rate of a step, counted from 1
      * @return this builder
@@ -209,8 +210,9 @@ public final class SHARNNTrainer {
     }
 
     /**
-     * Sets another optimizer in place of {@link Lamb}. {@code learningRate} is then ignored. DJL's
-     * Adam, AdamW and Sgd work. An optimizer keeps its moments: use a new one for a new run.
+     * Sets an optimizer of your own in place of {@link #optimizer(OptimizerSettings)}. {@code
+     * learningRate} is then ignored. DJL's Adam, AdamW and Sgd work. An optimizer keeps its
+     * moments: use a new one for a new run.
      *
      * @param other the optimizer
      * @return this builder
@@ -256,8 +258,8 @@ public final class SHARNNTrainer {
     }
 
     /**
-     * Saves checkpoints, and resumes from one if the policy says so. Works only with {@link Lamb}.
-     * Default: no checkpoints.
+     * Saves checkpoints, and resumes from one if the policy says so. Works only with a {@link
+     * FusedOptimizer}. Default: no checkpoints.
      *
      * @param policy where and when
      * @return this builder
@@ -301,8 +303,8 @@ public final class SHARNNTrainer {
      * @throws IllegalArgumentException naming the option, its rule and its value
      */
     public SHARNNTrainer build() {
-      boolean lamb = optimizer == null || optimizer instanceof Lamb;
-      Device device = lamb ? model.getNDManager().getDevice() : Device.cpu();
+      boolean fused = optimizer == null || optimizer instanceof FusedOptimizer;
+      Device device = fused ? model.getNDManager().getDevice() : Device.cpu();
       TrainingOptions options = options(MixedPrecisionWeights.orDefault(null, device));
       SHARNNConfig config = SHARNN.of(model).config();
       SequenceCrossEntropy.check(options.labelSmoothing(), config.hasSplits());
@@ -310,12 +312,12 @@ public final class SHARNNTrainer {
         MixedPrecisionWeights.checkSize(config);
       }
       checkArgument(
-          options.precision() != DataType.FLOAT16 || lamb,
-          "precision FLOAT16 works only with Lamb, but the optimizer is %s: set precision FLOAT32",
+          options.precision() != DataType.FLOAT16 || fused,
+          "precision FLOAT16 works only with Lamb, AdamW and Muon of this library, but the optimizer is %s: set precision FLOAT32",
           name(optimizer));
       checkArgument(
-          checkpoints == null || lamb,
-          "checkpoints work only with Lamb, but the optimizer is %s: DJL hides its moments",
+          checkpoints == null || fused,
+          "checkpoints work only with Lamb, AdamW and Muon of this library, but the optimizer is %s: DJL hides its moments",
           name(optimizer));
       return new SHARNNTrainer(
           new TrainerSetup(
@@ -332,7 +334,7 @@ public final class SHARNNTrainer {
     }
 
     private static String name(@Nullable Optimizer optimizer) {
-      String name = optimizer == null ? "Lamb" : optimizer.getClass().getSimpleName();
+      String name = optimizer == null ? "by settings" : optimizer.getClass().getName();
       return optimizer instanceof Lookahead
           ? name + " (set lookahead(steps, alpha) instead)"
           : name;

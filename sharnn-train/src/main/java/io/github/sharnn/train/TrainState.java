@@ -17,7 +17,7 @@ import io.github.sharnn.train.checkpoint.RecurrentTensors;
 import io.github.sharnn.train.checkpoint.SavedPart;
 import io.github.sharnn.train.checkpoint.Stateful;
 import io.github.sharnn.train.optim.CurrentLearningRate;
-import io.github.sharnn.train.optim.Lamb;
+import io.github.sharnn.train.optim.FusedOptimizer;
 import io.github.sharnn.train.optim.LossScaler;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.WeightUpdate;
@@ -147,7 +147,7 @@ final class TrainState {
     }
     savedStep = step;
     learningRate.rateFactor(divergence.rateFactor());
-    if (setup.optimizer() instanceof Lamb given) {
+    if (setup.optimizer() instanceof FusedOptimizer given) {
       given.rateFactor(divergence.rateFactor());
     }
   }

@@ -27,8 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param model the model in training
  * @param options the options
  * @param learningRate the rate of a run without stages
- * @param optimizer the caller's optimizer, or null for a new {@link
- *     io.github.sharnn.train.optim.Lamb}
+ * @param optimizer the caller's optimizer, or null for a new one by the options
  * @param listeners DJL's listeners
  * @param metrics DJL's metrics, or null for none
  * @param onStep the callback after each step

@@ -18,7 +18,7 @@ import io.github.sharnn.train.data.Seeds;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.CurrentLearningRate;
-import io.github.sharnn.train.optim.Lamb;
+import io.github.sharnn.train.optim.FusedOptimizer;
 import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.WeightUpdate;
@@ -85,15 +85,13 @@ final class TrainingLoop {
     CurrentLearningRate learningRate =
         new CurrentLearningRate(
             stage.learningRate() == null ? setup.learningRate() : stage.learningRate());
-    Lamb lamb =
-        setup.optimizer() == null
-            ? Lamb.builder().optLearningRateTracker(learningRate).build()
-            : null;
-    Optimizer optimizer = lamb == null ? setup.optimizer() : lamb;
+    FusedOptimizer own =
+        setup.optimizer() == null ? options.optimizer().create(learningRate) : null;
+    Optimizer optimizer = own == null ? setup.optimizer() : own;
     Lookahead lookahead = setup.lookahead(optimizer);
     TrainingConfig config = setup.config(lookahead == null ? optimizer : lookahead);
     Shape tokens = new Shape(options.batchSize(), options.sequenceLength());
-    try (lamb;
+    try (own;
         MixedPrecisionWeights weights =
             MixedPrecisionWeights.of(model, options.precision(), tokens);
         Trainer trainer = weights.model().newTrainer(config);

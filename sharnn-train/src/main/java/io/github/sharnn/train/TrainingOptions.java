@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static java.util.Objects.requireNonNullElse;
 
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
@@ -8,6 +9,7 @@ import com.google.common.base.CaseFormat;
 import com.google.common.base.VerifyException;
 import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import java.lang.reflect.RecordComponent;
 import java.util.LinkedHashMap;
@@ -34,6 +36,7 @@ import org.jspecify.annotations.Nullable;
  *     Lookahead
  * @param averageDecay decay of the moving average of the weights, or 0 for none
  * @param zeroStateProbability probability of a step that begins from the zero state
+ * @param optimizer the optimizer; null for LAMB
  * @param precision type that forward and backward compute in
  */
 public record TrainingOptions(
@@ -49,8 +52,11 @@ public record TrainingOptions(
     float lookaheadAlpha,
     double averageDecay,
     double zeroStateProbability,
+    OptimizerSettings optimizer,
     DataType precision) {
 
+  static final OptimizerSettings DEFAULT_OPTIMIZER =
+      OptimizerSettings.of(OptimizerSettings.Type.LAMB);
   static final double DEFAULT_ZERO_STATE_PROBABILITY = 0.01;
 
   /** The options that a resumed run may change. */
@@ -92,6 +98,7 @@ public record TrainingOptions(
     }
     checkBelowOne("averageDecay", averageDecay);
     checkBelowOne("zeroStateProbability", zeroStateProbability);
+    optimizer = requireNonNullElse(optimizer, DEFAULT_OPTIMIZER); // null in old checkpoints
     checkArgument(precision != null, "precision must be FLOAT32 or FLOAT16, but is null");
     MixedPrecisionWeights.check(precision);
   }
@@ -124,7 +131,8 @@ public record TrainingOptions(
         .labelSmoothing(labelSmoothing)
         .lookahead(lookaheadSteps, lookaheadAlpha)
         .averageDecay(averageDecay)
-        .zeroStateProbability(zeroStateProbability);
+        .zeroStateProbability(zeroStateProbability)
+        .optimizer(optimizer);
   }
 
   /**
@@ -182,6 +190,7 @@ public record TrainingOptions(
     private float lookaheadAlpha;
     private double averageDecay; // 0: no average
     private double zeroStateProbability = DEFAULT_ZERO_STATE_PROBABILITY;
+    private OptimizerSettings optimizer = DEFAULT_OPTIMIZER;
     private @Nullable DataType precision; // null: by device
 
     Builder() {}
@@ -327,9 +336,20 @@ public record TrainingOptions(
     }
 
     /**
+     * Sets the optimizer. Default LAMB.
+     *
+     * @param settings the optimizer and its options
+     * @return this builder
+     */
+    public T optimizer(OptimizerSettings settings) {
+      optimizer = settings;
+      return self();
+    }
+
+    /**
      * Sets the type that forward and backward compute in: FLOAT32, or FLOAT16 with weights and
-     * optimizer in FLOAT32 and a dynamic loss scale. Default FLOAT16 on a GPU with {@link
-     * io.github.sharnn.train.optim.Lamb}, else FLOAT32.
+     * optimizer in FLOAT32 and a dynamic loss scale. Default FLOAT16 on a GPU, and FLOAT32 on a CPU
+     * or with DJL's optimizers.
      *
      * @param type FLOAT32 or FLOAT16
      * @return this builder
@@ -354,6 +374,7 @@ public record TrainingOptions(
           lookaheadAlpha,
           averageDecay,
           zeroStateProbability,
+          optimizer,
           precision == null ? byDevice : precision);
     }
   }

@@ -321,7 +321,9 @@ class MixedPrecisionTest {
       assertThatIllegalArgumentException()
           .isThrownBy(
               () -> trainer(model, DataType.FLOAT16).optimizer(Optimizer.adamW().build()).build())
-          .withMessageContaining("FLOAT16 works only with Lamb, but the optimizer is AdamW");
+          .withMessageContaining(
+              "FLOAT16 works only with Lamb, AdamW and Muon of this library, but the optimizer is"
+                  + " ai.djl.training.optimizer.AdamW");
     }
   }
 }

@@ -138,7 +138,8 @@ class RecipeTest {
       SHARNNTrainer.Builder adam = trainer(model).optimizer(Adam.builder().build());
       assertThatIllegalArgumentException()
           .isThrownBy(() -> adam.build().fit(corpus, Recipe.SMALL.stages()))
-          .withMessageContaining("stages set the learning rate of Lamb, but the optimizer is Adam");
+          .withMessageContaining(
+              "but the optimizer is ai.djl.training.optimizer.Adam: call fit(corpus, budget)");
     }
   }
 }

@@ -20,15 +20,15 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The computation of new weights from gradients: norm, clipping, optimizer, {@link Lookahead},
- * {@link WeightAverage}. With {@link Lamb} it takes a few launches. The device is idle while the
- * host prepares a call, so the lists of arrays are made only once: weights and gradients do not
- * move in memory.
+ * {@link WeightAverage}. With a {@link FusedOptimizer} it takes a few launches. The device is idle
+ * while the host prepares a call, so the lists of arrays are made only once: weights and gradients
+ * do not move in memory.
  */
 public final class WeightUpdate implements AutoCloseable {
 
   private final Trainer trainer;
   private final MixedPrecisionWeights weights;
-  private final @Nullable Lamb lamb; // null: another optimizer, which the trainer drives
+  private final @Nullable FusedOptimizer fused; // null: the trainer drives the optimizer
   private final @Nullable Lookahead lookahead;
   private final @Nullable WeightAverage average;
   private final double clipNorm;
@@ -40,8 +40,8 @@ public final class WeightUpdate implements AutoCloseable {
    * Lists the parameters that are not frozen.
    *
    * @param weights the weights to train; the caller closes them
-   * @param trainer DJL's trainer, which owns the arrays and drives optimizers other than {@link
-   *     Lamb}
+   * @param trainer DJL's trainer, which owns the arrays and drives an optimizer that is no {@link
+   *     FusedOptimizer}
    * @param optimizer the trainer's optimizer, or the one wrapped by {@code lookahead}
    * @param lookahead the trainer's, or null for none
    * @param clipNorm largest global norm of the gradients
@@ -59,7 +59,10 @@ public final class WeightUpdate implements AutoCloseable {
     this.weights = weights;
     this.clipNorm = clipNorm;
     this.lookahead = lookahead;
-    lamb = optimizer instanceof Lamb one ? one : null;
+    fused = optimizer instanceof FusedOptimizer one ? one : null;
+    if (fused != null) {
+      fused.parametersOf(weights.trained().getBlock());
+    }
     for (var pair : weights.trained().getBlock().getParameters()) {
       Parameter parameter = pair.getValue();
       if (parameter.requiresGradient()) {
@@ -83,9 +86,10 @@ public final class WeightUpdate implements AutoCloseable {
   }
 
   /**
-   * Launches the update: measures the gradients, and with {@link Lamb} also clips them and updates
-   * the weights, without waiting for the device. If the norm or a loss is not finite, {@link Lamb}
-   * leaves the weights unchanged. Call {@link #skip} in that case, else {@link #complete}.
+   * Launches the update: measures the gradients, and with a {@link FusedOptimizer} also clips them
+   * and updates the weights, without waiting for the device. If the norm or a loss is not finite,
+   * the optimizer leaves the weights unchanged. Call {@link #skip} in that case, else {@link
+   * #complete}.
    *
    * @param losses losses of the batch's slices, on the device
    * @param lossScale factor of the losses before backward
@@ -97,12 +101,12 @@ public final class WeightUpdate implements AutoCloseable {
       gradients.attach(trainer.getManager());
     }
     NDArray norm = Operators.get().call("norm", gradients);
-    if (lamb != null) {
+    if (fused != null) {
       if (lookahead != null) {
         lookahead.begin(ids, masters);
       }
       NDList measured = new NDList(norm).addAll(losses);
-      lamb.updateAll(ids, masters, gradients, 1 / lossScale, measured, clipNorm);
+      fused.updateAll(ids, masters, gradients, 1 / lossScale, measured, clipNorm);
       weights.sync();
     }
     return norm;
@@ -110,12 +114,12 @@ public final class WeightUpdate implements AutoCloseable {
 
   /** Completes the update after {@link #launch}. */
   public void complete() {
-    if (lamb == null) {
+    if (fused == null) {
       GradientClipping.clip(
           weights.model().getBlock(), clipNorm); // measures again; FLOAT32 has no loss scale
       trainer.step();
     } else if (lookahead != null) {
-      lookahead.updated(ids, masters, lamb.updates());
+      lookahead.updated(ids, masters, fused.updates());
       weights.sync();
     }
     if (average != null) {
@@ -125,10 +129,10 @@ public final class WeightUpdate implements AutoCloseable {
 
   /** Clears the gradients and leaves the weights as they are. */
   public void skip() {
-    if (lamb == null) {
+    if (fused == null) {
       Operators.get().call("zero", gradients).close();
     } else {
-      lamb.skipped();
+      fused.skipped();
     }
   }
 
@@ -145,9 +149,9 @@ public final class WeightUpdate implements AutoCloseable {
     }
   }
 
-  /** {@return the number of updates by {@link Lamb}, the only optimizer that counts them} */
+  /** {@return the number of updates by a {@link FusedOptimizer}; no other optimizer counts them} */
   public int updates() {
-    return lamb.updates();
+    return fused.updates();
   }
 
   /**
@@ -162,15 +166,15 @@ public final class WeightUpdate implements AutoCloseable {
       Supplier<Map<String, NDArray>> named,
       Consumer<Map<String, NDArray>> restore) {}
 
-  /** {@return the arrays of {@link Lamb}, {@link Lookahead} and the averages, for a checkpoint} */
+  /** {@return the arrays of the optimizer, {@link Lookahead} and the averages, for a checkpoint} */
   public Map<String, Arrays> arrays() {
     Map<String, Arrays> arrays = new LinkedHashMap<>();
     arrays.put(
         "moments",
         new Arrays(
-            shapes(Lamb.MEAN, Lamb.VARIANCE),
-            lamb::moments,
-            saved -> lamb.restore(saved, lamb.updates())));
+            fused.momentShapes(ids, masters),
+            fused::moments,
+            saved -> fused.restore(saved, fused.updates())));
     if (lookahead != null) {
       arrays.put(
           "lookahead",
@@ -182,17 +186,15 @@ public final class WeightUpdate implements AutoCloseable {
           new Arrays(
               shapes(WeightAverage.AVERAGE),
               average::averages,
-              saved -> average.restore(saved, lamb.updates())));
+              saved -> average.restore(saved, fused.updates())));
     }
     return arrays;
   }
 
-  private Map<String, Shape> shapes(String... kinds) {
+  private Map<String, Shape> shapes(String prefix) {
     Map<String, Shape> shapes = new HashMap<>();
-    for (String kind : kinds) {
-      for (int i = 0; i < ids.size(); i++) {
-        shapes.put(kind + ids.get(i), masters.get(i).getShape());
-      }
+    for (int i = 0; i < ids.size(); i++) {
+      shapes.put(prefix + ids.get(i), masters.get(i).getShape());
     }
     return shapes;
   }
@@ -200,11 +202,11 @@ public final class WeightUpdate implements AutoCloseable {
   /**
    * Clears the gradients and restores the number of updates. Restore {@link #arrays} afterwards.
    *
-   * @param updates number of updates by {@link Lamb}
+   * @param updates number of updates of the optimizer
    */
   public void restore(int updates) {
     zeroGradients();
-    lamb.restore(Map.of(), updates);
+    fused.restore(Map.of(), updates);
   }
 
   /** Frees slow weights and averages; the optimizer belongs to the caller. */

@@ -138,7 +138,9 @@ class CheckpointPolicyTest {
           trainer(model).optimizer(Optimizer.adam().build()).checkpoints(CheckpointPolicy.in(run));
       assertThatIllegalArgumentException()
           .isThrownBy(builder::build)
-          .withMessageContaining("checkpoints work only with Lamb, but the optimizer is Adam");
+          .withMessageContaining(
+              "checkpoints work only with Lamb, AdamW and Muon of this library, but the optimizer is"
+                  + " ai.djl.training.optimizer.Adam");
     }
     assertThatIllegalArgumentException()
         .isThrownBy(() -> CheckpointPolicy.in(run).keep(0))

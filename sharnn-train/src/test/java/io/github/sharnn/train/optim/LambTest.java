@@ -1,13 +1,13 @@
 package io.github.sharnn.train.optim;
 
-import static io.github.sharnn.train.optim.LambUpdates.RATE;
-import static io.github.sharnn.train.optim.LambUpdates.backward;
-import static io.github.sharnn.train.optim.LambUpdates.lamb;
-import static io.github.sharnn.train.optim.LambUpdates.movementError;
-import static io.github.sharnn.train.optim.LambUpdates.parameter;
-import static io.github.sharnn.train.optim.LambUpdates.toDoubles;
-import static io.github.sharnn.train.optim.LambUpdates.update;
-import static io.github.sharnn.train.optim.LambUpdates.values;
+import static io.github.sharnn.train.optim.OptimizerUpdates.RATE;
+import static io.github.sharnn.train.optim.OptimizerUpdates.backward;
+import static io.github.sharnn.train.optim.OptimizerUpdates.lamb;
+import static io.github.sharnn.train.optim.OptimizerUpdates.movementError;
+import static io.github.sharnn.train.optim.OptimizerUpdates.parameter;
+import static io.github.sharnn.train.optim.OptimizerUpdates.toDoubles;
+import static io.github.sharnn.train.optim.OptimizerUpdates.update;
+import static io.github.sharnn.train.optim.OptimizerUpdates.values;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

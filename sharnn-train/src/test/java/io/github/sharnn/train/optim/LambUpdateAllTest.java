@@ -1,13 +1,14 @@
 package io.github.sharnn.train.optim;
 
-import static io.github.sharnn.train.optim.LambUpdates.RATE;
-import static io.github.sharnn.train.optim.LambUpdates.backward;
-import static io.github.sharnn.train.optim.LambUpdates.lamb;
-import static io.github.sharnn.train.optim.LambUpdates.movementError;
-import static io.github.sharnn.train.optim.LambUpdates.parameter;
-import static io.github.sharnn.train.optim.LambUpdates.toDoubles;
-import static io.github.sharnn.train.optim.LambUpdates.update;
-import static io.github.sharnn.train.optim.LambUpdates.values;
+import static io.github.sharnn.train.optim.OptimizerUpdates.RATE;
+import static io.github.sharnn.train.optim.OptimizerUpdates.backward;
+import static io.github.sharnn.train.optim.OptimizerUpdates.lamb;
+import static io.github.sharnn.train.optim.OptimizerUpdates.movementError;
+import static io.github.sharnn.train.optim.OptimizerUpdates.parameter;
+import static io.github.sharnn.train.optim.OptimizerUpdates.toDoubles;
+import static io.github.sharnn.train.optim.OptimizerUpdates.update;
+import static io.github.sharnn.train.optim.OptimizerUpdates.updateAll;
+import static io.github.sharnn.train.optim.OptimizerUpdates.values;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
@@ -22,29 +23,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The update of all parameters in one call, as the trainer makes it. */
 class LambUpdateAllTest {
-
-  /** Gives the parameter a gradient and updates it as {@link WeightUpdate} does. */
-  private static void updateAll(
-      Lamb lamb,
-      NDArray weight,
-      double[] values,
-      double scale,
-      double clipNorm,
-      float... measured) {
-    backward(weight, values);
-    try (NDManager scratch = weight.getManager().newSubManager()) {
-      NDList scalars = new NDList();
-      for (float one : measured) {
-        scalars.add(scratch.create(one));
-      }
-      NDArray alias = weight.stopGradient();
-      NDArray gradient = weight.getGradient();
-      alias.attach(scratch);
-      gradient.attach(scratch);
-      lamb.updateAll(
-          List.of("p"), new NDList(alias), new NDList(gradient), scale, scalars, clipNorm);
-    }
-  }
 
   @ParameterizedTest
   @CsvSource({"8, 0.25", "1e-6, 0.25", "8, 1e9", "8, Infinity", "0, 0.25"})

@@ -2,19 +2,21 @@ package io.github.sharnn.train.optim;
 
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.tracker.Tracker;
+import java.util.List;
 import java.util.function.IntToDoubleFunction;
 
-/** The updates of one parameter by {@link Lamb}, and the comparison with expected values. */
-final class LambUpdates {
+/** The updates of one parameter, and the comparison with expected values. */
+final class OptimizerUpdates {
 
   static final float RATE = 5e-3f;
   private static final int SIZE = 60;
 
-  private LambUpdates() {}
+  private OptimizerUpdates() {}
 
   static Lamb.Builder lamb() {
     return Lamb.builder().optLearningRateTracker(Tracker.fixed(RATE));
@@ -27,10 +29,10 @@ final class LambUpdates {
   }
 
   /** Gives the parameter a gradient and updates it as DJL's parameter server does. */
-  static void update(Lamb lamb, String id, NDArray weight, double[] values) {
+  static void update(FusedOptimizer optimizer, String id, NDArray weight, double[] values) {
     backward(weight, values);
     try (NDArray gradient = weight.getGradient()) {
-      lamb.update(id, weight, gradient);
+      optimizer.update(id, weight, gradient);
     }
   }
 
@@ -38,7 +40,8 @@ final class LambUpdates {
   static void backward(NDArray weight, double[] values) {
     try (NDManager scratch = weight.getManager().newSubManager();
         GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
-      NDArray factors = scratch.create(values).toType(weight.getDataType(), true);
+      NDArray factors =
+          scratch.create(values, weight.getShape()).toType(weight.getDataType(), true);
       collector.backward(factors.mul(weight).sum());
     }
   }
@@ -66,5 +69,28 @@ final class LambUpdates {
       moved += (expected[i] - start[i]) * (expected[i] - start[i]);
     }
     return moved == 0 ? Math.sqrt(difference) : Math.sqrt(difference / moved);
+  }
+
+  /** Gives the parameter a gradient and updates it as {@link WeightUpdate} does. */
+  static void updateAll(
+      FusedOptimizer optimizer,
+      NDArray weight,
+      double[] values,
+      double scale,
+      double clipNorm,
+      float... measured) {
+    backward(weight, values);
+    try (NDManager scratch = weight.getManager().newSubManager()) {
+      NDList scalars = new NDList();
+      for (float one : measured) {
+        scalars.add(scratch.create(one));
+      }
+      NDArray alias = weight.stopGradient();
+      NDArray gradient = weight.getGradient();
+      alias.attach(scratch);
+      gradient.attach(scratch);
+      optimizer.updateAll(
+          List.of("p"), new NDList(alias), new NDList(gradient), scale, scalars, clipNorm);
+    }
   }
 }

@@ -1,0 +1,75 @@
+package io.github.sharnn.cli.options;
+
+import io.github.sharnn.train.optim.OptimizerSettings;
+import java.util.List;
+import java.util.Optional;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** The options of {@code train} for the optimizer. */
+public final class OptimizerOptions {
+
+  @Option(
+      names = "--optimizer",
+      paramLabel = "NAME",
+      converter = TypeName.class,
+      description = "The optimizer: lamb, adamw or muon.")
+  private OptimizerSettings.Type type;
+
+  @Option(
+      names = "--weight-decay",
+      paramLabel = "DECAY",
+      description =
+          "Weight decay. It follows the learning rate. Default: 1.2e-6 for lamb, 0.01 for adamw, 0.1"
+              + " for muon, which both decay hidden matrices only.")
+  private Optional<Float> weightDecay;
+
+  @Option(
+      names = "--cautious-decay",
+      negatable = true,
+      description = "Spare weights that the step moves away from 0. For adamw and muon.")
+  private Boolean cautiousDecay;
+
+  @Option(
+      names = "--embedding-rate",
+      paramLabel = "FACTOR",
+      description =
+          "The rate of embedding and output as a multiple of --learning-rate. For adamw and muon."
+              + " Default: 1.")
+  private Optional<Float> embeddingRate;
+
+  @Option(
+      names = "--rest-rate",
+      paramLabel = "FACTOR",
+      description =
+          "The rate of norms, biases and gates as a multiple of --learning-rate. For adamw and muon."
+              + " Default: 1.")
+  private Optional<Float> restRate;
+
+  /** A converter of an optimizer's name. Picocli's own converter would list other names too. */
+  static final class TypeName implements ITypeConverter<OptimizerSettings.Type> {
+
+    @Override
+    public OptimizerSettings.Type convert(String name) {
+      List<OptimizerSettings.Type> types = List.of(OptimizerSettings.Type.values());
+      return types.stream()
+          .filter(each -> each.toString().equals(name))
+          .findFirst()
+          .orElseThrow(
+              () ->
+                  new TypeConversionException(
+                      "expected one of %s, but was '%s'".formatted(types, name)));
+    }
+  }
+
+  /** Applies the given options to settings. Another optimizer starts from its own defaults. */
+  public OptimizerSettings onto(OptimizerSettings base) {
+    OptimizerSettings settings =
+        type == null || type == base.type() ? base : OptimizerSettings.of(type);
+    settings = weightDecay.map(settings::weightDecay).orElse(settings);
+    settings = cautiousDecay == null ? settings : settings.cautiousDecay(cautiousDecay);
+    settings = embeddingRate.map(settings::embeddingRate).orElse(settings);
+    return restRate.map(settings::restRate).orElse(settings);
+  }
+}
