@@ -313,11 +313,13 @@ public final class SHARNNTrainer {
       }
       checkArgument(
           options.precision() != DataType.FLOAT16 || fused,
-          "precision FLOAT16 works only with Lamb, AdamW and Muon of this library, but the optimizer is %s: set precision FLOAT32",
+          "precision FLOAT16 works only with Lamb, AdamW and Muon of this library, but the optimizer"
+              + " is %s: set precision FLOAT32",
           name(optimizer));
       checkArgument(
           checkpoints == null || fused,
-          "checkpoints work only with Lamb, AdamW and Muon of this library, but the optimizer is %s: DJL hides its moments",
+          "checkpoints work only with Lamb, AdamW and Muon of this library, but the optimizer is %s:"
+              + " DJL hides its moments",
           name(optimizer));
       return new SHARNNTrainer(
           new TrainerSetup(
