@@ -8,6 +8,7 @@ import ai.djl.engine.EngineException;
 import ai.djl.engine.StandardCapabilities;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtEngineProvider;
 import ai.djl.util.Platform;
 import ai.djl.util.Utils;
 import com.google.common.base.Strings;
@@ -30,6 +31,7 @@ public final class Devices {
 
   private static final Pattern NAME = Pattern.compile("auto|cpu|gpu(\\d{0,4})");
   private static final int SECONDS_FOR_NVIDIA_SMI = 10;
+  private static final String ENGINE = "PyTorch";
 
   private Devices() {}
 
@@ -84,19 +86,17 @@ public final class Devices {
   }
 
   /**
-   * Loads DJL's PyTorch, unless it is loaded.
+   * Loads DJL's PyTorch, unless it is loaded. The calling thread's context class loader may be any.
    *
    * @return the engine
    * @throws EngineException if PyTorch can't be loaded; the message says why, and the remedy
    */
   public static Engine engine() {
     try {
-      return Engine.getEngine("PyTorch");
-    } catch (IllegalArgumentException e) { // DJL has no such engine
+      return ContextLoader.call(Devices::load);
+    } catch (NoClassDefFoundError e) {
       throw new EngineException(
-          "DJL finds no engine PyTorch: put ai.djl.pytorch:pytorch-engine on the class path; a jar made of"
-              + " several jars must join their META-INF/services files",
-          e);
+          "DJL finds no engine PyTorch: put ai.djl.pytorch:pytorch-engine on the class path", e);
     } catch (EngineException e) { // the reason is often in the cause
       String reasons =
           Throwables.getCausalChain(e).stream()
@@ -111,6 +111,13 @@ public final class Devices {
               + " dependency)",
           e);
     }
+  }
+
+  private static Engine load() {
+    if (!Engine.hasEngine(ENGINE)) { // DJL has already looked, through another class loader
+      Engine.registerEngine(new PtEngineProvider());
+    }
+    return Engine.getEngine(ENGINE);
   }
 
   /**
@@ -190,7 +197,9 @@ public final class Devices {
       Source source =
           !Strings.isNullOrEmpty(Utils.getEnvOrSystemProperty("PYTORCH_LIBRARY_PATH"))
               ? Source.PYTORCH_LIBRARY_PATH
-              : Platform.detectPlatform("pytorch").isPlaceholder() ? Source.DOWNLOAD : Source.JAR;
+              : ContextLoader.call(() -> Platform.detectPlatform("pytorch")).isPlaceholder()
+                  ? Source.DOWNLOAD
+                  : Source.JAR;
       return new Found(
           engine.getVersion(),
           library,

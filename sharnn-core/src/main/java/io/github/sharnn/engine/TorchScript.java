@@ -43,7 +43,7 @@ public final class TorchScript {
    * @throws IllegalStateException if PyTorch does not accept the source
    */
   public TorchScript(String className, String source) {
-    module = Model.newInstance(className, "PyTorch");
+    module = Devices.engine().newModel(className, null);
     try {
       module.load(
           new ByteArrayInputStream(archive(className, source)), Map.of("trainParam", "true"));

@@ -10,6 +10,7 @@ import com.google.common.base.CharMatcher;
 import com.google.common.base.Strings;
 import com.google.common.hash.Hashing;
 import com.google.common.primitives.Longs;
+import io.github.sharnn.engine.ContextLoader;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenDecoder;
 import io.github.sharnn.vocabulary.TokenEncoder;
@@ -73,9 +74,12 @@ public final class SubwordVocabulary implements TextVocabulary {
     json = TokenizerJson.read(content);
     try {
       tokenizer =
-          HuggingFaceTokenizer.newInstance(
-              new ByteArrayInputStream(content),
-              Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
+          ContextLoader.call(
+              () ->
+                  HuggingFaceTokenizer.newInstance(
+                      new ByteArrayInputStream(content),
+                      Map.of(
+                          "addSpecialTokens", "false", "truncation", "false", "padding", "false")));
     } catch (RuntimeException e) { // the native library throws nothing more specific
       throw new IOException("this is no tokenizer.json: " + e.getMessage(), e);
     }
