@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Stack;
 import picocli.CommandLine.IParameterConsumer;
 import picocli.CommandLine.ITypeConverter;
@@ -73,8 +74,11 @@ final class Arguments {
                 : args[i];
       } catch (CharacterCodingException e) {
         throw new IllegalArgumentException(
-            "the argument '%s' is not valid %s: pass such bytes in a file instead"
-                .formatted(args[i], actual),
+            String.format(
+                Locale.ROOT,
+                "the argument '%s' is not valid %s: pass such bytes in a file instead",
+                args[i],
+                actual),
             e);
       }
     }
@@ -105,10 +109,14 @@ final class Arguments {
         return Path.of(name);
       } catch (InvalidPathException e) {
         throw new TypeConversionException(
-            "'%s' can't be a file's name here (%s); the locale's encoding is %s: if the name has other"
-                    .formatted(name, e.getReason(), ENCODING)
-                + " characters, set the environment variable LC_ALL to a locale in UTF-8, such as"
-                + " C.UTF-8");
+            String.format(
+                Locale.ROOT,
+                "'%s' can't be a file's name here (%s); the locale's encoding is %s: if the name has"
+                    + " other characters, set the environment variable LC_ALL to a locale in UTF-8,"
+                    + " such as C.UTF-8",
+                name,
+                e.getReason(),
+                ENCODING));
       }
     }
   }
@@ -121,7 +129,7 @@ final class Arguments {
       if (args.isEmpty()) {
         throw new ParameterException(
             command.commandLine(),
-            "%s must be followed by a text".formatted(((OptionSpec) option).longestName()));
+            ((OptionSpec) option).longestName() + " must be followed by a text");
       }
       option.setValue(args.pop());
     }

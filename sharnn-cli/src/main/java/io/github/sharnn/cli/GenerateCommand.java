@@ -137,7 +137,7 @@ final class GenerateCommand implements Callable<Integer> {
       return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
     } catch (CharacterCodingException e) {
       throw new IllegalArgumentException(
-          "--prompt-file must be UTF-8, but %s is not: convert it".formatted(file), e);
+          "--prompt-file must be UTF-8, but " + file + " is not: convert it", e);
     }
   }
 }
