@@ -45,7 +45,7 @@ public final class ModelCard {
 
   private static final int MAX_BYTES = 1 << 16;
   private static final String MARK =
-      "<!-- SHARNN replaces this file at each save as long as nobody changes it: %s -->\n";
+      "<!-- SHARNN replaces this file at each save until somebody edits it: %s -->\n";
 
   private final String name;
   private final SHARNN block;
@@ -127,12 +127,12 @@ public final class ModelCard {
             ```
 
             The command line does the same: `java -jar sharnn.jar generate FOLDER --prompt "The "`. DJL's `Criteria`
-            and DJL Serving load the folder too. `serving.properties` names their options.
+            and DJL Serving can load the folder too, with the options in `serving.properties`.
 
             ## Files
 
-            `config.json` describes the model. `model.safetensors` holds its weights. `SHA256SUMS` holds the sums of
-            the files; loading checks them, and so does `sha256sum -c SHA256SUMS`.
+            `config.json` describes the model. `model.safetensors` holds its weights. `SHA256SUMS` holds the
+            checksums of the files. Loading checks them; `sha256sum -c SHA256SUMS` makes the same check.
 
             """)
         .toString();

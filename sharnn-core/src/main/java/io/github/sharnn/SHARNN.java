@@ -87,8 +87,8 @@ public final class SHARNN extends AbstractBlock {
     // a byte model may have fewer than 256 tokens, or tokens that only the caller knows
     checkArgument(
         vocabulary == TextVocabulary.bytes() || vocabulary.size() == config.vocabularySize(),
-        "vocabularySize must be the vocabulary's (%s, of %s tokens), but is %s: leave it out and"
-            + " give SHARNN.builder() the vocabulary",
+        "vocabularySize must be the size of the vocabulary (%s, %s tokens), but is %s: do not set it,"
+            + " and pass the vocabulary to SHARNN.builder()",
         vocabulary,
         vocabulary.size(),
         config.vocabularySize());

@@ -50,8 +50,8 @@ public final class SafetensorsWeights {
     List<Weight> weights = Weight.of(model.config());
     checkState(
         parameters.size() == weights.size(),
-        "Weight.of lists %s weights, but the blocks have %s parameters: list each in the order in"
-            + " which the blocks declare them",
+        "Weight.of lists %s weights, but the blocks have %s parameters: list each weight in the order"
+            + " of the blocks' declarations",
         weights.size(),
         parameters.size());
     Map<String, Parameter> names = new LinkedHashMap<>();

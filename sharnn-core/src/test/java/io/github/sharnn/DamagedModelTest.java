@@ -207,7 +207,7 @@ class DamagedModelTest {
     WordVocabulary words = WordVocabulary.of(List.of("the", "<eos>", "<unk>", "cat"));
     save(TestModels.tiny().vocabularySize(4).vocabulary(words));
     edit(config -> config.replace("\"vocabularySize\": 4", "\"vocabularySize\": 5"));
-    assertRefused(CONFIG, "vocabularySize must be the vocabulary's");
+    assertRefused(CONFIG, "vocabularySize must be the size of the vocabulary");
   }
 
   @Test

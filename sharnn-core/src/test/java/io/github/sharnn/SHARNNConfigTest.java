@@ -128,11 +128,11 @@ class SHARNNConfigTest {
         bad(b -> b.outputDropout(Float.NaN), rate("outputDropout", "NaN")),
         bad(b -> b.weightDrop(1.5f), rate("weightDrop", "1.5")),
         bad(b -> b.dropouts(2), rate("inputDropout", "2.0")),
-        bad(b -> b.splits(0), splits("[0]", "0 after 0")),
-        bad(b -> b.splits(256), splits("[256]", "256 after 0")),
-        bad(b -> b.splits(20, 20), splits("[20, 20]", "20 after 20")),
-        bad(b -> b.splits(-4, 20), splits("[-4, 20]", "-4 after 0")),
-        bad(b -> b.splits(20, 100, 30), splits("[20, 100, 30]", "30 after 100")));
+        bad(b -> b.splits(0), splits("[0]", "0")),
+        bad(b -> b.splits(256), splits("[256]", "256")),
+        bad(b -> b.splits(20, 20), splits("[20, 20]", "20")),
+        bad(b -> b.splits(-4, 20), splits("[-4, 20]", "-4")),
+        bad(b -> b.splits(20, 100, 30), splits("[20, 100, 30]", "30")));
   }
 
   private static Arguments bad(UnaryOperator<SHARNNConfig.Builder> option, String message) {
@@ -142,9 +142,9 @@ class SHARNNConfigTest {
   private static String splits(String splits, String wrong) {
     return "splits ("
         + splits
-        + ") must ascend from above 0 to below vocabularySize (256), but have "
+        + ") must be ascending, above 0 and below vocabularySize (256), but "
         + wrong
-        + ": each is the first token of a tail; leave them empty for one softmax over all tokens";
+        + " is not: each is the first token of a tail; leave them empty for one softmax over all tokens";
   }
 
   private static String rate(String option, String value) {

@@ -120,7 +120,7 @@ class BenchmarkCommandTest {
         "--batch-size 4,0 | batchSize must be at least 1, but is 0",
         "--boom-size 33 | boomSize (33) must be a multiple of embeddingSize (16)",
         "--sequence-length 0 | sequenceLength must be at least 1, but is 0",
-        "--splits 20,10 | splits ([20, 10]) must ascend from above 0 to below vocabularySize (256)",
+        "--splits 20,10 | splits ([20, 10]) must be ascending, above 0 and below vocabularySize (256), but 10 is not",
         "--splits 10,256 | but have 256 after 10",
         "--splits ten | Invalid value for option '--splits'",
         "--splits 10 --default-splits | --splits and --default-splits exclude each other",

@@ -42,12 +42,11 @@ public final class Splits {
       checkArgument(split != null, "splits must not hold null");
       checkArgument(
           split > before && split < vocabularySize,
-          "splits (%s) must ascend from above 0 to below vocabularySize (%s), but have %s after %s:"
+          "splits (%s) must be ascending, above 0 and below vocabularySize (%s), but %s is not:"
               + " each is the first token of a tail; leave them empty for one softmax over all tokens",
           splits,
           vocabularySize,
-          split,
-          before);
+          split);
       before = split;
     }
     return List.copyOf(splits);

@@ -111,7 +111,8 @@ class SavedVocabularyTest {
     SHARNNConfig.Builder builder = builder().vocabulary(WORDS).vocabularySize(5);
     assertThatIllegalArgumentException()
         .isThrownBy(builder::build)
-        .withMessageContaining("vocabularySize must be the vocabulary's (4 words, of 4 tokens)")
+        .withMessageContaining(
+            "vocabularySize must be the size of the vocabulary (4 words, 4 tokens)")
         .withMessageContaining("but is 5");
   }
 
