@@ -3,12 +3,19 @@ package io.github.sharnn.train;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.TrainingDivergedException;
+import io.github.sharnn.train.optim.LossScaler;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** A detector of divergence: many skipped steps in a row, or a loss far above its mean for long. */
+/**
+ * A detector of divergence: many skipped steps in a row, a loss far above its mean for long, or a
+ * gradient that is not finite even without a loss scale.
+ */
 final class DivergenceDetector {
 
+  private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
   private static final double FACTOR = 1.5;
   private static final int HIGH_STEPS = 100;
   private static final double SMOOTHING = 0.99;
@@ -56,8 +63,40 @@ final class DivergenceDetector {
     rollbacks = Math.max(rollbacks, saved.rollbacks);
   }
 
+  /**
+   * Counts a step, adjusts the loss scale, and decides if the run has diverged.
+   *
+   * @param step the step, from 1
+   * @param bpc its loss in bits per character
+   * @param norm its gradient norm; the step was skipped if norm or loss is not finite
+   * @param lossScale the run's loss scale
+   * @param canGoBack true if the run has checkpoints to go back to
+   * @throws TrainingDivergedException if the run has diverged
+   */
+  void check(long step, double bpc, double norm, LossScaler lossScale, boolean canGoBack) {
+    String reason;
+    if (Double.isFinite(bpc) && Double.isFinite(norm)) {
+      lossScale.good();
+      reason = completed(bpc);
+    } else {
+      String figures =
+          String.format(Locale.ROOT, "loss %s bits per character, gradient norm %s", bpc, norm);
+      if (!Double.isFinite(bpc) && !canGoBack) {
+        throw diverged(step, figures);
+      }
+      LOGGER.info("step {} skipped: {}", step, figures);
+      reason = skipped(figures);
+      if (Double.isFinite(bpc) && (lossScale.isDynamic() || !canGoBack) && !lossScale.overflow()) {
+        throw diverged(step, lossScale.cause());
+      }
+    }
+    if (canGoBack && reason != null) {
+      throw diverged(step, reason);
+    }
+  }
+
   /** Counts a step that changed the weights; returns why the run has diverged, or null. */
-  @Nullable String stepped(double bpc) {
+  private @Nullable String completed(double bpc) {
     skipped = 0;
     if (bpc > FACTOR * mean) { // false for the first loss, because the mean is NaN
       high++;
@@ -77,7 +116,7 @@ final class DivergenceDetector {
   }
 
   /** Counts a skipped step; returns why the run has diverged, or null. */
-  @Nullable String skipped(String figures) {
+  private @Nullable String skipped(String figures) {
     skipped++;
     allSkipped++;
     return skipped < maxSkipped

@@ -232,35 +232,15 @@ final class TrainingLoop {
     }
   }
 
-  /**
-   * Updates the weights, or skips the update if the loss or the gradient norm is not finite. Throws
-   * if the run has diverged.
-   */
+  /** Updates the weights, or skips the update if the loss or the gradient norm is not finite. */
   private void updateWeights(double bpc, double norm) {
-    boolean canGoBack = stage.checkpoints() != null;
-    String figures =
-        String.format(Locale.ROOT, "loss %s bits per character, gradient norm %s", bpc, norm);
-    String diverged;
     if (Double.isFinite(bpc) && Double.isFinite(norm)) {
       update.complete();
-      state.lossScale.good();
-      diverged = state.divergence.stepped(bpc);
     } else {
       update.skip();
-      if (!Double.isFinite(bpc) && !canGoBack) {
-        throw DivergenceDetector.diverged(state.step + 1, figures);
-      }
-      LOGGER.info("step {} skipped: {}", state.step + 1, figures);
-      diverged = state.divergence.skipped(figures);
-      if (Double.isFinite(bpc)
-          && (state.lossScale.isDynamic() || !canGoBack)
-          && !state.lossScale.overflow()) {
-        throw DivergenceDetector.diverged(state.step + 1, state.lossScale.cause());
-      }
     }
-    if (canGoBack && diverged != null) {
-      throw DivergenceDetector.diverged(state.step + 1, diverged);
-    }
+    boolean canGoBack = stage.checkpoints() != null;
+    state.divergence.check(state.step + 1, bpc, norm, state.lossScale, canGoBack);
   }
 
   /** Evaluates the averaged weights, or the weights themselves without averaging. */
