@@ -11,12 +11,6 @@ import java.util.List;
  */
 public record Score(List<TokenScore> tokens, Totals totals) {
 
-  static Score of(List<TokenScore> tokens, Perplexity.Units units) {
-    Sums sums = new Sums();
-    tokens.forEach(sums::add);
-    return new Score(List.copyOf(tokens), sums.totals(units));
-  }
-
   /** The sums of the tokens so far. */
   static final class Sums {
 

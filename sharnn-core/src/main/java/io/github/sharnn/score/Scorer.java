@@ -21,6 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,6 +46,7 @@ import org.jspecify.annotations.Nullable;
 public final class Scorer {
 
   private static final int LONGEST_DEFAULT_SEGMENT = 256; // bounds the activations
+  private static final int SMALLEST_READ = 1 << 13; // bytes
 
   private final TextModel model;
   private final int context;
@@ -115,20 +117,40 @@ public final class Scorer {
    * @throws IllegalStateException if the model has no weights
    */
   public List<Score> scoreAll(List<byte[]> texts) {
-    List<Score> scores = new ArrayList<>();
+    return batches(texts, ScoringBatch::score);
+  }
+
+  /**
+   * Scores texts as {@link #scoreAll} does, but keeps only their totals, which takes little memory.
+   *
+   * @param texts the bytes of each
+   * @return the totals of each text
+   * @throws IllegalArgumentException if the model's vocabulary lacks a byte
+   * @throws IllegalStateException if the model has no weights
+   */
+  public List<Score.Totals> totals(List<byte[]> texts) {
+    return batches(texts, ScoringBatch::totals);
+  }
+
+  private <T> List<T> batches(List<byte[]> texts, Function<ScoringBatch, List<T>> results) {
+    List<T> all = new ArrayList<>();
     for (List<byte[]> some : Lists.partition(texts, batchSize)) {
       try (ScoringBatch batch = start(model.model().getNDManager(), some)) {
-        scores.addAll(batch.score());
+        all.addAll(results.apply(batch));
       }
     }
-    return scores;
+    return all;
   }
 
   /**
    * Scores a text of any length while reading it (streaming). Memory does not grow with the text.
    *
+   * <p>When the stream pauses, so that {@link InputStream#available} is 0, the tokens so far are
+   * scored without waiting for a full segment. The scores are the same as without a pause. The
+   * scorer waits for full segments only if {@code segmentLength} is larger than the model's memory.
+   *
    * @param text the bytes, read to the end and left open
-   * @param callback receives each token's score in order, a segment at a time
+   * @param callback receives each token's score in order, a segment or less at a time
    * @return the totals
    * @throws IOException if the text can't be read
    * @throws IllegalArgumentException if the model's vocabulary lacks a byte
@@ -139,19 +161,35 @@ public final class Scorer {
     try (ScoringLoop loop = loop(model.model().getNDManager(), 1)) {
       Segments segments =
           new Segments(
-              segment -> {
-                NDList inputs = loop.inputs(List.of(segment));
+              (tokens, continued) -> {
+                NDList inputs = loop.inputs(List.of(tokens), continued);
                 for (TokenScore next : loop.accept(loop.forward(inputs)).get(0)) {
                   sums.add(next);
                   callback.accept(next);
                 }
               });
-      for (byte[] some = text.readNBytes(segmentLength);
-          some.length > 0;
-          some = text.readNBytes(segmentLength)) {
-        segments.write(some);
+      byte[] some = new byte[Math.max(segmentLength, SMALLEST_READ)];
+      for (int count = text.read(some); count >= 0; count = text.read(some)) {
+        segments.write(some, count);
+        if (scoresParts() && pauses(text)) {
+          segments.flush();
+        }
       }
       return sums.totals(segments.end());
+    }
+  }
+
+  /** Tells if a part of a segment leaves enough memory for the rest of the segment. */
+  private boolean scoresParts() {
+    SHARNNConfig config = SHARNN.of(model.model()).config();
+    return !config.hasAttention() || segmentLength <= config.memoryLength();
+  }
+
+  private static boolean pauses(InputStream text) {
+    try {
+      return text.available() == 0;
+    } catch (IOException e) {
+      return true; // some streams can't tell, such as that of a named pipe from Files
     }
   }
 
@@ -160,52 +198,70 @@ public final class Scorer {
 
   private Text text(byte[] bytes) {
     List<int[]> tokens = new ArrayList<>();
-    Segments segments = new Segments(tokens::add);
-    segments.write(bytes);
+    Segments segments = new Segments((segment, continued) -> tokens.add(segment));
+    segments.write(bytes, bytes.length);
     Perplexity.Units units = segments.end();
     return new Text(Ints.concat(tokens.toArray(int[][]::new)), units);
+  }
+
+  /** A receiver of a segment's tokens. */
+  @FunctionalInterface
+  private interface SegmentConsumer {
+
+    /**
+     * Takes the next tokens.
+     *
+     * @param tokens a whole segment, or a part of one
+     * @param continued true if the tokens continue the segment of the call before
+     */
+    void accept(int[] tokens, boolean continued);
   }
 
   /** A cutter of a text's tokens into segments. */
   private final class Segments {
 
-    private final Consumer<int[]> consumer;
+    private final SegmentConsumer consumer;
     private final TokenEncoder encoder = model.vocabulary().encoder(this::add);
     private final WordCount words = new WordCount();
-    private final List<Integer> segment = new ArrayList<>();
+    private final List<Integer> waiting = new ArrayList<>();
+    private int begun; // tokens of the current segment that the consumer has
     private long bytes;
     private long tokens;
 
-    Segments(Consumer<int[]> consumer) {
+    Segments(SegmentConsumer consumer) {
       this.consumer = consumer;
     }
 
     private void add(int token) {
       model.check("text", token, tokens++);
-      segment.add(token);
-      if (segment.size() == segmentLength) {
+      waiting.add(token);
+      if (begun + waiting.size() == segmentLength) {
         flush();
+        begun = 0;
       }
     }
 
-    private void flush() {
-      int[] full = Ints.toArray(segment);
-      segment.clear();
-      consumer.accept(full);
+    /** Hands out the tokens so far. */
+    void flush() {
+      if (!waiting.isEmpty()) {
+        int[] part = Ints.toArray(waiting);
+        waiting.clear();
+        boolean continued = begun > 0;
+        begun += part.length;
+        consumer.accept(part, continued);
+      }
     }
 
-    void write(byte[] text) {
-      encoder.write(text, 0, text.length);
-      words.write(text, 0, text.length);
-      bytes += text.length;
+    void write(byte[] text, int length) {
+      encoder.write(text, 0, length);
+      words.write(text, 0, length);
+      bytes += length;
     }
 
-    /** Hands out the last segment and returns the length of the text. */
+    /** Hands out the last tokens and returns the length of the text. */
     Perplexity.Units end() {
       encoder.end();
-      if (!segment.isEmpty()) {
-        flush();
-      }
+      flush();
       return new Perplexity.Units(bytes, tokens, words.words(), encoder.lostBytes());
     }
   }

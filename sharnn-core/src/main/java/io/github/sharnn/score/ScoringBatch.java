@@ -18,7 +18,9 @@ final class ScoringBatch implements AutoCloseable {
   private final int segmentLength;
   private final List<Scorer.Text> texts;
   private final List<Integer> longestFirst;
-  private final List<List<TokenScore>> scores = new ArrayList<>(); // in the order of texts
+  private final List<Score.Sums> sums; // in the order of texts
+  private final List<List<TokenScore>> scores; // the same; empty if only totals are wanted
+  private boolean onlyTotals;
   private int start; // of the next segment
 
   ScoringBatch(ScoringLoop loop, int segmentLength, List<Scorer.Text> texts) {
@@ -30,7 +32,8 @@ final class ScoringBatch implements AutoCloseable {
             .boxed()
             .sorted(Comparator.comparing(i -> -texts.get(i).tokens().length))
             .toList();
-    texts.forEach(text -> scores.add(new ArrayList<>(text.tokens().length)));
+    sums = texts.stream().map(text -> new Score.Sums()).toList();
+    scores = texts.stream().<List<TokenScore>>map(text -> new ArrayList<>()).toList();
   }
 
   /** Scores all segments but the last and returns its inputs, none if all texts are empty. */
@@ -51,7 +54,7 @@ final class ScoringBatch implements AutoCloseable {
       accept(outputs);
     }
     return IntStream.range(0, texts.size())
-        .mapToObj(i -> Score.of(scores.get(i), texts.get(i).units()))
+        .mapToObj(i -> new Score(List.copyOf(scores.get(i)), totals(i)))
         .toList();
   }
 
@@ -59,6 +62,17 @@ final class ScoringBatch implements AutoCloseable {
   List<Score> score() {
     NDList inputs = prefill();
     return finish(inputs.isEmpty() ? inputs : loop.forward(inputs));
+  }
+
+  /** Scores all segments and returns only the totals, in the texts' order. */
+  List<Score.Totals> totals() {
+    onlyTotals = true;
+    score();
+    return IntStream.range(0, texts.size()).mapToObj(this::totals).toList();
+  }
+
+  private Score.Totals totals(int text) {
+    return sums.get(text).totals(texts.get(text).units());
   }
 
   private boolean hasNext() {
@@ -75,13 +89,17 @@ final class ScoringBatch implements AutoCloseable {
       }
     }
     start += segmentLength;
-    return loop.inputs(segments);
+    return loop.inputs(segments, false);
   }
 
   private void accept(NDList outputs) {
     int stream = 0;
     for (List<TokenScore> segment : loop.accept(outputs)) {
-      scores.get(longestFirst.get(stream++)).addAll(segment);
+      int text = longestFirst.get(stream++);
+      segment.forEach(sums.get(text)::add);
+      if (!onlyTotals) {
+        scores.get(text).addAll(segment);
+      }
     }
   }
 

@@ -44,12 +44,14 @@ final class ScoringLoop implements AutoCloseable {
   }
 
   /**
-   * Prepares the next segment of the first streams. The other streams have ended.
+   * Prepares the next segment, or a part of it, of the first streams. The other streams have ended.
    *
    * @param next each stream's next tokens, the longest first and none empty
+   * @param continued true if the tokens continue the segment of the call before, from whose start
+   *     on the memory may grow
    * @return {@code [tokens (B, T), state...]}
    */
-  NDList inputs(List<int[]> next) {
+  NDList inputs(List<int[]> next, boolean continued) {
     int longest = next.get(0).length;
     long[] tokens = new long[next.size() * longest]; // zeros pad shorter streams
     long[] own = new long[tokens.length];
@@ -64,7 +66,7 @@ final class ScoringLoop implements AutoCloseable {
     targets = next;
     segment = manager.newSubManager();
     state.attach(segment); // results belong to their first operand's manager
-    SHARNNState active = state.backOff(beforeSegment);
+    SHARNNState active = continued ? state : state.backOff(beforeSegment);
     if (next.size() < active.batchSize()) {
       active = active.streams(0, next.size());
     }
