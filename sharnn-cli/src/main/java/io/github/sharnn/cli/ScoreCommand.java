@@ -12,14 +12,14 @@ import io.github.sharnn.score.Scorer;
 import io.github.sharnn.score.TokenScore;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
-import java.io.BufferedInputStream;
-import java.io.ByteArrayOutputStream;
+import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.nio.file.StandardCopyOption;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -40,14 +40,16 @@ import picocli.CommandLine.Parameters;
             + " space.")
 final class ScoreCommand implements Callable<Integer> {
 
-  private static final int LINES_AT_ONCE = 1024;
+  private static final int LINES_AT_ONCE = 16; // as many as the scorer takes side by side
+  private static final int BYTES_AT_ONCE = 1 << 16;
+  private static final Path STANDARD_INPUT = Path.of("-");
 
   @Mixin private ModelOptions options;
 
   @Parameters(
       index = "1",
       paramLabel = "FILE",
-      description = "The text to score; it may hold any bytes.")
+      description = "The text to score; it may hold any bytes. - is standard input.")
   private Path file;
 
   /** The level of detail. */
@@ -78,7 +80,7 @@ final class ScoreCommand implements Callable<Integer> {
               + " 256, or half of the memory if that is less; fewer for a large vocabulary.")
   private @Nullable Integer segmentLength;
 
-  private long printed; // tokens
+  private long printed; // tokens or lines
 
   @Override
   public Integer call() throws Exception {
@@ -103,7 +105,7 @@ final class ScoreCommand implements Callable<Integer> {
 
   private void scoreAll(Scorer scorer, TextVocabulary vocabulary) throws IOException {
     Consumer<TokenScore> printer = detail.tokens ? token -> print(token, vocabulary) : token -> {};
-    try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
+    try (InputStream in = open()) {
       Score.Totals totals = scorer.score(in, printer);
       Perplexity perplexity = totals.perplexity();
       checkArgument(
@@ -131,17 +133,56 @@ final class ScoreCommand implements Callable<Integer> {
    * line.
    */
   private void scoreLines(Scorer scorer) throws IOException {
-    int number = 0;
-    try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
-      for (List<byte[]> lines = read(in); !lines.isEmpty(); lines = read(in)) {
-        List<Score> scores = scorer.scoreAll(lines);
-        for (int i = 0; i < lines.size(); i++) {
-          String text = new String(lines.get(i), StandardCharsets.UTF_8);
-          System.out.printf(
-              Locale.ROOT, "%s\t%d\t%s", bitsPerByte(scores.get(i).totals()), ++number, text);
-        }
-      }
+    try (InputStream in = open()) {
+      new LineReader(in, LINES_AT_ONCE, BYTES_AT_ONCE)
+          .read(
+              new LineReader.Receiver() {
+                @Override
+                public void lines(List<byte[]> lines) throws IOException {
+                  Iterator<Score.Totals> totals = scorer.totals(lines).iterator();
+                  for (byte[] line : lines) {
+                    printLine(totals.next());
+                    System.out.write(line);
+                  }
+                }
+
+                @Override
+                public void longLine(InputStream line) throws IOException {
+                  scoreLongLine(scorer, line);
+                }
+              });
     }
+  }
+
+  /** Keeps the line in a file, because its score is printed before its text. */
+  private void scoreLongLine(Scorer scorer, InputStream line) throws IOException {
+    Path kept = Files.createTempFile("sharnn", ".line");
+    try {
+      Files.copy(line, kept, StandardCopyOption.REPLACE_EXISTING);
+      try (InputStream in = Files.newInputStream(kept)) {
+        printLine(scorer.score(in, token -> {}));
+      }
+      Files.copy(kept, System.out);
+    } finally {
+      Files.delete(kept);
+    }
+  }
+
+  private void printLine(Score.Totals totals) {
+    System.out.printf(Locale.ROOT, "%s\t%d\t", bitsPerByte(totals), ++printed);
+  }
+
+  /**
+   * Opens the file. A FileInputStream tells if a pipe has more bytes; a stream of Files does not.
+   */
+  private InputStream open() throws IOException {
+    if (file.equals(STANDARD_INPUT)) {
+      return System.in;
+    }
+    if (Files.notExists(file)) {
+      throw new NoSuchFileException(file.toString());
+    }
+    return new FileInputStream(file.toFile());
   }
 
   /** Formats the bits per byte; a line may have no token, if the vocabulary is lossy. */
@@ -149,31 +190,6 @@ final class ScoreCommand implements Callable<Integer> {
     return totals.perplexity().predicted() == 0
         ? "-"
         : String.format(Locale.ROOT, "%.4f", totals.bitsPerByte());
-  }
-
-  private static List<byte[]> read(InputStream in) throws IOException {
-    List<byte[]> lines = new ArrayList<>();
-    while (lines.size() < LINES_AT_ONCE) {
-      byte[] line = readLine(in);
-      if (line.length == 0) {
-        break;
-      }
-      lines.add(line);
-    }
-    return lines;
-  }
-
-  /** Reads a line with its newline, adding one to the last line if missing. Empty at the end. */
-  private static byte[] readLine(InputStream in) throws IOException {
-    ByteArrayOutputStream line = new ByteArrayOutputStream();
-    int next = in.read();
-    for (; next >= 0 && next != '\n'; next = in.read()) {
-      line.write(next);
-    }
-    if (next == '\n' || line.size() > 0) {
-      line.write('\n');
-    }
-    return line.toByteArray();
   }
 
   private static double bits(double nats) {

@@ -2,11 +2,23 @@ package io.github.sharnn.cli;
 
 import static io.github.sharnn.cli.Outcome.run;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
+import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.PipedInputStream;
+import java.io.PipedOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class ScoreCommandTest extends TrainedModelTest {
@@ -88,5 +100,77 @@ class ScoreCommandTest extends TrainedModelTest {
     assertThat(outcome.code()).isEqualTo(2);
     assertThat(outcome.out()).isEmpty();
     assertThat(run("score", model, empty, "--lines").out()).isEmpty();
+  }
+
+  @Test
+  @Timeout(60)
+  void scores_a_line_of_a_live_pipe_when_it_has_come() throws Exception {
+    InputStream before = System.in;
+    try (PipedOutputStream writer = new PipedOutputStream()) {
+      System.setIn(new PipedInputStream(writer, 1 << 10));
+      PipedInputStream scores = new PipedInputStream();
+      PrintStream out = System.out;
+      System.setOut(new PrintStream(new PipedOutputStream(scores), true, StandardCharsets.UTF_8));
+      FutureTask<Integer> score =
+          new FutureTask<>(() -> Sharnn.run("score", model.toString(), "-", "--lines"));
+      new Thread(score).start();
+      try {
+        BufferedReader reader =
+            new BufferedReader(new InputStreamReader(scores, StandardCharsets.UTF_8));
+        for (int i = 1; i <= 3; i++) {
+          writer.write(("abcd " + i + "\nun").getBytes(StandardCharsets.UTF_8));
+          writer.flush();
+          assertThat(reader.readLine())
+              .matches("\\d+\\.\\d{4}\t" + i + "\t" + (i == 1 ? "" : "un") + "abcd " + i);
+        }
+        writer.close();
+        assertThat(reader.readLine()).endsWith("\t4\tun");
+        assertThat(score.get()).isZero();
+      } finally {
+        System.setOut(out);
+      }
+    } finally {
+      System.setIn(before);
+    }
+  }
+
+  @Test
+  void scores_long_lines_like_any_other(@TempDir Path folder) throws IOException {
+    String line = "abcd efgh ijkl mnop. ".repeat(3200);
+    Path file = Files.writeString(folder.resolve("log"), "abcd\n" + line + "\nefgh");
+    Outcome lines = run("score", model, file, "--lines", "--segment-length", 512);
+    Files.writeString(file, line + "\n");
+    String whole = run("score", model, file, "--segment-length", 512).out();
+    String bits = whole.replaceFirst("(?s)^.* bytes, ([0-9.]+) bits.*", "$1");
+    assertThat(lines.out().lines()).hasSize(3).element(1, STRING).isEqualTo(bits + "\t2\t" + line);
+    assertThat(lines.out()).endsWith("\t3\tefgh\n");
+  }
+
+  @Test
+  void gives_back_bytes_that_are_no_text(@TempDir Path folder) throws IOException {
+    byte[] bytes = {'a', (byte) 0xfc, (byte) 0xff, '\n'};
+    Path file = Files.write(folder.resolve("log"), bytes);
+    PrintStream before = System.out;
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
+    try {
+      assertThat(Sharnn.run("score", model.toString(), file.toString(), "--lines")).isZero();
+    } finally {
+      System.setOut(before);
+    }
+    assertThat(out.toByteArray()).endsWith(bytes);
+  }
+
+  @Test
+  void scores_standard_input() {
+    InputStream before = System.in;
+    try {
+      System.setIn(new ByteArrayInputStream("abcd efgh".getBytes(StandardCharsets.UTF_8)));
+      assertThat(run("score", model, "-").out()).startsWith("9 bytes, ");
+    } finally {
+      System.setIn(before);
+    }
+    assertThat(run("score", model, "no-such-file").err())
+        .contains("no such file or folder: no-such-file");
   }
 }
