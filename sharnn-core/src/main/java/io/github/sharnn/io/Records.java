@@ -11,10 +11,11 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Copies of public records, and records read from JSON. */
+/** Copies and values of public records, and records read from JSON. */
 public final class Records {
 
   private static final int MAX_SHOWN = 1000; // characters of a text that is not JSON
@@ -54,6 +55,23 @@ public final class Records {
     } catch (ReflectiveOperationException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  /**
+   * {@return the components of a record by name, in order, as a new map}
+   *
+   * @param record a public record
+   */
+  public static Map<String, Object> values(Record record) {
+    Map<String, Object> values = new LinkedHashMap<>();
+    for (RecordComponent component : record.getClass().getRecordComponents()) {
+      try {
+        values.put(component.getName(), component.getAccessor().invoke(record));
+      } catch (ReflectiveOperationException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+    return values;
   }
 
   /**

@@ -6,13 +6,11 @@ import static java.util.Objects.requireNonNullElse;
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import com.google.common.base.CaseFormat;
-import com.google.common.base.VerifyException;
+import io.github.sharnn.io.Records;
 import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.OptimizerSettings;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
-import java.lang.reflect.RecordComponent;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -135,21 +133,9 @@ public record TrainingOptions(
         .optimizer(optimizer);
   }
 
-  /**
-   * Returns the options by name, in order.
-   *
-   * @return a new map
-   */
+  /** {@return the options by name, in order, as a new map} */
   public Map<String, Object> values() {
-    Map<String, Object> values = new LinkedHashMap<>();
-    for (RecordComponent option : TrainingOptions.class.getRecordComponents()) {
-      try {
-        values.put(option.getName(), option.getAccessor().invoke(this));
-      } catch (ReflectiveOperationException e) {
-        throw new VerifyException(e);
-      }
-    }
-    return values;
+    return Records.values(this);
   }
 
   /** Lists the precision, and each option that differs from its default. */
