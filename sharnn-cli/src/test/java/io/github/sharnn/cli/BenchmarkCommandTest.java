@@ -121,7 +121,7 @@ class BenchmarkCommandTest {
         "--boom-size 33 | boomSize (33) must be a multiple of embeddingSize (16)",
         "--sequence-length 0 | sequenceLength must be at least 1, but is 0",
         "--splits 20,10 | splits ([20, 10]) must be ascending, above 0 and below vocabularySize (256), but 10 is not",
-        "--splits 10,256 | but have 256 after 10",
+        "--splits 10,256 | but 256 is not",
         "--splits ten | Invalid value for option '--splits'",
         "--splits 10 --default-splits | --splits and --default-splits exclude each other",
         "--steps 0 | steps must be at least 1, but is 0",
