@@ -170,7 +170,7 @@ class TrainCommandTest extends TrainedModelTest {
     assertThat(run("evaluate", split, "--corpus", corpus).code()).isZero();
     assertThat(run("generate", split, "--prompt", "abcd ", "--length", 9).code()).isZero();
     Outcome refused = train("--output", folder.resolve("no"), "--splits", "110,300");
-    assertThat(refused.err()).contains("below vocabularySize (256), but have 300 after 110");
+    assertThat(refused.err()).contains("below vocabularySize (256), but 300 is not");
     assertThat(refused.code()).isEqualTo(2);
   }
 
