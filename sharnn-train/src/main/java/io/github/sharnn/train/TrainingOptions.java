@@ -76,6 +76,7 @@ public record TrainingOptions(
    * @param lookaheadAlpha above 0 and at most 1, or 0 together with {@code lookaheadSteps}
    * @param averageDecay at least 0 and below 1
    * @param zeroStateProbability at least 0 and below 1
+   * @param optimizer null for LAMB, as in old checkpoints
    * @param precision FLOAT32 or FLOAT16
    * @throws IllegalArgumentException naming the option, its rule and its value
    */

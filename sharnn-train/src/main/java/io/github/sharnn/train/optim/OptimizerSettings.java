@@ -79,6 +79,11 @@ public record OptimizerSettings(
   /**
    * Replaces null by the default, and checks every number.
    *
+   * @param type null for LAMB
+   * @param weightDecay at least 0 and finite, or null for the optimizer's default
+   * @param cautiousDecay false for LAMB
+   * @param embeddingRate at least 0 and finite, or null for 1; 1 for LAMB
+   * @param restRate at least 0 and finite, or null for 1; 1 for LAMB
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public OptimizerSettings {
