@@ -15,7 +15,8 @@ import ai.djl.training.tracker.Tracker;
 import com.google.gson.JsonParser;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.optim.Lamb;
+import io.github.sharnn.train.optim.FusedOptimizer;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class DivergenceTest {
@@ -94,17 +96,19 @@ class DivergenceTest {
     assertThat(Checkpoint.open(run).divergence().rollbacks()).isEqualTo(1);
   }
 
-  @Test
-  void a_lamb_that_is_given_goes_back_as_the_trainers_own_does() {
+  @ParameterizedTest
+  @EnumSource
+  void an_optimizer_that_is_given_goes_back_as_the_trainers_own_does(OptimizerSettings.Type type) {
     List<List<Double>> runs = new ArrayList<>();
     for (boolean given : List.of(false, true)) {
       try (Model model = Tiny.model(Tiny.sharnn(), 1);
-          Lamb lamb = Lamb.builder().optLearningRateTracker(Tracker.fixed(1e-2f)).build()) {
+          FusedOptimizer optimizer = OptimizerSettings.of(type).create(Tracker.fixed(1e-2f))) {
         boolean[] poisoned = {false};
         poisons = true;
         SHARNNTrainer.Builder trainer =
             Tiny.trainer(model)
                 .learningRate(Tracker.fixed(1e-2f))
+                .optimizer(OptimizerSettings.of(type))
                 .checkpoints(
                     CheckpointPolicy.in(run.resolve("" + given)).everySteps(4).skippedSteps(2))
                 .onStep(
@@ -115,7 +119,7 @@ class DivergenceTest {
                       }
                     });
         FitResult result =
-            (given ? trainer.optimizer(lamb) : trainer).build().fit(corpus, Budget.steps(10));
+            (given ? trainer.optimizer(optimizer) : trainer).build().fit(corpus, Budget.steps(10));
         assertThat(poisoned[0]).isTrue();
         runs.add(result.history().stream().map(StepReport::trainBpc).toList());
       }

@@ -22,6 +22,7 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.TrainingStep;
 import java.io.ByteArrayOutputStream;
@@ -169,12 +170,14 @@ class MixedPrecisionTest {
     return result.history().stream().filter(r -> !Double.isFinite(r.gradientNorm())).toList();
   }
 
-  @Test
-  void a_skipped_step_changes_no_weight() {
+  @ParameterizedTest
+  @EnumSource
+  void a_skipped_step_changes_no_weight(OptimizerSettings.Type optimizer) {
     List<Map<String, float[]>> weights = new ArrayList<>();
     try (Model model = Tiny.model(Tiny.sharnn(), 3)) {
       Block masters = model.getBlock();
       trainer(model, DataType.FLOAT16)
+          .optimizer(OptimizerSettings.of(optimizer))
           .listeners(
               new BetweenBackwardAndStep(
                   (step, working) -> {
@@ -249,13 +252,18 @@ class MixedPrecisionTest {
     }
   }
 
-  @Test
-  void learns_as_float32_does_and_leaves_float32_weights() {
+  @ParameterizedTest
+  @EnumSource
+  void learns_as_float32_does_and_leaves_float32_weights(OptimizerSettings.Type optimizer) {
     double[] bpc = new double[2];
     DataType[] precisions = {DataType.FLOAT32, DataType.FLOAT16};
     for (int i = 0; i < 2; i++) {
       try (Model model = Tiny.model(Tiny.sharnn(), 3)) {
-        FitResult result = trainer(model, precisions[i]).build().fit(corpus, Budget.steps(500));
+        FitResult result =
+            trainer(model, precisions[i])
+                .optimizer(OptimizerSettings.of(optimizer))
+                .build()
+                .fit(corpus, Budget.steps(500));
         bpc[i] =
             result.history().subList(450, 500).stream()
                 .mapToDouble(StepReport::trainBpc)
@@ -272,8 +280,16 @@ class MixedPrecisionTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"FLOAT32, false", "FLOAT16, false", "FLOAT32, true", "FLOAT16, true"})
-  void leaves_what_is_frozen_as_it_is(DataType precision, boolean loaded) throws Exception {
+  @CsvSource({
+    "FLOAT32, false, LAMB",
+    "FLOAT16, false, LAMB",
+    "FLOAT32, true, LAMB",
+    "FLOAT16, true, LAMB",
+    "FLOAT16, false, ADAMW",
+    "FLOAT16, false, MUON"
+  })
+  void leaves_what_is_frozen_as_it_is(
+      DataType precision, boolean loaded, OptimizerSettings.Type optimizer) throws Exception {
     Path saved = folder.resolve("saved");
     try (Model model = Tiny.model(Tiny.sharnn(), 3)) {
       model.save(saved, null);
@@ -284,6 +300,7 @@ class MixedPrecisionTest {
       frozen.forEach(name -> block.getParameters().get(name).freeze(true));
       Map<String, float[]> before = Tiny.weights(block);
       trainer(model, precision)
+          .optimizer(OptimizerSettings.of(optimizer))
           .averageDecay(0.5)
           .lookahead(2, 0.5f)
           .build()

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
+import com.google.common.collect.Sets;
 import com.google.common.hash.Hashing;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
@@ -14,6 +15,7 @@ import io.github.sharnn.train.checkpoint.CheckpointFolder;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,7 +30,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 
 /** A resumed run computes the same numbers as an uninterrupted run. */
 class ResumeTest {
@@ -127,8 +128,21 @@ class ResumeTest {
   }
 
   @ParameterizedTest
-  @EnumSource(names = {"FLOAT32", "FLOAT16"})
-  void goes_on_with_every_option_to_the_last_bit(DataType precision) {
+  @CsvSource({
+    "FLOAT32, LAMB",
+    "FLOAT16, LAMB",
+    "FLOAT32, ADAMW",
+    "FLOAT16, ADAMW",
+    "FLOAT32, MUON",
+    "FLOAT16, MUON"
+  })
+  void goes_on_with_every_option_to_the_last_bit(
+      DataType precision, OptimizerSettings.Type optimizer) {
+    OptimizerSettings settings = OptimizerSettings.of(optimizer);
+    OptimizerSettings chosen =
+        optimizer == OptimizerSettings.Type.LAMB
+            ? settings
+            : settings.cautiousDecay(true).embeddingRate(0.5f).restRate(0.75f);
     List<TrainingStage> stages =
         List.of(
             new TrainingStage(
@@ -139,6 +153,7 @@ class ResumeTest {
         builder ->
             builder
                 .evaluationInterval(2)
+                .optimizer(chosen)
                 .lookahead(5, 0.5f)
                 .averageDecay(0.8)
                 .labelSmoothing(0.1f)
@@ -185,12 +200,13 @@ class ResumeTest {
     Path file = newest.resolve(CheckpointFolder.RECORD);
     String json = Files.readString(file);
     Set<String> added =
-        Set.of(
+        Sets.newHashSet(
             "labelSmoothing",
             "lookaheadSteps",
             "lookaheadAlpha",
             "averageDecay",
             "zeroStateProbability",
+            "optimizer",
             "fall",
             "plateauFactor",
             "plateauPatience");
@@ -206,6 +222,7 @@ class ResumeTest {
     added.forEach(rate::remove);
     record.getAsJsonObject("rate").remove("plateaus");
     String old = record.toString();
+    added.remove("optimizer"); // the part with the number of updates has this name too
     assertThat(old).doesNotContain(added).doesNotContain("plateaus");
     String sums = Files.readString(newest.resolve(CheckpointFolder.SUMS));
     Files.writeString(

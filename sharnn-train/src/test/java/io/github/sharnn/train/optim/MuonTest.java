@@ -1,8 +1,12 @@
 package io.github.sharnn.train.optim;
 
+import static io.github.sharnn.train.optim.OptimizerUpdates.RATE;
 import static io.github.sharnn.train.optim.OptimizerUpdates.movementError;
 import static io.github.sharnn.train.optim.OptimizerUpdates.toDoubles;
+import static io.github.sharnn.train.optim.OptimizerUpdates.update;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -10,13 +14,14 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.tracker.Tracker;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class MuonTest {
 
-  private static final float RATE = 5e-3f;
   private static final double MOMENTUM = 0.95f;
 
   /** Muon's update of one matrix in double precision, with loops instead of matrix products. */
@@ -132,13 +137,6 @@ class MuonTest {
     return matrix;
   }
 
-  private static void step(Muon muon, NDArray weight, double[] gradient) {
-    OptimizerUpdates.backward(weight, gradient);
-    try (NDArray own = weight.getGradient()) {
-      muon.update("p", weight, own);
-    }
-  }
-
   @ParameterizedTest
   @CsvSource({
     "8, 8, 0, false",
@@ -159,11 +157,70 @@ class MuonTest {
       for (int step = 1; step <= 50; step++) {
         double[] gradient = random(random, rows * columns, 0.01);
         loops.update(gradient);
-        step(muon, weight, gradient);
+        update(muon, "p", weight, gradient);
         worst = Math.max(worst, movementError(start, toDoubles(weight), loops.p));
       }
-      System.out.println(rows + " " + columns + " worst " + worst);
       assertThat(worst).isLessThan(3e-5);
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"FLOAT16, 0.02", "BFLOAT16, 0.15"})
+  void products_of_16_bits_are_near_those_of_32(DataType type, double error) {
+    Random random = new Random(7);
+    double[] start = random(random, 32 * 16, 0.1);
+    try (NDManager manager = NDManager.newBaseManager();
+        Muon exact = muon().build();
+        Muon rounded = muon().optProductType(type).build()) {
+      NDArray expected = matrix(manager, start, 32, 16);
+      NDArray weight = matrix(manager, start, 32, 16);
+      for (int step = 1; step <= 5; step++) {
+        double[] gradient = random(random, 32 * 16, 0.01);
+        update(exact, "p", expected, gradient);
+        update(rounded, "p", weight, gradient);
+      }
+      assertThat(movementError(start, toDoubles(weight), toDoubles(expected)))
+          .isBetween(1e-5, error);
+    }
+  }
+
+  @Test
+  void other_coefficients_give_another_step() {
+    double[] start = random(new Random(1), 64, 0.1);
+    double[] gradient = random(new Random(2), 64, 0.01);
+    float[] newton = {1.5f, -0.5f, 0}; // converges to singular values of 1
+    try (NDManager manager = NDManager.newBaseManager();
+        Muon muon =
+            muon()
+                .optWeightDecays(0)
+                .optCoefficients(Collections.nCopies(40, newton).toArray(float[][]::new))
+                .build()) {
+      NDArray weight = matrix(manager, start, 8, 8);
+      update(muon, "p", weight, gradient);
+      double[][] step = new double[8][8];
+      double[] after = toDoubles(weight);
+      double[] before = toDoubles(matrix(manager, start, 8, 8));
+      for (int i = 0; i < 64; i++) {
+        step[i / 8][i % 8] = (before[i] - after[i]) / (RATE * 0.2 * Math.sqrt(8));
+      }
+      double[][] identity = Loops.times(step, Loops.transposed(step));
+      for (int i = 0; i < 8; i++) {
+        for (int j = 0; j < 8; j++) {
+          assertThat(identity[i][j]).isCloseTo(i == j ? 1 : 0, within(1e-3));
+        }
+      }
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> muon().optIterations(0))
+        .withMessage("iterations must be at least 1, but are 0");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> muon().optCoefficients(new float[] {1, 2}))
+        .withMessageContaining("a, b and c of each iteration");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> muon().optMomentum(1).build())
+        .withMessage("momentum must be in [0, 1), but is 1.0");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> muon().optProductType(DataType.FLOAT64).build())
+        .withMessage("productType must be FLOAT16, BFLOAT16 or FLOAT32, but is float64");
   }
 }
