@@ -162,7 +162,7 @@ class GroupedOptimizersTest {
   }
 
   @ParameterizedTest
-  @EnumSource
+  @EnumSource(names = {"ADAMW", "MUON"})
   void trains_a_model_in_the_stock_loop(OptimizerSettings.Type type, @TempDir Path folder)
       throws Exception {
     Corpus corpus = Tiny.corpus(folder, 3_000);
