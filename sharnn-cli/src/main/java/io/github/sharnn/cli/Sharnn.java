@@ -81,6 +81,7 @@ public final class Sharnn implements Runnable {
 
   /** Runs a command and exits with its code. */
   public static void main(String[] args) {
+    Locale.setDefault(Locale.ROOT); // libraries that ask for no locale, such as picocli
     System.setErr(
         new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
     String[] exact = {};

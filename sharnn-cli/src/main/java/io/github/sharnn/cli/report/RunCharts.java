@@ -8,6 +8,8 @@ import io.github.sharnn.vocabulary.TextVocabulary;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
+import java.text.DecimalFormat;
+import java.text.DecimalFormatSymbols;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -39,6 +41,8 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
   private static final int HEAT_LEGEND = 220;
   private static final int SHADES = 8;
   private static final int LONGEST_LABEL = 12;
+  private static final DecimalFormat SHARE = // XChart's own is in the default locale
+      new DecimalFormat("0.###", DecimalFormatSymbols.getInstance(Locale.ROOT));
   private static final double MEBIBYTE = 1 << 20;
   private static final Color[] HEAT = // from light to dark red
       IntStream.range(0, SHADES)
@@ -123,7 +127,6 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
   private static void style(AxesChartStyler styler) {
     styler
         .setAxisTickLabelsFont(FONT)
-        .setLocale(Locale.ROOT)
         .setChartBackgroundColor(Color.WHITE)
         .setLegendPosition(LegendPosition.OutsideS)
         .setLegendLayout(LegendLayout.Vertical)
@@ -183,6 +186,7 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
         .setMax(1)
         .setPiecewise(true) // Batik drops gradients
         .setSplitNumber(SHADES)
+        .setHeatMapDecimalValueFormatter(SHARE::format)
         .setPlotGridLinesVisible(false)
         .setAxisTickLabelsFont(new Font(Font.MONOSPACED, Font.PLAIN, 9));
     chart.addSeries("weight", labels, labels, cells);

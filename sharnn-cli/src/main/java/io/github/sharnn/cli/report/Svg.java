@@ -15,6 +15,7 @@ import org.apache.batik.svggen.SVGGeneratorContext;
 import org.apache.batik.svggen.SVGGraphics2D;
 import org.apache.batik.svggen.SVGIDGenerator;
 import org.knowm.xchart.internal.chartpart.Chart;
+import org.knowm.xchart.style.AxesChartStyler;
 import org.w3c.dom.Document;
 import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
@@ -42,6 +43,9 @@ public final class Svg {
             }
           });
       SVGGraphics2D graphics = new SVGGraphics2D(context, false);
+      if (chart.getStyler() instanceof AxesChartStyler axes) {
+        axes.setLocale(Locale.ROOT); // XChart labels axes in the default locale
+      }
       graphics.setSVGCanvasSize(new Dimension(chart.getWidth(), chart.getHeight()));
       chart.paint(graphics, chart.getWidth(), chart.getHeight());
       Element root = graphics.getRoot();
