@@ -40,8 +40,7 @@ class DefaultLocaleTest {
           MetricsFile metrics =
               part == 1
                   ? new MetricsFile(run.resolve("metrics.jsonl"))
-                  : MetricsFile.resume(
-                      run.resolve("metrics.jsonl"), null, Checkpoint.open(run))) {
+                  : MetricsFile.resume(run.resolve("metrics.jsonl"), null, Checkpoint.open(run))) {
         Files.createDirectories(run);
         Tiny.trainer(model)
             .evaluationInterval(2)
@@ -87,7 +86,7 @@ class DefaultLocaleTest {
   void messages_of_every_locale_are_the_same() throws IOException {
     Corpus corpus = Tiny.corpus(folder, 12_345);
     String expected = corpus.toString();
-    assertThat(expected).contains("training 11,110");
+    assertThat(expected).contains("training 11,111");
     for (Locale locale : Locale.getAvailableLocales()) {
       Locale.setDefault(locale);
       assertThat(corpus.toString()).as(locale.toLanguageTag()).isEqualTo(expected);
