@@ -152,8 +152,9 @@ public final class Corpus {
   }
 
   /**
-   * Reads the whole corpus to identify it. The result is cached in DJL's cache folder until the
-   * file's size or modification time changes.
+   * Reads the whole corpus to identify it. DJL's cache folder keeps the result until the file's
+   * size, modification time, inode or change time changes. Windows has no inode and no change time,
+   * so there a file of the same size whose modification time was set back keeps its old hash.
    *
    * @return the SHA-256 of the file, in lower-case hexadecimal; for a folder, the SHA-256 of the
    *     SHA-256 of its files
