@@ -5,6 +5,7 @@ import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.cli.options.ExtraOptions;
+import io.github.sharnn.cli.options.Minutes;
 import io.github.sharnn.cli.options.OptimizerOptions;
 import io.github.sharnn.cli.options.RateOptions;
 import io.github.sharnn.cli.options.SizeOptions;
@@ -121,15 +122,19 @@ final class TrainSettings {
     @Option(names = "--steps", description = "Optimizer steps.")
     private Long steps;
 
-    @Option(names = "--minutes", description = "Wall-clock time.")
-    private Double minutes;
+    @Option(
+        names = "--minutes",
+        paramLabel = "MINUTES",
+        converter = Minutes.class,
+        description = "Wall-clock time.")
+    private Duration minutes;
 
     Optional<Budget> budget() {
       if (steps != null) {
         return Optional.of(Budget.steps(steps));
       }
       if (minutes != null) {
-        return Optional.of(Budget.time(Duration.ofMillis(Math.round(minutes * 60_000))));
+        return Optional.of(Budget.time(minutes));
       }
       return Optional.ofNullable(epochs).map(Budget::epochs);
     }

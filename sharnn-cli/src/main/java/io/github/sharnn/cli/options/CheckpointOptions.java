@@ -31,8 +31,10 @@ public final class CheckpointOptions {
   @Option(
       names = "--checkpoint-minutes",
       paramLabel = "MINUTES",
-      description = "Minutes between checkpoints in --output; 0 saves only the last one.")
-  private double minutes = 10;
+      converter = Minutes.class,
+      description =
+          "Minutes between checkpoints in --output; 0 saves only the last one. Default: 10.")
+  private Duration time = Duration.ofMinutes(10);
 
   @Option(
       names = "--checkpoint-interval",
@@ -55,8 +57,7 @@ public final class CheckpointOptions {
 
   /** Returns the policy of a run in a folder. */
   public CheckpointPolicy policy(Path output, Optional<Checkpoint> resumed) {
-    CheckpointPolicy policy =
-        CheckpointPolicy.in(output).every(Duration.ofMillis(Math.round(minutes * 60_000)));
+    CheckpointPolicy policy = CheckpointPolicy.in(output).every(time);
     if (steps.isPresent()) {
       policy = policy.everySteps(steps.get());
     }
