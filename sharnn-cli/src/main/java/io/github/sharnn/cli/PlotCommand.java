@@ -1,7 +1,5 @@
 package io.github.sharnn.cli;
 
-import static com.google.common.base.Preconditions.checkArgument;
-
 import io.github.sharnn.cli.report.Curve;
 import io.github.sharnn.cli.report.RunMetrics;
 import io.github.sharnn.cli.report.Svg;
@@ -11,6 +9,7 @@ import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
@@ -60,35 +59,49 @@ final class PlotCommand implements Callable<Integer> {
         .setPlotGridLinesColor(Color.LIGHT_GRAY)
         .setPlotGridLinesStroke(new BasicStroke(0.5f)) // dashes make a large file
         .setLegendPosition(LegendPosition.InsideNE);
-    for (Path file : files) {
-      addRun(chart, file);
+    for (int i = 0; i < files.size(); i++) {
+      addRun(chart, i, files.get(i));
     }
     AtomicFile.write(output, Svg.of(chart, "curves") + "\n");
     System.out.println("drawn in " + output);
     return 0;
   }
 
-  private static void addRun(XYChart chart, Path file) throws IOException {
+  private static void addRun(XYChart chart, int index, Path file) throws IOException {
     RunMetrics run = RunMetrics.read(file);
-    Curve train = Curve.of(run.steps(), RunMetrics.Step::seconds, RunMetrics.Step::trainBpc);
+    if (run.skipped() > 0) {
+      System.out.printf(
+          Locale.ROOT,
+          "%s: %,d of %,d steps were skipped because loss or gradients were not finite%n",
+          file,
+          run.skipped(),
+          run.steps().size());
+    }
+    if (run.damagedLines() > 0) {
+      System.out.printf(
+          Locale.ROOT, "%s: %,d damaged lines were passed over%n", file, run.damagedLines());
+    }
+    Curve train = Curve.of(run.steps(), RunMetrics.Step::seconds, RunMetrics.Step::trainPoint);
     Curve validation =
-        Curve.of(run.steps(), RunMetrics.Step::seconds, RunMetrics.Step::validationBpc);
-    String name = file.toString().replaceFirst("\\.jsonl$", "");
+        Curve.of(run.steps(), RunMetrics.Step::seconds, RunMetrics.Step::validationPoint);
+    String fileName = file.toString().replaceFirst("\\.jsonl$", "");
+    boolean again =
+        chart.getSeriesMap().keySet().stream().anyMatch(key -> key.startsWith(fileName + ", "));
+    String name = again ? String.format(Locale.ROOT, "%s (%d)", fileName, index + 1) : fileName;
     Color[] colors = chart.getStyler().getSeriesColors();
-    Color color = colors[chart.getSeriesMap().size() / 2 % colors.length];
-    addSeries(chart, name + ", train", train.smooth().withoutStart(), color)
-        .setMarker(SeriesMarkers.NONE)
-        .setLineStyle(new BasicStroke(1));
-    addSeries(chart, name + ", validation", validation, color)
-        .setMarker(SeriesMarkers.CIRCLE)
-        .setLineStyle(new BasicStroke(2));
+    Color color = colors[index % colors.length];
+    addSeries(chart, name + ", train", train.smooth().withoutStart(), color, 1);
+    addSeries(chart, name + ", validation", validation, color, 2);
   }
 
-  private static XYSeries addSeries(XYChart chart, String name, Curve curve, Color color) {
-    checkArgument(!curve.isEmpty(), "%s has too few steps for a curve", name);
+  private static void addSeries(XYChart chart, String name, Curve curve, Color color, float width) {
+    if (curve.x().isEmpty()) {
+      return; // a run without an evaluation yet
+    }
     XYSeries series = chart.addSeries(name, curve.x(), curve.y());
     series.setLineColor(color);
     series.setMarkerColor(color);
-    return series;
+    series.setLineStyle(new BasicStroke(width));
+    series.setMarker(width > 1 || curve.isSparse() ? SeriesMarkers.CIRCLE : SeriesMarkers.NONE);
   }
 }

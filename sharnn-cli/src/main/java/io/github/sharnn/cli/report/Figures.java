@@ -41,13 +41,14 @@ public final class Figures {
     if (bytes == 0) {
       return "";
     }
-    return bytes < 0
-        ? "; the tokens lose an unknown number of bytes"
+    if (bytes < 0) {
+      return "; the tokens lose an unknown number of bytes";
+    }
+    String lost = String.format(Locale.ROOT, "; the tokens lose %,d bytes", bytes);
+    return bitsPerByteSpelled == null
+        ? lost
         : String.format(
-            Locale.ROOT,
-            "; the tokens lose %,d bytes: %.4f BPC with those spelled out",
-            bytes,
-            bitsPerByteSpelled);
+            Locale.ROOT, "%s: %.4f BPC with those spelled out", lost, bitsPerByteSpelled);
   }
 
   /** Formats a perplexity with few digits. In a text of few, long words, it can be huge. */

@@ -39,7 +39,9 @@ import org.jspecify.annotations.Nullable;
 public final class ReportPage {
 
   private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{(\\w+)}");
+  private static final Pattern CHARACTER = Pattern.compile("\\X");
   private static final int NAME_LENGTH = 30;
+  private static final String DOTS = "...";
 
   private final List<RunMetrics> runs = new ArrayList<>();
   private final List<String> names = new ArrayList<>();
@@ -51,10 +53,7 @@ public final class ReportPage {
       byte[] text,
       @Nullable TextVocabulary vocabulary,
       @Nullable List<AttentionWeights> layers) {
-    String name = visible(run.name());
-    if (name.length() > NAME_LENGTH) {
-      name = name.substring(0, NAME_LENGTH - 3) + "...";
-    }
+    String name = shorten(visible(run.name()), NAME_LENGTH);
     runs.add(run);
     names.add(
         names.contains(name) ? String.format(Locale.ROOT, "%s (%d)", name, runs.size()) : name);
@@ -140,11 +139,17 @@ public final class ReportPage {
     row(
         rows,
         "average speed, kB/s",
-        run -> format("%,.1f", run.last().bytes() / run.last().seconds() / 1000));
+        run ->
+            run.last().seconds() == 0
+                ? null
+                : format("%,.1f", run.last().bytes() / run.last().seconds() / 1000));
     row(
         rows,
-        "steps skipped because gradients overflowed",
-        run -> format("%,d", run.steps().stream().filter(s -> s.gradientNorm() == null).count()));
+        "steps skipped because loss or gradients were not finite",
+        run -> format("%,d", run.skipped()));
+    if (runs.stream().anyMatch(run -> run.damagedLines() > 0)) {
+      row(rows, "damaged lines of metrics", run -> format("%,d", run.damagedLines()));
+    }
     row(
         rows,
         "memory",
@@ -163,8 +168,12 @@ public final class ReportPage {
       return null;
     }
     return format(
-            "%.4f (%,d bytes, %d streams)",
-            test.bitsPerCharacter(), test.predictedBytes(), test.streams())
+            "%s (%,d bytes, %d streams)",
+            test.bitsPerCharacter() == null
+                ? "not finite"
+                : format("%.4f", test.bitsPerCharacter()),
+            test.predictedBytes(),
+            test.streams())
         + (test.lostBytes() == null // an old file
             ? ""
             : Figures.lost(test.lostBytes(), test.bitsPerCharacterSpelled()));
@@ -230,9 +239,12 @@ public final class ReportPage {
         html.append(step == steps.get(steps.size() - 1) ? "<details open=\"open\">" : "<details>")
             .append(
                 format(
-                    "<summary>step %,d, validation %.4f bits per character</summary>\n"
-                        + "<pre>%s</pre>\n</details>\n",
-                    step.step(), step.validationBpc(), escape(step.sample())));
+                    "<summary>step %,d, validation %s</summary>\n" + "<pre>%s</pre>\n</details>\n",
+                    step.step(),
+                    step.validationBpc() == null
+                        ? "not finite"
+                        : format("%.4f bits per character", step.validationBpc()),
+                    escape(step.sample())));
       }
     }
     return html.toString();
@@ -248,6 +260,19 @@ public final class ReportPage {
 
   private static String escape(String text) {
     return HtmlEscapers.htmlEscaper().escape(visible(text));
+  }
+
+  /** Shortens a text between two of its characters, which may have several code points each. */
+  static String shorten(String text, int length) {
+    if (text.length() <= length) {
+      return text;
+    }
+    Matcher character = CHARACTER.matcher(text);
+    int end = 0;
+    while (character.find() && character.end() <= length - DOTS.length()) {
+      end = character.end();
+    }
+    return text.substring(0, end) + DOTS;
   }
 
   /**

@@ -1,6 +1,5 @@
 package io.github.sharnn.cli.report;
 
-import com.google.common.base.Ascii;
 import com.google.common.primitives.Floats;
 import io.github.sharnn.AttentionWeights;
 import io.github.sharnn.cli.report.RunMetrics.Step;
@@ -36,7 +35,6 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
   private static final int LINE = 22; // height of a line in the legend
   private static final Font FONT = new Font(Font.SANS_SERIF, Font.PLAIN, 13);
   private static final double MARGIN = 1.03;
-  private static final int FEW = 40; // a curve with at most so many marks each point
   private static final int HEAT_SIZE = 640;
   private static final int HEAT_LEGEND = 220;
   private static final int SHADES = 8;
@@ -50,7 +48,10 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
           .map(share -> Color.getHSBColor(0.03f, share, 1 - share / 2))
           .toArray(Color[]::new);
 
-  /** Draws each figure of the runs against time, data or steps; skips a figure that no run has. */
+  /**
+   * Draws each figure of the runs against time, data or steps. Skips a figure that no run has, but
+   * not bits per character against time.
+   */
   List<String> curves() {
     double seconds = runs.stream().mapToDouble(run -> run.last().seconds()).max().orElseThrow();
     double unit = seconds < 300 ? 1 : seconds < 3 * 3600 ? 60 : 3600;
@@ -60,10 +61,14 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
         List.of(
             bitsPerCharacter(time, step -> step.seconds() / unit),
             bitsPerCharacter("data trained on (MB)", step -> step.bytes() / 1e6),
-            chart("Learning rate", "thousandths", steps, step -> divide(step.learningRate(), 1e-3)),
-            chart("Gradient norm before clipping", "L2 norm, no unit", steps, Step::gradientNorm),
-            chart("Loss scale", "factor", steps, Step::lossScale),
-            chart("Speed", "kB/s", steps, step -> divide(step.bytesPerSecond(), 1000)),
+            chart("Learning rate", "thousandths", steps, perStep(Step::learningRate, 1e-3)),
+            chart(
+                "Gradient norm before clipping",
+                "L2 norm, no unit",
+                steps,
+                perStep(Step::gradientNorm, 1)),
+            chart("Loss scale", "factor", steps, perStep(Step::lossScale, 1)),
+            chart("Speed", "kB/s", steps, perStep(Step::bytesPerSecond, 1000)),
             chart(
                 "Memory at evaluations",
                 "MiB",
@@ -71,24 +76,29 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
                 step -> step.memory() == null ? null : step.memory().bytes() / MEBIBYTE));
     List<String> drawn = new ArrayList<>();
     for (XYChart chart : charts) {
-      if (!chart.getSeriesMap().isEmpty()) {
+      if (drawn.isEmpty() || !chart.getSeriesMap().isEmpty()) {
         drawn.add(Svg.of(chart, "curves" + drawn.size()));
       }
     }
     return drawn;
   }
 
-  private static @Nullable Double divide(@Nullable Double value, double divisor) {
-    return value == null ? null : Double.valueOf(value / divisor);
+  /** Returns a figure that each step should have, in another unit; NaN if a step lacks it. */
+  private static Function<Step, Double> perStep(
+      Function<Step, @Nullable Double> figure, double unit) {
+    return step -> {
+      Double value = figure.apply(step);
+      return value == null ? Double.NaN : value / unit;
+    };
   }
 
   private XYChart bitsPerCharacter(String xTitle, Function<Step, Double> x) {
     XYChart chart = empty("Bits per character", xTitle, "bits per character", 2 * runs.size());
     for (int i = 0; i < runs.size(); i++) {
       List<Step> steps = runs.get(i).steps();
-      Curve train = Curve.of(steps, x, Step::trainBpc).smooth().withoutStart();
+      Curve train = Curve.of(steps, x, Step::trainPoint).smooth().withoutStart();
       add(chart, i, ", train", train, 1, false);
-      add(chart, i, ", valid", Curve.of(steps, x, Step::validationBpc), 2, false);
+      add(chart, i, ", valid", Curve.of(steps, x, Step::validationPoint), 2, false);
     }
     return chart;
   }
@@ -146,15 +156,15 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
     series.setLineStyle(new BasicStroke(width));
     AxesChartStyler styler = chart.getStyler();
     // a margin beyond the data, since XChart spaces its ticks equally
-    styler.setXAxisMin(0.0).setXAxisMax(larger(styler.getXAxisMax(), curve.x()));
+    styler.setXAxisMin(0.0).setXAxisMax(larger(styler.getXAxisMax(), Collections.max(curve.x())));
     if (fromZero) {
-      styler.setYAxisMin(0.0).setYAxisMax(larger(styler.getYAxisMax(), curve.y()));
+      styler.setYAxisMin(0.0).setYAxisMax(larger(styler.getYAxisMax(), curve.largest()));
     }
-    series.setMarker(curve.x().size() > FEW ? SeriesMarkers.NONE : SeriesMarkers.CIRCLE);
+    series.setMarker(curve.isSparse() ? SeriesMarkers.CIRCLE : SeriesMarkers.NONE);
   }
 
-  private static double larger(@Nullable Double max, List<Double> values) {
-    double here = MARGIN * Collections.max(values);
+  private static double larger(@Nullable Double max, double value) {
+    double here = MARGIN * value;
     return max == null ? here : Math.max(max, here);
   }
 
@@ -166,7 +176,8 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
     for (int t = 0; t < labels.size(); t++) {
       float largest = Floats.max(attention.weights()[t]);
       for (int j = 0; j <= t; j++) {
-        cells.add(new Number[] {j, t, attention.weights()[t][j] / largest});
+        float share = attention.weights()[t][j] / largest;
+        cells.add(new Number[] {j, t, Float.isFinite(share) ? share : 0}); // no NaN in a picture
       }
     }
     HeatMapChart chart =
@@ -200,8 +211,8 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
             token ->
                 vocabulary == TextVocabulary.bytes()
                     ? byteLabel(token)
-                    : Ascii.truncate(
-                        ReportPage.visible(vocabulary.getToken(token)), LONGEST_LABEL, "..."))
+                    : ReportPage.shorten(
+                        ReportPage.visible(vocabulary.getToken(token)), LONGEST_LABEL))
         .toList();
   }
 

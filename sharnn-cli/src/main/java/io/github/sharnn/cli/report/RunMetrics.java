@@ -11,15 +11,20 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The metrics of a run, as {@code train} wrote them. There is at least one step; steps, bytes and
  * seconds add up over stages. An old file has no settings, and an unfinished run has no test.
+ *
+ * @param damagedLines number of lines that are no metrics, which reading passes over
  */
 public record RunMetrics(
-    String name, @Nullable Settings settings, List<Step> steps, @Nullable Test test) {
+    String name,
+    @Nullable Settings settings,
+    List<Step> steps,
+    @Nullable Test test,
+    int damagedLines) {
 
   /** The file's name in a run's folder. */
   public static final String FILE = "metrics.jsonl";
@@ -39,15 +44,27 @@ public record RunMetrics(
    * lost bytes also means unknown.
    */
   record Test(
-      double bitsPerCharacter,
+      @Nullable Double bitsPerCharacter,
       long predictedBytes,
       int streams,
       @Nullable Double wordPerplexity,
       @Nullable Long lostBytes,
-      @Nullable Double bitsPerCharacterSpelled) {}
+      @Nullable Double bitsPerCharacterSpelled) {
+
+    Test {
+      bitsPerCharacter = finite(bitsPerCharacter);
+      wordPerplexity = finite(wordPerplexity);
+      bitsPerCharacterSpelled = finite(bitsPerCharacterSpelled);
+    }
+  }
 
   /** Memory that training holds. */
   record Memory(long bytes, String source) {}
+
+  /** Returns null for a figure that no FLOAT32 has; larger numbers would overflow in a chart. */
+  private static @Nullable Double finite(@Nullable Double value) {
+    return value == null || Math.abs(value) <= Float.MAX_VALUE ? value : null;
+  }
 
   /** A step; a figure is null if the file lacks it, for example because it was not finite. */
   public record Step(
@@ -66,6 +83,38 @@ public record RunMetrics(
 
     private static final Step NONE =
         new Step(0, 0, 0, 0, null, null, null, null, null, null, null, null);
+
+    /** Checks the position, and drops figures that are not finite. */
+    public Step {
+      checkArgument(
+          step >= 0 && bytes >= 0 && seconds >= 0 && seconds <= Float.MAX_VALUE,
+          "step, bytes and seconds count forward");
+      trainBpc = finite(trainBpc);
+      validationBpc = finite(validationBpc);
+      bytesPerSecond = finite(bytesPerSecond);
+      gradientNorm = finite(gradientNorm);
+      learningRate = finite(learningRate);
+      lossScale = finite(lossScale);
+    }
+
+    /** Returns the figure of the training curve; NaN for a gap. */
+    public Double trainPoint() {
+      return trainBpc == null ? Double.NaN : trainBpc;
+    }
+
+    /**
+     * Returns the figure of the validation curve, or null without an evaluation; NaN for a gap,
+     * where only the evaluation's other results are in the file.
+     */
+    public @Nullable Double validationPoint() {
+      boolean evaluated = memory != null || sample != null;
+      return validationBpc == null && evaluated ? Double.valueOf(Double.NaN) : validationBpc;
+    }
+
+    /** Tells if the update was skipped, because loss or gradients were not finite. */
+    boolean isSkipped() {
+      return trainBpc == null || gradientNorm == null;
+    }
 
     private boolean isAtOrAfter(Step other) {
       return stage == other.stage && step >= other.step;
@@ -105,58 +154,61 @@ public record RunMetrics(
         fileName.equals(FILE) && folder.getFileName() != null
             ? folder.getFileName().toString()
             : fileName.replaceFirst("\\.jsonl$", "");
-    Settings settings = null;
-    List<Step> steps = new ArrayList<>();
-    Test test = null;
     // lenient: a killed run may have cut the last character
     List<String> lines =
         new String(Files.readAllBytes(file), StandardCharsets.UTF_8).lines().toList();
-    for (String text : lines.subList(0, whole(lines))) {
+    Reader reader = new Reader();
+    List<Integer> damaged = new ArrayList<>();
+    for (int i = 0; i < lines.size(); i++) {
       try {
-        JsonObject line = JsonUtils.GSON.fromJson(text, JsonObject.class);
-        if (line != null && line.has("trainBpc")) {
-          add(JsonUtils.GSON.fromJson(line, Step.class), steps);
-          continue;
-        }
-        Other other = JsonUtils.GSON.fromJson(line, Other.class);
-        checkArgument(
-            other != null && other.isKnown(), "the line is neither a step nor another known part");
-        settings = other.run == null ? settings : other.run;
-        test = other.test == null ? test : other.test;
-        if (other.sample != null && !steps.isEmpty()) {
-          int last = steps.size() - 1;
-          steps.set(last, steps.get(last).with(Step.NONE, other.sample.text));
-        }
+        reader.read(lines.get(i));
       } catch (JsonParseException | IllegalArgumentException e) {
-        throw new IllegalArgumentException(
-            String.format(
-                Locale.ROOT,
-                "%s must hold lines as train --metrics writes them, but has: %s",
-                file,
-                text),
-            e);
+        damaged.add(i);
       }
     }
-    checkArgument(!steps.isEmpty(), "%s has no step yet: train for longer", file);
-    return new RunMetrics(name, settings, overStages(steps), test);
+    if (damaged.contains(lines.size() - 1) && lines.get(lines.size() - 1).startsWith("{")) {
+      damaged.remove(damaged.size() - 1); // a killed run cut it
+    }
+    // a file of something else has no such line at its start
+    checkArgument(
+        !damaged.contains(0) || 2 * damaged.size() < lines.size(),
+        "%s must hold lines as train --metrics writes them, but has: %s",
+        file,
+        lines.isEmpty() ? "" : lines.get(0));
+    checkArgument(!reader.steps.isEmpty(), "%s has no step yet: train for longer", file);
+    return new RunMetrics(
+        name, reader.settings, overStages(reader.steps), reader.test, damaged.size());
   }
 
-  /** Counts the complete lines: a killed run may have cut the last one. */
-  private static int whole(List<String> lines) {
-    int last = lines.size() - 1;
-    if (last >= 0 && lines.get(last).startsWith("{")) {
-      try {
-        JsonUtils.GSON.fromJson(lines.get(last), JsonObject.class);
-      } catch (JsonParseException e) { // the end is missing
-        return last;
+  /** The parts that the lines so far hold. */
+  private static final class Reader {
+
+    private @Nullable Settings settings;
+    private final List<Step> steps = new ArrayList<>();
+    private @Nullable Test test;
+
+    private void read(String text) {
+      JsonObject line = JsonUtils.GSON.fromJson(text, JsonObject.class);
+      if (line != null && line.has("step")) {
+        Step step = JsonUtils.GSON.fromJson(line, Step.class);
+        checkArgument(step.step > 0, "a step counts from 1");
+        add(step, steps);
+        return;
+      }
+      Other other = JsonUtils.GSON.fromJson(line, Other.class);
+      checkArgument(
+          other != null && other.isKnown(), "the line is neither a step nor another known part");
+      settings = other.run == null ? settings : other.run;
+      test = other.test == null ? test : other.test;
+      if (other.sample != null && !steps.isEmpty()) {
+        int last = steps.size() - 1;
+        steps.set(last, steps.get(last).with(Step.NONE, other.sample.text));
       }
     }
-    return lines.size();
   }
 
   /** Adds a step. A resumed run repeats the steps after its checkpoint; the later ones win. */
   private static void add(Step step, List<Step> steps) {
-    checkArgument(step.step > 0 && step.seconds >= 0, "a step counts from 1, and forward");
     if (!steps.isEmpty() && steps.get(steps.size() - 1).isAtOrAfter(step)) {
       steps.removeIf(each -> each.isAtOrAfter(step));
     }
@@ -179,6 +231,11 @@ public record RunMetrics(
   /** Returns the steps after which the validation part was evaluated. */
   List<Step> evaluations() {
     return steps.stream().filter(step -> step.validationBpc != null).toList();
+  }
+
+  /** Counts the steps without an update, because their loss or gradients were not finite. */
+  public long skipped() {
+    return steps.stream().filter(Step::isSkipped).count();
   }
 
   /** Returns the prompt of the samples and the text of the heat maps; empty if unknown. */

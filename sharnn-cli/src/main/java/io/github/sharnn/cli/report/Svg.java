@@ -55,7 +55,7 @@ public final class Svg {
       }
       // letters are shapes here, so screen readers need a label
       root.setAttribute("role", "img");
-      root.setAttribute("aria-label", label(chart));
+      root.setAttribute("aria-label", ReportPage.visible(label(chart))); // else XML rejects names
       root.setAttribute(
           "viewBox", String.format(Locale.ROOT, "0 0 %d %d", chart.getWidth(), chart.getHeight()));
       Transformer transformer = TransformerFactory.newInstance().newTransformer();

@@ -144,7 +144,7 @@ class ReportPageTest {
             "steps1,0011",
             "bytes trained on64,06464",
             "time, h:mm:ss0:16:410:00:01",
-            "steps skipped because gradients overflowed41",
+            "steps skipped because loss or gradients were not finite41",
             "memory3 MiB in use-");
     assertThat(all("summary"))
         .extracting(Element::getTextContent)
