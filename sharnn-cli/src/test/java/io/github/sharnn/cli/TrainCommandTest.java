@@ -15,6 +15,7 @@ import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -74,6 +75,19 @@ class TrainCommandTest extends TrainedModelTest {
             "--learning-rate",
             0.5,
             "--linear",
+            "--final-rate",
+            0.05,
+            "--hold",
+            0.25,
+            "--optimizer",
+            "muon",
+            "--weight-decay",
+            0.3,
+            "--cautious-decay",
+            "--embedding-rate",
+            0.5,
+            "--rest-rate",
+            0.75,
             "--cooldown",
             40,
             "--decay-after",
@@ -90,17 +104,28 @@ class TrainCommandTest extends TrainedModelTest {
             "6,0.75");
     assertThat(outcome.err()).isEmpty();
     assertThat(outcome.out()).contains("weightDrop=0.2", "fall=LINEAR", "plateauPatience=1");
+    assertThat(outcome.out())
+        .contains(
+            "optimizer muon (cautious weight decay 0.3, embedding rate x 0.5, rest rate x 0.75)");
     Checkpoint checkpoint = Checkpoint.open(more);
     assertThat(checkpoint.config().weightDrop()).isEqualTo(0.2f);
     LearningRateSchedule expected =
         LearningRateSchedule.peak(0.5f)
             .warmUp(50)
-            .linear()
+            .linear(0.05f)
+            .hold(0.25f)
             .cooldown(40)
             .decayAfter(15, 18)
             .plateau(0.5f, 1);
     assertThat(checkpoint.stages().get(0).learningRate()).isEqualTo(expected);
     TrainingOptions options = checkpoint.options();
+    assertThat(options.optimizer())
+        .isEqualTo(
+            OptimizerSettings.of(OptimizerSettings.Type.MUON)
+                .weightDecay(0.3f)
+                .cautiousDecay(true)
+                .embeddingRate(0.5f)
+                .restRate(0.75f));
     assertThat(options.labelSmoothing()).isEqualTo(0.1f);
     assertThat(options.averageDecay()).isEqualTo(0.9);
     assertThat(options.lookaheadSteps()).isEqualTo(6);
@@ -289,6 +314,12 @@ class TrainCommandTest extends TrainedModelTest {
         "train --plateau 0.5,1.5 | --plateau takes a factor and a whole number of evaluations",
         "train --plateau 2,3 | plateauFactor must be above 0 and below 1, but is 2.0",
         "train --cosine --linear | --cosine and --linear exclude each other",
+        "train --final-rate 0.1 | --final-rate needs --cosine or --linear",
+        "train --hold 0.5 | --hold needs --cosine or --linear",
+        "train --linear --hold 1 | holdUntil must be at least 0 and below 1, but is 1.0",
+        "train --optimizer sgd | expected one of [lamb, adamw, muon], but was 'sgd'",
+        "train --optimizer muon --weight-decay -1 | weightDecay must be at least 0 and finite",
+        "train --embedding-rate 2 | need the optimizer adamw or muon, but the optimizer is lamb",
         "train --decay-after 5,0 | decay steps must be at least 1, but are [5, 0]",
         "train --lookahead 5 | --lookahead takes a whole number of steps and alpha",
         "train --lookahead 5,1.5 | Lookahead's alpha must be above 0 and at most 1, but is 1.5",

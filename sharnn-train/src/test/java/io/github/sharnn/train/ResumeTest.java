@@ -146,7 +146,8 @@ class ResumeTest {
     List<TrainingStage> stages =
         List.of(
             new TrainingStage(
-                LearningRateSchedule.peak(0.1f).linear().plateau(0.7f, 2), Budget.steps(17)),
+                LearningRateSchedule.peak(0.1f).linear().hold(0.3f).plateau(0.7f, 2),
+                Budget.steps(17)),
             new TrainingStage(
                 LearningRateSchedule.peak(5e-2f).plateau(0.5f, 1), Budget.steps(10).patience(9)));
     Run training =
@@ -208,6 +209,7 @@ class ResumeTest {
             "zeroStateProbability",
             "optimizer",
             "fall",
+            "holdUntil",
             "plateauFactor",
             "plateauPatience");
     JsonObject record = JsonParser.parseString(json).getAsJsonObject();

@@ -22,14 +22,28 @@ public final class RateOptions {
   @Option(
       names = "--cosine",
       negatable = true,
-      description = "Fall to 0 at the end of the budget, along half a cosine.")
+      description = "Fall along half a cosine, to the end of the budget.")
   private Boolean cosine;
 
   @Option(
       names = "--linear",
       negatable = true,
-      description = "Fall to 0 at the end of the budget, along a straight line.")
+      description = "Fall along a straight line, to the end of the budget.")
   private Boolean linear;
+
+  @Option(
+      names = "--final-rate",
+      paramLabel = "RATE",
+      description = "The rate at the end of --cosine or --linear. Default: 0.")
+  private Optional<Float> finalRate;
+
+  @Option(
+      names = "--hold",
+      paramLabel = "SHARE",
+      description =
+          "Begin the fall of --cosine or --linear after this share of the budget, such as 0.8."
+              + " Default: after the warm-up.")
+  private Optional<Float> hold;
 
   @Option(
       names = "--cooldown",
@@ -69,10 +83,17 @@ public final class RateOptions {
     checkArgument(
         cosine == null || linear == null, "--cosine and --linear exclude each other: give one");
     if (cosine != null) {
-      rate = cosine ? rate.cosine() : rate.cosine(rate.peak());
+      rate = rate.cosine(cosine ? finalRate.orElse(0f) : rate.peak());
+    } else if (linear != null) {
+      rate = rate.linear(linear ? finalRate.orElse(0f) : rate.peak());
+    } else if (finalRate.isPresent()) {
+      checkFalls(rate, "--final-rate");
+      float end = finalRate.get();
+      rate = rate.fall() == LearningRateSchedule.Fall.LINEAR ? rate.linear(end) : rate.cosine(end);
     }
-    if (linear != null) {
-      rate = linear ? rate.linear() : rate.linear(rate.peak());
+    if (hold.isPresent()) {
+      checkFalls(rate, "--hold");
+      rate = rate.hold(hold.get());
     }
     if (decayAfter != null) {
       rate = rate.decayAfter(decayAfter.toArray(Integer[]::new));
@@ -86,5 +107,10 @@ public final class RateOptions {
       rate = rate.plateau(plateau.get(0), plateau.get(1).intValue());
     }
     return rate;
+  }
+
+  private static void checkFalls(LearningRateSchedule rate, String option) {
+    checkArgument(
+        rate.finalRate() < rate.peak(), "%s needs --cosine or --linear: give one of them", option);
   }
 }

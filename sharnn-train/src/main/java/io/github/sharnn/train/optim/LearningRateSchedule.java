@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>{@code
  * LearningRateSchedule.peak(2e-3f).warmUp(800).cooldown(30_000)
  * LearningRateSchedule.peak(2e-3f).warmUp(200).cosine()
+ * LearningRateSchedule.peak(2e-3f).warmUp(200).linear(1e-4f).hold(0.8f)
  * LearningRateSchedule.peak(2e-3f).warmUp(200).plateau(0.5f, 3)
  * }</pre>
  *
@@ -30,8 +31,9 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>The cooldown ends at rate 0, at twice the step where it begins. {@code fallen} is 0 until the
- * end of the warm-up and 1 at the end of the budget; in between it grows as the budget is used. A
- * plateau is a series of {@code plateauPatience} evaluations without a new best figure.
+ * end of the warm-up, or until the share {@code holdUntil} of the budget if that is later, and 1 at
+ * the end of the budget; in between it grows as the budget is used. A plateau is a series of {@code
+ * plateauPatience} evaluations without a new best figure.
  *
  * <p>Every other DJL tracker can replace this one.
  *
@@ -42,6 +44,8 @@ import org.jspecify.annotations.Nullable;
  * @param finalRate the rate at the end of the budget, from 0 to {@code peak}; {@code peak} for a
  *     constant rate
  * @param fall the way from {@code peak} to {@code finalRate}; null for a cosine
+ * @param holdUntil share of the budget that is used before the fall to {@code finalRate} begins, at
+ *     least 0 and below 1; 0 for a fall that begins after the warm-up
  * @param plateauFactor factor of the rate at each plateau, above 0 and below 1
  * @param plateauPatience evaluations in a row without a new best figure that make a plateau, or 0
  *     to ignore plateaus
@@ -53,6 +57,7 @@ public record LearningRateSchedule(
     List<Integer> decaySteps,
     float finalRate,
     @Nullable Fall fall,
+    float holdUntil,
     float plateauFactor,
     int plateauPatience)
     implements Tracker {
@@ -76,6 +81,7 @@ public record LearningRateSchedule(
    * @param decaySteps each at least 1
    * @param finalRate from 0 to {@code peak}
    * @param fall null in old checkpoints; a cosine if {@code finalRate} is {@code peak}
+   * @param holdUntil at least 0 and below 1; 0 if {@code finalRate} is {@code peak}
    * @param plateauFactor above 0 and below 1; ignored without {@code plateauPatience}
    * @param plateauPatience at least 0
    * @throws IllegalArgumentException if a component breaks its rule
@@ -99,6 +105,11 @@ public record LearningRateSchedule(
         finalRate);
     fall = fall == null || finalRate == peak ? Fall.COSINE : fall;
     checkArgument(
+        holdUntil >= 0 && holdUntil < 1,
+        "holdUntil must be at least 0 and below 1, but is %s",
+        holdUntil);
+    holdUntil = finalRate == peak ? 0 : holdUntil;
+    checkArgument(
         plateauPatience >= 0, "plateauPatience must be at least 0, but is %s", plateauPatience);
     plateauFactor = plateauPatience == 0 ? 1 : plateauFactor;
     checkArgument(
@@ -113,7 +124,7 @@ public record LearningRateSchedule(
    * @param rate the highest rate, above 0
    */
   public static LearningRateSchedule peak(float rate) {
-    return new LearningRateSchedule(rate, 0, 0, List.of(), rate, Fall.COSINE, 1, 0);
+    return new LearningRateSchedule(rate, 0, 0, List.of(), rate, Fall.COSINE, 0, 1, 0);
   }
 
   /**
@@ -182,6 +193,17 @@ public record LearningRateSchedule(
     return fall(Fall.LINEAR, end);
   }
 
+  /**
+   * {@return this schedule with a fall that begins late} Call it after {@link #cosine} or {@link
+   * #linear}; it has no effect on a constant rate.
+   *
+   * @param share share of the budget that is used before the fall begins, at least 0 and below 1; 0
+   *     for a fall that begins after the warm-up
+   */
+  public LearningRateSchedule hold(float share) {
+    return Records.with(this, "holdUntil", share);
+  }
+
   private LearningRateSchedule fall(Fall way, float end) {
     return Records.with(this, "fall", way, "finalRate", end);
   }
@@ -233,7 +255,8 @@ public record LearningRateSchedule(
         used
             * warmUpSteps
             / done; // share of the budget that the warm-up took, if all steps take the same time
-    return Math.min((used - warmUp) / (1 - warmUp), 1);
+    double start = Math.max(warmUp, holdUntil);
+    return Math.min(Math.max((used - start) / (1 - start), 0), 1);
   }
 
   /**

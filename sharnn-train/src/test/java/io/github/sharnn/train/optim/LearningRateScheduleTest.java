@@ -193,6 +193,35 @@ class LearningRateScheduleTest {
     assertThat(schedule.withPeak(2).fall()).isEqualTo(LearningRateSchedule.Fall.LINEAR);
   }
 
+  @ParameterizedTest
+  @CsvSource({"LINEAR, 0, 0.8, 5", "LINEAR, 1e-4, 0.5, 30", "COSINE, 1e-4, 0.3, 0"})
+  void holds_the_peak_until_a_share_of_the_budget(
+      LearningRateSchedule.Fall fall, float end, float share, int warmUp) {
+    LearningRateSchedule falling = LearningRateSchedule.peak(2e-3f).warmUp(warmUp);
+    falling = fall == LearningRateSchedule.Fall.LINEAR ? falling.linear(end) : falling.cosine(end);
+    double peak = 2e-3f;
+    for (int s = 1; s <= 50; s++) {
+      double used = (s - 1) / 50.0;
+      double start = Math.max(share, warmUp / 50.0); // the later of the two
+      double fallen = Math.max(0, (used - start) / (1 - start));
+      double left =
+          fall == LearningRateSchedule.Fall.LINEAR
+              ? 1 - fallen
+              : 0.5 + 0.5 * Math.cos(Math.PI * fallen);
+      double expected = s <= warmUp ? peak * s / warmUp : end + (peak - end) * left;
+      assertThat((double) falling.hold(share).rate(s, used))
+          .as("step %s", s)
+          .isCloseTo(expected, within(1e-7 * peak));
+    }
+    assertThat(falling.hold(share).rate(51, 1)).isCloseTo(end, within(1e-10f));
+    assertThat(falling.hold(share).hold(0)).isEqualTo(falling);
+    assertThat(LearningRateSchedule.peak(1).hold(share)).isEqualTo(LearningRateSchedule.peak(1));
+    LearningRateSchedule schedule = falling;
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> schedule.hold(1))
+        .withMessage("holdUntil must be at least 0 and below 1, but is 1.0");
+  }
+
   /** Every shape at once over 50 steps, an evaluation after each, in double precision. */
   @ParameterizedTest
   @CsvSource({"0.5, 3", "0.1, 1", "0.9, 4"})
