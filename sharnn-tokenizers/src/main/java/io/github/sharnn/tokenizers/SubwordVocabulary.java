@@ -10,16 +10,18 @@ import com.google.common.base.CharMatcher;
 import com.google.common.base.Strings;
 import com.google.common.hash.Hashing;
 import com.google.common.primitives.Longs;
+import com.google.gson.JsonObject;
 import io.github.sharnn.engine.ContextLoader;
+import io.github.sharnn.io.CheckedFolder;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenDecoder;
 import io.github.sharnn.vocabulary.TokenEncoder;
 import io.github.sharnn.vocabulary.VocabularyFormat;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.lang.ref.Cleaner;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Locale;
@@ -27,10 +29,15 @@ import java.util.Map;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A subword vocabulary from any Hugging Face {@code tokenizer.json}, read by DJL's {@link
- * HuggingFaceTokenizer}. {@link BytePairTrainer} trains one on a text.
+ * A subword vocabulary from a Hugging Face {@code tokenizer.json}. {@link BytePairTrainer} trains
+ * one on a text. Its files, and other byte-level BPE without added tokens, are encoded in Java.
+ * DJL's {@link HuggingFaceTokenizer} encodes the others.
+ *
+ * <p>A file may come from anyone. Only components, fields and values that the native library is
+ * known to survive are accepted.
  *
  * <p>Byte-level BPE without a normalizer, as in GPT-2, is lossless: decoding restores the text.
  * Bytes that are not UTF-8 become tokens of one byte each. Other tokenizers may lose text; for
@@ -57,6 +64,8 @@ public final class SubwordVocabulary implements TextVocabulary {
   private static final int MOST_WAITING = 16; // tokens, far more than the 4 bytes of a character
   private static final int LONGEST_CACHED = 64; // characters; longer pieces are rare
 
+  private static final Cleaner CLEANER = Cleaner.create();
+
   static {
     if (Utils.getEnvOrSystemProperty(FLAVOR) == null) {
       System.setProperty(FLAVOR, "cpu"); // on a GPU, DJL would try to download another build
@@ -65,26 +74,35 @@ public final class SubwordVocabulary implements TextVocabulary {
 
   private final byte[] content;
   private final String sha256;
-  private final HuggingFaceTokenizer tokenizer;
   private final TokenizerJson json;
+  private final @Nullable BytePairEncoder bytePairs; // null for the native tokenizer
+  private final @Nullable HuggingFaceTokenizer tokenizer; // null for bytePairs
 
   private SubwordVocabulary(byte[] content) throws IOException {
     this.content = content.clone();
     sha256 = Hashing.sha256().hashBytes(content).toString();
-    json = TokenizerJson.read(content);
+    JsonObject file = StrictJson.parse(content);
+    json = TokenizerJson.read(file);
+    JsonObject safe = SafeTokenizer.copy(file);
+    bytePairs = BytePairEncoder.of(safe, json).orElse(null);
+    tokenizer = bytePairs == null ? open(safe) : null;
+    if (tokenizer != null) {
+      CLEANER.register(this, tokenizer::close);
+      for (String added : json.added()) {
+        checkId(added);
+      }
+    }
+  }
+
+  private static HuggingFaceTokenizer open(JsonObject file) throws IOException {
     try {
-      tokenizer =
-          ContextLoader.call(
-              () ->
-                  HuggingFaceTokenizer.newInstance(
-                      new ByteArrayInputStream(content),
-                      Map.of(
-                          "addSpecialTokens", "false", "truncation", "false", "padding", "false")));
+      return ContextLoader.call(
+          () ->
+              HuggingFaceTokenizer.newInstance(
+                  new ByteArrayInputStream(file.toString().getBytes(StandardCharsets.UTF_8)),
+                  Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false")));
     } catch (RuntimeException e) { // the native library throws nothing more specific
       throw new IOException("this is no tokenizer.json: " + e.getMessage(), e);
-    }
-    for (String added : json.added()) {
-      checkId(added);
     }
   }
 
@@ -116,7 +134,7 @@ public final class SubwordVocabulary implements TextVocabulary {
    */
   public static SubwordVocabulary open(Path file) throws IOException {
     try {
-      return of(Files.readAllBytes(file));
+      return of(CheckedFolder.readAtMost(file, StrictJson.MAX_BYTES));
     } catch (FileSystemException e) { // its message already names the file
       throw e;
     } catch (IOException e) {
@@ -164,6 +182,9 @@ public final class SubwordVocabulary implements TextVocabulary {
   }
 
   private int[] encodePiece(String piece) {
+    if (bytePairs != null) {
+      return bytePairs.encode(piece);
+    }
     try {
       return LongStream.of(tokenizer.encode(piece, false, false).getIds())
           .mapToInt(this::check)

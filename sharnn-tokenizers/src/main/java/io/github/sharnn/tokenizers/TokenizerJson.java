@@ -8,8 +8,6 @@ import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -42,7 +40,8 @@ record TokenizerJson(
     int[] byteTokens,
     boolean cutsAtSpaces) {
 
-  private static final int MAX_TOKENS = 1 << 24;
+  private static final int IDS_PER_TOKEN = 8;
+  private static final int MORE_IDS = 1024;
   private static final Gson GSON =
       new GsonBuilder()
           .setFieldNamingPolicy(FieldNamingPolicy.LOWER_CASE_WITH_UNDERSCORES)
@@ -78,17 +77,7 @@ record TokenizerJson(
       List<Step> pretokenizers,
       List<Step> processors) {}
 
-  static TokenizerJson read(byte[] content) throws IOException {
-    String text = new String(content, StandardCharsets.UTF_8);
-    check( // Gson accepts it, the native library does not
-        !text.startsWith("\uFEFF"),
-        "it begins with a byte order mark; save it as UTF-8 without one");
-    JsonElement json;
-    try {
-      json = JsonParser.parseString(text);
-    } catch (JsonParseException e) {
-      throw new IOException("this is no tokenizer.json: it is not JSON, or not all of it", e);
-    }
+  static TokenizerJson read(JsonObject json) throws IOException {
     try {
       return read(GSON.fromJson(json, Content.class));
     } catch (RuntimeException e) { // Gson throws various exceptions for unexpected JSON
@@ -108,20 +97,26 @@ record TokenizerJson(
         "its model's dropout must be null, so that a text always has the same tokens, but is %s",
         model.dropout);
     checkMerges(model);
-    String[] tokens = vocabulary(model.vocab);
+    List<Added> addedTokens = requireNonNullElse(content.addedTokens, List.of());
+    int limit = limit(model.vocab, addedTokens);
+    String[] tokens = vocabulary(model.vocab, limit);
     Map<String, Integer> indices = new HashMap<>();
     for (int i = 0; i < tokens.length; i++) {
       if (tokens[i] != null) {
         indices.put(tokens[i], i);
       }
     }
+    int size = tokens.length;
     Set<String> added = new HashSet<>();
     Set<String> both = new HashSet<>(); // added tokens that are also in the vocab
     boolean strips = false;
-    for (Added token : requireNonNullElse(content.addedTokens, List.<Added>of())) {
+    for (Added token : addedTokens) {
       String text = token.content;
-      int index = index(token.id);
-      tokens = Arrays.copyOf(tokens, Math.max(tokens.length, index + 1));
+      int index = index(token.id, limit);
+      if (index >= tokens.length) {
+        tokens = Arrays.copyOf(tokens, Math.min(limit, Math.max(index + 1, 2 * tokens.length)));
+      }
+      size = Math.max(size, index + 1);
       put(tokens, index, text);
       Integer before = indices.put(text, index);
       check(
@@ -135,6 +130,7 @@ record TokenizerJson(
       }
       strips |= Boolean.TRUE.equals(token.lstrip) || Boolean.TRUE.equals(token.rstrip);
     }
+    tokens = Arrays.copyOf(tokens, size);
     check(!indices.isEmpty(), "its vocab is empty");
     byte[][] bytes = !strips && isByteLevel(content) ? bytes(tokens, added, both) : null;
     int[] byteTokens = bytes == null ? null : byteTokens(indices);
@@ -149,7 +145,16 @@ record TokenizerJson(
     return new TokenizerJson(tokens, indices, added, bytes, byteTokens, cuts);
   }
 
-  private static String[] vocabulary(JsonElement vocabulary) throws IOException {
+  /** Returns a bound for ids: a few tokens with a huge id would make a huge model. */
+  private static int limit(JsonElement vocabulary, List<Added> added) {
+    int entries =
+        vocabulary.isJsonArray()
+            ? vocabulary.getAsJsonArray().size()
+            : vocabulary.getAsJsonObject().size();
+    return IDS_PER_TOKEN * (entries + added.size()) + MORE_IDS;
+  }
+
+  private static String[] vocabulary(JsonElement vocabulary, int limit) throws IOException {
     if (vocabulary.isJsonArray()) { // Unigram: [token, score]
       return vocabulary.getAsJsonArray().asList().stream()
           .map(pair -> pair.getAsJsonArray().get(0).getAsString())
@@ -158,7 +163,7 @@ record TokenizerJson(
     Map<String, JsonElement> entries = vocabulary.getAsJsonObject().asMap();
     int size = 0;
     for (JsonElement id : entries.values()) {
-      size = Math.max(size, index(id.getAsLong()) + 1);
+      size = Math.max(size, index(id.getAsLong(), limit) + 1);
     }
     String[] tokens = new String[size];
     for (Map.Entry<String, JsonElement> entry : entries.entrySet()) {
@@ -197,14 +202,17 @@ record TokenizerJson(
     }
   }
 
-  private static int index(long id) throws IOException {
+  private static int index(long id, int limit) throws IOException {
     check(
-        id >= 0 && id < MAX_TOKENS, "ids must be from 0 to %s, but one is %s", MAX_TOKENS - 1, id);
+        id >= 0 && id < limit,
+        "ids must be from 0 to %s for so few tokens, but one is %s; give the tokens ids without"
+            + " large gaps",
+        limit - 1,
+        id);
     return (int) id;
   }
 
-  private static void check(boolean condition, String problem, Object... values)
-      throws IOException {
+  static void check(boolean condition, String problem, Object... values) throws IOException {
     if (!condition) {
       throw new IOException(
           "this is no tokenizer.json: " + String.format(Locale.ROOT, problem, values));

@@ -117,23 +117,19 @@ class SubwordVocabularyTest {
             new ByteArrayInputStream(Texts.pieces(256).content()), Map.of("truncation", "false"));
     Random random = new Random(14);
     for (int i = 0; i < STRINGS; i++) {
-      StringBuilder known = new StringBuilder(); // to Java's Unicode as well
-      Texts.random(random)
-          .codePoints()
-          .filter(character -> Character.getType(character) != Character.UNASSIGNED)
-          .forEach(known::appendCodePoint);
+      String text = Texts.random(random);
       List<Long> expected = new ArrayList<>();
       ByteLevel.cut(
-          known,
+          text,
           word -> {
             long index = expected.isEmpty() ? 0 : expected.get(expected.size() - 1) + 1;
             for (int b = 0; b < word.getBytes(StandardCharsets.UTF_8).length; b++) {
               expected.add(index);
             }
           });
-      if (known.length() > 0) {
-        assertThat(LongStream.of(bytes.encode(known.toString(), false, false).getWordIds()).boxed())
-            .as(known.toString())
+      if (!text.isEmpty()) {
+        assertThat(LongStream.of(bytes.encode(text, false, false).getWordIds()).boxed())
+            .as(text)
             .containsExactlyElementsOf(expected);
       }
     }
@@ -188,7 +184,8 @@ class SubwordVocabularyTest {
         "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}",
         "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":2000000000},\"merges\":[]}}",
         "{\"model\":{\"type\":\"Magic\",\"vocab\":{\"a\":0}}}",
-        "{\"version\":\"1.0\",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}"
+        "{\"version\":\"1.0\",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a"
+            + " b\"]}}"
       })
   void refuses_a_file_that_is_no_tokenizer(String content) throws Exception {
     Path file = Files.writeString(folder.resolve("tokenizer.json"), content);

@@ -211,8 +211,8 @@ class TokenizerFilesTest {
         "9 | <s> | the added token '<s>' has the id 9, but Hugging Face's tokenizers take 3",
         "1 | <s> | the tokens 'stop' and '<s>' both have the id 1, but each needs its own",
         "3 | stop | the token 'stop' has the ids 1 and 3, but must have exactly one",
-        "16777216 | <s> | ids must be from 0 to 16777215, but one is 16777216",
-        "-1 | <s> | ids must be from 0 to 16777215, but one is -1"
+        "1056 | <s> | ids must be from 0 to 1055 for so few tokens, but one is 1056",
+        "-1 | <s> | ids must be from 0 to 1055 for so few tokens, but one is -1"
       })
   void refuses_added_tokens_that_encoding_would_number_otherwise(
       int id, String token, String message) throws Exception {
@@ -267,8 +267,8 @@ class TokenizerFilesTest {
         "{\"model\":{\"type\":\"BPE\"}} | its model has no vocab",
         "{\"model\":{\"vocab\":{}}} | its vocab is empty",
         "{\"model\":{\"vocab\":{\"a\":0,\"b\":0}}} | the tokens 'a' and 'b' both have the id 0",
-        "{\"model\":{\"vocab\":{\"a\":-1}}} | ids must be from 0 to 16777215, but one is -1",
-        "{\"model\":{\"vocab\":{\"a\":9e9}}} | ids must be from 0 to 16777215, but one is 9000000000",
+        "{\"model\":{\"vocab\":{\"a\":-1}}} | ids must be from 0 to 1031 for so few tokens, but one is -1",
+        "{\"model\":{\"vocab\":{\"a\":9e9}}} | ids must be from 0 to 1031 for so few tokens, but one is 9000000000",
         "{\"model\":{\"vocab\":{\"a\":\"x\"}}} | its model, vocab or added_tokens are of another kind",
         "{\"model\":{\"vocab\":{\"a\":0},\"dropout\":0.1}} | dropout must be null, so that a text",
         "{\"model\":{\"vocab\":{\"a\":0}},\"added_tokens\":7} | are of another kind",

@@ -24,7 +24,7 @@ class TokenizerJsonTest {
   }
 
   private static TokenizerJson read(JsonObject json) throws IOException {
-    return TokenizerJson.read(json.toString().getBytes(StandardCharsets.UTF_8));
+    return TokenizerJson.read(StrictJson.parse(json.toString().getBytes(StandardCharsets.UTF_8)));
   }
 
   @ParameterizedTest
@@ -40,12 +40,18 @@ class TokenizerJsonTest {
         "pre_tokenizer | add_prefix_space | true | false",
         "| decoder | null | false",
         "| pre_tokenizer | null | false",
-        "| pre_tokenizer | {\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\"},{FLAT}]} | false",
+        "| pre_tokenizer | {\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\"},{FLAT}]}"
+            + " | false",
         "| added_tokens | null | true",
         "| post_processor | {FLAT} | true",
-        "| post_processor | {\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{}},{\"Sequence\":{}}]} | true",
-        "| post_processor | {\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{}}]} | false",
-        "| post_processor | {\"type\":\"Sequence\",\"processors\":[{FLAT},{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{}},{\"Sequence\":{}}]}]} | false",
+        "| post_processor |"
+            + " {\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{}},{\"Sequence\":{}}]}"
+            + " | true",
+        "| post_processor | {\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{}}]} |"
+            + " false",
+        "| post_processor |"
+            + " {\"type\":\"Sequence\",\"processors\":[{FLAT},{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{}},{\"Sequence\":{}}]}]}"
+            + " | false",
         "| normalizer | {\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"}]} | false"
       })
   void promises_the_bytes_where_every_step_keeps_them(

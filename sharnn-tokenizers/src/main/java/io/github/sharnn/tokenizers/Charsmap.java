@@ -1,0 +1,148 @@
+package io.github.sharnn.tokenizers;
+
+import static io.github.sharnn.tokenizers.Fields.require;
+
+import com.google.common.base.CharMatcher;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.IntBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.BitSet;
+import java.util.Deque;
+
+/**
+ * The {@code precompiled_charsmap} of SentencePiece: the size of a trie in bytes, the trie as a
+ * double array of 32-bit units, and the replacements, each followed by a zero byte. The native
+ * library follows the units without a check and ends the process at one that leads outside.
+ */
+final class Charsmap {
+
+  /** The largest growth of a text, in bytes: U+FDFA becomes 18 characters. */
+  static final int GROWTH = 12;
+
+  private static final int MAX_BYTES = 1 << 20;
+  private static final int MAX_KEY = 64; // bytes
+
+  private final int[] units;
+  private final byte[] replacements;
+  private final BitSet seen = new BitSet();
+
+  /** A place in the trie: where its children begin, and the bytes that lead to it. */
+  private record Node(int base, byte[] key) {}
+
+  private Charsmap(int[] units, byte[] replacements) {
+    this.units = units;
+    this.replacements = replacements;
+  }
+
+  /**
+   * Checks every unit that a text can lead to, and returns the map in canonical Base64.
+   *
+   * @param base64 the map
+   */
+  static String check(String base64) throws IOException {
+    byte[] bytes;
+    try {
+      bytes = Base64.getDecoder().decode(base64);
+    } catch (IllegalArgumentException e) {
+      throw new IOException(
+          "this is no tokenizer.json that is safe to use: its precompiled_charsmap is not Base64",
+          e);
+    }
+    require(
+        bytes.length >= 2 * Integer.BYTES && bytes.length <= MAX_BYTES,
+        "its precompiled_charsmap must have from 8 to %s bytes, but has %s",
+        MAX_BYTES,
+        bytes.length);
+    ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    int size = buffer.getInt();
+    require(
+        size > 0 && size % Integer.BYTES == 0 && size <= buffer.remaining(),
+        "the trie of its precompiled_charsmap must have from 4 to %s bytes, in fours, but has %s",
+        buffer.remaining(),
+        Integer.toUnsignedString(size));
+    IntBuffer trie = buffer.slice(Integer.BYTES, size).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer();
+    int[] units = new int[trie.remaining()];
+    trie.get(units);
+    byte[] replacements = Arrays.copyOfRange(bytes, Integer.BYTES + size, bytes.length);
+    require(isUtf8(replacements), "the replacements of its precompiled_charsmap must be UTF-8");
+    new Charsmap(units, replacements).check();
+    return Base64.getEncoder().encodeToString(bytes);
+  }
+
+  private void check() throws IOException {
+    Deque<Node> open = new ArrayDeque<>();
+    open.push(new Node(offset(units[0]), new byte[0]));
+    while (!open.isEmpty()) {
+      Node node = open.pop();
+      for (int label = 1; label <= 0xFF; label++) {
+        int at = node.base ^ label;
+        checkUnit(at);
+        if ((units[at] & (1 << 31 | 0xFF)) == label) {
+          require(
+              !seen.get(at) && node.key.length < MAX_KEY,
+              "the trie of its precompiled_charsmap must be a tree of at most %s levels",
+              MAX_KEY);
+          seen.set(at);
+          byte[] key = Arrays.copyOf(node.key, node.key.length + 1);
+          key[node.key.length] = (byte) label;
+          int base = at ^ offset(units[at]);
+          if ((units[at] >>> 8 & 1) == 1) {
+            checkUnit(base);
+            checkReplacement(key, units[base] & Integer.MAX_VALUE);
+          }
+          open.push(new Node(base, key));
+        }
+      }
+    }
+  }
+
+  private void checkUnit(int at) throws IOException {
+    require(
+        at >= 0 && at < units.length,
+        "its precompiled_charsmap leads to unit %s, but has only %s",
+        at,
+        units.length);
+  }
+
+  private void checkReplacement(byte[] key, int from) throws IOException {
+    int to = from;
+    while (to < replacements.length && replacements[to] != 0) {
+      to++;
+    }
+    require(
+        to < replacements.length
+            && (replacements[from] & 0xC0) != 0x80
+            && isUtf8(key)
+            && to - from <= GROWTH * key.length,
+        "its precompiled_charsmap must replace whole characters by whole characters, in at most %s"
+            + " times the bytes",
+        GROWTH);
+    String replaced = new String(key, StandardCharsets.UTF_8);
+    String replacement = new String(replacements, from, to - from, StandardCharsets.UTF_8);
+    require( // an added token must not become empty
+        !CharMatcher.ascii().matchesAllOf(replaced)
+            || !SafeComponents.WORD.matchesAnyOf(replaced)
+            || SafeComponents.WORD.matchesAnyOf(replacement),
+        "its precompiled_charsmap must keep ASCII letters and digits, but replaces '%s'",
+        replaced);
+  }
+
+  private static int offset(int unit) {
+    return unit >>> 10 << ((unit & 1 << 9) >>> 6);
+  }
+
+  private static boolean isUtf8(byte[] bytes) {
+    try {
+      StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes));
+      return true;
+    } catch (CharacterCodingException e) {
+      return false;
+    }
+  }
+}
