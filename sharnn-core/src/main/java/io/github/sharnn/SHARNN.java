@@ -18,6 +18,7 @@ import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
 import io.github.sharnn.engine.Devices;
 import io.github.sharnn.engine.Initializers;
+import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.softmax.OutputLayer;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
@@ -371,7 +372,8 @@ public final class SHARNN extends AbstractBlock {
    */
   public static Model load(Path folder, Device device, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {
-    return SavedModel.load(folder, Devices.require(device), backOff);
+    Device there = Devices.require(device);
+    return Interrupts.defer(() -> SavedModel.load(folder, there, backOff));
   }
 
   /**

@@ -10,6 +10,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.training.Trainer;
 import ai.djl.training.TrainingConfig;
 import io.github.sharnn.engine.Devices;
+import io.github.sharnn.io.Interrupts;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -55,6 +56,11 @@ final class SHARNNModel extends BaseModel {
   @Override
   public void load(Path folder, @Nullable String prefix, @Nullable Map<String, ?> options)
       throws IOException, MalformedModelException {
+    Interrupts.defer(() -> read(folder));
+    setFolder(folder);
+  }
+
+  private @Nullable Void read(Path folder) throws IOException, MalformedModelException {
     try (SavedModel saved = SavedModel.open(folder)) {
       if (block == null) {
         setBlock(saved.read(this, UnaryOperator.identity()));
@@ -62,7 +68,7 @@ final class SHARNNModel extends BaseModel {
         saved.readInto(SHARNN.of(this), this);
       }
     }
-    setFolder(folder);
+    return null;
   }
 
   void setFolder(Path folder) {

@@ -10,6 +10,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import io.github.sharnn.io.AtomicFile;
+import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.io.Safetensors;
 import java.io.IOException;
 import java.nio.channels.WritableByteChannel;
@@ -93,9 +94,13 @@ public final class SafetensorsWeights {
    */
   public static void read(SHARNN model, NDManager manager, Path file)
       throws IOException, MalformedModelException {
-    try (Safetensors tensors = Safetensors.open(file)) {
-      read(model, manager, tensors, DataType.FLOAT32);
-    }
+    Interrupts.<Void, MalformedModelException>defer(
+        () -> {
+          try (Safetensors tensors = Safetensors.open(file)) {
+            read(model, manager, tensors, DataType.FLOAT32);
+            return null;
+          }
+        });
   }
 
   /**
@@ -141,9 +146,12 @@ public final class SafetensorsWeights {
    */
   public static Map<String, NDArray> readTensors(NDManager manager, Path file)
       throws IOException, MalformedModelException {
-    try (Safetensors tensors = Safetensors.open(file)) {
-      return tensors.readAll(manager);
-    }
+    return Interrupts.defer(
+        () -> {
+          try (Safetensors tensors = Safetensors.open(file)) {
+            return tensors.readAll(manager);
+          }
+        });
   }
 
   /** Checks that the model is small, or that the file is large enough for its weights. */

@@ -26,7 +26,6 @@ import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStage;
-import io.github.sharnn.train.TrainingStoppedException;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.vocabulary.TextVocabulary;
@@ -182,15 +181,17 @@ final class TrainCommand implements Callable<Integer> {
                       log.accept(report);
                     })
                 .build();
-        try {
-          results = trainer.fit(data, stages);
-        } catch (TrainingStoppedException e) {
+        results = trainer.fit(data, stages);
+        FitResult last = results.get(results.size() - 1);
+        if (!last.isComplete()) {
           progress.end();
           PrintStream out = System.out.checkError() ? System.err : System.out;
           out.printf(
               Locale.ROOT,
-              "%s%nresume with: java -jar sharnn.jar train --resume %s%n",
-              e.getMessage(),
+              "training stopped after step %d; saved in %s%n"
+                  + "resume with: java -jar sharnn.jar train --resume %s%n",
+              last.last().step(),
+              last.checkpoint(),
               output);
           return signals.exitCode();
         }

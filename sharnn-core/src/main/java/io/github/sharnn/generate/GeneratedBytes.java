@@ -1,6 +1,7 @@
 package io.github.sharnn.generate;
 
 import ai.djl.ndarray.NDList;
+import io.github.sharnn.io.Interrupts;
 import org.jspecify.annotations.Nullable;
 
 /** The bytes after one prompt, computed on demand. The arrays are freed after the last token. */
@@ -38,6 +39,7 @@ final class GeneratedBytes implements AutoCloseable {
     if (closed) {
       return false;
     }
+    Interrupts.check();
     float[] next = logits == null ? loop.next(tokens.last()) : logits;
     logits = null;
     tokens.draw(next, consumer);

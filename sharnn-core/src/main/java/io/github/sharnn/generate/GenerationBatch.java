@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.decode.SHARNNDecoder;
+import io.github.sharnn.io.Interrupts;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -229,6 +230,7 @@ public final class GenerationBatch {
     if (running.isEmpty()) {
       return;
     }
+    Interrupts.check();
     long[] tokens = running.stream().mapToLong(stream -> stream.tokens.last()).toArray();
     float[][] logits = decoder.next(tokens);
     // backwards, since the last stream takes the place of one that ends

@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.io.Interrupts;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -64,6 +65,7 @@ final class PromptBatch implements AutoCloseable {
   /** Reads a segment of the first rows and returns the state of the longer prompts. */
   private SHARNNState read(
       SHARNNState state, int rows, int from, int to, List<Result> shortestFirst) {
+    Interrupts.check();
     try (NDManager segment = manager.newSubManager()) {
       state.attach(segment); // results belong to their first operand's manager
       long[] tokens =

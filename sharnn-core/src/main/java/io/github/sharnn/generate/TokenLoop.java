@@ -12,6 +12,7 @@ import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.TextModel;
 import io.github.sharnn.decode.SHARNNDecoder;
+import io.github.sharnn.io.Interrupts;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -79,6 +80,7 @@ final class TokenLoop implements AutoCloseable {
 
   /** Runs the model: {@code [logits (1, 1, V), state...]}. */
   NDList forward(NDList inputs) {
+    Interrupts.check();
     SHARNNState before = SHARNNState.fromNDList(model.config(), inputs.subNDList(1));
     SHARNN.Output output = model.prefill(parameterStore, inputs.head(), before);
     return new NDList(output.logits()).addAll(output.state().toNDList());

@@ -19,6 +19,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,8 +32,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>The content is written to a temporary file in the same folder, forced to disk, and renamed
  * atomically. A reader sees the old file or the new one, also after a crash or a power cut. A
- * failed write deletes the temporary file and leaves the old file as it was. If the name is a
- * symbolic link, the file replaces the link; the target does not change.
+ * failed write deletes the temporary file and leaves the old file as it was. An interrupt of the
+ * thread does not fail a write; the writer may be called again. If the name is a symbolic link, the
+ * file replaces the link; the target does not change.
  */
 public final class AtomicFile {
 
@@ -57,7 +59,7 @@ public final class AtomicFile {
   public interface Writer {
 
     /**
-     * Writes the content.
+     * Writes the content. After an interrupt, it is called again with a new channel.
      *
      * @param channel a channel to the new, empty file; the writer may close it
      * @throws IOException if the content can't be written
@@ -121,9 +123,7 @@ public final class AtomicFile {
             String.format(Locale.ROOT, ".%s.%s.tmp", file.getFileName(), UUID.randomUUID()));
     UNFINISHED.add(temporary);
     try {
-      try (FileChannel channel = FileChannel.open(temporary, CREATE_NEW, WRITE)) {
-        writer.write(channel);
-      }
+      Interrupts.defer(() -> fill(temporary, writer));
       force(temporary, WRITE);
       move.move(temporary, file);
     } finally {
@@ -131,6 +131,14 @@ public final class AtomicFile {
       UNFINISHED.remove(temporary);
     }
     forceFolder(file.toAbsolutePath().getParent());
+  }
+
+  private static @Nullable Void fill(Path temporary, Writer writer) throws IOException {
+    Files.deleteIfExists(temporary); // of an interrupted attempt
+    try (FileChannel channel = FileChannel.open(temporary, CREATE_NEW, WRITE)) {
+      writer.write(channel);
+      return null;
+    }
   }
 
   /**
@@ -178,9 +186,13 @@ public final class AtomicFile {
   }
 
   private static void force(Path path, OpenOption option) throws IOException {
-    try (FileChannel channel = FileChannel.open(path, option)) {
-      channel.force(true);
-    }
+    Interrupts.defer(
+        () -> {
+          try (FileChannel channel = FileChannel.open(path, option)) {
+            channel.force(true);
+            return null;
+          }
+        });
   }
 
   private static void deleteAtExit(Path temporary) {

@@ -164,9 +164,12 @@ public final class CheckedFolder implements Closeable {
    * @throws IOException if the file can't be read, or is longer
    */
   public static byte[] readAtMost(Path file, int most) throws IOException {
-    try (FileChannel channel = FileChannel.open(file)) {
-      return readAtMost(channel, file, most);
-    }
+    return Interrupts.defer(
+        () -> {
+          try (FileChannel channel = FileChannel.open(file)) {
+            return readAtMost(channel, file, most);
+          }
+        });
   }
 
   private static byte[] readAtMost(FileChannel channel, Path file, int most) throws IOException {

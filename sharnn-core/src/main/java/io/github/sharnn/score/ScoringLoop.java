@@ -9,6 +9,7 @@ import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.io.Interrupts;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -52,6 +53,7 @@ final class ScoringLoop implements AutoCloseable {
    * @return {@code [tokens (B, T), state...]}
    */
   NDList inputs(List<int[]> next, boolean continued) {
+    Interrupts.check();
     int longest = next.get(0).length;
     long[] tokens = new long[next.size() * longest]; // zeros pad shorter streams
     long[] own = new long[tokens.length];

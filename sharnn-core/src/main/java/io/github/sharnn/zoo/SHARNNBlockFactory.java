@@ -10,6 +10,7 @@ import ai.djl.translate.ArgumentsUtil;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SavedModel;
 import io.github.sharnn.engine.Devices;
+import io.github.sharnn.io.Interrupts;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Path;
@@ -55,9 +56,9 @@ public final class SHARNNBlockFactory implements BlockFactory {
   @Override
   public Block newBlock(Model model, Path folder, Map<String, ?> arguments) throws IOException {
     boolean loaded = false;
-    try (SavedModel saved = SavedModel.open(folder)) {
+    try {
       Devices.require(model.getNDManager().getDevice());
-      Block block = saved.read(model, read -> backOff(read, arguments));
+      Block block = Interrupts.defer(() -> read(model, folder, arguments));
       loaded = true;
       return block;
     } catch (MalformedModelException e) {
@@ -66,6 +67,13 @@ public final class SHARNNBlockFactory implements BlockFactory {
       if (!loaded) {
         model.close(); // DJL would leave its weights to the garbage collector
       }
+    }
+  }
+
+  private static SHARNN read(Model model, Path folder, Map<String, ?> arguments)
+      throws IOException, MalformedModelException {
+    try (SavedModel saved = SavedModel.open(folder)) {
+      return saved.read(model, read -> backOff(read, arguments));
     }
   }
 

@@ -82,8 +82,11 @@ final class BestWeights implements AutoCloseable {
     return HostCopy.of(copies, host);
   }
 
-  /** Copies the best weights back into the model. */
+  /** Copies the best weights back into the model. Does nothing before the first evaluation. */
   void restore() {
+    if (copies.isEmpty()) {
+      return;
+    }
     for (Map.Entry<String, Parameter> entry : parameters.entrySet()) {
       NDArray target = entry.getValue().getArray();
       try (NDArray alias = target.stopGradient();

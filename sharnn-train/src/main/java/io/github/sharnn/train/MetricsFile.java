@@ -11,6 +11,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.sharnn.engine.DeviceMemory;
+import io.github.sharnn.io.Interrupts;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -151,7 +152,12 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
     } else if (report.step() <= step) {
       step = report.step() - 1;
       try {
-        cut();
+        Interrupts.defer(
+            () -> {
+              reopen();
+              cut();
+              return null;
+            });
       } catch (IOException e) {
         throw new UncheckedIOException("can't cut " + file + ": " + e, e);
       }
@@ -214,11 +220,23 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
 
   private void writeWaiting() throws IOException {
     ByteBuffer bytes = StandardCharsets.UTF_8.encode(CharBuffer.wrap(waiting));
-    while (bytes.hasRemaining()) {
-      channel.write(bytes, end + bytes.position());
-    }
+    Interrupts.defer(
+        () -> {
+          reopen();
+          while (bytes.hasRemaining()) {
+            channel.write(bytes, end + bytes.position());
+          }
+          return null;
+        });
     end += bytes.limit();
     waiting.setLength(0);
+  }
+
+  /** Opens the file again if an interrupt has closed it. */
+  private void reopen() throws IOException {
+    if (!channel.isOpen()) {
+      channel = FileChannel.open(file, WRITE);
+    }
   }
 
   /**

@@ -163,11 +163,13 @@ final class RunCheckpoints implements AutoCloseable {
   }
 
   /** Restores the results and the best weights of the stages before the resumed one. */
-  void restoreEarlier(List<FitResult> results, BestWeights best) {
+  void restoreEarlier(List<TrainingStage> stages, List<FitResult> results, BestWeights best) {
     if (resumed == null || resumed.stage() == 0) {
       return;
     }
-    resumed.evaluations().subList(0, resumed.stage()).forEach(s -> results.add(new FitResult(s)));
+    for (int i = 0; i < resumed.stage(); i++) {
+      results.add(FitResult.complete(resumed.evaluations().get(i), stages.get(i).budget()));
+    }
     if (resumed.has(Checkpoint.EARLIER)) {
       try {
         SavedPart earlier = resumed.part(Checkpoint.EARLIER);

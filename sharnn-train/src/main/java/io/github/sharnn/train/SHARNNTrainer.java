@@ -94,18 +94,23 @@ public final class SHARNNTrainer {
   /**
    * Trains. Logs the {@link io.github.sharnn.RunHeader} at INFO.
    *
+   * <p>After {@link Thread#interrupt}, as by {@code Future.cancel(true)}, the run ends with the
+   * step: it saves a checkpoint, if {@link Builder#checkpoints} is set, and returns. An evaluation
+   * in progress is given up, except in a run with checkpoints, which could not resume to the bit.
+   *
    * @param corpus the corpus; its training part is trained on, its validation part selects the best
    *     weights
    * @param budget when to stop
-   * @return the history. The model holds the weights of {@link FitResult#best()}. After a resume,
-   *     the history contains at most 5,000 evaluations of earlier steps: the newest and the best
+   * @return the history, and why the run ended. The model holds the weights of {@link
+   *     FitResult#best()}, or of the last step if the run was stopped before an evaluation. After a
+   *     resume, the history contains at most 5,000 evaluations of earlier steps: the newest and the
+   *     best
    * @throws IllegalArgumentException if a part is too short for the number of streams, the model's
    *     weights are not FLOAT32, or the checkpoint to resume has other options: the message lists
    *     them
    * @throws TrainingDivergedException if the loss or the gradients are no longer finite; with
    *     checkpoints, if going back to one did not help
    * @throws IllegalStateException at once if another {@code fit} is running in this process
-   * @throws TrainingStoppedException if {@link Builder#stopWhen} stopped the run
    * @throws java.io.UncheckedIOException if the folder of the checkpoints can't be used, or the
    *     checkpoint to resume is damaged ({@link
    *     io.github.sharnn.train.checkpoint.DamagedCheckpointException}, the cause)
@@ -123,12 +128,11 @@ public final class SHARNNTrainer {
    *
    * @param corpus the corpus to train and validate on
    * @param stages at least one
-   * @return the result of each stage
+   * @return the result of each stage that began; only the last one can be incomplete
    * @throws IllegalArgumentException if there is no stage, or one without a learning rate, or the
    *     trainer has an optimizer of its own, or as in {@link #fit(Corpus, Budget)}
    * @throws TrainingDivergedException as in {@link #fit(Corpus, Budget)}
    * @throws IllegalStateException at once if another {@code fit} is running in this process
-   * @throws TrainingStoppedException if {@link Builder#stopWhen} stopped the run
    * @throws java.io.UncheckedIOException as in {@link #fit(Corpus, Budget)}
    */
   public List<FitResult> fit(Corpus corpus, List<TrainingStage> stages) {
@@ -153,15 +157,17 @@ public final class SHARNNTrainer {
         BestWeights best = new BestWeights(setup.block(), setup.model().getNDManager())) {
       List<FitResult> results = new ArrayList<>();
       if (checkpoints != null) {
-        checkpoints.restoreEarlier(results, best);
+        checkpoints.restoreEarlier(stages, results, best);
       }
-      for (int i = results.size(); i < stages.size(); i++) {
+      boolean complete = true;
+      for (int i = results.size(); i < stages.size() && complete; i++) {
         List<List<StepReport>> earlier = results.stream().map(FitResult::evaluations).toList();
         StageContext stage =
             new StageContext(stages, i, earlier, i == 0 ? null : best, checkpoints);
         FitResult result = TrainingLoop.fit(setup, corpus, stage);
         results.add(result);
-        if (stages.size() > 1) {
+        complete = result.isComplete();
+        if (stages.size() > 1 && !result.evaluations().isEmpty()) {
           best.saveIfBest(result.best().validationBpc());
         }
       }
@@ -271,7 +277,7 @@ public final class SHARNNTrainer {
 
     /**
      * Stops the run after a step if the condition is true. The run then saves a checkpoint, if
-     * {@link #checkpoints} is set, and {@code fit} throws a {@link TrainingStoppedException}.
+     * {@link #checkpoints} is set, and {@code fit} returns with {@link FitResult.End#STOPPED}.
      * Default never.
      *
      * @param condition called on the training thread; any thread may change its value

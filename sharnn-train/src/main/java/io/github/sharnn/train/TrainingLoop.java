@@ -13,6 +13,7 @@ import ai.djl.training.dataset.Batch;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.Seeds;
 import io.github.sharnn.train.data.StreamDataset;
@@ -30,6 +31,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -55,6 +57,7 @@ final class TrainingLoop {
   private final List<StepReport> history = new ArrayList<>();
   private @Nullable Batch nextBatch; // being copied to the device
   private double used; // of the budget
+  private FitResult.@Nullable End stopped; // null in a run that goes on or is complete
 
   private TrainingLoop(
       TrainerSetup setup,
@@ -131,14 +134,23 @@ final class TrainingLoop {
         goBack(e);
       }
     }
+    if (stopped != null) {
+      Path saved = stage.checkpoints() == null ? null : saveNow();
+      state.best.restore();
+      return new FitResult(history, stopped, saved);
+    }
     if (stage.checkpoints() != null && state.savedStep != state.step) {
       save();
     }
     state.best.restore();
-    return new FitResult(history);
+    return FitResult.complete(history, budget);
   }
 
   private boolean over() {
+    return stopped != null || complete();
+  }
+
+  private boolean complete() {
     return used >= 1 || (budget.patience() > 0 && state.stale >= budget.patience());
   }
 
@@ -162,7 +174,9 @@ final class TrainingLoop {
         nextBatch = null;
       }
     }
-    trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+    if (stopped == null) {
+      trainer.notifyListeners(listener -> listener.onEpoch(trainer));
+    }
   }
 
   private void trainStep(Iterator<Batch> batches) {
@@ -203,7 +217,7 @@ final class TrainingLoop {
     boolean due =
         setup.options().evaluationInterval() > 0
             && state.step % setup.options().evaluationInterval() == 0;
-    double validation = used >= 1 || endOfPass || due ? evaluate() : Double.NaN;
+    double validation = used >= 1 || endOfPass || due ? evaluateUnlessInterrupted() : Double.NaN;
     report(
         new StepReport(
             state.step,
@@ -216,7 +230,7 @@ final class TrainingLoop {
             norm,
             state.learningRate.latest(),
             scale));
-    saveOrStop();
+    stopOrSave();
   }
 
   private TrainingStep.Slices forwardAndBackward(Batch batch, double lossScale) {
@@ -243,6 +257,19 @@ final class TrainingLoop {
     state.divergence.check(state.step + 1, bpc, norm, state.lossScale, canGoBack);
   }
 
+  /** Evaluates, or returns NaN if an interrupt ends the run before. */
+  private double evaluateUnlessInterrupted() {
+    try {
+      return evaluate();
+    } catch (CancellationException e) {
+      if (!Thread.currentThread().isInterrupted()) {
+        throw e; // a listener's
+      }
+      stopped = FitResult.End.INTERRUPTED;
+      return Double.NaN;
+    }
+  }
+
   /** Evaluates the averaged weights, or the weights themselves without averaging. */
   private double evaluate() {
     update.swap();
@@ -253,7 +280,12 @@ final class TrainingLoop {
                   corpus.validation(),
                   new Evaluation.Settings(
                       setup.options().evaluationStreams(), setup.options().sequenceLength()),
-                  step::notifyValidation)
+                  (batch, predictions) -> {
+                    if (stage.checkpoints() == null) { // else a resumed run would lack the figure
+                      Interrupts.check();
+                    }
+                    step.notifyValidation(batch, predictions);
+                  })
               .bitsPerCharacter();
       if (!Double.isFinite(bpc)) {
         throw DivergenceDetector.diverged(
@@ -299,22 +331,26 @@ final class TrainingLoop {
     history.removeIf(report -> report.step() > state.step);
   }
 
-  private void saveOrStop() {
+  private void stopOrSave() {
     RunCheckpoints checkpoints = stage.checkpoints();
-    boolean stop = !over() && setup.stopWhen().getAsBoolean();
-    Path saved = null;
+    if (!over() && setup.stopWhen().getAsBoolean()) {
+      stopped = FitResult.End.STOPPED;
+    }
+    if (!over() && Thread.currentThread().isInterrupted()) {
+      stopped = FitResult.End.INTERRUPTED;
+    }
     if (checkpoints != null) {
       checkpoints.checkLastSave(false);
-      if (stop) {
-        checkpoints.checkLastSave(true);
-        saved = checkpoints.saveNow(state.snapshot());
-      } else if (checkpoints.due(state.step) && state.divergence.save().healthy()) {
+      if (stopped == null && checkpoints.due(state.step) && state.divergence.save().healthy()) {
         save();
       }
     }
-    if (stop) {
-      throw new TrainingStoppedException(state.step, saved);
-    }
+  }
+
+  /** Saves a checkpoint of a stopped run and waits for its end. */
+  private Path saveNow() {
+    stage.checkpoints().checkLastSave(true);
+    return stage.checkpoints().saveNow(state.snapshot());
   }
 
   private void save() {

@@ -6,6 +6,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import com.google.common.collect.Maps;
+import io.github.sharnn.SafetensorsWeights;
+import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.io.Safetensors;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -58,10 +60,16 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     if (!hasTensors()) {
       throw checkpoint.damaged(CheckpointFolder.file(name) + " is missing", null);
     }
-    try (Safetensors opened = Safetensors.open(file())) {
-      return opened.tensors();
+    try {
+      return Interrupts.defer(this::readHeader);
     } catch (MalformedModelException e) {
       throw checkpoint.damaged(e.getMessage(), e);
+    }
+  }
+
+  private Map<String, Safetensors.Tensor> readHeader() throws IOException, MalformedModelException {
+    try (Safetensors opened = Safetensors.open(file())) {
+      return opened.tensors();
     }
   }
 
@@ -109,8 +117,8 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
    * @throws IOException if the file can't be read
    */
   public Map<String, NDArray> tensors(NDManager manager) throws IOException {
-    try (Safetensors opened = Safetensors.open(file())) {
-      return opened.readAll(manager);
+    try {
+      return SafetensorsWeights.readTensors(manager, file());
     } catch (MalformedModelException e) {
       throw checkpoint.damaged(e.getMessage(), e);
     }

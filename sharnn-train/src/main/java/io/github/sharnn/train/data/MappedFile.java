@@ -2,6 +2,7 @@ package io.github.sharnn.train.data;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import io.github.sharnn.io.Interrupts;
 import java.io.IOException;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
@@ -44,6 +45,10 @@ final class MappedFile {
   }
 
   static MappedFile open(Path path) throws IOException {
+    return Interrupts.defer(() -> map(path));
+  }
+
+  private static MappedFile map(Path path) throws IOException {
     try (FileChannel channel = FileChannel.open(path)) {
       MappedFile file = new MappedFile(path, channel.size());
       for (long from = 0; from < file.length; from += MAP_BYTES) {
@@ -74,10 +79,15 @@ final class MappedFile {
     }
   }
 
-  /** Reads a range in chunks, each at the start of the same array. */
+  /**
+   * Reads a range in chunks, each at the start of the same array.
+   *
+   * @throws java.util.concurrent.CancellationException if the thread is interrupted
+   */
   void forEachChunk(long start, long bytes, ObjIntConsumer<byte[]> chunks) {
     byte[] chunk = new byte[CHUNK_BYTES];
     for (long from = 0; from < bytes; from += CHUNK_BYTES) {
+      Interrupts.check();
       int count = (int) Math.min(CHUNK_BYTES, bytes - from);
       read(start + from, chunk, 0, count);
       chunks.accept(chunk, count);

@@ -8,6 +8,7 @@ import com.google.common.hash.HashCode;
 import com.google.common.hash.Hashing;
 import com.google.common.io.LittleEndianDataOutputStream;
 import io.github.sharnn.io.AtomicFile;
+import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenEncoder;
@@ -19,6 +20,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.Channels;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -117,8 +119,18 @@ final class TokenFile {
     LOGGER.info("encoding the {} as {}, into {}", text, vocabulary, path);
     Files.createDirectories(path.getParent());
     try {
-      AtomicFile.write(path, channel -> write(channel, text, partHash, vocabulary));
+      Interrupts.check(); // a long text is not encoded twice
+      AtomicFile.write(
+          path,
+          channel -> {
+            try {
+              write(channel, text, partHash, vocabulary);
+            } catch (ClosedByInterruptException e) {
+              throw new UncheckedIOException(e);
+            }
+          });
     } catch (UncheckedIOException e) { // the writer of tokens throws no other
+      Interrupts.check();
       throw e.getCause();
     }
   }

@@ -13,6 +13,7 @@ import com.google.common.collect.Iterables;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.engine.Operators;
+import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.optim.GradientClipping;
@@ -114,6 +115,7 @@ final class AdaptingRun {
   /** Runs forward and backward and returns the mean loss. */
   private double run(Batch batch) {
     try (batch) {
+      Interrupts.check();
       TrainingStep.Slices slices =
           step.runSlices(batch, new SHARNNState[] {state}, lossScale.value(), manager);
       state = Evaluation.replace(state, slices.states()[0], manager);

@@ -224,6 +224,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
    * @throws IllegalStateException if the model has no weights, or a {@code fit} is running in this
    *     process
    * @throws ai.djl.TrainingDivergedException if the gradients are no longer finite
+   * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public static DynamicEvaluation of(
       Model model, Corpus.Part training, Corpus.Part part, Settings settings) {

@@ -11,6 +11,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.dataset.Batch;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
@@ -95,6 +96,7 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
    * @throws IllegalArgumentException if the part is too short, has bytes outside the vocabulary, or
    *     has another vocabulary than the model
    * @throws IllegalStateException if the model has no weights
+   * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public static Evaluation of(Model model, Corpus.Part part) {
     return of(model, part, Settings.DEFAULT);
@@ -110,13 +112,15 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
    * @throws IllegalArgumentException if a setting is below 1, or the part is too short, has bytes
    *     outside the vocabulary, or has another vocabulary than the model
    * @throws IllegalStateException if the model has no weights
+   * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public static Evaluation of(Model model, Corpus.Part part, Settings settings) {
-    return of(model, part, settings, (batch, predictions) -> {});
+    return of(model, part, settings, (batch, predictions) -> Interrupts.check());
   }
 
   /**
-   * Evaluates a model and shows each batch and its predictions to a listener.
+   * Evaluates a model and shows each batch and its predictions to a listener. An interrupt of the
+   * thread does not end this evaluation, unless the listener throws an exception.
    *
    * @param model a DJL model with an initialized {@link SHARNN}
    * @param part the tokens to predict, in the model's vocabulary
