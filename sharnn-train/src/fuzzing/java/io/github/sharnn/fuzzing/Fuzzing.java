@@ -14,15 +14,16 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
-import java.util.Locale;
 
 /** Gives readers files with a few things wrong, and counts what comes of it. */
 public final class Fuzzing {
 
   private static final long MAX_ALLOCATED = 64 << 20;
+  private static final double MAX_SECONDS = 1; // of the processor's time
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
   private static final Map<String, Figures> FIGURES = new TreeMap<>();
 
@@ -33,6 +34,7 @@ public final class Fuzzing {
     private int read;
     private int refused;
     private long mostAllocated;
+    private double mostSeconds;
     private final long start = System.nanoTime();
     private long end;
   }
@@ -42,10 +44,11 @@ public final class Fuzzing {
     long read() throws IOException, MalformedModelException;
   }
 
-  /** A reader gives what the file says, or throws what it documents, and allocates little. */
+  /** A reader gives what the file says, or throws what it documents, in little memory and time. */
   public static void check(String name, Reader reader) {
     Figures figures = FIGURES.computeIfAbsent(name, n -> new Figures());
     long before = THREADS.getCurrentThreadAllocatedBytes();
+    long start = THREADS.getCurrentThreadCpuTime();
     long arrays = 0;
     try {
       arrays = reader.read();
@@ -57,6 +60,9 @@ public final class Fuzzing {
     long allocated = THREADS.getCurrentThreadAllocatedBytes() - before + arrays;
     figures.mostAllocated = Math.max(figures.mostAllocated, allocated);
     figures.end = System.nanoTime();
+    double seconds = (THREADS.getCurrentThreadCpuTime() - start) / 1e9;
+    figures.mostSeconds = Math.max(figures.mostSeconds, seconds);
+    assertThat(seconds).isLessThanOrEqualTo(MAX_SECONDS);
     assertThat(allocated).isLessThanOrEqualTo(MAX_ALLOCATED);
   }
 
@@ -64,13 +70,16 @@ public final class Fuzzing {
   public static void print() {
     FIGURES.forEach(
         (reader, figures) ->
-            System.out.printf(Locale.ROOT, 
-                "%s: %,d inputs, of them %,d read; %.0f s; at most %,d bytes allocated for one%n",
+            System.out.printf(
+                Locale.ROOT,
+                "%s: %,d inputs, of them %,d read; %.0f s; at most %,d bytes allocated and %.3f s of the"
+                    + " processor's time for one%n",
                 reader,
                 figures.read + figures.refused,
                 figures.read,
                 (figures.end - figures.start) / 1e9,
-                figures.mostAllocated));
+                figures.mostAllocated,
+                figures.mostSeconds));
     FIGURES.clear();
   }
 
