@@ -17,6 +17,7 @@ import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import io.github.sharnn.train.step.SoleTraining;
 import java.io.IOException;
 import java.math.RoundingMode;
@@ -34,7 +35,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code
  * TrainingBenchmark benchmark =
- *     new TrainingBenchmark(config, 1024, Device.gpu(), null, 30, true);
+ *     new TrainingBenchmark(
+ *         config, 1024, OptimizerSettings.Type.LAMB, Device.gpu(), null, 30, true);
  * TrainingBenchmark.Result result = benchmark.run(16);
  * System.out.println(result.milliseconds() + " ms, " + result.ratio() + " x the floor");
  * }</pre>
@@ -60,6 +62,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param config the model's shapes
  * @param sequenceLength the length T of the longest segment, at least 1
+ * @param optimizer the optimizer, with its default settings
  * @param device the device to compute on
  * @param precision the type that forward and backward compute in, FLOAT32 or FLOAT16; null for
  *     FLOAT16 on a GPU, else FLOAT32
@@ -69,6 +72,7 @@ import org.jspecify.annotations.Nullable;
 public record TrainingBenchmark(
     SHARNNConfig config,
     int sequenceLength,
+    OptimizerSettings.Type optimizer,
     Device device,
     @Nullable DataType precision,
     int steps,
@@ -85,6 +89,7 @@ public record TrainingBenchmark(
    *
    * @param config the model's shapes
    * @param sequenceLength at least 1
+   * @param optimizer any optimizer
    * @param device any device
    * @param precision FLOAT32, FLOAT16 or null
    * @param steps at least 1
@@ -189,6 +194,7 @@ public record TrainingBenchmark(
           SHARNNTrainer.builder(model)
               .batchSize(batchSize)
               .sequenceLength(sequenceLength)
+              .optimizer(OptimizerSettings.of(optimizer))
               .precision(precision)
               .zeroStateProbability(0) // the memory stays full
               .evaluationStreams(1)

@@ -14,8 +14,10 @@ import io.github.sharnn.bench.TrainingBenchmark;
 import io.github.sharnn.bench.TrainingBenchmark.Floor;
 import io.github.sharnn.bench.TrainingBenchmark.Result;
 import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.options.OptimizerOptions;
 import io.github.sharnn.cli.options.SizeOptions;
 import io.github.sharnn.engine.DeviceMemory;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -111,6 +113,13 @@ final class BenchmarkCommand implements Callable<Integer> {
               + " position.")
   private @Nullable Integer steps;
 
+  @Option(
+      names = "--optimizer",
+      paramLabel = "NAME",
+      converter = OptimizerOptions.TypeName.class,
+      description = "The optimizer: lamb, adamw or muon. Default: lamb.")
+  private OptimizerSettings.Type optimizer = OptimizerSettings.Type.LAMB;
+
   @Option(names = "--no-floor", description = "Skip the floor: the bare LSTMs and matrix products.")
   private boolean noFloor;
 
@@ -133,7 +142,8 @@ final class BenchmarkCommand implements Callable<Integer> {
     }
     int segment = orElse(sequenceLength, device.isGpu() ? 1024 : 128);
     TrainingBenchmark benchmark =
-        new TrainingBenchmark(config, segment, device, precision, orElse(steps, 30), !noFloor);
+        new TrainingBenchmark(
+            config, segment, optimizer, device, precision, orElse(steps, 30), !noFloor);
     printHeader(benchmark);
     Set<String> sources = new TreeSet<>();
     boolean complete = true;
@@ -175,10 +185,12 @@ final class BenchmarkCommand implements Callable<Integer> {
     System.out.println(benchmark.config());
     System.out.printf(
         Locale.ROOT,
-        "segments of up to %d, their time scaled to %d; median of %d steps with a full memory%n",
+        "segments of up to %d, their time scaled to %d; median of %d steps with a full memory;"
+            + " optimizer %s%n",
         benchmark.sequenceLength(),
         benchmark.sequenceLength(),
-        benchmark.steps());
+        benchmark.steps(),
+        benchmark.optimizer());
     System.out.printf(
         Locale.ROOT,
         COLUMNS,

@@ -88,6 +88,8 @@ class TrainCommandTest extends TrainedModelTest {
             0.5,
             "--rest-rate",
             0.75,
+            "--iterations",
+            3,
             "--cooldown",
             40,
             "--decay-after",
@@ -106,7 +108,8 @@ class TrainCommandTest extends TrainedModelTest {
     assertThat(outcome.out()).contains("weightDrop=0.2", "fall=LINEAR", "plateauPatience=1");
     assertThat(outcome.out())
         .contains(
-            "optimizer muon (cautious weight decay 0.3, embedding rate x 0.5, rest rate x 0.75)");
+            "optimizer muon (cautious weight decay 0.3, embedding rate x 0.5, rest rate x 0.75,"
+                + " iterations 3)");
     Checkpoint checkpoint = Checkpoint.open(more);
     assertThat(checkpoint.config().weightDrop()).isEqualTo(0.2f);
     LearningRateSchedule expected =
@@ -125,7 +128,8 @@ class TrainCommandTest extends TrainedModelTest {
                 .weightDecay(0.3f)
                 .cautiousDecay(true)
                 .embeddingRate(0.5f)
-                .restRate(0.75f));
+                .restRate(0.75f)
+                .iterations(3));
     assertThat(options.labelSmoothing()).isEqualTo(0.1f);
     assertThat(options.averageDecay()).isEqualTo(0.9);
     assertThat(options.lookaheadSteps()).isEqualTo(6);
@@ -319,6 +323,7 @@ class TrainCommandTest extends TrainedModelTest {
         "train --linear --hold 1 | holdUntil must be at least 0 and below 1, but is 1.0",
         "train --optimizer sgd | expected one of [lamb, adamw, muon], but was 'sgd'",
         "train --optimizer muon --weight-decay -1 | weightDecay must be at least 0 and finite",
+        "train --optimizer adamw --iterations 3 | iterations need the optimizer muon",
         "train --embedding-rate 2 | need the optimizer adamw or muon, but the optimizer is lamb",
         "train --decay-after 5,0 | decay steps must be at least 1, but are [5, 0]",
         "train --lookahead 5 | --lookahead takes a whole number of steps and alpha",

@@ -162,9 +162,12 @@ class Operators(Module):
       blocks = [x.transpose(1, 2) for x in blocks]
     counts = [x.size(0) for x in blocks]
     x = torch.empty([sum(counts), min(r, c), max(r, c)], dtype=int(kind), device=skip.device)
-    for part, block in zip(x.split(counts), blocks):
-      norm = torch.linalg_vector_norm(block, 2, [1, 2], True, dtype=6)
-      torch.div(block, norm.add_(1e-7 / (1 - momentum)), out=part)
+    each = annotate(List[Tensor], [])
+    for block in blocks:
+      each.extend(block.unbind())
+    norms = torch.stack(torch._foreach_norm(each, 2, 6)).add_(1e-7 / (1 - momentum)).view(-1, 1, 1)
+    for part, block, norm in zip(x.split(counts), blocks, norms.split(counts)):
+      torch.div(block, norm, out=part)
     for i in range(len(coefficients) // 3):
       a = torch.bmm(x, x.transpose(1, 2))
       a = torch.baddbmm(a, a, a, beta=coefficients[3 * i + 1], alpha=coefficients[3 * i + 2])

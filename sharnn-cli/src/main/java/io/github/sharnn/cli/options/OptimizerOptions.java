@@ -47,8 +47,14 @@ public final class OptimizerOptions {
               + " Default: 1.")
   private Optional<Float> restRate;
 
+  @Option(
+      names = "--iterations",
+      paramLabel = "N",
+      description = "Matrix iterations of muon in each step. Fewer are faster. Default: 5.")
+  private Optional<Integer> iterations;
+
   /** A converter of an optimizer's name. Picocli's own converter would list other names too. */
-  static final class TypeName implements ITypeConverter<OptimizerSettings.Type> {
+  public static final class TypeName implements ITypeConverter<OptimizerSettings.Type> {
 
     @Override
     public OptimizerSettings.Type convert(String name) {
@@ -70,6 +76,7 @@ public final class OptimizerOptions {
     settings = weightDecay.map(settings::weightDecay).orElse(settings);
     settings = cautiousDecay == null ? settings : settings.cautiousDecay(cautiousDecay);
     settings = embeddingRate.map(settings::embeddingRate).orElse(settings);
-    return restRate.map(settings::restRate).orElse(settings);
+    settings = restRate.map(settings::restRate).orElse(settings);
+    return iterations.map(settings::iterations).orElse(settings);
   }
 }

@@ -47,6 +47,7 @@ import org.jspecify.annotations.Nullable;
 public final class Muon extends GroupedOptimizer {
 
   static final String MOMENTUM = "momentum.";
+  static final int ITERATIONS = 5;
   private static final float RELATIVE_SIZE = 0.2f; // of a step, as Adam's: arXiv:2502.16982
   private static final float[] COEFFICIENTS = {3.4445f, -4.7750f, 2.0315f};
   private static final Map<DataType, Integer> TORCH_TYPES =
@@ -145,7 +146,7 @@ public final class Muon extends GroupedOptimizer {
 
     private Builder() {
       super(OptimizerSettings.Type.MUON.weightDecay());
-      optIterations(5);
+      optIterations(ITERATIONS);
     }
 
     /**

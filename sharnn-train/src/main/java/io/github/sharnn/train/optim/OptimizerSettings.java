@@ -22,13 +22,15 @@ import org.jspecify.annotations.Nullable;
  * @param embeddingRate the learning rate of embeddings and output matrices as a multiple of that of
  *     hidden matrices; null for 1
  * @param restRate the same for norms, biases and gates; null for 1
+ * @param iterations the iterations of {@link Muon}; null for 5, or 0 for another optimizer
  */
 public record OptimizerSettings(
     @Nullable Type type,
     @Nullable Float weightDecay,
     boolean cautiousDecay,
     @Nullable Float embeddingRate,
-    @Nullable Float restRate) {
+    @Nullable Float restRate,
+    @Nullable Integer iterations) {
 
   /** The optimizers. */
   public enum Type {
@@ -53,7 +55,8 @@ public record OptimizerSettings(
     MUON(0.1f) {
       @Override
       FusedOptimizer create(OptimizerSettings settings, Tracker rate) {
-        return settings.onto(Muon.builder(), rate).build();
+        Muon.Builder muon = Muon.builder().optIterations(settings.iterations);
+        return settings.onto(muon, rate).build();
       }
     };
 
@@ -84,6 +87,7 @@ public record OptimizerSettings(
    * @param cautiousDecay false for LAMB
    * @param embeddingRate at least 0 and finite, or null for 1; 1 for LAMB
    * @param restRate at least 0 and finite, or null for 1; 1 for LAMB
+   * @param iterations at least 1, or null for 5; null or 0 for an optimizer other than Muon
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public OptimizerSettings {
@@ -99,6 +103,12 @@ public record OptimizerSettings(
         "cautiousDecay, embeddingRate and restRate need the optimizer adamw or muon, but the"
             + " optimizer is %s",
         type);
+    boolean muon = type == Type.MUON;
+    iterations = requireNonNullElse(iterations, muon ? Muon.ITERATIONS : 0);
+    checkArgument(
+        muon ? iterations >= 1 : iterations == 0,
+        muon ? "iterations must be at least 1, but are %s" : "iterations need the optimizer muon",
+        iterations);
   }
 
   static void checkFactor(String option, float value) {
@@ -115,7 +125,7 @@ public record OptimizerSettings(
    * @param type the optimizer
    */
   public static OptimizerSettings of(Type type) {
-    return new OptimizerSettings(type, null, false, null, null);
+    return new OptimizerSettings(type, null, false, null, null, null);
   }
 
   /**
@@ -154,6 +164,15 @@ public record OptimizerSettings(
     return Records.with(this, "restRate", factor);
   }
 
+  /**
+   * {@return these settings with another number of iterations of {@link Muon}}
+   *
+   * @param count at least 1
+   */
+  public OptimizerSettings iterations(int count) {
+    return Records.with(this, "iterations", count);
+  }
+
   private <T extends GroupedOptimizer.Builder<T>> T onto(T builder, Tracker rate) {
     builder.optLearningRateTracker(rate).optWeightDecays(weightDecay);
     return builder
@@ -185,6 +204,9 @@ public record OptimizerSettings(
     }
     if (restRate != 1) {
       options.add("rest rate x " + restRate);
+    }
+    if (type == Type.MUON && iterations != Muon.ITERATIONS) {
+      options.add("iterations " + iterations);
     }
     return type + options.toString();
   }

@@ -221,6 +221,7 @@ class GroupedOptimizersTest {
     assertThat(muon).hasToString("muon");
     assertThat(muon.weightDecay(0.3f).embeddingRate(0.5f).restRate(2))
         .hasToString("muon (weight decay 0.3, embedding rate x 0.5, rest rate x 2.0)");
+    assertThat(muon.iterations(3)).hasToString("muon (iterations 3)");
     assertThat(muon.weightDecay()).isCloseTo(0.1f, within(0f));
     assertThatIllegalArgumentException()
         .isThrownBy(() -> muon.weightDecay(-1))
