@@ -8,6 +8,7 @@ import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SafetensorsWeights;
 import io.github.sharnn.io.Safetensors;
 import io.github.sharnn.train.checkpoint.CheckpointFolder;
+import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.checkpoint.DamagedCheckpointException;
 import io.github.sharnn.train.checkpoint.RecurrentTensors;
 import io.github.sharnn.train.checkpoint.RunFolder;
@@ -31,7 +32,7 @@ import java.util.Optional;
  * <table>
  * <caption>Parts</caption>
  * <tr><th>Part</th><th>{@code training.json}</th><th>arrays</th></tr>
- * <tr><td>run</td><td>config, options, stages, corpus, versions, device</td><td></td></tr>
+ * <tr><td>run</td><td>config, options, stages, corpus, policy, versions, device</td><td></td></tr>
  * <tr><td>position</td><td>stage, step, place in the data, time</td><td></td></tr>
  * <tr><td>weights</td><td></td><td>weights under the reference's names, FLOAT32</td></tr>
  * <tr><td>optimizer</td><td>number of updates</td><td></td></tr>
@@ -211,6 +212,25 @@ public final class Checkpoint {
     return run.options();
   }
 
+  /** {@return the policy of the run's checkpoints, with the options of its program} */
+  public CheckpointPolicy policy() {
+    return run.policy().in(folder().toAbsolutePath().getParent());
+  }
+
+  /**
+   * Starts a trainer with the options of the run. The precision is that of the run too, if the
+   * model is on a device of the same type; else it is the default of the model's device.
+   *
+   * @param model a DJL model with a {@link SHARNN}
+   * @return a new builder
+   * @throws IllegalArgumentException if the model holds another block
+   */
+  public SHARNNTrainer.Builder trainer(Model model) {
+    SHARNNTrainer.Builder builder = options().trainer(model);
+    String type = model.getNDManager().getDevice().getDeviceType();
+    return device().startsWith(type) ? builder.precision(options().precision()) : builder;
+  }
+
   /** {@return the stages of the run, at least one} */
   public List<TrainingStage> stages() {
     return run.stages();
@@ -255,8 +275,19 @@ public final class Checkpoint {
    *     on this system
    */
   public Corpus corpus() throws IOException {
+    return corpus(Path.of(run.corpus().file()));
+  }
+
+  /**
+   * Opens the corpus of the run at another path, for example after a move.
+   *
+   * @param origin the file or folder
+   * @return the corpus, split as it was, with the run's vocabulary
+   * @throws IOException if there is none
+   * @throws IllegalArgumentException if the corpus is too short for the split
+   */
+  public Corpus corpus(Path origin) throws IOException {
     CorpusRecord corpus = run.corpus();
-    Path origin = Path.of(corpus.file());
     Corpus bytes =
         Files.isDirectory(origin)
             ? Corpus.folder(origin)

@@ -35,10 +35,10 @@ final class RunCheckpoints implements AutoCloseable {
   private static final String LOCK = ".lock";
   private static final int MAX_FAILURES = 3; // in a row
 
-  final CheckpointPolicy policy;
+  CheckpointPolicy policy; // with the options of the run to resume
   private final FileChannel lock;
   final CorpusRecord corpus;
-  private final CheckpointWriter writer;
+  private CheckpointWriter writer;
   private @Nullable Checkpoint resumed;
   private long lastSave = System.nanoTime();
   private int failures; // in a row
@@ -47,7 +47,6 @@ final class RunCheckpoints implements AutoCloseable {
     this.policy = policy;
     this.lock = lock;
     this.corpus = corpus;
-    this.writer = new CheckpointWriter(policy.folder(), policy.keep());
   }
 
   /**
@@ -70,6 +69,7 @@ final class RunCheckpoints implements AutoCloseable {
       try {
         RunCheckpoints run = new RunCheckpoints(policy, lock, corpus.record());
         run.resume(setup, corpus.train(), stages);
+        run.writer = new CheckpointWriter(policy.folder(), run.policy.keep());
         corpus.vocabulary().save(policy.folder());
         return run;
       } catch (IOException | RuntimeException | Error e) {
@@ -105,6 +105,7 @@ final class RunCheckpoints implements AutoCloseable {
     if (policy.resumes() && (policy.resumeFrom() != null || !all.isEmpty())) {
       resumed =
           Checkpoint.open(policy.resumeFrom() == null ? policy.folder() : policy.resumeFrom());
+      policy = policy.orElse(resumed.policy());
       checkFits(resumed, setup, stages);
       long streamLength =
           StreamDataset.fixed(training, setup.options().batchSize(), 1).streamLength();
@@ -129,7 +130,7 @@ final class RunCheckpoints implements AutoCloseable {
 
   private void checkFits(Checkpoint saved, TrainerSetup setup, int stages) {
     List<String> differences =
-        saved.run().differences(setup.block().config(), setup.options(), corpus);
+        saved.run().differences(setup.block().config(), setup.options(), corpus, policy);
     if (saved.stage() >= stages) {
       differences.add(
           String.format(

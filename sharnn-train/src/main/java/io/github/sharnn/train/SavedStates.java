@@ -2,11 +2,16 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.optim.LearningRateSchedule;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 
 /**
  * The values in a checkpoint's {@code training.json}, one record per part of {@link TrainState}.
@@ -31,6 +36,61 @@ final class SavedStates {
       checkArgument(
           stage >= 0 && step >= 1 && epoch >= 0 && offset >= 0 && bytes >= 0 && nanos >= 0,
           "a position is negative");
+    }
+  }
+
+  /**
+   * The options of a {@link CheckpointPolicy}.
+   *
+   * @param nanos its interval
+   */
+  record Policy(
+      int steps,
+      long nanos,
+      int keep,
+      int skippedSteps,
+      int rollbacks,
+      Map<String, String> program) {
+
+    Policy {
+      program = program == null ? Map.of() : Map.copyOf(program);
+      policy(Path.of(""), steps, nanos, keep, skippedSteps, rollbacks, program); // checks
+    }
+
+    static Policy of(CheckpointPolicy policy) {
+      return new Policy(
+          policy.steps(),
+          policy.interval().toNanos(),
+          policy.keep(),
+          policy.skippedSteps(),
+          policy.rollbacks(),
+          policy.program());
+    }
+
+    /** Returns the policy of a run in a folder. */
+    CheckpointPolicy in(Path folder) {
+      return policy(folder, steps, nanos, keep, skippedSteps, rollbacks, program);
+    }
+
+    private static CheckpointPolicy policy(
+        Path folder,
+        int steps,
+        long nanos,
+        int keep,
+        int skippedSteps,
+        int rollbacks,
+        Map<String, String> program) {
+      return new CheckpointPolicy(
+          folder,
+          steps,
+          Duration.ofNanos(nanos),
+          keep,
+          skippedSteps,
+          rollbacks,
+          program,
+          Set.of(),
+          false,
+          null);
     }
   }
 

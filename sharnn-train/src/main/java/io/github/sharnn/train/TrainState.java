@@ -74,14 +74,14 @@ final class TrainState {
             : LossScaler.none();
     this.divergence =
         new DivergenceDetector(
-            setup.checkpoints() == null ? 1 : setup.checkpoints().skippedSteps());
+            stage.checkpoints() == null ? 1 : stage.checkpoints().policy.skippedSteps());
     this.states = zeroStates();
   }
 
   /** Returns the parts in the order of restoring. Add a new part here. */
   private Map<String, Stateful> parts() {
     Map<String, Stateful> parts = new LinkedHashMap<>();
-    RunRecord run = RunRecord.of(setup, stage.stages(), stage.checkpoints().corpus);
+    RunRecord run = RunRecord.of(setup, stage.stages(), stage.checkpoints());
     parts.put(Checkpoint.RUN, Stateful.of(RunRecord.class, () -> run, saved -> {}));
     parts.put(
         Checkpoint.POSITION,

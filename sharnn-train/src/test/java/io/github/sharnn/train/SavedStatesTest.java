@@ -9,11 +9,13 @@ import com.google.common.base.Strings;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.sharnn.train.checkpoint.CheckpointJson;
+import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.CorpusRecord;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.LossScaler;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -56,6 +58,8 @@ class SavedStatesTest {
             options,
             Collections.nCopies(stages, stage),
             corpus,
+            SavedStates.Policy.of(
+                CheckpointPolicy.in(Path.of("run")).everySteps(7).program(Map.of("--x", "1"))),
             Map.of("java", "17")));
     states.put("position", new SavedStates.Position(stages - 1, 9, 1, 10, 4000, 1_000_000));
     states.put("optimizer", new SavedStates.Updates(9));
@@ -239,8 +243,9 @@ class SavedStatesTest {
     CorpusRecord bytes =
         new CorpusRecord(
             words.file(), words.train(), words.validation(), words.test(), words.sha256(), null);
-    assertThat(run.differences(run.config(), run.options(), words)).isEmpty();
-    assertThat(run.differences(run.config(), run.options(), bytes))
+    assertThat(run.differences(run.config(), run.options(), words, run.policy().in(Path.of("run"))))
+        .isEmpty();
+    assertThat(run.differences(run.config(), run.options(), bytes, run.policy().in(Path.of("run"))))
         .containsExactly("vocabulary was \"words\", is now null");
   }
 }

@@ -5,6 +5,11 @@ import static com.google.common.base.Preconditions.checkArgument;
 import io.github.sharnn.io.Records;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,12 +38,18 @@ import org.jspecify.annotations.Nullable;
  * <p>After {@code rollbacks} rollbacks, the next divergence ends the run with a {@link
  * ai.djl.TrainingDivergedException}.
  *
+ * <p>Each checkpoint stores the policy. A resumed run takes every option that was not set from its
+ * checkpoint, and logs the options that were set to another value.
+ *
  * @param folder the run's folder, made if it is missing
  * @param steps steps between checkpoints, or 0 to ignore the number of steps
  * @param interval time between checkpoints, or zero to ignore the time
  * @param keep number of checkpoints to keep, the newest; each also holds the best weights so far
  * @param skippedSteps number of skipped steps in a row after which the run goes back
  * @param rollbacks how often a run goes back before it gives up
+ * @param program options of the program that trains, by name; checkpoints store them unread
+ * @param given names of the components that were set; a resumed run takes the others from its
+ *     checkpoint
  * @param resumes whether the run resumes from a checkpoint in the folder
  * @param resumeFrom the checkpoint to resume, or null for the newest
  */
@@ -49,18 +60,24 @@ public record CheckpointPolicy(
     int keep,
     int skippedSteps,
     int rollbacks,
+    Map<String, String> program,
+    Set<String> given,
     boolean resumes,
     @Nullable Path resumeFrom) {
+
+  private static final Duration LONGEST = Duration.ofDays(36_525); // counted in nanoseconds
 
   /**
    * Checks the numbers.
    *
    * @param folder not null
    * @param steps at least 0
-   * @param interval not negative
+   * @param interval from zero to 100 years
    * @param keep at least 1
    * @param skippedSteps at least 1
    * @param rollbacks at least 0
+   * @param program without null
+   * @param given names of components
    * @param resumes true to resume
    * @param resumeFrom a folder in {@code folder}, or null
    * @throws IllegalArgumentException naming the option, its rule and its value
@@ -69,7 +86,10 @@ public record CheckpointPolicy(
     checkArgument(folder != null, "the folder of checkpoints must not be null");
     checkArgument(steps >= 0, "steps between checkpoints must be at least 0, but are %s", steps);
     checkArgument(
-        !interval.isNegative(), "the time between checkpoints must not be negative: %s", interval);
+        !interval.isNegative() && interval.compareTo(LONGEST) <= 0,
+        "the time between checkpoints must not be negative or above 100 years, but is %s: set zero"
+            + " for none but the last of each stage",
+        interval);
     checkArgument(keep >= 1, "checkpoints to keep must be at least 1, but are %s", keep);
     checkArgument(skippedSteps >= 1, "skippedSteps must be at least 1, but is %s", skippedSteps);
     checkArgument(rollbacks >= 0, "rollbacks must be at least 0, but is %s", rollbacks);
@@ -82,6 +102,8 @@ public record CheckpointPolicy(
         "the checkpoint %s is not in the run's folder %s",
         resumeFrom,
         folder);
+    program = Map.copyOf(program);
+    given = Set.copyOf(given);
   }
 
   /**
@@ -92,7 +114,36 @@ public record CheckpointPolicy(
    * @return the policy
    */
   public static CheckpointPolicy in(Path folder) {
-    return new CheckpointPolicy(folder, 0, Duration.ofMinutes(10), 3, 20, 3, false, null);
+    return new CheckpointPolicy(
+        folder, 0, Duration.ofMinutes(10), 3, 20, 3, Map.of(), Set.of(), false, null);
+  }
+
+  /** Sets options, and notes their names as given. */
+  private CheckpointPolicy set(Object... options) {
+    Stream<String> names =
+        IntStream.range(0, options.length / 2).mapToObj(i -> "" + options[2 * i]);
+    Set<String> all = Stream.concat(given.stream(), names).collect(Collectors.toUnmodifiableSet());
+    return Records.with(Records.with(this, options), "given", all);
+  }
+
+  /**
+   * Takes each option that was not set from another policy, such as that of the run to resume.
+   *
+   * @param other the other policy
+   * @return the new policy, with the same folder
+   */
+  public CheckpointPolicy orElse(CheckpointPolicy other) {
+    return new CheckpointPolicy(
+        folder,
+        given.contains("steps") ? steps : other.steps,
+        given.contains("interval") ? interval : other.interval,
+        given.contains("keep") ? keep : other.keep,
+        given.contains("skippedSteps") ? skippedSteps : other.skippedSteps,
+        given.contains("rollbacks") ? rollbacks : other.rollbacks,
+        given.contains("program") ? program : other.program,
+        given,
+        resumes,
+        resumeFrom);
   }
 
   /**
@@ -102,7 +153,7 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy everySteps(int count) {
-    return Records.with(this, "steps", count, "interval", Duration.ZERO);
+    return set("steps", count, "interval", Duration.ZERO);
   }
 
   /**
@@ -112,7 +163,7 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy every(Duration time) {
-    return Records.with(this, "steps", 0, "interval", time);
+    return set("steps", 0, "interval", time);
   }
 
   /**
@@ -122,7 +173,7 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy keep(int count) {
-    return Records.with(this, "keep", count);
+    return set("keep", count);
   }
 
   /**
@@ -132,7 +183,7 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy skippedSteps(int count) {
-    return Records.with(this, "skippedSteps", count);
+    return set("skippedSteps", count);
   }
 
   /**
@@ -142,7 +193,19 @@ public record CheckpointPolicy(
    * @return the new policy
    */
   public CheckpointPolicy rollbacks(int count) {
-    return Records.with(this, "rollbacks", count);
+    return set("rollbacks", count);
+  }
+
+  /**
+   * Stores options of the program that trains in each checkpoint, such as its own settings, for the
+   * program to read from {@link io.github.sharnn.train.Checkpoint#policy} when it resumes the run.
+   * Default none, or those of the run to resume.
+   *
+   * @param options the options by name; together at most some kilobytes
+   * @return the new policy
+   */
+  public CheckpointPolicy program(Map<String, String> options) {
+    return set("program", options);
   }
 
   /**

@@ -21,6 +21,9 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -73,6 +76,32 @@ class CheckpointPolicyTest {
           .isEqualTo(more.best().validationBpc());
     }
     assertThat(fit(policy.resume(), Budget.steps(12)).best()).isEqualTo(more.best());
+  }
+
+  @Test
+  void takes_options_that_are_not_set_from_the_run_to_resume() throws Exception {
+    Map<String, String> program = Map.of("--metrics", "x.jsonl");
+    CheckpointPolicy policy =
+        CheckpointPolicy.in(run).everySteps(2).keep(5).skippedSteps(7).rollbacks(1);
+    fit(policy.program(program), Budget.steps(4));
+    assertThat(Checkpoint.open(run).policy().program()).isEqualTo(program);
+    fit(CheckpointPolicy.in(run).resume(), Budget.steps(9));
+    assertThat(Checkpoint.list(run)).hasSize(5); // of steps 2, 4, 6, 8 and 9
+    CheckpointPolicy kept = Checkpoint.open(run).policy();
+    assertThat(kept)
+        .isEqualTo(
+            new CheckpointPolicy(
+                run.toAbsolutePath(), 2, Duration.ZERO, 5, 7, 1, program, Set.of(), false, null));
+    fit(CheckpointPolicy.in(run).keep(3).every(Duration.ofHours(1)).resume(), Budget.steps(12));
+    CheckpointPolicy changed = Checkpoint.open(run).policy();
+    assertThat(changed.keep()).isEqualTo(3); // the default, but given
+    assertThat(changed.steps()).isZero();
+    assertThat(changed.interval()).isEqualTo(Duration.ofHours(1));
+    assertThat(changed.rollbacks()).isOne();
+    assertThat(Checkpoint.list(run)).hasSize(3);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> policy.every(Duration.ofDays(40_000)))
+        .withMessageContaining("above 100 years, but is PT960000H");
   }
 
   @Test
