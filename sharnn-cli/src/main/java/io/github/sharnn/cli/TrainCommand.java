@@ -13,6 +13,7 @@ import io.github.sharnn.cli.StandardOutput.LostOutputException;
 import io.github.sharnn.cli.options.CheckpointOptions;
 import io.github.sharnn.cli.options.CorpusOptions;
 import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.options.KeptOptions;
 import io.github.sharnn.cli.options.VocabularyOptions;
 import io.github.sharnn.cli.progress.ProgressLine;
 import io.github.sharnn.cli.report.Figures;
@@ -30,7 +31,11 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -41,6 +46,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -54,6 +60,7 @@ import picocli.CommandLine.Spec;
 final class TrainCommand implements Callable<Integer> {
 
   private static final int REPORT_TEXT = 40; // bytes
+  private static final String METRICS_START = "{\"run\":";
 
   @Mixin private CorpusOptions corpus;
 
@@ -92,6 +99,7 @@ final class TrainCommand implements Callable<Integer> {
   @Mixin private TrainSettings settings;
 
   private CommandSpec spec;
+  private Map<String, String> program = Map.of();
   private Optional<Checkpoint> resumed = Optional.empty();
 
   @Spec
@@ -107,26 +115,34 @@ final class TrainCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     resumed = checkpoints.resumed();
+    Map<String, String> kept = resumed.map(run -> run.policy().program()).orElseGet(Map::of);
+    if (resumed.isPresent()) {
+      KeptOptions.restore(spec, kept);
+    }
     Optional<Checkpoint> from = checkpoints.from();
     if (resumed.isPresent()) {
       reject("--resume", "--output", "--recipe", "--from");
       output = resumed.get().folder().toAbsolutePath().getParent();
+      if (metrics != null && !given("--metrics")) {
+        metrics = keptMetrics(output.resolve(metrics));
+      }
     } else {
       Sharnn.checkNew(output, "--output");
       if (metrics != null) {
         Sharnn.checkNew(metrics, "--metrics");
       }
     }
+    program = KeptOptions.merge(spec, output, kept);
+    if (resumed.isPresent()) {
+      KeptOptions.changes(kept, program).forEach(System.out::println);
+    }
     Optional<Checkpoint> base = resumed.or(() -> from);
     if (base.isPresent()) {
       reject(resumed.isPresent() ? "--resume" : "--from", "--vocabulary", "--minimum-count");
     }
     List<TrainingStage> stages = settings.stages(resumed);
-    settings.check(base.map(Checkpoint::config), resumed.map(Checkpoint::options));
-    Corpus bytes =
-        resumed.isPresent() && !given("--corpus", "--split", "--enwik8")
-            ? resumed.get().corpus()
-            : corpus.open();
+    settings.check(base.map(Checkpoint::config), resumed);
+    Corpus bytes = openCorpus();
     TextVocabulary tokens = base.isPresent() ? base.get().vocabulary() : vocabulary.of(bytes);
     Corpus data = bytes.withVocabulary(tokens);
     SHARNN block = settings.block(base.map(Checkpoint::config), tokens);
@@ -143,6 +159,36 @@ final class TrainCommand implements Callable<Integer> {
       }
       return train(model, data, stages);
     }
+  }
+
+  /** Opens the given corpus, or that of the resumed run; a moved one is split as it was. */
+  private Corpus openCorpus() throws IOException {
+    if (resumed.isEmpty() || given("--split", "--enwik8")) {
+      return corpus.open();
+    }
+    Optional<Path> moved = corpus.file();
+    return moved.isPresent() ? resumed.get().corpus(moved.get()) : resumed.get().corpus();
+  }
+
+  /**
+   * Returns the metrics file that the checkpoint names if it is one, else the one in the run's
+   * folder. The checkpoint may come from a stranger, and must not name a file to overwrite.
+   */
+  private @Nullable Path keptMetrics(Path file) throws IOException {
+    if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+      try (InputStream in = Files.newInputStream(file)) {
+        byte[] start = in.readNBytes(METRICS_START.length());
+        if (new String(start, StandardCharsets.ISO_8859_1).equals(METRICS_START)) {
+          return file;
+        }
+      }
+    }
+    System.out.printf(
+        Locale.ROOT,
+        "the run's metrics file %s is not there any more: the metrics go into %s%n",
+        file,
+        output.resolve(RunMetrics.FILE));
+    return null;
   }
 
   private static void readBest(Checkpoint from, Model model) throws IOException {
@@ -163,7 +209,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private int train(Model model, Corpus data, List<TrainingStage> stages) throws Exception {
-    SHARNNTrainer.Builder builder = settings.trainer(model, resumed.map(Checkpoint::options));
+    SHARNNTrainer.Builder builder = settings.trainer(model, resumed);
     TrainingOptions options = builder.build().options();
     System.out.println("options: " + options);
     try (RunLog log = log(model, data, stages, options);
@@ -173,7 +219,7 @@ final class TrainCommand implements Callable<Integer> {
         SHARNNTrainer trainer =
             builder
                 .listeners(printHeader(model, log))
-                .checkpoints(checkpoints.policy(output, resumed))
+                .checkpoints(checkpoints.policy(output, resumed, program))
                 .stopWhen(() -> signals.getAsBoolean() || System.out.checkError())
                 .onStep(
                     report -> {
@@ -239,7 +285,7 @@ final class TrainCommand implements Callable<Integer> {
       text = RunLog.bytes(reportText, "--report-text");
     }
     Map<String, Object> training = new LinkedHashMap<>();
-    training.put("recipe", settings.recipe().toString());
+    training.put("recipe", program.getOrDefault("--recipe", settings.recipe().toString()));
     training.put("stages", stages.toString());
     training.putAll(options.values());
     Path file = metrics == null ? output.resolve(RunMetrics.FILE) : metrics;

@@ -13,7 +13,6 @@ import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainer;
-import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStage;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.vocabulary.TextVocabulary;
@@ -145,11 +144,11 @@ final class TrainSettings {
   }
 
   /** Checks the options before a vocabulary is trained, which may take long. */
-  void check(Optional<SHARNNConfig> config, Optional<TrainingOptions> options) {
+  void check(Optional<SHARNNConfig> config, Optional<Checkpoint> resumed) {
     SHARNNConfig.Builder builder = sized(config);
     sizes.checkSplits(builder);
     try (Model model = builder.build().newModel("options", Device.cpu())) {
-      trainer(model, options).build();
+      trainer(model, resumed).build();
     }
   }
 
@@ -171,9 +170,9 @@ final class TrainSettings {
   }
 
   /** Starts a trainer with the options of the run to resume, or of the recipe. */
-  SHARNNTrainer.Builder trainer(Model model, Optional<TrainingOptions> base) {
+  SHARNNTrainer.Builder trainer(Model model, Optional<Checkpoint> resumed) {
     SHARNNTrainer.Builder builder =
-        base.map(options -> options.trainer(model)).orElseGet(() -> recipe.trainer(model));
+        resumed.map(run -> run.trainer(model)).orElseGet(() -> recipe.trainer(model));
     clipNorm.ifPresent(builder::clipNorm);
     evaluationInterval.ifPresent(builder::evaluationInterval);
     seed.ifPresent(builder::seed);
@@ -182,7 +181,7 @@ final class TrainSettings {
     evaluationStreams.ifPresent(builder::evaluationStreams);
     extras.apply(builder);
     return builder.optimizer(
-        optimizer.onto(base.map(TrainingOptions::optimizer).orElse(recipe.optimizer())));
+        optimizer.onto(resumed.map(run -> run.options().optimizer()).orElse(recipe.optimizer())));
   }
 
   /**

@@ -5,6 +5,7 @@ import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
@@ -16,8 +17,8 @@ public final class CheckpointOptions {
       paramLabel = "DIR",
       description =
           "Resume a run: its --output folder, or one of the checkpoints in it. The run keeps"
-              + " its options, but you may change budget, learning rate, patience, dropout, device and"
-              + " evaluation interval.")
+              + " its options, but you may change budget, learning rate, patience, dropout, device,"
+              + " evaluation interval, checkpoint options, metrics file and report text.")
   private Path resume;
 
   @Option(
@@ -34,7 +35,7 @@ public final class CheckpointOptions {
       converter = Minutes.class,
       description =
           "Minutes between checkpoints in --output; 0 saves only the last one. Default: 10.")
-  private Duration time = Duration.ofMinutes(10);
+  private Optional<Duration> time;
 
   @Option(
       names = "--checkpoint-interval",
@@ -42,8 +43,8 @@ public final class CheckpointOptions {
       description = "Steps between checkpoints, in place of a time.")
   private Optional<Integer> steps;
 
-  @Option(names = "--keep", description = "Number of newest checkpoints to keep.")
-  private int keep = 3;
+  @Option(names = "--keep", description = "Number of newest checkpoints to keep. Default: 3.")
+  private Optional<Integer> keep;
 
   /** Returns the checkpoint to resume. */
   public Optional<Checkpoint> resumed() throws IOException {
@@ -55,13 +56,13 @@ public final class CheckpointOptions {
     return from == null ? Optional.empty() : Optional.of(Checkpoint.open(from));
   }
 
-  /** Returns the policy of a run in a folder. */
-  public CheckpointPolicy policy(Path output, Optional<Checkpoint> resumed) {
-    CheckpointPolicy policy = CheckpointPolicy.in(output).every(time);
-    if (steps.isPresent()) {
-      policy = policy.everySteps(steps.get());
-    }
-    policy = policy.keep(keep);
+  /** Returns the policy of a run in a folder, with the given options and those of its program. */
+  public CheckpointPolicy policy(
+      Path output, Optional<Checkpoint> resumed, Map<String, String> program) {
+    CheckpointPolicy policy = CheckpointPolicy.in(output).program(program);
+    policy = time.map(policy::every).orElse(policy);
+    policy = steps.map(policy::everySteps).orElse(policy);
+    policy = keep.map(policy::keep).orElse(policy);
     return resumed.map(Checkpoint::folder).map(policy::resumeFrom).orElse(policy);
   }
 }

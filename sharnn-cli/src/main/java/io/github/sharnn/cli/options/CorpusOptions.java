@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -44,6 +45,11 @@ public final class CorpusOptions {
       names = "--enwik8",
       description = "Split the 100,000,000 bytes of enwik8 or text8 as 90M,5M,5M.")
   private boolean enwik8;
+
+  /** Returns the given file or folder. */
+  public Optional<Path> file() {
+    return Optional.ofNullable(file);
+  }
 
   /** Opens the corpus. */
   public Corpus open() throws IOException {
