@@ -132,11 +132,11 @@ class ResumedOptionsTest extends TrainedModelTest {
             "--cautious-decay",
             "--embedding-rate",
             "--rest-rate",
-            // those of vocabulary and device have tests of their own
+            // vocabulary and device have tests of their own
             "--vocabulary",
             "--minimum-count",
             "--device",
-            // of one process
+            // one process
             "--output",
             "--resume",
             "--from");
