@@ -132,7 +132,7 @@ public enum Recipe {
         .sequenceLength(sequenceLength)
         .optimizer(optimizer)
         .zeroStateProbability(zeroStateProbability)
-        .learningRate(stages.get(0).learningRate());
+        .defaultLearningRate(stages.get(0).learningRate());
   }
 
   /** {@return the optimizer of the training} */

@@ -19,6 +19,7 @@ import io.github.sharnn.train.optim.FusedOptimizer;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.SoleTraining;
 import java.util.ArrayList;
@@ -187,7 +188,8 @@ public final class SHARNNTrainer {
   public static final class Builder extends TrainingOptions.Builder<Builder> {
 
     private final Model model;
-    private Tracker learningRate = LearningRateSchedule.peak(2e-3f).warmUp(800);
+    private Tracker defaultLearningRate = LearningRateSchedule.peak(2e-3f).warmUp(800);
+    private @Nullable Tracker learningRate; // null: the default
     private @Nullable Optimizer optimizer; // null: by OptimizerSettings
     private final List<TrainingListener> listeners = new ArrayList<>();
     private @Nullable Metrics metrics;
@@ -204,7 +206,8 @@ public final class SHARNNTrainer {
 
     /**
      * Sets the learning rate of the optimizer's hidden matrices, and of all else unless the
-     * optimizer's settings say otherwise. Default 2e-3 after 800 steps of warm-up.
+     * optimizer's settings say otherwise. Default 2e-3 after 800 steps of warm-up. An {@link
+     * #optimizer(Optimizer)} of your own has its own rate and can't be combined with this option.
      *
      * @param tracker gives the rate of a step, counted from 1
      * @return this builder
@@ -216,15 +219,34 @@ public final class SHARNNTrainer {
     }
 
     /**
-     * Sets an optimizer of your own in place of {@link #optimizer(OptimizerSettings)}. {@code
-     * learningRate} is then ignored. DJL's Adam, AdamW and Sgd work. An optimizer keeps its
-     * moments: use a new one for a new run.
+     * Sets an optimizer of your own, with its own learning rate. The last call of this method or of
+     * {@link #optimizer(OptimizerSettings)} decides. DJL's Adam, AdamW and Sgd work. An optimizer
+     * keeps its moments: use a new one for a new run.
      *
      * @param other the optimizer
      * @return this builder
      */
     public Builder optimizer(Optimizer other) {
       optimizer = other;
+      return this;
+    }
+
+    /**
+     * Sets the optimizer. Default LAMB. The last call of this method or of {@link
+     * #optimizer(Optimizer)} decides.
+     *
+     * @param settings the optimizer and its options
+     * @return this builder
+     */
+    @Override
+    public Builder optimizer(OptimizerSettings settings) {
+      optimizer = null;
+      return super.optimizer(settings);
+    }
+
+    /** Sets the rate that {@link #learningRate} replaces, and an optimizer of one's own ignores. */
+    Builder defaultLearningRate(Tracker tracker) {
+      defaultLearningRate = tracker;
       return this;
     }
 
@@ -327,11 +349,16 @@ public final class SHARNNTrainer {
           "checkpoints work only with Lamb, AdamW and Muon of this library, but the optimizer is %s:"
               + " DJL hides its moments",
           name(optimizer));
+      checkArgument(
+          learningRate == null || optimizer == null,
+          "learningRate can't be combined with an optimizer that has a rate of its own (%s): give the"
+              + " rate to the optimizer, or leave one of the two out",
+          name(optimizer));
       return new SHARNNTrainer(
           new TrainerSetup(
               model,
               options,
-              learningRate,
+              learningRate == null ? defaultLearningRate : learningRate,
               optimizer,
               listeners,
               metrics,

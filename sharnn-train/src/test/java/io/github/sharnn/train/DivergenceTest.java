@@ -106,9 +106,11 @@ class DivergenceTest {
         boolean[] poisoned = {false};
         poisons = true;
         SHARNNTrainer.Builder trainer =
-            Tiny.trainer(model)
-                .learningRate(Tracker.fixed(1e-2f))
-                .optimizer(OptimizerSettings.of(type))
+            (given
+                    ? Tiny.trainer(model).optimizer(optimizer)
+                    : Tiny.trainer(model)
+                        .learningRate(Tracker.fixed(1e-2f))
+                        .optimizer(OptimizerSettings.of(type)))
                 .checkpoints(
                     CheckpointPolicy.in(run.resolve("" + given)).everySteps(4).skippedSteps(2))
                 .onStep(
@@ -118,8 +120,7 @@ class DivergenceTest {
                         poison(model);
                       }
                     });
-        FitResult result =
-            (given ? trainer.optimizer(optimizer) : trainer).build().fit(corpus, Budget.steps(10));
+        FitResult result = trainer.build().fit(corpus, Budget.steps(10));
         assertThat(poisoned[0]).isTrue();
         runs.add(result.history().stream().map(StepReport::trainBpc).toList());
       }

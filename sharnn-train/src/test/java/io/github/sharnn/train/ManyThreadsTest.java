@@ -141,11 +141,11 @@ class ManyThreadsTest {
   }
 
   private static SHARNNTrainer.Builder trainer(Model model) {
-    return SHARNNTrainer.builder(model)
-        .batchSize(2)
-        .sequenceLength(16)
-        .evaluationInterval(6)
-        .learningRate(Tracker.fixed(1e-3f));
+    return withoutRate(model).learningRate(Tracker.fixed(1e-3f));
+  }
+
+  private static SHARNNTrainer.Builder withoutRate(Model model) {
+    return SHARNNTrainer.builder(model).batchSize(2).sequenceLength(16).evaluationInterval(6);
   }
 
   private static Model newModel(String name) {
@@ -269,8 +269,9 @@ class ManyThreadsTest {
     Callable<List<List<Double>>> training =
         () -> {
           try (Model model = newModel("any")) {
-            SHARNNTrainer.Builder trainer = trainer(model).listeners(noGradients);
-            return fit(lamb ? trainer : trainer.optimizer(Adam.builder().build()));
+            SHARNNTrainer.Builder trainer =
+                lamb ? trainer(model) : withoutRate(model).optimizer(Adam.builder().build());
+            return fit(trainer.listeners(noGradients));
           }
         };
     List<List<Double>> here = training.call();

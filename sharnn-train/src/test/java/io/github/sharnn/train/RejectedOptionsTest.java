@@ -7,13 +7,18 @@ import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.core.Linear;
+import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.Lamb;
 import io.github.sharnn.train.optim.Lookahead;
+import io.github.sharnn.train.optim.OptimizerSettings;
+import io.github.sharnn.train.optim.OptimizerSettings.Type;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -130,6 +135,25 @@ class RejectedOptionsTest {
       assertThatNullPointerException()
           .isThrownBy(() -> Lookahead.around(null, 5, 0.5f))
           .withMessage("Lookahead's optimizer must not be null");
+    }
+  }
+
+  @Test
+  void refuses_a_learning_rate_beside_an_optimizer_with_its_own() {
+    List<Optimizer> optimizers =
+        List.of(Lamb.builder().build(), Optimizer.adam().build(), Optimizer.adamW().build());
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      for (Optimizer optimizer : optimizers) {
+        SHARNNTrainer.Builder builder =
+            Tiny.trainer(model).optimizer(optimizer).learningRate(Tracker.fixed(7e-7f));
+        assertThatIllegalArgumentException()
+            .isThrownBy(builder::build)
+            .withMessageContaining("learningRate can't be combined with an optimizer")
+            .withMessageContaining(optimizer.getClass().getName());
+        // the last optimizer decides
+        assertThat(builder.optimizer(OptimizerSettings.of(Type.LAMB)).build()).isNotNull();
+        assertThat(Recipe.SMALL.trainer(model).optimizer(optimizer).build()).isNotNull();
+      }
     }
   }
 

@@ -45,8 +45,11 @@ class SHARNNTrainerTest {
   }
 
   private static SHARNNTrainer.Builder trainer(Model model) {
+    return withoutRate(model).learningRate(Tracker.fixed(5e-2f));
+  }
+
+  private static SHARNNTrainer.Builder withoutRate(Model model) {
     return Tiny.trainer(model)
-        .learningRate(Tracker.fixed(5e-2f))
         .zeroStateProbability(0) // losses are compared step by step
         .seed(SEED);
   }
@@ -253,7 +256,8 @@ class SHARNNTrainerTest {
           default -> Optimizer.sgd().setLearningRateTracker(Tracker.fixed(2f)).build();
         };
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
-      FitResult result = trainer(model).optimizer(optimizer).build().fit(corpus, Budget.steps(80));
+      FitResult result =
+          withoutRate(model).optimizer(optimizer).build().fit(corpus, Budget.steps(80));
       assertThat(result.last().validationBpc())
           .isLessThan(result.history().get(0).trainBpc() - 2.5);
     }

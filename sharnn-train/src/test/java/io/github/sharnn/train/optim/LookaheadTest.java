@@ -173,12 +173,12 @@ class LookaheadTest {
     try (Model plain = Tiny.model(Tiny.sharnn(), 1);
         Model ahead = Tiny.model(Tiny.sharnn(), 1)) {
       Map<String, float[]> start = Tiny.weights(plain.getBlock());
-      SHARNNTrainer.Builder without = trainer(plain);
-      SHARNNTrainer.Builder with = trainer(ahead).lookahead(5, 0.75f);
-      if (optimizer.equals("adam")) {
-        without.optimizer(inner("adam"));
-        with.optimizer(inner("adam"));
-      }
+      boolean adam = optimizer.equals("adam"); // with a rate of its own
+      SHARNNTrainer.Builder without =
+          adam ? Tiny.trainer(plain).optimizer(inner("adam")) : trainer(plain);
+      SHARNNTrainer.Builder with =
+          (adam ? Tiny.trainer(ahead).optimizer(inner("adam")) : trainer(ahead))
+              .lookahead(5, 0.75f);
       without.build().fit(corpus, Budget.steps(5));
       FitResult result = with.build().fit(corpus, Budget.steps(5));
       Map<String, float[]> expected = difference(start, Tiny.weights(plain.getBlock()), 0.75);
