@@ -246,6 +246,9 @@ class SHARNNConfigTest {
   @Test
   void checks_the_options_that_it_reads() {
     String json = SHARNN.builder().config().toJson();
+    assertThatThrownBy(() -> SHARNNConfig.fromJson(json.replace("{", "{\"layer\":1,")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("the model's config has the unknown field 'layer': did you mean layers?");
     assertThatThrownBy(() -> SHARNNConfig.fromJson(json.replace("4096", "4097")))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("boomSize (4097) must be a multiple of embeddingSize (1024)");

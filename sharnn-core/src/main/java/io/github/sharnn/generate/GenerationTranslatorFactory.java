@@ -1,5 +1,7 @@
 package io.github.sharnn.generate;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.Model;
 import ai.djl.modality.Input;
 import ai.djl.modality.Output;
@@ -7,13 +9,16 @@ import ai.djl.translate.ArgumentsUtil;
 import ai.djl.translate.Translator;
 import ai.djl.translate.TranslatorFactory;
 import ai.djl.util.Pair;
+import io.github.sharnn.io.Names;
 import java.lang.reflect.Type;
 import java.math.BigDecimal;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 
 /**
  * The translator factory of a saved model. The {@code serving.properties} in the model's folder
@@ -33,6 +38,50 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
   private static final Pair<Type, Type> TEXT = new Pair<>(String.class, String.class);
   private static final Pair<Type, Type> SERVING = new Pair<>(Input.class, Output.class);
 
+  private static final List<String> KNOWN =
+      List.of(
+          "length",
+          "temperature",
+          "topK",
+          "topP",
+          "minP",
+          "repetitionPenalty",
+          "repetitionWindow",
+          "seed",
+          "stop",
+          "memoryLength",
+          "attention");
+
+  /** The properties of DJL and of DJL Serving, which DJL passes on. */
+  private static final Set<String> DJL =
+      Set.of(
+          "application",
+          "artifact_id",
+          "batch_size",
+          "batchifier",
+          "blockFactory",
+          "chunked_read_timeout",
+          "engine",
+          "job_queue_size",
+          "load_on_devices",
+          "log_request_metric",
+          "max_batch_delay",
+          "max_idle_time",
+          "maxWorkers",
+          "metrics_aggregation",
+          "minWorkers",
+          "model_loading_timeout",
+          "model_name",
+          "modelName",
+          "predict_timeout",
+          "required_memory_mb",
+          "reserved_memory_mb",
+          "retry_threshold",
+          "translator",
+          "translatorFactory");
+
+  private static final Pattern DJL_PREFIXED = Pattern.compile("(option|cpu|gpu|nc|hpu)\\..+");
+
   // a 20 from JSON arrives as 20.0
   private static final Function<String, Integer> WHOLE =
       text -> new BigDecimal(text).intValueExact();
@@ -51,10 +100,10 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
    * @param input the type of prompts
    * @param output the type of texts
    * @param model a model with a {@link io.github.sharnn.SHARNN}
-   * @param arguments the options, as strings or numbers; unknown ones are ignored
+   * @param arguments the options, as strings or numbers
    * @return the translator
-   * @throws IllegalArgumentException if the types are not supported, the model holds no SHARNN, or
-   *     an argument breaks its option's rule
+   * @throws IllegalArgumentException if the types are not supported, the model holds no SHARNN, an
+   *     argument breaks its option's rule, or neither this library nor DJL knows an argument
    */
   @Override
   @SuppressWarnings("unchecked") // isSupported checks the types
@@ -68,8 +117,17 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
               input.getName(),
               output.getName()));
     }
+    arguments.keySet().forEach(GenerationTranslatorFactory::checkKnown);
     GenerationTranslator text = new GenerationTranslator(generator(model, arguments));
     return (Translator<I, O>) (input == String.class ? text : new ServingText(text));
+  }
+
+  private static void checkKnown(String name) {
+    checkArgument(
+        KNOWN.contains(name) || DJL.contains(name) || DJL_PREFIXED.matcher(name).matches(),
+        "the argument %s, of Criteria or serving.properties, is no option of this library or DJL:%s",
+        name,
+        Names.suggestion(name, KNOWN));
   }
 
   private static SHARNNGenerator generator(Model model, Map<String, ?> arguments) {

@@ -6,13 +6,16 @@ import ai.djl.util.JsonUtils;
 import com.google.common.base.Ascii;
 import com.google.common.base.CharMatcher;
 import com.google.common.base.Throwables;
+import com.google.gson.JsonElement;
 import com.google.gson.JsonParseException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Copies and values of public records, and records read from JSON. */
@@ -83,13 +86,15 @@ public final class Records {
    * @param name the name of the text in error messages
    * @param json the text
    * @return the record
-   * @throws IllegalArgumentException if the text is empty or no such JSON, or the constructor
-   *     throws one
+   * @throws IllegalArgumentException if the text is empty or no such JSON, a field is unknown, or
+   *     the constructor throws one
    */
   public static <R extends Record> R fromJson(Class<R> type, String name, String json) {
     try {
-      R record = JsonUtils.GSON.fromJson(json, type);
+      JsonElement fields = JsonUtils.GSON.fromJson(json, JsonElement.class);
+      R record = JsonUtils.GSON.fromJson(fields, type);
       checkArgument(record != null, "%s is empty", name);
+      checkFields(name, fields.getAsJsonObject().keySet(), type);
       return record;
     } catch (JsonParseException e) {
       String shown = Ascii.truncate(json, MAX_SHOWN, "...");
@@ -101,6 +106,19 @@ public final class Records {
         throw cause;
       }
       throw e;
+    }
+  }
+
+  private static void checkFields(String name, Set<String> fields, Class<?> type) {
+    List<String> known =
+        Arrays.stream(type.getRecordComponents()).map(RecordComponent::getName).toList();
+    for (String field : fields) {
+      checkArgument(
+          known.contains(field),
+          "%s has the unknown field '%s':%s",
+          name,
+          field,
+          Names.suggestion(field, known));
     }
   }
 }
