@@ -11,7 +11,7 @@ import io.github.sharnn.engine.InferenceMode;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Builders of cheaper models from a trained model's weights. */
+/** Builders of models with other options from a trained model's weights. */
 final class ModelVariants {
 
   private ModelVariants() {}
@@ -20,7 +20,7 @@ final class ModelVariants {
   static SHARNN collapse(SHARNN model, NDManager manager) {
     checkState(
         model.isInitialized(), "a model must be initialized or loaded before it is collapsed");
-    SHARNN collapsed = SHARNN.of(model.config().withCollapsed(), model.vocabulary());
+    SHARNN collapsed = model.variant(model.config().withCollapsed());
     try (NDManager scratch = manager.newSubManager()) {
       Map<String, NDArray> weights = new HashMap<>();
       SafetensorsWeights.names(model).forEach((name, p) -> weights.put(name, p.getArray()));
@@ -41,8 +41,10 @@ final class ModelVariants {
 
   /** Returns a model of another config that shares the given model's arrays. */
   static SHARNN sharing(SHARNN model, SHARNNConfig variant) {
-    checkState(model.isInitialized(), "a model must be initialized or loaded before it backs off");
-    SHARNN shared = SHARNN.of(variant, model.vocabulary());
+    checkState(
+        model.isInitialized(),
+        "a model must be initialized or loaded before it backs off or changes its dropouts");
+    SHARNN shared = model.variant(variant);
     NDArray table = model.embedding.getArray();
     shared.initialize(table.getManager(), table.getDataType(), new Shape(1, 1));
     Map<String, Parameter> weights = SafetensorsWeights.names(model);

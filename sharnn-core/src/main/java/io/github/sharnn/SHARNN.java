@@ -82,9 +82,12 @@ public final class SHARNN extends AbstractBlock {
   final OutputLayer outputLayer;
   private final SHARNNConfig config;
   private final TextVocabulary vocabulary;
+  private final SHARNN origin; // whose weights this block got, or itself
 
-  private SHARNN(SHARNNConfig config, TextVocabulary vocabulary) {
+  /** Creates a block; null as origin is the block itself. */
+  private SHARNN(SHARNNConfig config, TextVocabulary vocabulary, SHARNN origin) {
     super(VERSION);
+    this.origin = origin == null ? this : origin;
     // a byte model may have fewer than 256 tokens, or tokens that only the caller knows
     checkArgument(
         vocabulary == TextVocabulary.bytes() || vocabulary.size() == config.vocabularySize(),
@@ -132,7 +135,17 @@ public final class SHARNN extends AbstractBlock {
    * @throws IllegalArgumentException if the config's {@code vocabularySize} is not the vocabulary's
    */
   public static SHARNN of(SHARNNConfig config, TextVocabulary vocabulary) {
-    return new SHARNN(config, vocabulary);
+    return new SHARNN(config, vocabulary, null);
+  }
+
+  /** Returns an uninitialized block that is to get this block's weights. */
+  SHARNN variant(SHARNNConfig other) {
+    return new SHARNN(other, vocabulary, origin);
+  }
+
+  /** Returns the block whose weights this one got, or this one. */
+  SHARNN origin() {
+    return origin;
   }
 
   /** {@return this model's shapes and options} */
@@ -297,6 +310,49 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
+   * Returns a model with another rate of every dropout but weight drop, for example to fine-tune on
+   * little text:
+   *
+   * <pre>{@code
+   * Model model = SHARNN.load(folder, null, block -> block.withDropouts(0.3f));
+   * }</pre>
+   *
+   * @param rate the rate of all three dropouts, in [0, 1)
+   * @return a model that shares this model's weight arrays and their manager
+   * @throws IllegalArgumentException if the rate is outside [0, 1)
+   * @throws IllegalStateException if this model has no weights
+   */
+  public SHARNN withDropouts(float rate) {
+    return withDropouts(rate, rate, rate);
+  }
+
+  /**
+   * Returns a model with other dropout rates.
+   *
+   * @param input the rate on the embeddings, in [0, 1)
+   * @param hidden the rate inside the blocks, in [0, 1)
+   * @param output the rate before the logits, in [0, 1)
+   * @return a model that shares this model's weight arrays and their manager
+   * @throws IllegalArgumentException if a rate is outside [0, 1)
+   * @throws IllegalStateException if this model has no weights
+   */
+  public SHARNN withDropouts(float input, float hidden, float output) {
+    return ModelVariants.sharing(this, config.withDropouts(input, hidden, output));
+  }
+
+  /**
+   * Returns a model with another dropout rate on the LSTMs' hidden-to-hidden matrices.
+   *
+   * @param rate the rate, in [0, 1)
+   * @return a model that shares this model's weight arrays and their manager
+   * @throws IllegalArgumentException if the rate is outside [0, 1)
+   * @throws IllegalStateException if this model has no weights
+   */
+  public SHARNN withWeightDrop(float rate) {
+    return ModelVariants.sharing(this, config.withWeightDrop(rate));
+  }
+
+  /**
    * {@return a DJL model with this block on DJL's default device; the caller closes it}
    *
    * @param name the model's name
@@ -356,19 +412,23 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
-   * Loads a model that {@link Model#save} wrote, to run with less memory:
+   * Loads a model that {@link Model#save} wrote, to run with less memory or to train with other
+   * dropouts:
    *
    * <pre>{@code
    * Model small = SHARNN.load(folder, null, block -> block.withMemoryLength(256));
+   * Model tuned = SHARNN.load(folder, null, block -> block.withDropouts(0.3f));
    * }</pre>
    *
    * @param folder the folder that was saved to
    * @param device the device that computes, or null for DJL's default
-   * @param backOff {@link #withMemoryLength}, {@link #withoutAttention} or both
+   * @param backOff any of {@link #withMemoryLength}, {@link #withoutAttention}, {@link
+   *     #withDropouts} and {@link #withWeightDrop} of the block that it gets
    * @return the model with what {@code backOff} returned; the caller closes it
    * @throws IOException if the folder holds no saved model or can't be read
    * @throws MalformedModelException if a file is damaged or is no saved SHARNN
-   * @throws IllegalArgumentException if the GPU does not exist
+   * @throws IllegalArgumentException if the GPU does not exist, or {@code backOff} returned a block
+   *     that was not made from the one that it got
    */
   public static Model load(Path folder, Device device, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {

@@ -164,6 +164,15 @@ public record SHARNNConfig(
     return Records.with(this, "attentionLayers", List.of(), "droppedAttention", dropped);
   }
 
+  SHARNNConfig withDropouts(float input, float hidden, float output) {
+    return Records.with(
+        this, "inputDropout", input, "hiddenDropout", hidden, "outputDropout", output);
+  }
+
+  SHARNNConfig withWeightDrop(float rate) {
+    return Records.with(this, "weightDrop", rate);
+  }
+
   /**
    * {@return this config with every dropout off} A forward pass then gives the same result in
    * training as without.

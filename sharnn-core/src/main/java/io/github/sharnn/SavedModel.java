@@ -11,6 +11,7 @@ import com.google.gson.JsonParseException;
 import com.google.gson.JsonPrimitive;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.CheckedFolder;
+import io.github.sharnn.io.Names;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.Closeable;
 import java.io.IOException;
@@ -94,6 +95,8 @@ public final class SavedModel implements Closeable {
     private static final String KIND = "kind";
     private static final String SHA256 = "sha256";
     private static final String PROPERTIES = "properties";
+    private static final List<String> FIELDS =
+        List.of(MODEL_TYPE, VERSION, NAME, MODEL, VOCABULARY, PROPERTIES);
 
     String toJson() {
       JsonObject json = new JsonObject();
@@ -142,6 +145,13 @@ public final class SavedModel implements Closeable {
         }
         String name = text(json, NAME);
         SHARNNModel.checkName(name);
+        for (String field : json.keySet()) {
+          checkArgument(
+              FIELDS.contains(field),
+              "it has the unknown field '%s':%s",
+              field,
+              Names.suggestion(field, FIELDS));
+        }
         return new Description(name, config, vocabulary, properties);
       } catch (JsonParseException e) {
         throw new IllegalArgumentException("it is not JSON: " + e.getMessage(), e);
@@ -269,6 +279,7 @@ public final class SavedModel implements Closeable {
    * @return the block that {@code backOff} returned
    * @throws IOException if a file is missing or can't be read
    * @throws MalformedModelException if the weights or the vocabulary do not fit the config
+   * @throws IllegalArgumentException if {@code backOff} returned a block without the saved weights
    */
   public SHARNN read(Model model, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {
@@ -287,6 +298,12 @@ public final class SavedModel implements Closeable {
     }
     readInto(block, model);
     SHARNN backedOff = backOff.apply(block);
+    checkArgument(
+        backedOff != null && backedOff.origin() == block,
+        "the function of SHARNN.load must return the block that it was given, or one made from it by"
+            + " withMemoryLength, withoutAttention, withDropouts or withWeightDrop, but it returned"
+            + " another one, without the weights of %s",
+        folder);
     model.setProperty(SHARNN.CONFIG_PROPERTY, backedOff.config().toJson());
     if (description.vocabulary() != null) {
       model.setProperty(TextVocabulary.MODEL_PROPERTY, description.vocabulary());

@@ -8,9 +8,12 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -173,5 +176,71 @@ class ModelVariantsTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> SHARNNConfig.fromJson(both))
         .withMessage("droppedAttention ([2]) must name no layer that has attention ([0, 2])");
+  }
+
+  @Test
+  void other_dropouts_keep_the_loaded_weights(@TempDir Path folder) throws Exception {
+    NDArray tokens = tokens(2, 9);
+    try (Model model = full.newModel("full")) {
+      model.save(folder, null);
+    }
+    NDArray expected = TestModels.logits(full, manager, tokens);
+    try (Model tuned =
+        SHARNN.load(
+            folder,
+            null,
+            block ->
+                block.withDropouts(0.3f).withWeightDrop(0.5f).withDropouts(0.1f, 0.2f, 0.25f))) {
+      SHARNNConfig config = SHARNN.of(tuned).config();
+      assertThat(config)
+          .isEqualTo(
+              full.config().toBuilder()
+                  .inputDropout(0.1f)
+                  .hiddenDropout(0.2f)
+                  .outputDropout(0.25f)
+                  .weightDrop(0.5f)
+                  .config());
+      assertThat(TestModels.logits(SHARNN.of(tuned), manager, tokens)).isCloseTo(expected, 0);
+      tuned.save(folder, null);
+    }
+    try (Model again = SHARNN.load(folder)) {
+      assertThat(SHARNN.of(again).config().weightDrop()).isEqualTo(0.5f);
+      assertThat(TestModels.logits(SHARNN.of(again), manager, tokens)).isCloseTo(expected, 0);
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> full.withDropouts(1))
+        .withMessageContaining(
+            "inputDropout must be at least 0 and below 1 (a dropout rate), but is 1.0");
+    assertThatIllegalStateException()
+        .isThrownBy(() -> TestModels.tiny().build().withDropouts(0.5f))
+        .withMessageContaining("must be initialized or loaded");
+  }
+
+  @Test
+  void a_block_without_the_loaded_weights_is_refused(@TempDir Path folder) throws Exception {
+    try (Model model = full.newModel("full")) {
+      model.save(folder, null);
+    }
+    SHARNN initialized = full.config().toBuilder().build();
+    initialized.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
+    List<UnaryOperator<SHARNN>> others =
+        List.of(
+            block -> null,
+            block -> block.config().toBuilder().dropouts(0.3f).build(),
+            block -> block.config().toBuilder().build(),
+            block -> initialized,
+            block -> full,
+            block -> full.withMemoryLength(2),
+            block -> SHARNN.of(block.config(), block.vocabulary()));
+    for (UnaryOperator<SHARNN> other : others) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> SHARNN.load(folder, null, other))
+          .withMessageContaining("the function of SHARNN.load must return")
+          .withMessageContaining("withDropouts")
+          .withMessageContaining(folder.toString());
+    }
+    try (Model collapsed = SHARNN.load(folder, null, block -> block.collapse(manager))) {
+      assertThat(SHARNN.of(collapsed).config().collapsed()).isTrue();
+    }
   }
 }
