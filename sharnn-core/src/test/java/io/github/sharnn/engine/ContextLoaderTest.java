@@ -16,6 +16,7 @@ import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
@@ -82,7 +83,7 @@ class ContextLoaderTest {
         int tokens = Scorer.builder(model).build().score("abc").tokens().size();
         boolean restored =
             Thread.currentThread().getContextClassLoader() != getClass().getClassLoader();
-        return "%s %s %s".formatted(!text.isEmpty(), tokens, restored);
+        return String.format(Locale.ROOT, "%s %s %s", !text.isEmpty(), tokens, restored);
       }
     }
   }

@@ -2,6 +2,7 @@ package io.github.sharnn.cli.options;
 
 import io.github.sharnn.train.optim.OptimizerSettings;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -65,7 +66,7 @@ public final class OptimizerOptions {
           .orElseThrow(
               () ->
                   new TypeConversionException(
-                      "expected one of %s, but was '%s'".formatted(types, name)));
+                      String.format(Locale.ROOT, "expected one of %s, but was '%s'", types, name)));
     }
   }
 
