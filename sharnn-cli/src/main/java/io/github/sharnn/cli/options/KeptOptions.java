@@ -78,12 +78,13 @@ public final class KeptOptions {
 
   /** Returns an option as text; a path is absolute, or relative to the run's folder if inside. */
   private static String text(OptionSpec option, Path run) {
-    if (option.getValue() instanceof Path path) {
+    Object value = option.getValue();
+    if (value instanceof Path path) {
       Path whole = path.toAbsolutePath().normalize();
       return (whole.startsWith(run) ? run.relativize(whole) : whole).toString();
     }
     return option.originalStringValues().isEmpty()
-        ? String.valueOf((Object) option.getValue())
+        ? value.toString()
         : String.join(",", option.originalStringValues());
   }
 }
