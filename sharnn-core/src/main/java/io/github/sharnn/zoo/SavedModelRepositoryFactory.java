@@ -10,9 +10,12 @@ import com.google.gson.JsonParseException;
 import io.github.sharnn.SavedModel;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Properties;
@@ -43,11 +46,19 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
    * @param name the repository's name
    * @param uri a {@code file:} URI
    * @return the repository
+   * @throws UncheckedIOException if an archive of a saved model can't be unpacked
    */
   @Override
   public Repository newInstance(String name, URI uri) {
     String location = uri.getPath() == null ? uri.getSchemeSpecificPart() : uri.getPath();
     Path path = new File(location).toPath(); // without the slash before C: on Windows
+    try {
+      path = ArchivedModel.unpack(path).orElse(path);
+    } catch (IOException e) {
+      throw new UncheckedIOException(
+          path + " can't be unpacked; unpack it yourself and name the folder: " + e.getMessage(),
+          e);
+    }
     String translator = translator(path.resolve(SavedModel.SERVING_PROPERTIES));
     if (translator == null && holdsMetadata(path)) {
       return new LocalRepository(name, path.toUri(), path) {};
@@ -66,10 +77,19 @@ public final class SavedModelRepositoryFactory implements RepositoryFactory {
     if (!Files.isRegularFile(file)) {
       return null;
     }
+    try (InputStream in = Files.newInputStream(file)) {
+      return translator(in);
+    } catch (IOException e) {
+      return null; // DJL reads the file again, and says what is wrong with it
+    }
+  }
+
+  /** Returns the translator factory in the serving.properties of a SHARNN, or null. */
+  static @Nullable String translator(InputStream servingProperties) throws IOException {
     Properties properties = new Properties();
-    try (Reader reader = Files.newBufferedReader(file)) {
-      properties.load(reader);
-    } catch (IOException | IllegalArgumentException e) {
+    try {
+      properties.load(new InputStreamReader(servingProperties, StandardCharsets.UTF_8));
+    } catch (IllegalArgumentException e) {
       return null; // DJL reads the file again, and says what is wrong with it
     }
     boolean ours =
