@@ -7,7 +7,7 @@
  * io.github.sharnn.train.data.StreamDataset} cuts a part into batches of contiguous streams; {@link
  * io.github.sharnn.train.SHARNNTrainer} runs each batch through the model with carried state, takes
  * the {@link io.github.sharnn.train.step.SequenceCrossEntropy}, clips the gradients by global norm
- * and runs {@link io.github.sharnn.train.optim.Lamb}; {@link
+ * and runs the optimizer, {@link io.github.sharnn.train.optim.Lamb} by default; {@link
  * io.github.sharnn.train.evaluate.Evaluation} computes bits per character.
  *
  * <p>Legend of shapes: B batch (independent streams), T time steps of a segment, V vocabulary size.
