@@ -11,6 +11,7 @@ import com.google.gson.JsonParseException;
 import com.google.gson.JsonPrimitive;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.CheckedFolder;
+import io.github.sharnn.io.FolderLock;
 import io.github.sharnn.io.Names;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.Closeable;
@@ -175,7 +176,7 @@ public final class SavedModel implements Closeable {
   }
 
   /** Saves a model with an initialized {@link SHARNN} under a name. */
-  static void save(Model model, String name, Path folder) throws IOException {
+  static synchronized void save(Model model, String name, Path folder) throws IOException {
     SHARNN block = SHARNN.of(model);
     if (!block.isInitialized()) {
       throw new IllegalStateException(
@@ -201,26 +202,26 @@ public final class SavedModel implements Closeable {
                   MAX_CONFIG_BYTES)
               + " fewer or shorter ones");
     }
-    if (!Files.isDirectory(folder)) { // createDirectories fails for a link to a folder
-      Files.createDirectories(folder);
-    }
-    List<String> others =
-        vocabulary.save(folder).map(file -> file.getFileName().toString()).stream().toList();
-    Path serving = folder.resolve(SERVING_PROPERTIES);
-    if (Files.notExists(serving)) {
-      try (InputStream in = SavedModel.class.getResourceAsStream(SERVING_PROPERTIES)) {
-        AtomicFile.write(serving, in.readAllBytes());
-      }
-    }
     Map<String, AtomicFile.Writer> writers = new LinkedHashMap<>();
     writers.put(CONFIG, AtomicFile.of(config));
     writers.put(WEIGHTS, channel -> SafetensorsWeights.write(block, channel));
-    CheckedFolder.write(folder, writers, others);
-    new ModelCard(name, block, properties).write(folder);
-    List<String> written = new ArrayList<>(others);
-    Collections.addAll(
-        written, CONFIG, WEIGHTS, CheckedFolder.SUMS, SERVING_PROPERTIES, ModelCard.FILE);
-    CheckedFolder.deleteUnfinished(folder, written);
+    AtomicFile.createFolders(folder);
+    FolderLock lock = FolderLock.ofSave(folder);
+    try (lock) {
+      List<String> written = new ArrayList<>();
+      vocabulary.save(folder).ifPresent(file -> written.add(file.getFileName().toString()));
+      Path serving = folder.resolve(SERVING_PROPERTIES);
+      if (Files.notExists(serving)) {
+        try (InputStream in = SavedModel.class.getResourceAsStream(SERVING_PROPERTIES)) {
+          AtomicFile.write(serving, in.readAllBytes());
+        }
+      }
+      CheckedFolder.write(folder, writers, List.copyOf(written));
+      new ModelCard(name, block, properties).write(folder);
+      Collections.addAll(
+          written, CONFIG, WEIGHTS, CheckedFolder.SUMS, SERVING_PROPERTIES, ModelCard.FILE);
+      CheckedFolder.deleteUnfinished(folder, written);
+    }
   }
 
   private static @Nullable String property(TextVocabulary vocabulary) {

@@ -36,6 +36,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -132,6 +133,7 @@ final class TrainCommand implements Callable<Integer> {
         Sharnn.checkNew(metrics, "--metrics");
       }
     }
+    checkFolder(metrics);
     program = KeptOptions.merge(spec, output, kept);
     if (resumed.isPresent()) {
       KeptOptions.changes(kept, program).forEach(System.out::println);
@@ -189,6 +191,14 @@ final class TrainCommand implements Callable<Integer> {
         file,
         output.resolve(RunMetrics.FILE));
     return null;
+  }
+
+  private static void checkFolder(@Nullable Path metrics) throws NoSuchFileException {
+    Path folder = metrics == null ? null : metrics.toAbsolutePath().getParent();
+    if (folder != null && !Files.isDirectory(folder)) {
+      throw new NoSuchFileException(
+          folder.toString(), null, "--metrics needs its folder: create it, or name another file");
+    }
   }
 
   private static void readBest(Checkpoint from, Model model) throws IOException {
@@ -327,7 +337,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   /** Creates a listener that prints the header once the model has weights to count. */
-  private static TrainingListener printHeader(Model model, RunLog log) {
+  private TrainingListener printHeader(Model model, RunLog log) {
     return new TrainingListenerAdapter() {
       private boolean printed;
 
@@ -337,6 +347,9 @@ final class TrainCommand implements Callable<Integer> {
           List<String> lines = RunHeader.of(model, trainer.getModel().getDataType());
           lines.forEach(System.out::println);
           log.provenance("header", String.join("; ", lines));
+          if (resumed.isPresent()) {
+            log.lock(); // a new run's log locks the folder after the first step
+          }
           printed = true;
         }
       }

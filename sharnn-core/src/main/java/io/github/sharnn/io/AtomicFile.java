@@ -1,5 +1,6 @@
 package io.github.sharnn.io;
 
+import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
 import static java.nio.file.StandardOpenOption.CREATE_NEW;
 import static java.nio.file.StandardOpenOption.READ;
 import static java.nio.file.StandardOpenOption.WRITE;
@@ -10,6 +11,7 @@ import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
@@ -112,6 +114,45 @@ public final class AtomicFile {
     write(file, writer, Files::move);
   }
 
+  /**
+   * Writes or replaces a file and leaves it open, so that the caller can add to it.
+   *
+   * @param file the file, in a folder that exists
+   * @param writer writes the first content; it must leave the channel open
+   * @return the channel, open to read and write; the caller closes it
+   * @throws IOException if the file can't be written
+   */
+  public static FileChannel open(Path file, Writer writer) throws IOException {
+    return Interrupts.defer(() -> openOnce(file, writer));
+  }
+
+  private static FileChannel openOnce(Path file, Writer writer) throws IOException {
+    Path temporary = temporary(file);
+    FileChannel channel = null;
+    boolean complete = false;
+    UNFINISHED.add(temporary);
+    try {
+      channel = FileChannel.open(temporary, CREATE_NEW, READ, WRITE);
+      writer.write(channel);
+      channel.force(true);
+      move(temporary, file);
+      forceFolder(file.toAbsolutePath().getParent());
+      complete = true;
+      return channel;
+    } finally {
+      if (channel != null && !complete) {
+        channel.close();
+      }
+      Files.deleteIfExists(temporary);
+      UNFINISHED.remove(temporary);
+    }
+  }
+
+  private static Path temporary(Path file) {
+    // Files.createTempFile would make a file that only this user can read
+    return file.resolveSibling(".%s.%s.tmp".formatted(file.getFileName(), UUID.randomUUID()));
+  }
+
   private interface Move {
     void move(Path from, Path to) throws IOException;
   }
@@ -124,7 +165,7 @@ public final class AtomicFile {
     UNFINISHED.add(temporary);
     try {
       Interrupts.defer(() -> fill(temporary, writer));
-      force(temporary, WRITE);
+      force(temporary, WRITE, NOFOLLOW_LINKS);
       move.move(temporary, file);
     } finally {
       Files.deleteIfExists(temporary);
@@ -185,10 +226,37 @@ public final class AtomicFile {
     }
   }
 
-  private static void force(Path path, OpenOption option) throws IOException {
+  /**
+   * Creates a folder and the missing folders above it, and forces them to disk. Does nothing if the
+   * folder exists or is a link to a folder.
+   *
+   * @param folder the folder
+   * @throws IOException if a folder can't be created
+   */
+  public static void createFolders(Path folder) throws IOException {
+    Path path = folder.toAbsolutePath();
+    if (Files.isDirectory(path)) { // Files.createDirectories of Java 17 fails for a link
+      return;
+    }
+    if (path.getParent() != null) {
+      createFolders(path.getParent());
+    }
+    try {
+      Files.createDirectory(path);
+    } catch (FileAlreadyExistsException e) {
+      if (!Files.isDirectory(path)) { // else another process was faster
+        throw e;
+      }
+    }
+    if (path.getParent() != null) {
+      forceFolder(path.getParent());
+    }
+  }
+
+  private static void force(Path path, OpenOption... options) throws IOException {
     Interrupts.defer(
         () -> {
-          try (FileChannel channel = FileChannel.open(path, option)) {
+          try (FileChannel channel = FileChannel.open(path, options)) {
             channel.force(true);
             return null;
           }

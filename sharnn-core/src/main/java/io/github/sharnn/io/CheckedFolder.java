@@ -1,5 +1,7 @@
 package io.github.sharnn.io;
 
+import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
+
 import ai.djl.MalformedModelException;
 import com.google.common.hash.Funnels;
 import com.google.common.hash.Hasher;
@@ -21,6 +23,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -65,28 +68,58 @@ public final class CheckedFolder implements Closeable {
   public static synchronized void write(
       Path folder, Map<String, AtomicFile.Writer> writers, List<String> others) throws IOException {
     Map<String, String> sums = new TreeMap<>();
-    for (Map.Entry<String, AtomicFile.Writer> entry : writers.entrySet()) {
-      Path file = folder.resolve("." + entry.getKey());
-      AtomicFile.write(file, entry.getValue());
-      String sum = sum(file);
-      AtomicFile.move(file, hidden(folder, entry.getKey(), sum));
-      sums.put(entry.getKey(), sum);
+    try {
+      for (Map.Entry<String, AtomicFile.Writer> entry : writers.entrySet()) {
+        Path file = folder.resolve("." + entry.getKey());
+        AtomicFile.write(file, entry.getValue());
+        String sum = sum(file);
+        AtomicFile.move(file, hidden(folder, entry.getKey(), sum));
+        sums.put(entry.getKey(), sum);
+      }
+      AtomicFile.forceFolder(folder);
+      StringBuilder text = new StringBuilder();
+      for (String other : others) {
+        sums.put(other, sum(folder.resolve(other)));
+      }
+      sums.forEach((name, sum) -> text.append(line(name, sum)));
+      AtomicFile.write(folder.resolve(SUMS), text.toString());
+    } catch (IOException | RuntimeException e) {
+      deleteUnlisted(folder, writers.keySet(), sums, e);
+      throw e;
     }
-    AtomicFile.forceFolder(folder);
-    StringBuilder text = new StringBuilder();
-    for (String other : others) {
-      sums.put(other, sum(folder.resolve(other)));
-    }
-    sums.forEach((name, sum) -> text.append(sum).append("  ").append(name).append('\n'));
-    AtomicFile.write(folder.resolve(SUMS), text.toString());
     for (String name : writers.keySet()) {
       AtomicFile.move(hidden(folder, name, sums.get(name)), folder.resolve(name));
     }
     AtomicFile.forceFolder(folder);
   }
 
+  private static String line(String name, String sum) {
+    return sum + "  " + name + '\n';
+  }
+
+  /** Deletes the files of a failed write, which frees the space on a full disk. */
+  private static void deleteUnlisted(
+      Path folder, Set<String> names, Map<String, String> sums, Exception failure) {
+    try {
+      for (String name : names) {
+        Files.deleteIfExists(folder.resolve("." + name));
+      }
+      Path file = folder.resolve(SUMS);
+      byte[] bytes = Files.isRegularFile(file) ? readAtMost(file, MAX_SUMS_BYTES) : new byte[0];
+      String listed = new String(bytes, StandardCharsets.UTF_8);
+      for (Map.Entry<String, String> entry : sums.entrySet()) {
+        if (!listed.contains(line(entry.getKey(), entry.getValue()))) {
+          Files.deleteIfExists(hidden(folder, entry.getKey(), entry.getValue()));
+        } // else a killed write of the same content left the hidden file, which is the folder's
+      }
+    } catch (IOException e) {
+      failure.addSuppressed(e);
+    }
+  }
+
   /**
-   * Deletes the hidden files of killed writers. No other process may write at the time.
+   * Deletes the hidden files of killed writers, and links of such a name. A folder of such a name
+   * stays. No other process may write at the time.
    *
    * @param folder the folder
    * @param names the plain names of the files whose hidden files are deleted
@@ -99,7 +132,9 @@ public final class CheckedFolder implements Closeable {
     try (Stream<Path> files = Files.list(folder)) {
       for (Path file :
           files.filter(f -> hidden.matcher(f.getFileName().toString()).matches()).toList()) {
-        Files.deleteIfExists(file);
+        if (!Files.isDirectory(file, NOFOLLOW_LINKS)) {
+          Files.deleteIfExists(file);
+        }
       }
     }
   }

@@ -27,7 +27,9 @@ final class SavedVocabulary {
     Path file = folder.resolve(format(vocabulary.kind()).fileName());
     byte[] content = vocabulary.content();
     if (Files.exists(file)) {
-      if (Arrays.equals(Files.readAllBytes(file), content)) {
+      if (Files.isRegularFile(file)
+          && Files.size(file) == content.length
+          && Arrays.equals(CheckedFolder.readAtMost(file, content.length), content)) {
         return Optional.of(file);
       }
       throw new IOException(
@@ -36,7 +38,7 @@ final class SavedVocabulary {
               "%s exists and holds another vocabulary: save to another folder, or delete it",
               file));
     }
-    Files.createDirectories(folder);
+    AtomicFile.createFolders(folder);
     AtomicFile.write(file, content);
     return Optional.of(file);
   }

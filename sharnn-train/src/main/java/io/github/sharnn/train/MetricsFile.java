@@ -1,22 +1,29 @@
 package io.github.sharnn.train;
 
+import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
 import static java.nio.file.StandardOpenOption.CREATE_NEW;
+import static java.nio.file.StandardOpenOption.READ;
 import static java.nio.file.StandardOpenOption.WRITE;
 
 import ai.djl.Device;
 import ai.djl.util.JsonUtils;
+import com.google.common.io.ByteStreams;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.sharnn.engine.DeviceMemory;
+import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.Interrupts;
-import java.io.BufferedReader;
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -50,12 +57,14 @@ import org.slf4j.LoggerFactory;
 public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(MetricsFile.class);
+  private static final int LONGEST_LINE = 1 << 20; // bytes
   private static final Gson FIGURES =
       new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
   private final Path file;
   private final @Nullable Device device; // null: no memory
   private @Nullable FileChannel channel; // null before the first line
+  private boolean resumes; // the first line copies the earlier lines
   private long end; // of what is written
   private final StringBuilder waiting = new StringBuilder();
   private int stage;
@@ -84,58 +93,121 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
   }
 
   /**
-   * Continues the file of a run that resumes from a checkpoint. Cuts off the lines of later steps,
-   * which the run repeats. The first line creates the file if there is none.
+   * Continues the file of a run that resumes from a checkpoint. The file stays as it is until the
+   * first line, which replaces the file by a copy without the lines of later steps, which the run
+   * repeats. The first line creates the file if there is none. Damaged lines, such as those that a
+   * power cut left, stay and are counted in the log. A last line without an end is left out.
    *
    * @param file the file
    * @param device as for a new file
    * @param checkpoint the checkpoint
    * @return the file at its end
-   * @throws IOException if it can't be read or cut
+   * @throws IOException if the file is a link, a folder or a device
    */
   public static MetricsFile resume(Path file, @Nullable Device device, Checkpoint checkpoint)
       throws IOException {
     MetricsFile metrics = new MetricsFile(file, device);
     metrics.stage = checkpoint.stage() + 1;
     metrics.step = checkpoint.step();
-    if (Files.exists(file)) {
-      metrics.channel = FileChannel.open(file, WRITE);
-      try {
-        metrics.cut();
-      } catch (IOException e) {
-        metrics.channel.close();
-        throw e;
-      }
+    metrics.resumes = Files.exists(file, NOFOLLOW_LINKS);
+    if (metrics.resumes) {
+      checkRegular(file);
     }
     return metrics;
   }
 
-  /** Cuts off the lines after the current stage and step, and a last line without an end. */
-  private void cut() throws IOException {
-    end = 0;
-    try (BufferedReader lines = Files.newBufferedReader(file, StandardCharsets.ISO_8859_1)) {
-      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-        long next = end + line.length() + 1; // in ISO 8859-1 a byte is a character
-        if (next > channel.size() || isLater(line)) {
-          break;
-        }
-        end = next;
-      }
+  private static void checkRegular(Path file) throws IOException {
+    if (!Files.isRegularFile(file, NOFOLLOW_LINKS)) {
+      throw new IOException(
+          "the metrics of a resumed run must be a plain file, but "
+              + file
+              + " is a link, a folder or a device: replace it by a copy, or name another file");
     }
-    channel.truncate(end);
   }
 
-  private boolean isLater(String line) throws IOException {
-    try {
-      JsonObject object = JsonParser.parseString(line).getAsJsonObject();
-      if (!object.has("stage") || !object.has("step")) {
-        return false;
+  /** Opens the file for the first line, with the earlier lines of a resumed run. */
+  private FileChannel open() throws IOException {
+    if (!resumes) {
+      return FileChannel.open(file, CREATE_NEW, READ, WRITE);
+    }
+    checkRegular(file);
+    return AtomicFile.open(
+        file,
+        copy -> {
+          try (FileChannel old = FileChannel.open(file, READ, NOFOLLOW_LINKS)) {
+            end = endOfEarlierLines(old);
+            ByteStreams.limit(Channels.newInputStream(old.position(0)), end)
+                .transferTo(Channels.newOutputStream(copy));
+          }
+        });
+  }
+
+  /** Returns the end of the last line that is complete and not of a later stage or step. */
+  private long endOfEarlierLines(FileChannel lines) throws IOException {
+    InputStream in = new BufferedInputStream(Channels.newInputStream(lines.position(0)));
+    ByteArrayOutputStream line = new ByteArrayOutputStream();
+    long read = 0;
+    long lineEnd = 0;
+    int damaged = 0;
+    for (int next = in.read(); next >= 0; next = in.read()) {
+      read++;
+      if (next != '\n') {
+        if (line.size() <= LONGEST_LINE) {
+          line.write(next);
+        }
+        continue;
       }
-      int lineStage = object.get("stage").getAsInt();
-      return lineStage > stage || (lineStage == stage && object.get("step").getAsLong() > step);
+      JsonObject object = parse(line);
+      line.reset();
+      if (object == null) {
+        damaged++;
+      } else if (isLater(object)) {
+        break;
+      }
+      lineEnd = read;
+    }
+    if (damaged > 0) {
+      LOGGER.warn("{} has {} damaged lines, which were passed over", file, damaged);
+    }
+    return lineEnd;
+  }
+
+  /** Returns a line's object, or null if the line is damaged. */
+  private static @Nullable JsonObject parse(ByteArrayOutputStream line) {
+    if (line.size() > LONGEST_LINE) {
+      return null;
+    }
+    try {
+      return JsonParser.parseString(line.toString(StandardCharsets.UTF_8)).getAsJsonObject();
     } catch (RuntimeException e) { // Gson throws several types
-      throw new IOException(
-          String.format(Locale.ROOT, "%s has a line that is no JSON object: %s", file, line), e);
+      return null;
+    }
+  }
+
+  /** Cuts off the lines after the current stage and step. */
+  private void cut() {
+    if (channel == null) {
+      return; // the first line copies none of them
+    }
+    try {
+      Interrupts.defer(
+          () -> {
+            reopen();
+            end = endOfEarlierLines(channel);
+            channel.truncate(end);
+            return null;
+          });
+    } catch (IOException e) {
+      throw new UncheckedIOException("can't cut " + file + ": " + e, e);
+    }
+  }
+
+  private boolean isLater(JsonObject line) {
+    try {
+      int lineStage = line.get("stage").getAsInt();
+      return lineStage > stage || (lineStage == stage && line.get("step").getAsLong() > step);
+    } catch (RuntimeException e) { // the line is not a step
+      return false;
     }
   }
 
@@ -149,20 +221,11 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
   public void accept(StepReport report) {
     if (report.step() == 1) {
       stage++;
+      step = 0;
     } else if (report.step() <= step) {
       step = report.step() - 1;
-      try {
-        Interrupts.defer(
-            () -> {
-              reopen();
-              cut();
-              return null;
-            });
-      } catch (IOException e) {
-        throw new UncheckedIOException("can't cut " + file + ": " + e, e);
-      }
+      cut();
     }
-    step = report.step();
     JsonObject line = new JsonObject();
     line.addProperty("stage", stage);
     for (Map.Entry<String, JsonElement> figure :
@@ -175,6 +238,7 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
       addMemory(line);
     }
     write(line.toString());
+    step = report.step(); // after the first line has opened the file
   }
 
   /**
@@ -202,7 +266,7 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
     waiting.append(line).append('\n');
     try {
       if (channel == null) {
-        channel = FileChannel.open(file, CREATE_NEW, WRITE);
+        channel = open();
       }
       writeWaiting();
     } catch (IOException e) {
@@ -235,7 +299,7 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
   /** Opens the file again if an interrupt has closed it. */
   private void reopen() throws IOException {
     if (!channel.isOpen()) {
-      channel = FileChannel.open(file, WRITE);
+      channel = FileChannel.open(file, READ, WRITE, NOFOLLOW_LINKS);
     }
   }
 

@@ -5,6 +5,8 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.types.Shape;
+import io.github.sharnn.io.AtomicFile;
+import io.github.sharnn.io.FolderLock;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.checkpoint.CheckpointWriter;
 import io.github.sharnn.train.checkpoint.DamagedCheckpointException;
@@ -13,15 +15,13 @@ import io.github.sharnn.train.checkpoint.SavedPart;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.CorpusRecord;
 import io.github.sharnn.train.data.StreamDataset;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -32,25 +32,27 @@ import org.slf4j.LoggerFactory;
 final class RunCheckpoints implements AutoCloseable {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(RunCheckpoints.class);
-  private static final String LOCK = ".lock";
   private static final int MAX_FAILURES = 3; // in a row
 
   CheckpointPolicy policy; // with the options of the run to resume
-  private final FileChannel lock;
   final CorpusRecord corpus;
+  private final TextVocabulary vocabulary;
   private CheckpointWriter writer;
+  private @Nullable FolderLock lock; // null before begin() in a new run
+  private boolean begun;
   private @Nullable Checkpoint resumed;
   private long lastSave = System.nanoTime();
   private int failures; // in a row
 
-  private RunCheckpoints(CheckpointPolicy policy, FileChannel lock, CorpusRecord corpus) {
+  private RunCheckpoints(CheckpointPolicy policy, Corpus corpus) throws IOException {
     this.policy = policy;
-    this.lock = lock;
-    this.corpus = corpus;
+    this.corpus = corpus.record();
+    this.vocabulary = corpus.vocabulary();
   }
 
   /**
-   * Opens the folder of a run and locks it.
+   * Finds and checks the checkpoint to resume. Locks the folder of a run to resume, and otherwise
+   * changes nothing: {@link #begin} does.
    *
    * @throws IllegalArgumentException if the folder has checkpoints and the run is not to resume
    *     one, or the options contradict the checkpoint
@@ -58,22 +60,21 @@ final class RunCheckpoints implements AutoCloseable {
    */
   static RunCheckpoints open(TrainerSetup setup, Corpus corpus, int stages) {
     CheckpointPolicy policy = setup.checkpoints();
-    setup.checkParts(corpus); // before the folder is created
+    setup.checkParts(corpus);
     try {
       if (Files.exists(policy.folder()) && !Files.isDirectory(policy.folder())) {
         throw new NotDirectoryException(
             policy.folder() + " is not a folder; name the one for the run's checkpoints");
       }
-      Files.createDirectories(policy.folder());
-      FileChannel lock = lock(policy.folder());
+      RunCheckpoints run = new RunCheckpoints(policy, corpus);
       try {
-        RunCheckpoints run = new RunCheckpoints(policy, lock, corpus.record());
-        run.resume(setup, corpus.train(), stages);
+        if (policy.resumeFrom() != null || run.hasCheckpoints()) {
+          run.resume(setup, corpus.train(), stages);
+        }
         run.writer = new CheckpointWriter(policy.folder(), run.policy.keep());
-        corpus.vocabulary().save(policy.folder());
         return run;
       } catch (IOException | RuntimeException | Error e) {
-        lock.close();
+        run.unlock();
         throw e;
       }
     } catch (IOException e) {
@@ -81,51 +82,69 @@ final class RunCheckpoints implements AutoCloseable {
     }
   }
 
-  private static FileChannel lock(Path folder) throws IOException {
-    FileChannel channel =
-        FileChannel.open(folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-    try {
-      if (channel.tryLock() != null) {
-        return channel;
-      }
-    } catch (OverlappingFileLockException e) {
-      // this very process holds the lock
-    }
-    channel.close();
-    throw new IOException(
-        String.format(
-            Locale.ROOT,
-            "another run is using the folder %s: end it first, or name another folder",
-            folder));
+  /** Returns whether the folder has checkpoints. Throws if the run is not to resume one. */
+  private boolean hasCheckpoints() throws IOException {
+    Path folder = policy.folder();
+    boolean any = Files.isDirectory(folder) && !RunFolder.checkpoints(folder).isEmpty();
+    checkArgument(
+        policy.resumes() || !any,
+        "the folder %s has checkpoints of a run: resume it (CheckpointPolicy.resume), or name another"
+            + " folder",
+        folder);
+    return any;
   }
 
   private void resume(TrainerSetup setup, Corpus.Part training, int stages) throws IOException {
-    RunFolder.deleteUnfinished(policy.folder());
-    List<Path> all = RunFolder.checkpoints(policy.folder());
-    if (policy.resumes() && (policy.resumeFrom() != null || !all.isEmpty())) {
-      resumed =
-          Checkpoint.open(policy.resumeFrom() == null ? policy.folder() : policy.resumeFrom());
-      policy = policy.orElse(resumed.policy());
-      checkFits(resumed, setup, stages);
-      long streamLength =
-          StreamDataset.fixed(training, setup.options().batchSize(), 1).streamLength();
-      // not in Checkpoint, which does not know the corpus' number of tokens
-      checkArgument(
-          resumed.offset() < streamLength,
-          "the checkpoint %s is damaged: its position %s is past the end of the streams, %s",
-          resumed.folder(),
-          resumed.offset(),
-          streamLength);
-      // the files read above bound the size of the model
-      Model model = setup.model();
-      setup.block().initialize(model.getNDManager(), model.getDataType(), new Shape(1, 1));
-      setAsideAfter(resumed);
+    if (Files.isDirectory(policy.folder())) {
+      lock = FolderLock.ofRun(policy.folder());
     }
+    resumed = Checkpoint.open(policy.resumeFrom() == null ? policy.folder() : policy.resumeFrom());
+    policy = policy.orElse(resumed.policy());
+    checkFits(resumed, setup, stages);
+    long streamLength =
+        StreamDataset.fixed(training, setup.options().batchSize(), 1).streamLength();
+    // not in Checkpoint, which does not know the corpus' number of tokens
     checkArgument(
-        policy.resumes() || all.isEmpty(),
-        "the folder %s has checkpoints of a run: resume it (CheckpointPolicy.resume), or name another"
-            + " folder",
-        policy.folder());
+        resumed.offset() < streamLength,
+        "the checkpoint %s is damaged: its position %s is past the end of the streams, %s",
+        resumed.folder(),
+        resumed.offset(),
+        streamLength);
+    // the files read above bound the size of the model
+    Model model = setup.model();
+    setup.block().initialize(model.getNDManager(), model.getDataType(), new Shape(1, 1));
+  }
+
+  /**
+   * Makes the folder ready for the run's checkpoints, once the whole request is accepted: creates
+   * and locks a new folder, deletes leftovers of killed runs and sets later checkpoints aside.
+   *
+   * @throws IllegalArgumentException if another run has saved checkpoints into the folder by now
+   * @throws UncheckedIOException if the folder can't be used
+   */
+  void begin() {
+    if (begun) {
+      return; // in an earlier stage
+    }
+    try {
+      if (lock == null) {
+        AtomicFile.createFolders(policy.folder());
+        lock = FolderLock.ofRun(policy.folder());
+        checkArgument(
+            !hasCheckpoints(),
+            "the folder %s got checkpoints of another run meanwhile: name another folder",
+            policy.folder());
+      }
+      vocabulary.save(policy.folder()); // fails, before any change, if there is another one
+      RunFolder.deleteUnfinished(policy.folder());
+      RunFolder.setAsideOthers(policy.folder());
+      if (resumed != null) {
+        setAsideAfter(resumed);
+      }
+      begun = true;
+    } catch (IOException e) {
+      throw unchecked(e);
+    }
   }
 
   private void checkFits(Checkpoint saved, TrainerSetup setup, int stages) {
@@ -307,11 +326,17 @@ final class RunCheckpoints implements AutoCloseable {
       checkLastSave(true);
     } finally {
       writer.close();
-      try {
+      unlock();
+    }
+  }
+
+  private void unlock() {
+    try {
+      if (lock != null) {
         lock.close();
-      } catch (IOException e) {
-        LOGGER.warn("the lock of {} can't be released: {}", policy.folder(), e.toString());
       }
+    } catch (IOException e) {
+      LOGGER.warn("the lock of {} can't be released: {}", policy.folder(), e.toString());
     }
   }
 }

@@ -127,6 +127,9 @@ final class TrainingLoop {
           budget,
           state.step);
     }
+    if (stage.checkpoints() != null) {
+      stage.checkpoints().begin();
+    }
     while (!over()) {
       try {
         trainEpoch();

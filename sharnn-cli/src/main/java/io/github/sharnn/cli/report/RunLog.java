@@ -7,6 +7,9 @@ import com.google.gson.JsonParser;
 import io.github.sharnn.AttentionWeights;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.SHARNNGenerator;
+import io.github.sharnn.io.AtomicFile;
+import io.github.sharnn.io.CheckedFolder;
+import io.github.sharnn.io.FolderLock;
 import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.evaluate.Evaluation;
@@ -17,13 +20,13 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The files that {@code train} writes beside the model: the metrics, with a sample of text at each
@@ -34,6 +37,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   /** Largest text of a heat map, in bytes. */
   public static final int LONGEST_TEXT = 80;
 
+  private static final String REPORT = "report.html";
   private static final int SAMPLE_LENGTH = 200; // tokens
   private static final int DRAWING_SHARE = 50; // 1/50 of the time goes into drawing
   private static final float SAMPLE_TEMPERATURE = 0.8f;
@@ -45,6 +49,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   private final byte[] text;
   private final Map<String, Object> provenance = new LinkedHashMap<>();
   private final Map<String, ?> training;
+  private @Nullable FolderLock lock;
   private boolean begun;
   private boolean fonts = true; // false once drawing finds none
   private long nextReport = System.nanoTime(); // earliest time of the next report
@@ -127,12 +132,28 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     return SHARNN.of(model).vocabulary().encode(text).length > 0;
   }
 
+  /**
+   * Locks the run's folder, which exists, until this log is closed. Call it while the run holds the
+   * lock, so that no other process resumes the run before the last line is written.
+   */
+  public void lock() {
+    try {
+      if (lock == null) {
+        lock = FolderLock.ofRun(folder);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e.getMessage(), e);
+    }
+  }
+
   private void begin() {
     begun = true;
     try {
-      Files.createDirectories(folder);
+      AtomicFile.createFolders(folder);
+      lock();
+      CheckedFolder.deleteUnfinished(folder, List.of(RunMetrics.FILE, REPORT));
     } catch (IOException e) {
-      throw new UncheckedIOException("can't create the folder " + folder + ": " + e, e);
+      throw new UncheckedIOException("can't use the folder " + folder + ": " + e, e);
     }
     Map<String, Object> run = new LinkedHashMap<>();
     run.put("provenance", provenance);
@@ -160,9 +181,12 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   /** Ends the metrics and writes the last report, even after a failure. */
   @Override
   public void close() throws IOException {
-    metrics.close();
-    if (begun) {
-      writeReport();
+    FolderLock held = lock;
+    try (held) {
+      metrics.close();
+      if (begun) {
+        writeReport();
+      }
     }
   }
 
@@ -171,7 +195,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     if (!fonts) {
       return; // the user has been told already
     }
-    Path report = folder.resolve("report.html");
+    Path report = folder.resolve(REPORT);
     try {
       ReportPage page = new ReportPage();
       TextVocabulary vocabulary = SHARNN.of(model).vocabulary();

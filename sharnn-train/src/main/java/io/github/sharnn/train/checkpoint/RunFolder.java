@@ -1,5 +1,7 @@
 package io.github.sharnn.train.checkpoint;
 
+import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
+
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
 import io.github.sharnn.io.AtomicFile;
@@ -122,10 +124,31 @@ public final class RunFolder {
   public static Path setAside(Path checkpoint) throws IOException {
     String name = "set-aside-" + checkpoint.getFileName();
     Path target = checkpoint.resolveSibling(name);
-    for (int i = 2; Files.exists(target); i++) {
+    for (int i = 2; Files.exists(target, NOFOLLOW_LINKS); i++) {
       target = checkpoint.resolveSibling(name + "-" + i);
     }
     return Files.move(checkpoint, target, StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /**
+   * Renames files and broken links that have the name of a checkpoint, as {@link #setAside} does.
+   * They would be in the way of a new checkpoint.
+   *
+   * @param run the run's folder
+   * @throws IOException if the folder can't be read or an entry can't be renamed
+   */
+  public static void setAsideOthers(Path run) throws IOException {
+    List<Path> others;
+    try (Stream<Path> paths = Files.list(run)) {
+      others =
+          paths
+              .filter(path -> NAME.matcher(path.getFileName().toString()).matches())
+              .filter(path -> !Files.isDirectory(path))
+              .toList();
+    }
+    for (Path path : others) {
+      setAside(path);
+    }
   }
 
   /** Deletes a folder, or a link to one, but never the target of a link. */
