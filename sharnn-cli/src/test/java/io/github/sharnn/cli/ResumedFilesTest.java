@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The files of a run that {@code train --resume} continues, or refuses to. */
+/** The files of a run that {@code train --resume} accepts or rejects. */
 class ResumedFilesTest extends TrainedModelTest {
 
   @TempDir private Path folder;
@@ -77,14 +77,15 @@ class ResumedFilesTest extends TrainedModelTest {
     Outcome outcome = train("--output", output, "--metrics", metrics, "--steps", 2);
     assertThat(outcome.code()).isEqualTo(1);
     assertThat(outcome.err())
-        .contains("no such file or folder: " + metrics.getParent() + "; --metrics needs its folder");
+        .contains(
+            "no such file or folder: " + metrics.getParent() + "; --metrics needs its folder");
     assertThat(output).doesNotExist();
   }
 
   @Test
   void damaged_metrics_are_passed_over_and_counted() throws Exception {
     Path metrics = run.resolve("metrics.jsonl");
-    List<String> lines = Files.readAllLines(metrics);
+    List<String> lines = Files.readAllLines(metrics, StandardCharsets.ISO_8859_1);
     String damaged = "\0".repeat(4096);
     Files.writeString(
         metrics,

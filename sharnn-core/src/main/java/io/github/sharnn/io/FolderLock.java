@@ -154,8 +154,9 @@ public final class FolderLock implements Closeable {
   }
 
   /**
-   * Creates the file of a lock with content of its own, which tells it from a later file of the same
-   * name. Does nothing if there is a file: another process saves, or was killed while it saved.
+   * Creates the file of a lock with content of its own, which tells it from a later file of the
+   * same name. Does nothing if there is a file: another process saves, or was killed while it
+   * saved.
    */
   private static void create(Path file) throws IOException {
     FileChannel channel;

@@ -152,8 +152,13 @@ class MetricsFileResumeTest {
   void lose_the_lines_of_a_later_stage() throws Exception {
     Files.writeString(file, line(1) + line(2) + line(1).replace("1", "2") + line(3));
     resume(1);
-    assertThat(Files.readAllLines(file).subList(0, 2)).containsExactly(line(1).trim(), line(2).trim());
-    assertThat(Files.readAllLines(file)).hasSize(3).last().asString().contains("\"stage\":2,\"step\":1,\"bytes\"");
+    assertThat(Files.readAllLines(file).subList(0, 2))
+        .containsExactly(line(1).trim(), line(2).trim());
+    assertThat(Files.readAllLines(file))
+        .hasSize(3)
+        .last()
+        .asString()
+        .contains("\"stage\":2,\"step\":1,\"bytes\"");
   }
 
   @Test
