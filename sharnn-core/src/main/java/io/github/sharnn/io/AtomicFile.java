@@ -17,7 +17,6 @@ import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -150,7 +149,7 @@ public final class AtomicFile {
 
   private static Path temporary(Path file) {
     // Files.createTempFile would make a file that only this user can read
-    return file.resolveSibling(".%s.%s.tmp".formatted(file.getFileName(), UUID.randomUUID()));
+    return file.resolveSibling("." + file.getFileName() + "." + UUID.randomUUID() + ".tmp");
   }
 
   private interface Move {
@@ -158,10 +157,7 @@ public final class AtomicFile {
   }
 
   private static void write(Path file, Writer writer, Move move) throws IOException {
-    // Files.createTempFile would make a file that only this user can read
-    Path temporary =
-        file.resolveSibling(
-            String.format(Locale.ROOT, ".%s.%s.tmp", file.getFileName(), UUID.randomUUID()));
+    Path temporary = temporary(file);
     UNFINISHED.add(temporary);
     try {
       Interrupts.defer(() -> fill(temporary, writer));
