@@ -2,7 +2,6 @@ package io.github.sharnn.tokenizers;
 
 import static io.github.sharnn.tokenizers.Fields.require;
 
-import com.google.common.base.CharMatcher;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -13,7 +12,7 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.BitSet;
-import java.util.Deque;
+import java.util.Queue;
 
 /**
  * The {@code precompiled_charsmap} of SentencePiece: the size of a trie in bytes, the trie as a
@@ -25,15 +24,29 @@ final class Charsmap {
   /** The largest growth of a text, in bytes: U+FDFA becomes 18 characters. */
   static final int GROWTH = 12;
 
-  private static final int MAX_BYTES = 1 << 20;
-  private static final int MAX_KEY = 64; // bytes
+  private static final int MAX_BYTES = 1 << 20; // that of T5 has 240,007
+  private static final int MAX_PLACES = 1 << 19;
 
   private final int[] units;
   private final byte[] replacements;
-  private final BitSet seen = new BitSet();
+  private final BitSet seen = new BitSet(); // several ways may lead to a place
+  private int places;
+
+  /** The kind of the bytes that lead to a place: ASCII with or without letters and digits. */
+  private enum Key {
+    NO_WORD,
+    WORD,
+    NOT_ASCII;
+
+    Key with(int label) {
+      return this == NOT_ASCII || label >= 0x80
+          ? NOT_ASCII
+          : SafeComponents.WORD.matches((char) label) ? WORD : this;
+    }
+  }
 
   /** A place in the trie: where its children begin, and the bytes that lead to it. */
-  private record Node(int base, byte[] key) {}
+  private record Node(int base, int depth, int left, Key key) {}
 
   private Charsmap(int[] units, byte[] replacements) {
     this.units = units;
@@ -75,31 +88,44 @@ final class Charsmap {
     return Base64.getEncoder().encodeToString(bytes);
   }
 
+  /** Visits each place at its least depth, so that each growth is the largest one. */
   private void check() throws IOException {
-    Deque<Node> open = new ArrayDeque<>();
-    open.push(new Node(offset(units[0]), new byte[0]));
+    Queue<Node> open = new ArrayDeque<>();
+    open.add(new Node(offset(units[0]), 0, 0, Key.NO_WORD));
     while (!open.isEmpty()) {
-      Node node = open.pop();
+      Node node = open.remove();
       for (int label = 1; label <= 0xFF; label++) {
         int at = node.base ^ label;
         checkUnit(at);
-        if ((units[at] & (1 << 31 | 0xFF)) == label) {
+        int left = bytesLeft(node.left, label);
+        Key key = node.key.with(label);
+        int state = (at << 2 | Math.max(left, 0)) * Key.values().length + key.ordinal();
+        if ((units[at] & (1 << 31 | 0xFF)) == label && left >= 0 && !seen.get(state)) {
+          seen.set(state);
+          places++;
           require(
-              !seen.get(at) && node.key.length < MAX_KEY,
-              "the trie of its precompiled_charsmap must be a tree of at most %s levels",
-              MAX_KEY);
-          seen.set(at);
-          byte[] key = Arrays.copyOf(node.key, node.key.length + 1);
-          key[node.key.length] = (byte) label;
+              places <= MAX_PLACES,
+              "the trie of its precompiled_charsmap may have at most %s places",
+              MAX_PLACES);
           int base = at ^ offset(units[at]);
           if ((units[at] >>> 8 & 1) == 1) {
             checkUnit(base);
-            checkReplacement(key, units[base] & Integer.MAX_VALUE);
+            require(left == 0, "its precompiled_charsmap must replace whole characters");
+            checkReplacement(node.depth + 1, key, units[base] & Integer.MAX_VALUE);
           }
-          open.push(new Node(base, key));
+          open.add(new Node(base, node.depth + 1, left, key));
         }
       }
     }
+  }
+
+  /** Returns how many bytes of a UTF-8 character are left after a byte, or -1 if none has it. */
+  private static int bytesLeft(int before, int label) {
+    boolean continues = (label & 0xC0) == 0x80;
+    if (before > 0) {
+      return continues ? before - 1 : -1;
+    }
+    return continues ? -1 : label < 0x80 ? 0 : label < 0xE0 ? 1 : label < 0xF0 ? 2 : 3;
   }
 
   private void checkUnit(int at) throws IOException {
@@ -110,7 +136,7 @@ final class Charsmap {
         units.length);
   }
 
-  private void checkReplacement(byte[] key, int from) throws IOException {
+  private void checkReplacement(int length, Key key, int from) throws IOException {
     int to = from;
     while (to < replacements.length && replacements[to] != 0) {
       to++;
@@ -118,19 +144,14 @@ final class Charsmap {
     require(
         to < replacements.length
             && (replacements[from] & 0xC0) != 0x80
-            && isUtf8(key)
-            && to - from <= GROWTH * key.length,
-        "its precompiled_charsmap must replace whole characters by whole characters, in at most %s"
-            + " times the bytes",
+            && to - from <= GROWTH * length,
+        "its precompiled_charsmap must replace by whole characters, in at most %s times the bytes",
         GROWTH);
-    String replaced = new String(key, StandardCharsets.UTF_8);
     String replacement = new String(replacements, from, to - from, StandardCharsets.UTF_8);
     require( // an added token must not become empty
-        !CharMatcher.ascii().matchesAllOf(replaced)
-            || !SafeComponents.WORD.matchesAnyOf(replaced)
-            || SafeComponents.WORD.matchesAnyOf(replacement),
-        "its precompiled_charsmap must keep ASCII letters and digits, but replaces '%s'",
-        replaced);
+        key != Key.WORD || SafeComponents.WORD.matchesAnyOf(replacement),
+        "its precompiled_charsmap must keep ASCII letters and digits, but replaces some by '%s'",
+        replacement);
   }
 
   private static int offset(int unit) {

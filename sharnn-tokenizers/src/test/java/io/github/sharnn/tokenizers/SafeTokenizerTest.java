@@ -57,7 +57,10 @@ class SafeTokenizerTest {
             new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8)),
             Map.of("truncation", "false"))) {
       for (int i = 0; i < 100; i++) {
-        String text = "the  Old man <s> " + Texts.random(random) + " \ufb01re \u2026 \u0001e\u0301";
+        String text =
+            "the  Old man <s> "
+                + Texts.random(random)
+                + " \ufb01re \u2026 \u0001e\u0301 x\u00e9y\u00e9";
         assertThat(vocabulary.encode(text))
             .as(name + ": " + text)
             .isEqualTo(
@@ -295,13 +298,13 @@ class SafeTokenizerTest {
     assertThat(SafePattern.isSafe(regex)).isFalse();
   }
 
-  /** A charsmap with any one unit or byte changed is refused, or does no harm. */
+  /** A charsmap with any one unit or byte changed is rejected, or does no harm. */
   @Test
   @Timeout(60)
   void a_damaged_charsmap_never_ends_the_process() throws Exception {
     byte[] map = Base64.getDecoder().decode(Tokenizers.CHARSMAP);
     Random random = new Random(4);
-    int refused = 0;
+    int rejected = 0;
     for (int i = 0; i < 2000; i++) {
       byte[] damaged =
           random.nextInt(8) == 0 ? Arrays.copyOf(map, random.nextInt(map.length)) : map.clone();
@@ -318,9 +321,9 @@ class SafeTokenizerTest {
         vocabulary.encode(
             "\u0001 the Old \ufb01re\u2026 e\u0301\u0000\u00e9" + Texts.random(random));
       } catch (IOException e) {
-        refused++;
+        rejected++;
       }
     }
-    assertThat(refused).isBetween(500, 1990);
+    assertThat(rejected).isBetween(300, 1990);
   }
 }
