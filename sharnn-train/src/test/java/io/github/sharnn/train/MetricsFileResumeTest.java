@@ -47,7 +47,7 @@ class MetricsFileResumeTest {
   }
 
   private static String line(int step) {
-    return "{\"stage\":1,\"step\":%d,\"trainBpc\":5.5}\n".formatted(step);
+    return "{\"stage\":1,\"step\":" + step + ",\"trainBpc\":5.5}\n";
   }
 
   private void resume(int... steps) throws IOException {
@@ -64,7 +64,7 @@ class MetricsFileResumeTest {
     List<String> rest = content.substring(kept.length()).lines().toList();
     assertThat(rest).hasSize(steps.length);
     for (int i = 0; i < steps.length; i++) {
-      assertThat(rest.get(i)).startsWith("{\"stage\":1,\"step\":%d,\"bytes\"".formatted(steps[i]));
+      assertThat(rest.get(i)).startsWith("{\"stage\":1,\"step\":" + steps[i] + ",\"bytes\"");
     }
     try (Stream<Path> files = Files.list(folder)) {
       assertThat(files.map(path -> path.getFileName().toString()))
