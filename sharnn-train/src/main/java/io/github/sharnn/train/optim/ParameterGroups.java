@@ -4,6 +4,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Embedding;
+import ai.djl.nn.transformer.IdEmbedding;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.Weight;
 import java.util.HashMap;
@@ -13,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The groups of a block's parameters. {@link Weight#of} has those of a {@link SHARNN}. In other
- * blocks the parameters of an {@link Embedding} are embeddings, other parameters with two axes are
- * hidden matrices.
+ * blocks the parameters of an {@link Embedding} or {@link IdEmbedding} are embeddings, other
+ * parameters with two axes are hidden matrices.
  */
 final class ParameterGroups {
 
@@ -43,7 +44,7 @@ final class ParameterGroups {
       }
       return;
     }
-    if (block instanceof Embedding) {
+    if (block instanceof Embedding || block instanceof IdEmbedding) {
       for (Parameter parameter : block.getDirectParameters().values()) {
         groups.put(parameter.getId(), Weight.Group.EMBEDDING);
       }
