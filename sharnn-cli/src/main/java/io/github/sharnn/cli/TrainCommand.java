@@ -298,6 +298,7 @@ final class TrainCommand implements Callable<Integer> {
     training.put("recipe", program.getOrDefault("--recipe", settings.recipe().toString()));
     training.put("stages", stages.toString());
     training.putAll(options.values());
+    training.put("optimizer", options.optimizer().toString());
     Path file = metrics == null ? output.resolve(RunMetrics.FILE) : metrics;
     Device trained = model.getNDManager().getDevice();
     MetricsFile lines =

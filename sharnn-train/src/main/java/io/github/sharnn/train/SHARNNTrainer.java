@@ -13,6 +13,7 @@ import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.io.Records;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.FusedOptimizer;
@@ -334,6 +335,9 @@ public final class SHARNNTrainer {
       boolean fused = optimizer == null || optimizer instanceof FusedOptimizer;
       Device device = fused ? model.getNDManager().getDevice() : Device.cpu();
       TrainingOptions options = options(MixedPrecisionWeights.orDefault(null, device));
+      if (optimizer instanceof FusedOptimizer given) {
+        options = Records.with(options, "optimizer", given.settings());
+      }
       SHARNNConfig config = SHARNN.of(model).config();
       SequenceCrossEntropy.check(options.labelSmoothing(), config.hasSplits());
       if (savable) {

@@ -8,6 +8,8 @@ import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.optim.Muon;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -87,6 +89,16 @@ class TrainingOptionsTest {
   }
 
   @Test
+  void lists_the_settings_of_an_optimizer_that_is_given() {
+    try (Model model = Tiny.sharnn().build().newModel("tiny");
+        Muon muon = Muon.builder().optIterations(3).optWeightDecays(0.3f).optRestRate(2).build()) {
+      assertThat(SHARNNTrainer.builder(model).optimizer(muon).build().options())
+          .hasToString(
+              "optimizer muon (weight decay 0.3, rest rate x 2.0, iterations 3), precision float32");
+    }
+  }
+
+  @Test
   void starts_a_trainer_with_the_same_options() {
     try (Model model = Tiny.sharnn().build().newModel("tiny")) {
       TrainingOptions options =
@@ -100,6 +112,7 @@ class TrainingOptionsTest {
               .lookahead(6, 0.75f)
               .averageDecay(0.9)
               .zeroStateProbability(0.2)
+              .optimizer(OptimizerSettings.of(OptimizerSettings.Type.ADAMW).weightDecay(0.2f))
               .build()
               .options();
       assertThat(options.trainer(model).build().options()).isEqualTo(options);

@@ -30,8 +30,8 @@ public final class AdamW extends GroupedOptimizer {
   }
 
   @Override
-  OptimizerSettings.Type type() {
-    return OptimizerSettings.Type.ADAMW;
+  public OptimizerSettings settings() {
+    return settings(OptimizerSettings.Type.ADAMW);
   }
 
   @Override

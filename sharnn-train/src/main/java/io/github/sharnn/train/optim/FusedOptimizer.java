@@ -78,8 +78,11 @@ public abstract class FusedOptimizer extends Optimizer implements AutoCloseable 
     return arrays;
   }
 
-  /** Returns the optimizer's name among the settings. */
-  abstract OptimizerSettings.Type type();
+  /**
+   * {@return the settings of this optimizer, which a checkpoint stores; they leave out momentum,
+   * betas, epsilon and other options of the builder alone}
+   */
+  public abstract OptimizerSettings settings();
 
   /** Returns the prefixes of the arrays that are kept for a parameter. */
   List<String> prefixes(String id, Shape shape) {

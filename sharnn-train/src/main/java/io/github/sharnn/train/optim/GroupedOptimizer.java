@@ -32,6 +32,14 @@ public abstract class GroupedOptimizer extends FusedOptimizer {
     OptimizerSettings.checkFactor("restRate", restRate);
   }
 
+  final OptimizerSettings settings(OptimizerSettings.Type type) {
+    return OptimizerSettings.of(type)
+        .weightDecay(getWeightDecay())
+        .cautiousDecay(cautiousDecay)
+        .embeddingRate(embeddingRate)
+        .restRate(restRate);
+  }
+
   @Override
   final void parametersOf(Block block) {
     if (groups == null) {

@@ -42,8 +42,8 @@ public final class Lamb extends FusedOptimizer {
   }
 
   @Override
-  OptimizerSettings.Type type() {
-    return OptimizerSettings.Type.LAMB;
+  public OptimizerSettings settings() {
+    return OptimizerSettings.of(OptimizerSettings.Type.LAMB).weightDecay(getWeightDecay());
   }
 
   @Override

@@ -76,8 +76,8 @@ public final class Muon extends GroupedOptimizer {
   }
 
   @Override
-  OptimizerSettings.Type type() {
-    return OptimizerSettings.Type.MUON;
+  public OptimizerSettings settings() {
+    return settings(OptimizerSettings.Type.MUON).iterations(coefficients.length / 3);
   }
 
   @Override

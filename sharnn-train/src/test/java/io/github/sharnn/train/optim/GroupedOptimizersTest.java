@@ -20,6 +20,7 @@ import ai.djl.nn.Activation;
 import ai.djl.nn.Block;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
+import ai.djl.nn.transformer.IdEmbedding;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.EasyTrain;
 import ai.djl.training.Trainer;
@@ -34,6 +35,7 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -159,6 +161,22 @@ class GroupedOptimizersTest {
             .isEqualTo(groups.group(pair.getValue().getId(), shape));
       }
     }
+  }
+
+  @Test
+  void tells_the_embedding_of_another_block_from_its_matrices() {
+    Block block =
+        new SequentialBlock()
+            .add(new IdEmbedding.Builder().setDictionarySize(7).setEmbeddingSize(4).build())
+            .add(Linear.builder().setUnits(5).build());
+    ParameterGroups groups = ParameterGroups.of(block);
+    Shape matrix = new Shape(7, 4);
+    List<Weight.Group> found =
+        block.getParameters().keys().stream().map(path -> groups.group(path, matrix)).toList();
+    assertThat(found)
+        .as("embedding, weight, bias, of which only the first is known by its block")
+        .containsExactly(Weight.Group.EMBEDDING, Weight.Group.MATRIX, Weight.Group.MATRIX);
+    assertThat(ParameterGroups.byShape(new Shape(5))).isEqualTo(Weight.Group.OTHER);
   }
 
   @ParameterizedTest

@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class LookaheadTest {
 
@@ -192,11 +193,18 @@ class LookaheadTest {
     }
   }
 
-  @Test
-  void leaves_no_arrays_behind(@TempDir Path folder) throws Exception {
+  @ParameterizedTest
+  @EnumSource
+  void leaves_no_arrays_behind(OptimizerSettings.Type optimizer, @TempDir Path folder)
+      throws Exception {
     Corpus corpus = Tiny.corpus(folder, 1_000);
     try (Model model = Tiny.model(Tiny.sharnn(), 1)) {
-      SHARNNTrainer trainer = trainer(model).lookahead(2, 0.5f).averageDecay(0.9).build();
+      SHARNNTrainer trainer =
+          trainer(model)
+              .optimizer(OptimizerSettings.of(optimizer))
+              .lookahead(2, 0.5f)
+              .averageDecay(0.9)
+              .build();
       trainer.fit(corpus, Budget.steps(3));
       int before = NativeMemory.arrays();
       trainer.fit(corpus, Budget.steps(3));
