@@ -9,6 +9,7 @@ import ai.djl.MalformedModelException;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.training.Trainer;
 import ai.djl.training.TrainingConfig;
+import com.google.common.base.CharMatcher;
 import io.github.sharnn.engine.Devices;
 import io.github.sharnn.io.Interrupts;
 import java.io.IOException;
@@ -41,9 +42,23 @@ final class SHARNNModel extends BaseModel {
         name != null
             && !name.isEmpty()
             && !name.startsWith(".")
+            && name.codePoints().noneMatch(SHARNNModel::isUnprintable)
             && Path.of(name).equals(Path.of(name).getFileName()),
-        "a model's name must be a file name without folders and without a leading dot, but is '%s'",
-        name);
+        "a model's name must be a file name without folders, control characters and a leading dot, but"
+            + " is '%s'",
+        name == null ? null : CharMatcher.javaIsoControl().replaceFrom(name, '?'));
+  }
+
+  /** Tells if a character, such as a newline, would split or hide a line that shows the name. */
+  private static boolean isUnprintable(int codePoint) {
+    return switch (Character.getType(codePoint)) {
+      case Character.CONTROL,
+          Character.LINE_SEPARATOR,
+          Character.PARAGRAPH_SEPARATOR,
+          Character.SURROGATE ->
+          true;
+      default -> false;
+    };
   }
 
   /**

@@ -144,7 +144,7 @@ public final class CheckedFolder implements Closeable {
   }
 
   /**
-   * Opens files and compares every byte with its sum.
+   * Opens files, and compares every byte of all files that {@code SHA256SUMS} lists with its sum.
    *
    * @param folder the folder
    * @param names the files' names
@@ -248,24 +248,38 @@ public final class CheckedFolder implements Closeable {
                 folder.resolve(SUMS),
                 name));
       }
-      Path hidden = hidden(folder, name, sum);
-      Path file = Files.isRegularFile(hidden) ? hidden : path(name);
-      channels.put(name, Safetensors.openRegular(file, "a file of a saved model"));
+      channels.put(name, open(name, sum));
     }
-    for (String name : names) {
-      String actual = sum(channels.get(name));
-      if (!actual.equals(sums.get(name))) {
-        throw new MalformedModelException(
-            String.format(
-                    Locale.ROOT,
-                    "%s is damaged: its SHA-256 is %s, but %s lists %s; copy the folder again from where it was",
-                    path(name),
-                    actual,
-                    SUMS,
-                    sums.get(name))
-                + " saved, or if you changed the file yourself, put its new SHA-256 into "
-                + SUMS);
+    for (Map.Entry<String, String> sum : sums.entrySet()) {
+      String name = sum.getKey();
+      if (channels.containsKey(name)) {
+        check(name, sum(channels.get(name)), sum.getValue());
+      } else {
+        try (FileChannel channel = open(name, sum.getValue())) {
+          check(name, sum(channel), sum.getValue());
+        }
       }
+    }
+  }
+
+  private FileChannel open(String name, String sum) throws IOException {
+    Path hidden = hidden(folder, name, sum);
+    Path file = Files.isRegularFile(hidden) ? hidden : path(name);
+    return Safetensors.openRegular(file, "a file of a saved model");
+  }
+
+  private void check(String name, String actual, String listed) throws MalformedModelException {
+    if (!actual.equals(listed)) {
+      throw new MalformedModelException(
+          String.format(
+                  Locale.ROOT,
+                  "%s is damaged: its SHA-256 is %s, but %s lists %s; copy the folder again from where it was",
+                  path(name),
+                  actual,
+                  SUMS,
+                  listed)
+              + " saved, or if you changed the file yourself, put its new SHA-256 into "
+              + SUMS);
     }
   }
 
