@@ -11,6 +11,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.ObjIntConsumer;
 
 /** A memory-mapped file of any length. It must not change while it is in use. */
@@ -56,6 +57,15 @@ final class MappedFile {
         file.maps.add(channel.map(FileChannel.MapMode.READ_ONLY, from, size));
       }
       return file;
+    } catch (UnsupportedOperationException e) {
+      throw new IOException(
+          String.format(
+              Locale.ROOT,
+              "%s can't be mapped into memory, since its file system is a %s: copy it to a file on disk"
+                  + " and open that",
+              path,
+              path.getFileSystem().getClass().getSimpleName()),
+          e);
     }
   }
 

@@ -9,11 +9,15 @@ import io.github.sharnn.train.Tiny;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -241,5 +245,28 @@ class CorpusTest {
     Path file = Tiny.file(folder, new byte[20_000]);
     assertThat(Corpus.withSizes(file, 10_000, 500, 500))
         .hasToString(file + ": training 10,000, validation 500, test 500 bytes");
+  }
+
+  @Test
+  void refuses_a_file_that_is_not_on_disk() throws IOException {
+    Path zip = folder.resolve("corpora.zip");
+    try (FileSystem inside = FileSystems.newFileSystem(zip, Map.of("create", "true"))) {
+      Path book = inside.getPath("/book.txt");
+      Files.write(book, Tiny.randomBytes(1000, 256));
+      assertThatThrownBy(() -> Corpus.open(book))
+          .isInstanceOf(IOException.class)
+          .hasMessage(
+              "/book.txt can't be mapped into memory, since its file system is a ZipFileSystem: copy"
+                  + " it to a file on disk and open that");
+      assertThatThrownBy(() -> Corpus.withSizes(book, 900, 50, 50))
+          .isInstanceOf(IOException.class)
+          .hasMessageStartingWith("/book.txt can't be mapped into memory");
+      for (String part : List.of("train", "valid", "test")) {
+        Files.write(inside.getPath("/" + part + ".txt"), Tiny.randomBytes(100, 256));
+      }
+      assertThatThrownBy(() -> Corpus.folder(inside.getPath("/")))
+          .isInstanceOf(IOException.class)
+          .hasMessageStartingWith("/train.txt can't be mapped into memory");
+    }
   }
 }
