@@ -5,9 +5,11 @@ import static com.google.common.base.Preconditions.checkArgument;
 import com.google.common.collect.Comparators;
 import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNNConfig;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -25,13 +27,13 @@ public final class SizeOptions {
 
   @Option(
       names = "--attention-layers",
-      split = ",",
+      paramLabel = "N,N,...",
       arity = "0..1",
       fallbackValue = "",
       description =
           "Layers with attention, counted from 0, separated by commas; empty for none. Default: the"
               + " second-to-last layer; train takes the recipe's.")
-  private int @Nullable [] attentionLayers;
+  private @Nullable String attentionLayers;
 
   @Option(names = "--memory-length", description = "Number of positions that attention sees.")
   private Optional<Integer> memoryLength;
@@ -57,8 +59,25 @@ public final class SizeOptions {
     embeddingSize.ifPresent(builder::embeddingSize);
     boomSize.ifPresent(builder::boomSize);
     layers.ifPresent(builder::layers);
-    Optional.ofNullable(attentionLayers).ifPresent(builder::attentionLayers);
+    if (attentionLayers != null) {
+      builder.attentionLayers(layers(attentionLayers));
+    }
     memoryLength.ifPresent(builder::memoryLength);
+  }
+
+  private static int[] layers(String text) {
+    if (text.isEmpty()) {
+      return new int[0];
+    }
+    Stream<Integer> numbers =
+        Arrays.stream(text.split(",", -1)).map(String::strip).map(Ints::tryParse);
+    List<Integer> layers = numbers.map(Optional::ofNullable).flatMap(Optional::stream).toList();
+    checkArgument(
+        layers.size() == text.split(",", -1).length,
+        "--attention-layers takes layers separated by commas, such as 0,2, or nothing for none, but"
+            + " was given '%s'",
+        text);
+    return Ints.toArray(layers);
   }
 
   /** Rejects splits that are wrong for every vocabulary size. */
