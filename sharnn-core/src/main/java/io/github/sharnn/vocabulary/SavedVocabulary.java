@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /** The file of a vocabulary in a model's folder. */
 final class SavedVocabulary {
 
-  private static final int MAX_BYTES = 256 << 20;
+  static final int MAX_BYTES = 256 << 20;
 
   private SavedVocabulary() {}
 

@@ -4,13 +4,13 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static java.util.Objects.requireNonNullElse;
 
 import com.google.common.hash.Hashing;
+import io.github.sharnn.io.CheckedFolder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -106,7 +106,7 @@ public final class WordVocabulary implements TextVocabulary {
    */
   public static WordVocabulary open(Path file) throws IOException {
     try {
-      byte[] content = Files.readAllBytes(file);
+      byte[] content = CheckedFolder.readAtMost(file, SavedVocabulary.MAX_BYTES);
       if (Arrays.equals(Arrays.copyOf(content, 3), BYTE_ORDER_MARK)) {
         throw new IOException(
             "it begins with a byte order mark, which would be part of the first word: save it as"

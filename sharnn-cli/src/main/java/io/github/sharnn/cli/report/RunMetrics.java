@@ -4,7 +4,6 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.util.JsonUtils;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -162,7 +161,7 @@ public record RunMetrics(
     for (int i = 0; i < lines.size(); i++) {
       try {
         reader.read(lines.get(i));
-      } catch (JsonParseException | IllegalArgumentException e) {
+      } catch (RuntimeException e) { // Gson throws several types
         damaged.add(i);
       }
     }
