@@ -99,7 +99,9 @@ class StandardOutputTest extends TrainedModelTest {
     Files.writeString(
         metrics,
         Stream.of(1, 2, 3)
-            .map("{\"step\":%d,\"seconds\":1,\"trainBpc\":8,\"validationBpc\":8}\n"::formatted)
+            .map(
+                step ->
+                    "{\"step\":" + step + ",\"seconds\":1,\"trainBpc\":8,\"validationBpc\":8}\n")
             .reduce("", String::concat));
     Path packed = folder.resolve("packed");
     if (command.startsWith("decompress")) {
