@@ -105,7 +105,6 @@ class ScoreCommandTest extends TrainedModelTest {
   @Test
   @SuppressWarnings("try") // the test ends the input before the block does
   @Timeout(60)
-  @SuppressWarnings("try") // closes the writer early
   void scores_a_line_of_a_live_pipe_when_it_has_come() throws Exception {
     InputStream before = System.in;
     try (PipedOutputStream writer = new PipedOutputStream()) {
