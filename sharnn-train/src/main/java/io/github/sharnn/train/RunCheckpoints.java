@@ -170,7 +170,7 @@ final class RunCheckpoints implements AutoCloseable {
     for (Path path : RunFolder.checkpoints(policy.folder())) {
       if (RunFolder.compare(path, checkpoint.folder()) > 0) {
         LOGGER.warn(
-            "{} {} is newer than the checkpoint to resume, and was renamed to {}",
+            "{} is newer than the checkpoint to resume, and was renamed to {}",
             path,
             RunFolder.setAside(path));
       }
