@@ -193,9 +193,10 @@ final class TrainCommand implements Callable<Integer> {
     return null;
   }
 
-  private static void checkFolder(@Nullable Path metrics) throws NoSuchFileException {
-    Path folder = metrics == null ? null : metrics.toAbsolutePath().getParent();
-    if (folder != null && !Files.isDirectory(folder)) {
+  private void checkFolder(@Nullable Path metrics) throws NoSuchFileException {
+    Path folder = metrics == null ? null : metrics.toAbsolutePath().normalize().getParent();
+    Path run = output.toAbsolutePath().normalize(); // the run creates it
+    if (folder != null && !folder.equals(run) && !Files.isDirectory(folder)) {
       throw new NoSuchFileException(
           folder.toString(), null, "--metrics needs its folder: create it, or name another file");
     }

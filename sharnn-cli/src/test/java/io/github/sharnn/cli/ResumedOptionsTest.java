@@ -132,6 +132,9 @@ class ResumedOptionsTest extends TrainedModelTest {
             "--cautious-decay",
             "--embedding-rate",
             "--rest-rate",
+            "--final-rate",
+            "--hold",
+            "--iterations",
             // vocabulary and device have tests of their own
             "--vocabulary",
             "--minimum-count",
