@@ -118,7 +118,6 @@ class Operators(Module):
     """One step of AdamW with one rate for all weights. A skipped step changes only the gradients."""
     rescale, clip, rate, decay, cautious, beta1, beta2, epsilon, number = annotate(List[float], numbers.tolist())
     divisor, skip = self.limits(measured, rescale, clip)
-    w = [x.to(6) for x in weights]
     g = [torch.empty_like(x) for x in means]
     torch._foreach_copy_(g, gradients)
     step = [torch.zeros_like(x) for x in means]
@@ -126,11 +125,11 @@ class Operators(Module):
     torch._fused_adam_(step, g, means, variances, annotate(List[Tensor], []), numbered, lr=-1., beta1=beta1,
         beta2=beta2, weight_decay=0., eps=epsilon, amsgrad=False, maximize=False, grad_scale=divisor, found_inf=skip)
     if decay > 0:
-      decayed = w
+      decayed = [x.to(6) for x in weights]
       if cautious > 0:
-        decayed = torch._foreach_sign(torch._foreach_mul(w, step))
-        torch._foreach_clamp_min_(decayed, 0.)
-        torch._foreach_mul_(decayed, w)
+        same = torch._foreach_sign(torch._foreach_mul(decayed, step))
+        torch._foreach_clamp_min_(same, 0.)
+        decayed = torch._foreach_mul(decayed, same)
       torch._foreach_add_(step, decayed, alpha=decay)
     # filled with 0, not multiplied by 0: an infinite rate times 0 is NaN
     own = torch.full_like(skip, -rate).masked_fill_(skip > 0, 0)
