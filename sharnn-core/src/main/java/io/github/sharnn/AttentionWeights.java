@@ -7,6 +7,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
+import io.github.sharnn.engine.Lifetime;
+import io.github.sharnn.io.Interrupts;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -36,30 +38,38 @@ public record AttentionWeights(int layer, float[][] weights) {
    * @throws IllegalStateException if the model has no weights
    */
   public static List<AttentionWeights> of(Model model, byte[] text) {
+    Lifetime lifetime = SHARNN.lifetime(model);
+    Lifetime.Lease lease = lifetime.lease();
+    try (lease;
+        NDManager manager = lifetime.manager().newSubManager()) {
+      return of(model, text, manager);
+    }
+  }
+
+  private static List<AttentionWeights> of(Model model, byte[] text, NDManager manager) {
     SHARNN block = SHARNN.initialized(model);
     int[] tokens = new TextModel(model).encode("text", text);
     List<AttentionWeights> layers = new ArrayList<>();
     for (int layer : block.config().attentionLayers()) {
       layers.add(new AttentionWeights(layer, new float[tokens.length][tokens.length]));
     }
-    try (NDManager manager = model.getNDManager().newSubManager()) {
-      ParameterStore parameterStore = new ParameterStore(manager, false);
-      SHARNNState state = block.zeroState(manager, 1);
-      for (int t = 0; t < tokens.length; t++) {
-        try (NDManager step = manager.newSubManager()) {
-          state.attach(step); // results belong to their first operand's manager
-          long[] token = {tokens[t]};
-          SHARNNState next =
-              block
-                  .forward(parameterStore, step.create(token, new Shape(1, 1)), state, false)
-                  .state();
-          for (AttentionWeights each : layers) {
-            float[] row =
-                row(parameterStore, block.blocks.get(each.layer), next.layers().get(each.layer));
-            System.arraycopy(row, 0, each.weights[t], t + 1 - row.length, row.length);
-          }
-          state = next.detach().attach(manager);
+    ParameterStore parameterStore = new ParameterStore(manager, false);
+    SHARNNState state = block.zeroState(manager, 1);
+    for (int t = 0; t < tokens.length; t++) {
+      Interrupts.check();
+      try (NDManager step = manager.newSubManager()) {
+        state.attach(step); // results belong to their first operand's manager
+        long[] token = {tokens[t]};
+        SHARNNState next =
+            block
+                .forward(parameterStore, step.create(token, new Shape(1, 1)), state, false)
+                .state();
+        for (AttentionWeights each : layers) {
+          float[] row =
+              row(parameterStore, block.blocks.get(each.layer), next.layers().get(each.layer));
+          System.arraycopy(row, 0, each.weights[t], t + 1 - row.length, row.length);
         }
+        state = next.detach().attach(manager);
       }
     }
     return layers;

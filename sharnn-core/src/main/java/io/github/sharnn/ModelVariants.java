@@ -8,6 +8,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.engine.InferenceMode;
+import io.github.sharnn.engine.Lifetime;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -21,7 +22,9 @@ final class ModelVariants {
     checkState(
         model.isInitialized(), "a model must be initialized or loaded before it is collapsed");
     SHARNN collapsed = model.variant(model.config().withCollapsed());
-    try (NDManager scratch = manager.newSubManager()) {
+    Lifetime.Lease lease = model.leaseOfWeights();
+    try (lease;
+        NDManager scratch = manager.newSubManager()) {
       Map<String, NDArray> weights = new HashMap<>();
       SafetensorsWeights.names(model).forEach((name, p) -> weights.put(name, p.getArray()));
       ParameterStore parameterStore = new ParameterStore(scratch, false);
@@ -45,11 +48,17 @@ final class ModelVariants {
         model.isInitialized(),
         "a model must be initialized or loaded before it backs off or changes its dropouts");
     SHARNN shared = model.variant(variant);
-    NDArray table = model.embedding.getArray();
-    shared.initialize(table.getManager(), table.getDataType(), new Shape(1, 1));
-    Map<String, Parameter> weights = SafetensorsWeights.names(model);
-    SafetensorsWeights.names(shared)
-        .forEach((name, p) -> p.getArray().intern(weights.get(name).getArray().stopGradient()));
+    Lifetime.Lease lease = model.leaseOfWeights();
+    try (lease) {
+      NDArray table = model.embedding.getArray();
+      shared.initialize(table.getManager(), table.getDataType(), new Shape(1, 1));
+      Map<String, Parameter> weights = SafetensorsWeights.names(model);
+      SafetensorsWeights.names(shared)
+          .forEach((name, p) -> p.getArray().intern(weights.get(name).getArray().stopGradient()));
+    }
+    if (model.lifetime() != null) {
+      shared.beginLifetime(model.lifetime());
+    }
     return shared;
   }
 }

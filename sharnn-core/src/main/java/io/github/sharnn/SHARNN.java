@@ -18,6 +18,7 @@ import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
 import io.github.sharnn.engine.Devices;
 import io.github.sharnn.engine.Initializers;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.softmax.OutputLayer;
 import io.github.sharnn.vocabulary.TextVocabulary;
@@ -28,6 +29,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The SHA-RNN language model: embedding, blocks, tied logits.
@@ -63,8 +65,11 @@ import java.util.stream.IntStream;
  * generate with one model, each with its own state and {@link NDManager}, and get the same results
  * as one thread. Without {@code training} no gradient is recorded, on any thread. Training, loading
  * and {@code initialize} change weights: a forward pass at the same time may see a mix of old and
- * new weights. Close the {@link Model} after all calls have returned. Closing frees the weights. If
- * a thread still uses them, PyTorch crashes the process.
+ * new weights.
+ *
+ * <p>{@link Model#close} may come at any time and from any thread. It waits for the calls that run,
+ * ends open texts, and frees the weights. Later calls throw an {@link IllegalStateException}. In a
+ * callback of a call, {@code close} returns at once, and the last call frees the weights.
  */
 public final class SHARNN extends AbstractBlock {
 
@@ -83,6 +88,7 @@ public final class SHARNN extends AbstractBlock {
   private final SHARNNConfig config;
   private final TextVocabulary vocabulary;
   private final SHARNN origin; // whose weights this block got, or itself
+  private volatile @Nullable Lifetime lifetime; // of the weights; null outside a model of ours
 
   /** Creates a block; null as origin is the block itself. */
   private SHARNN(SHARNNConfig config, TextVocabulary vocabulary, SHARNN origin) {
@@ -218,7 +224,7 @@ public final class SHARNN extends AbstractBlock {
       NDList labels,
       SHARNNState state,
       boolean training) {
-    return new ForwardPass(this, parameterStore, labels, state, training, false).run(tokens);
+    return run(new ForwardPass(this, parameterStore, labels, state, training, false), tokens);
   }
 
   /**
@@ -233,7 +239,74 @@ public final class SHARNN extends AbstractBlock {
    *     boolean)}
    */
   public Output prefill(ParameterStore parameterStore, NDArray tokens, SHARNNState state) {
-    return new ForwardPass(this, parameterStore, null, state, false, true).run(tokens);
+    return run(new ForwardPass(this, parameterStore, null, state, false, true), tokens);
+  }
+
+  private Output run(ForwardPass pass, NDArray tokens) {
+    Lifetime.Lease lease = leaseOfWeights();
+    try (lease) {
+      return pass.run(tokens);
+    }
+  }
+
+  /**
+   * {@return a lease of the weights, or null if no model of this library owns them}
+   *
+   * @throws IllegalStateException if the model that owns the weights is closed
+   */
+  public Lifetime.@Nullable Lease leaseOfWeights() {
+    return lifetime == null ? null : lifetime.lease();
+  }
+
+  /** Returns the lifetime of the weights, or null. */
+  @Nullable Lifetime lifetime() {
+    return lifetime;
+  }
+
+  /** Sets the lifetime of the weights, unless it is set; returns the one that holds now. */
+  Lifetime beginLifetime(Lifetime begun) {
+    Lifetime before = lifetime;
+    if (before == null || !before.isOpen()) {
+      lifetime = begun;
+      return begun;
+    }
+    return before;
+  }
+
+  /**
+   * {@return the lifetime of a model's arrays} A model that DJL has made, and not {@link
+   * #newModel}, {@link #load} or {@code Criteria}, gets one that does not end when the model is
+   * closed.
+   *
+   * @param model a model with a {@code SHARNN}
+   * @throws IllegalArgumentException if the model's block is not a SHARNN
+   */
+  public static Lifetime lifetime(Model model) {
+    Lifetime weights = of(model).lifetime;
+    if (model instanceof SHARNNModel own) {
+      return own.lifetime();
+    }
+    return weights == null ? new Lifetime(model.getName(), model.getNDManager()) : weights;
+  }
+
+  /**
+   * Keeps a model open for several calls, such as forward passes. {@link Model#close} on another
+   * thread waits until the lease is closed. Every call of this library takes a lease itself.
+   *
+   * <pre>{@code
+   * Lifetime.Lease lease = SHARNN.lease(model);
+   * try (lease) {
+   *   block.forward(parameterStore, tokens, state, false);
+   * }
+   * }</pre>
+   *
+   * @param model a model with a {@code SHARNN}
+   * @return the lease, to be closed on the same thread
+   * @throws IllegalArgumentException if the model's block is not a SHARNN
+   * @throws IllegalStateException if the model is closed
+   */
+  public static Lifetime.Lease lease(Model model) {
+    return lifetime(model).lease();
   }
 
   @Override

@@ -6,16 +6,22 @@ import static com.google.common.base.Preconditions.checkState;
 import ai.djl.BaseModel;
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
+import ai.djl.inference.Predictor;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.Block;
 import ai.djl.training.Trainer;
 import ai.djl.training.TrainingConfig;
 import com.google.common.base.CharMatcher;
+import ai.djl.translate.TranslateException;
+import ai.djl.translate.Translator;
 import io.github.sharnn.engine.Devices;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.Interrupts;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -28,12 +34,53 @@ import org.jspecify.annotations.Nullable;
  */
 final class SHARNNModel extends BaseModel {
 
+  private final Lifetime lifetime;
+
   /** Creates a model without a block; null is DJL's default device. */
   SHARNNModel(String name, @Nullable Device device) {
     super(name);
     manager = Devices.engine().newBaseManager(device);
     manager.setName("sharnn");
     dataType = DataType.FLOAT32;
+    lifetime = new Lifetime(name, manager);
+  }
+
+  Lifetime lifetime() {
+    return lifetime;
+  }
+
+  @Override
+  public void setBlock(Block block) {
+    super.setBlock(block);
+    if (block instanceof SHARNN sharnn) {
+      Lifetime weights = sharnn.beginLifetime(lifetime);
+      if (weights != lifetime) {
+        lifetime.shareWeights(weights);
+      }
+    }
+  }
+
+  /** Waits for the calls that run, and frees the arrays, as {@link Lifetime#close} describes. */
+  @Override
+  public void close() {
+    lifetime.close();
+  }
+
+  /** Returns a predictor whose calls hold a lease. */
+  @Override
+  public <I, O> Predictor<I, O> newPredictor(Translator<I, O> translator, Device device) {
+    Lifetime.Lease creation = lifetime.lease();
+    try (creation) {
+      return new Predictor<>(this, translator, device, false) {
+        @Override
+        public List<O> batchPredict(List<I> inputs) throws TranslateException {
+          Lifetime.Lease lease = lifetime.lease();
+          try (lease) {
+            return super.batchPredict(inputs);
+          }
+        }
+      };
+    }
   }
 
   /** Checks that a name can be a file's, as DJL's own models require. */
@@ -71,16 +118,19 @@ final class SHARNNModel extends BaseModel {
   @Override
   public void load(Path folder, @Nullable String prefix, @Nullable Map<String, ?> options)
       throws IOException, MalformedModelException {
-    Interrupts.defer(() -> read(folder));
+    Lifetime.Lease lease = lifetime.lease();
+    try (lease) {
+      Interrupts.defer(() -> read(folder));
+    }
     setFolder(folder);
   }
 
   private @Nullable Void read(Path folder) throws IOException, MalformedModelException {
     try (SavedModel saved = SavedModel.open(folder)) {
       if (block == null) {
-        setBlock(saved.read(this, UnaryOperator.identity()));
+        setBlock(saved.read(this, lifetime, UnaryOperator.identity()));
       } else {
-        saved.readInto(SHARNN.of(this), this);
+        saved.readInto(SHARNN.of(this), this, manager);
       }
     }
     return null;
@@ -110,7 +160,10 @@ final class SHARNNModel extends BaseModel {
                 block.setInitializer(pair.getKey(), pair.getValue());
               }
             });
-    return new Trainer(this, config);
+    Lifetime.Lease lease = lifetime.lease();
+    try (lease) {
+      return new Trainer(this, config);
+    }
   }
 
   @Override

@@ -9,6 +9,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.io.Safetensors;
@@ -72,7 +73,10 @@ public final class SafetensorsWeights {
    */
   public static void write(SHARNN model, Path file) throws IOException {
     checkState(model.isInitialized(), "a model must be initialized before its weights are written");
-    AtomicFile.write(file, channel -> write(model, channel));
+    Lifetime.Lease lease = model.leaseOfWeights();
+    try (lease) {
+      AtomicFile.write(file, channel -> write(model, channel));
+    }
   }
 
   static void write(SHARNN model, WritableByteChannel channel) throws IOException {

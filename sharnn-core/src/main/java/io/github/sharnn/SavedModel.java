@@ -5,10 +5,12 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
+import ai.djl.ndarray.NDManager;
 import ai.djl.util.JsonUtils;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonPrimitive;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.CheckedFolder;
 import io.github.sharnn.io.FolderLock;
@@ -176,7 +178,14 @@ public final class SavedModel implements Closeable {
   }
 
   /** Saves a model with an initialized {@link SHARNN} under a name. */
-  static synchronized void save(Model model, String name, Path folder) throws IOException {
+  static void save(Model model, String name, Path folder) throws IOException {
+    Lifetime.Lease lease = SHARNN.lease(model);
+    try (lease) {
+      saveLeased(model, name, folder);
+    }
+  }
+
+  private static synchronized void saveLeased(Model model, String name, Path folder) throws IOException {
     SHARNN block = SHARNN.of(model);
     if (!block.isInitialized()) {
       throw new IllegalStateException(
@@ -261,7 +270,7 @@ public final class SavedModel implements Closeable {
     try (SavedModel saved = open(folder)) {
       SHARNNModel model = new SHARNNModel(saved.description.name(), device);
       try {
-        model.setBlock(saved.read(model, backOff));
+        model.setBlock(saved.read(model, model.lifetime(), backOff));
         model.setFolder(folder);
         return model;
       } catch (Throwable e) {
@@ -272,17 +281,17 @@ public final class SavedModel implements Closeable {
   }
 
   /**
-   * Reads the block and applies {@code backOff}. The model gets the saved properties and owns the
-   * weights.
+   * Reads the block and applies {@code backOff}. The model gets the saved properties.
    *
    * @param model the model that will hold the block
+   * @param lifetime the lifetime of the weights, whose manager owns them
    * @param backOff returns the block to use in place of the saved one
    * @return the block that {@code backOff} returned
    * @throws IOException if a file is missing or can't be read
    * @throws MalformedModelException if the weights or the vocabulary do not fit the config
    * @throws IllegalArgumentException if {@code backOff} returned a block without the saved weights
    */
-  public SHARNN read(Model model, UnaryOperator<SHARNN> backOff)
+  public SHARNN read(Model model, Lifetime lifetime, UnaryOperator<SHARNN> backOff)
       throws IOException, MalformedModelException {
     TextVocabulary vocabulary = TextVocabulary.load(folder, description.vocabulary());
     SHARNN block;
@@ -297,7 +306,8 @@ public final class SavedModel implements Closeable {
               e.getMessage()),
           e);
     }
-    readInto(block, model);
+    block.beginLifetime(lifetime);
+    readInto(block, model, lifetime.manager());
     SHARNN backedOff = backOff.apply(block);
     checkArgument(
         backedOff != null && backedOff.origin() == block,
@@ -313,7 +323,8 @@ public final class SavedModel implements Closeable {
   }
 
   /** Reads the weights into a block of the same shapes, and the properties into its model. */
-  void readInto(SHARNN block, Model model) throws IOException, MalformedModelException {
+  void readInto(SHARNN block, Model model, NDManager manager)
+      throws IOException, MalformedModelException {
     if (!Objects.equals(property(block.vocabulary()), description.vocabulary())) {
       throw new MalformedModelException(
           String.format(
@@ -322,7 +333,7 @@ public final class SavedModel implements Closeable {
               folder,
               block.vocabulary()));
     }
-    SafetensorsWeights.readOwnType(block, model.getNDManager(), files.tensors(WEIGHTS));
+    SafetensorsWeights.readOwnType(block, manager, files.tensors(WEIGHTS));
     model.setDataType(block.embedding.getArray().getDataType());
     description.properties().forEach(model::setProperty);
   }

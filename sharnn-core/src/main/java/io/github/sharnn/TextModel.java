@@ -3,6 +3,7 @@ package io.github.sharnn;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.Model;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.nio.charset.StandardCharsets;
 
@@ -42,6 +43,11 @@ public record TextModel(Model model) {
   /** {@return the vocabulary of the model's tokens} */
   public TextVocabulary vocabulary() {
     return SHARNN.of(model).vocabulary();
+  }
+
+  /** {@return the lifetime of the model's arrays, of which each call takes a lease} */
+  public Lifetime lifetime() {
+    return SHARNN.lifetime(model);
   }
 
   /**

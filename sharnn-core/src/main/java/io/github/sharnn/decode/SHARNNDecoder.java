@@ -14,6 +14,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.engine.InferenceMode;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.engine.TorchScript;
 import java.util.Arrays;
 import java.util.Set;
@@ -48,6 +49,7 @@ public final class SHARNNDecoder implements AutoCloseable {
   private static final Set<DataType> PRECISIONS =
       Set.of(DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64);
 
+  private final SHARNN model;
   private final SHARNNConfig config;
   private final DataType precision;
   private final NDManager manager;
@@ -59,6 +61,7 @@ public final class SHARNNDecoder implements AutoCloseable {
   private TorchScript.Prepared step;
 
   private SHARNNDecoder(SHARNN model, NDManager manager, int capacity, DataType precision) {
+    this.model = model;
     config = model.config();
     this.precision = precision == null ? model.embedding.getArray().getDataType() : precision;
     this.manager = manager;
@@ -82,18 +85,21 @@ public final class SHARNNDecoder implements AutoCloseable {
    * @return the decoder
    * @throws IllegalArgumentException if {@code capacity} is below 1 or {@code precision} another
    *     type than FLOAT16, FLOAT32 and FLOAT64
-   * @throws IllegalStateException if the model has no weights
+   * @throws IllegalStateException if the model has no weights, or is closed
    */
   public static SHARNNDecoder of(SHARNN model, NDManager parent, int capacity, DataType precision) {
     checkArgument(capacity >= 1, "capacity must be at least 1 stream, but is %s", capacity);
     checkState(
         model.isInitialized(), "a model must be initialized or loaded before it decodes tokens");
-    NDManager manager = parent.newSubManager(model.embedding.getArray().getDevice());
-    try {
-      return InferenceMode.call(() -> new SHARNNDecoder(model, manager, capacity, precision));
-    } catch (Throwable e) {
-      manager.close();
-      throw e;
+    Lifetime.Lease lease = model.leaseOfWeights();
+    try (lease) {
+      NDManager manager = parent.newSubManager(model.embedding.getArray().getDevice());
+      try {
+        return InferenceMode.call(() -> new SHARNNDecoder(model, manager, capacity, precision));
+      } catch (Throwable e) {
+        manager.close();
+        throw e;
+      }
     }
   }
 
@@ -122,11 +128,14 @@ public final class SHARNNDecoder implements AutoCloseable {
    *
    * @param start the state of one stream, after its prompt or zero; of any floating type; copied
    * @throws IllegalArgumentException if the state is of more than one stream, or of another model
-   * @throws IllegalStateException if there is no room for one more
+   * @throws IllegalStateException if there is no room for one more, or the model is closed
    */
   public void add(SHARNNState start) {
-    cache.add(start);
-    view();
+    Lifetime.Lease lease = model.leaseOfWeights();
+    try (lease) {
+      cache.add(start);
+      view();
+    }
   }
 
   /**
@@ -136,8 +145,11 @@ public final class SHARNNDecoder implements AutoCloseable {
    * @throws IndexOutOfBoundsException if there is no such stream
    */
   public void remove(int stream) {
-    cache.remove(stream);
-    view();
+    Lifetime.Lease lease = model.leaseOfWeights();
+    try (lease) {
+      cache.remove(stream);
+      view();
+    }
   }
 
   /** Creates views of the rows in use, and passes an empty mask if all ring buffers are full. */
@@ -175,9 +187,17 @@ public final class SHARNNDecoder implements AutoCloseable {
    * @return V logits for each stream, by the stream's index
    * @throws IllegalArgumentException if there are more or fewer tokens than streams, or one lies
    *     outside the vocabulary
+   * @throws IllegalStateException if the model is closed
    */
   public float[][] next(long... tokens) {
     checkTokens(tokens);
+    Lifetime.Lease lease = model.leaseOfWeights();
+    try (lease) {
+      return step(tokens);
+    }
+  }
+
+  private float[][] step(long... tokens) {
     if (cache.makeRoom()) {
       view();
     }

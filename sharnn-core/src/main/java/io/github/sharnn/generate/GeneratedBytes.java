@@ -1,6 +1,7 @@
 package io.github.sharnn.generate;
 
 import ai.djl.ndarray.NDList;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.Interrupts;
 import org.jspecify.annotations.Nullable;
 
@@ -9,11 +10,13 @@ final class GeneratedBytes implements AutoCloseable {
 
   private final TokenLoop loop;
   private final DrawnTokens tokens;
+  private final Lifetime.Hold hold; // of the model
   private float @Nullable [] logits; // after the prompt, until the first token is drawn
   private boolean closed;
 
-  /** Takes ownership of a loop that has not read anything yet. */
-  GeneratedBytes(TokenLoop loop, DrawnTokens tokens) {
+  /** Takes ownership of a loop that has not read anything yet, and of a hold. */
+  GeneratedBytes(TokenLoop loop, DrawnTokens tokens, Lifetime.Hold hold) {
+    this.hold = hold;
     this.loop = loop;
     this.tokens = tokens;
   }
@@ -34,19 +37,29 @@ final class GeneratedBytes implements AutoCloseable {
     return begin(loop.forward(inputs()));
   }
 
-  /** Hands out the next token's bytes, possibly none, or returns false at the end. */
+  /**
+   * Hands out the next token's bytes, possibly none, or returns false at the end, and where the
+   * model has been closed.
+   */
   boolean tryAdvance(SHARNNGenerator.ByteConsumer consumer) {
     if (closed) {
       return false;
     }
     Interrupts.check();
-    float[] next = logits == null ? loop.next(tokens.last()) : logits;
-    logits = null;
-    tokens.draw(next, consumer);
-    if (tokens.ended()) {
-      close();
+    Lifetime.Lease lease = hold.tryLease();
+    try (lease) {
+      if (lease == null) {
+        close();
+        return false;
+      }
+      float[] next = logits == null ? loop.next(tokens.last()) : logits;
+      logits = null;
+      tokens.draw(next, consumer);
+      if (tokens.ended()) {
+        close();
+      }
+      return true;
     }
-    return true;
   }
 
   /** Returns the number of bytes so far. */
@@ -59,6 +72,7 @@ final class GeneratedBytes implements AutoCloseable {
     if (!closed) {
       closed = true;
       loop.close();
+      hold.close();
     }
   }
 }

@@ -14,7 +14,7 @@ import java.util.NoSuchElementException;
  * <p>Closing a text frees the model's state. A text that is read to the end has nothing left to
  * free. The garbage collector frees an abandoned text, but late, since it does not see native
  * memory. Any thread may call {@link #close}, which waits for the token being computed and ends the
- * text. The other methods are for one thread at a time.
+ * text. Closing the model ends the text too. The other methods are for one thread at a time.
  */
 public final class GeneratedText implements Iterator<String>, AutoCloseable {
 
@@ -25,13 +25,22 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
   private final Deque<String> pieces = new ArrayDeque<>();
   private final Utf8Decoder decoder = new Utf8Decoder(pieces::add);
   private boolean ended;
+  private boolean closed;
+  private boolean promised; // hasNext() has said so, and next() has not been called
 
   GeneratedText(GeneratedBytes bytes) {
     this.bytes = bytes;
     arrays = ABANDONED.register(this, bytes::close);
   }
 
-  /** Returns true if another piece follows, and computes this piece if necessary. */
+  /**
+   * Returns true if another piece follows, and computes this piece if necessary.
+   *
+   * @return true if there is another piece; false after {@link #close}, and after the model has
+   *     been closed
+   * @throws java.util.concurrent.CancellationException if the thread is interrupted; the text stays
+   *     open
+   */
   @Override
   public synchronized boolean hasNext() {
     try {
@@ -41,18 +50,25 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
           decoder.end();
         }
       }
-      return !pieces.isEmpty();
+      promised = !closed && !pieces.isEmpty();
+      return promised;
     } finally {
       Reference.reachabilityFence(this); // keeps the cleaner from freeing arrays in use
     }
   }
 
-  /** Returns the next piece, of at least one character. */
+  /**
+   * Returns the next piece, also of a text that was closed after {@link #hasNext} returned true.
+   *
+   * @return at least one character
+   * @throws NoSuchElementException if the text has ended
+   */
   @Override
   public synchronized String next() {
-    if (!hasNext()) {
+    if (!promised && !hasNext()) {
       throw new NoSuchElementException("the text has ended");
     }
+    promised = false;
     return pieces.remove();
   }
 
@@ -60,7 +76,7 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
   @Override
   public synchronized void close() {
     ended = true;
-    pieces.clear();
+    closed = true;
     arrays.clean();
   }
 }

@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.decode.SHARNNDecoder;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.Interrupts;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -157,16 +158,25 @@ public final class GenerationBatch {
   /**
    * Generates all texts and empties the batch.
    *
-   * @throws IllegalStateException if the model has no weights
+   * @throws IllegalStateException if the model has no weights, or is closed
+   * @throws CancellationException soon after the thread is interrupted
    */
   public void run() {
     if (waiting.isEmpty()) {
       return;
     }
+    Lifetime lifetime = SHARNN.lifetime(model);
+    Lifetime.Lease lease = lifetime.lease();
+    try (lease) {
+      run(lifetime.manager());
+    }
+  }
+
+  private void run(NDManager manager) {
     SHARNN block = SHARNN.of(model);
     List<Stream> running = new ArrayList<>(); // in the decoder's order
     int most = Math.min(streams, waiting.size());
-    try (SHARNNDecoder decoder = SHARNNDecoder.of(block, model.getNDManager(), most, precision)) {
+    try (SHARNNDecoder decoder = SHARNNDecoder.of(block, manager, most, precision)) {
       do {
         while (!waiting.isEmpty() && running.size() < most) {
           start(block, nextPrompts(block, most - running.size()), decoder, running);
@@ -195,7 +205,7 @@ public final class GenerationBatch {
 
   /** Reads prompts, draws their first tokens and adds the unfinished texts to the running ones. */
   private void start(SHARNN block, List<Stream> next, SHARNNDecoder decoder, List<Stream> running) {
-    NDManager manager = model.getNDManager();
+    NDManager manager = SHARNN.lifetime(model).manager();
     if (next.size() == 1) {
       Stream stream = next.get(0);
       try (TokenLoop loop = new TokenLoop(block, manager, precision)) {

@@ -5,6 +5,8 @@ import static com.google.common.base.Preconditions.checkNotNull;
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.NoBatchifyTranslator;
 import ai.djl.translate.TranslatorContext;
+import io.github.sharnn.engine.CallArrays;
+import io.github.sharnn.engine.Lifetime;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -52,17 +54,24 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
   @Override
   public NDList processInput(TranslatorContext ctx, String prompt) {
     generator.model().checkSame("generator", ctx.getModel(), "Predictor");
-    GeneratedBytes bytes =
-        generator.start(ctx.getNDManager(), prompt.getBytes(StandardCharsets.UTF_8));
-    ctx.setAttachment(BYTES, bytes);
-    return bytes.inputs();
+    Lifetime lifetime = generator.model().lifetime();
+    Lifetime.Lease lease = lifetime.lease();
+    try (lease) {
+      byte[] start = prompt.getBytes(StandardCharsets.UTF_8);
+      GeneratedBytes bytes = generator.start(lifetime.manager(), start);
+      ctx.setAttachment(BYTES, bytes);
+      CallArrays.closeWith(ctx, bytes);
+      return bytes.inputs();
+    }
   }
 
   /** Generates the text from the outputs of the last segment. */
   @Override
   public String processOutput(TranslatorContext ctx, NDList outputs) {
     GeneratedBytes bytes = (GeneratedBytes) ctx.getAttachment(BYTES);
-    try (GeneratedText pieces = new GeneratedText(bytes.begin(outputs))) {
+    Lifetime.Lease lease = generator.model().lifetime().lease();
+    try (lease;
+        GeneratedText pieces = new GeneratedText(bytes.begin(outputs))) {
       StringBuilder text = new StringBuilder();
       pieces.forEachRemaining(text::append);
       return text.toString();

@@ -11,6 +11,7 @@ import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.TextModel;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenEncoder;
@@ -91,7 +92,8 @@ public final class Scorer {
    *
    * @param text the text, possibly empty
    * @throws IllegalArgumentException if the model's vocabulary lacks a byte of the text's UTF-8
-   * @throws IllegalStateException if the model has no weights
+   * @throws IllegalStateException if the model has no weights, or is closed
+   * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public Score score(String text) {
     return score(text.getBytes(StandardCharsets.UTF_8));
@@ -102,7 +104,8 @@ public final class Scorer {
    *
    * @param text the bytes, possibly none
    * @throws IllegalArgumentException if the model's vocabulary lacks a byte
-   * @throws IllegalStateException if the model has no weights
+   * @throws IllegalStateException if the model has no weights, or is closed
+   * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public Score score(byte[] text) {
     return scoreAll(List.of(text)).get(0);
@@ -114,7 +117,8 @@ public final class Scorer {
    * @param texts the bytes of each
    * @return a score for each text, the same as from a separate call
    * @throws IllegalArgumentException if the model's vocabulary lacks a byte
-   * @throws IllegalStateException if the model has no weights
+   * @throws IllegalStateException if the model has no weights, or is closed
+   * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public List<Score> scoreAll(List<byte[]> texts) {
     return batches(texts, ScoringBatch::score);
@@ -126,7 +130,8 @@ public final class Scorer {
    * @param texts the bytes of each
    * @return the totals of each text
    * @throws IllegalArgumentException if the model's vocabulary lacks a byte
-   * @throws IllegalStateException if the model has no weights
+   * @throws IllegalStateException if the model has no weights, or is closed
+   * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public List<Score.Totals> totals(List<byte[]> texts) {
     return batches(texts, ScoringBatch::totals);
@@ -134,9 +139,12 @@ public final class Scorer {
 
   private <T> List<T> batches(List<byte[]> texts, Function<ScoringBatch, List<T>> results) {
     List<T> all = new ArrayList<>();
-    for (List<byte[]> some : Lists.partition(texts, batchSize)) {
-      try (ScoringBatch batch = start(model.model().getNDManager(), some)) {
-        all.addAll(results.apply(batch));
+    Lifetime.Lease lease = model.lifetime().lease();
+    try (lease) {
+      for (List<byte[]> some : Lists.partition(texts, batchSize)) {
+        try (ScoringBatch batch = start(model.lifetime().manager(), some)) {
+          all.addAll(results.apply(batch));
+        }
       }
     }
     return all;
@@ -148,17 +156,20 @@ public final class Scorer {
    * <p>When the stream pauses, so that {@link InputStream#available} is 0, the tokens so far are
    * scored without waiting for a full segment. The scores are the same as without a pause. The
    * scorer waits for full segments only if {@code segmentLength} is larger than the model's memory.
+   * Closing the model waits for the scoring, but not for a stream that pauses.
    *
    * @param text the bytes, read to the end and left open
    * @param callback receives each token's score in order, a segment or less at a time
    * @return the totals
    * @throws IOException if the text can't be read
    * @throws IllegalArgumentException if the model's vocabulary lacks a byte
-   * @throws IllegalStateException if the model has no weights
+   * @throws IllegalStateException if the model has no weights, or is closed
+   * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public Score.Totals score(InputStream text, Consumer<TokenScore> callback) throws IOException {
     Score.Sums sums = new Score.Sums();
-    try (ScoringLoop loop = loop(model.model().getNDManager(), 1)) {
+    Lifetime lifetime = model.lifetime();
+    try (ScoringLoop loop = loop(lifetime)) {
       Segments segments =
           new Segments(
               (tokens, continued) -> {
@@ -169,14 +180,43 @@ public final class Scorer {
                 }
               });
       byte[] some = new byte[Math.max(segmentLength, SMALLEST_READ)];
-      for (int count = text.read(some); count >= 0; count = text.read(some)) {
-        segments.write(some, count);
-        if (scoresParts() && pauses(text)) {
-          segments.flush();
+      int count = text.read(some);
+      while (count >= 0) {
+        Lifetime.Lease lease = lifetime.lease();
+        try (lease) {
+          count = write(text, some, count, segments);
+        }
+        if (count == 0) {
+          count = text.read(some); // may wait long, hence without a lease
         }
       }
-      return sums.totals(segments.end());
+      Lifetime.Lease lease = lifetime.lease();
+      try (lease) {
+        return sums.totals(segments.end());
+      }
     }
+  }
+
+  private ScoringLoop loop(Lifetime lifetime) {
+    Lifetime.Lease lease = lifetime.lease();
+    try (lease) {
+      return loop(lifetime.manager(), 1);
+    }
+  }
+
+  /** Scores until the text pauses, and returns 0, or until its end, and returns -1. */
+  private int write(InputStream text, byte[] some, int first, Segments segments)
+      throws IOException {
+    for (int count = first; count >= 0; count = text.read(some)) {
+      segments.write(some, count);
+      if (pauses(text)) {
+        if (scoresParts()) {
+          segments.flush();
+        }
+        return 0;
+      }
+    }
+    return -1;
   }
 
   /** Tells if a part of a segment leaves enough memory for the rest of the segment. */

@@ -5,6 +5,8 @@ import static com.google.common.base.Preconditions.checkNotNull;
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.Translator;
 import ai.djl.translate.TranslatorContext;
+import io.github.sharnn.engine.CallArrays;
+import io.github.sharnn.engine.Lifetime;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
@@ -54,15 +56,22 @@ public final class ScoringTranslator implements Translator<String, Score> {
   public NDList batchProcessInput(TranslatorContext ctx, List<String> texts) {
     scorer.model().checkSame("scorer", ctx.getModel(), "Predictor");
     List<byte[]> bytes = texts.stream().map(text -> text.getBytes(StandardCharsets.UTF_8)).toList();
-    ScoringBatch batch = scorer.start(ctx.getNDManager(), bytes);
-    ctx.setAttachment(BATCH, batch);
-    return batch.prefill(); // a Predictor skips the model if there are no inputs
+    Lifetime lifetime = scorer.model().lifetime();
+    Lifetime.Lease lease = lifetime.lease();
+    try (lease) {
+      ScoringBatch batch = scorer.start(lifetime.manager(), bytes);
+      ctx.setAttachment(BATCH, batch);
+      CallArrays.closeWith(ctx, batch);
+      return batch.prefill(); // a Predictor skips the model if there are no inputs
+    }
   }
 
   /** Scores the last segment. */
   @Override
   public List<Score> batchProcessOutput(TranslatorContext ctx, NDList outputs) {
-    try (ScoringBatch batch = (ScoringBatch) ctx.getAttachment(BATCH)) {
+    Lifetime.Lease lease = scorer.model().lifetime().lease();
+    try (lease;
+        ScoringBatch batch = (ScoringBatch) ctx.getAttachment(BATCH)) {
       return batch.finish(outputs);
     }
   }

@@ -2,6 +2,7 @@ package io.github.sharnn.zoo;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.nn.Block;
@@ -10,6 +11,7 @@ import ai.djl.translate.ArgumentsUtil;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SavedModel;
 import io.github.sharnn.engine.Devices;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.Interrupts;
 import java.io.IOException;
 import java.math.BigDecimal;
@@ -57,8 +59,9 @@ public final class SHARNNBlockFactory implements BlockFactory {
   public Block newBlock(Model model, Path folder, Map<String, ?> arguments) throws IOException {
     boolean loaded = false;
     try {
-      Devices.require(model.getNDManager().getDevice());
-      Block block = Interrupts.defer(() -> read(model, folder, arguments));
+      Device device = Devices.require(model.getNDManager().getDevice());
+      Lifetime lifetime = lifetime(model, device);
+      Block block = Interrupts.defer(() -> read(model, lifetime, folder, arguments));
       loaded = true;
       return block;
     } catch (MalformedModelException e) {
@@ -70,10 +73,17 @@ public final class SHARNNBlockFactory implements BlockFactory {
     }
   }
 
-  private static SHARNN read(Model model, Path folder, Map<String, ?> arguments)
+  /** Begins a lifetime that ends with DJL's model, which frees its own arrays without waiting. */
+  private static Lifetime lifetime(Model model, Device device) {
+    Lifetime lifetime = new Lifetime(model.getName(), Devices.engine().newBaseManager(device));
+    model.getNDManager().attachInternal("sharnn.lifetime", lifetime);
+    return lifetime;
+  }
+
+  private static SHARNN read(Model model, Lifetime lifetime, Path folder, Map<String, ?> arguments)
       throws IOException, MalformedModelException {
     try (SavedModel saved = SavedModel.open(folder)) {
-      return saved.read(model, read -> backOff(read, arguments));
+      return saved.read(model, lifetime, read -> backOff(read, arguments));
     }
   }
 

@@ -11,6 +11,7 @@ import ai.onnx.proto.OnnxMl.Version;
 import com.google.protobuf.ByteString;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.BufferedOutputStream;
@@ -67,7 +68,7 @@ public final class OnnxExport {
    * @throws IOException if the file can't be written
    * @throws IllegalArgumentException if the model holds no SHARNN, or its weights take more than
    *     the 2 GiB of one ONNX file
-   * @throws IllegalStateException if the model has no weights
+   * @throws IllegalStateException if the model has no weights, or is closed
    */
   public static void write(Model model, Path file) throws IOException {
     SHARNN block = SHARNN.initialized(model);
@@ -76,7 +77,12 @@ public final class OnnxExport {
       throw new FileAlreadyExistsException(
           file.toString(), null, "is a folder: name the file to write, such as model.onnx in it");
     }
-    ModelProto proto = build(block, model.getNDManager());
+    ModelProto proto;
+    Lifetime lifetime = SHARNN.lifetime(model);
+    Lifetime.Lease lease = lifetime.lease();
+    try (lease) {
+      proto = build(block, lifetime.manager());
+    }
     AtomicFile.write(
         file,
         channel -> {

@@ -14,6 +14,7 @@ import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.io.Records;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.FusedOptimizer;
@@ -152,6 +153,13 @@ public final class SHARNNTrainer {
   }
 
   private List<FitResult> run(Corpus corpus, List<TrainingStage> stages) {
+    Lifetime.Lease lease = SHARNN.lease(setup.model());
+    try (lease) {
+      return runLeased(corpus, stages);
+    }
+  }
+
+  private List<FitResult> runLeased(Corpus corpus, List<TrainingStage> stages) {
     // once for all stages, so that no other fit can begin between two stages
     SoleTraining.begin(setup.model().getName());
     try (RunCheckpoints checkpoints =

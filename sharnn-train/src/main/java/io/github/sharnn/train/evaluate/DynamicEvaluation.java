@@ -12,6 +12,7 @@ import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.Records;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
@@ -221,14 +222,17 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
    * @return the figures
    * @throws IllegalArgumentException if the weights are not FLOAT32, or a part is too short, has
    *     bytes outside the vocabulary, or has another vocabulary than the model
-   * @throws IllegalStateException if the model has no weights, or a {@code fit} is running in this
-   *     process
+   * @throws IllegalStateException if the model has no weights or is closed, or a {@code fit} is
+   *     running in this process
    * @throws ai.djl.TrainingDivergedException if the gradients are no longer finite
    * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public static DynamicEvaluation of(
       Model model, Corpus.Part training, Corpus.Part part, Settings settings) {
-    return of(model, training, part, settings, loss -> {});
+    Lifetime.Lease lease = SHARNN.lease(model);
+    try (lease) {
+      return of(model, training, part, settings, loss -> {});
+    }
   }
 
   /** Also reports the mean loss of each segment, in nats, before the weights change. */

@@ -11,6 +11,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.dataset.Batch;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
@@ -95,7 +96,7 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
    * @return the figures
    * @throws IllegalArgumentException if the part is too short, has bytes outside the vocabulary, or
    *     has another vocabulary than the model
-   * @throws IllegalStateException if the model has no weights
+   * @throws IllegalStateException if the model has no weights, or is closed
    * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public static Evaluation of(Model model, Corpus.Part part) {
@@ -111,7 +112,7 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
    * @return the figures
    * @throws IllegalArgumentException if a setting is below 1, or the part is too short, has bytes
    *     outside the vocabulary, or has another vocabulary than the model
-   * @throws IllegalStateException if the model has no weights
+   * @throws IllegalStateException if the model has no weights, or is closed
    * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public static Evaluation of(Model model, Corpus.Part part, Settings settings) {
@@ -130,10 +131,24 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
    * @return the figures
    * @throws IllegalArgumentException if a setting is below 1, or the part is too short, has bytes
    *     outside the vocabulary, or has another vocabulary than the model
-   * @throws IllegalStateException if the model has no weights
+   * @throws IllegalStateException if the model has no weights, or is closed
    */
   public static Evaluation of(
       Model model, Corpus.Part part, Settings settings, BiConsumer<Batch, NDList> listener) {
+    Lifetime lifetime = SHARNN.lifetime(model);
+    Lifetime.Lease lease = lifetime.lease();
+    try (lease;
+        NDManager manager = lifetime.manager().newSubManager()) {
+      return of(model, part, settings, listener, manager);
+    }
+  }
+
+  private static Evaluation of(
+      Model model,
+      Corpus.Part part,
+      Settings settings,
+      BiConsumer<Batch, NDList> listener,
+      NDManager manager) {
     SHARNN block = SHARNN.initialized(model);
     checkVocabulary(block, part);
     StreamDataset dataset =
@@ -143,22 +158,20 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
     SequenceCrossEntropy loss = new SequenceCrossEntropy();
     double nats = 0;
     long predicted = 0;
-    try (NDManager manager = model.getNDManager().newSubManager()) {
-      ParameterStore parameterStore = new ParameterStore(manager, false);
-      SHARNNState state = block.zeroState(manager, settings.streams);
-      for (Batch batch : dataset.getData(manager)) {
-        try (batch) {
-          state = streamsOf(batch, state, manager);
-          NDArray tokens = batch.getData().head();
-          NDList labels = batch.getLabels();
-          SHARNN.Output output = block.forward(parameterStore, tokens, labels, state, false);
-          NDList predictions = new NDList(output.logits());
-          double mean = loss.evaluate(labels, predictions).getFloat();
-          nats += mean * tokens.size();
-          predicted += tokens.size();
-          listener.accept(batch, predictions);
-          state = replace(state, output.state(), manager);
-        }
+    ParameterStore parameterStore = new ParameterStore(manager, false);
+    SHARNNState state = block.zeroState(manager, settings.streams);
+    for (Batch batch : dataset.getData(manager)) {
+      try (batch) {
+        state = streamsOf(batch, state, manager);
+        NDArray tokens = batch.getData().head();
+        NDList labels = batch.getLabels();
+        SHARNN.Output output = block.forward(parameterStore, tokens, labels, state, false);
+        NDList predictions = new NDList(output.logits());
+        double mean = loss.evaluate(labels, predictions).getFloat();
+        nats += mean * tokens.size();
+        predicted += tokens.size();
+        listener.accept(batch, predictions);
+        state = replace(state, output.state(), manager);
       }
     }
     verify(predicted == part.length() - 1, "predicted %s of %s", predicted, part);
