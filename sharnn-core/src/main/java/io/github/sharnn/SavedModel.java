@@ -185,7 +185,8 @@ public final class SavedModel implements Closeable {
     }
   }
 
-  private static synchronized void saveLeased(Model model, String name, Path folder) throws IOException {
+  private static synchronized void saveLeased(Model model, String name, Path folder)
+      throws IOException {
     SHARNN block = SHARNN.of(model);
     if (!block.isInitialized()) {
       throw new IllegalStateException(
