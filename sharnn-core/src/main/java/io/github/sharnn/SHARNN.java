@@ -263,14 +263,26 @@ public final class SHARNN extends AbstractBlock {
     return lifetime;
   }
 
-  /** Sets the lifetime of the weights, unless it is set; returns the one that holds now. */
-  Lifetime beginLifetime(Lifetime begun) {
-    Lifetime before = lifetime;
-    if (before == null || !before.isOpen()) {
+  /**
+   * Sets the lifetime of the weights, unless they have one that is open, or another manager owns
+   * them. Returns the one that holds now.
+   */
+  @Nullable Lifetime beginLifetime(Lifetime begun) {
+    boolean open = lifetime != null && lifetime.isOpen();
+    if (!open) {
       lifetime = begun;
-      return begun;
+      dropLifetimeOfOthers();
     }
-    return before;
+    return lifetime;
+  }
+
+  /** Drops a lifetime that does not own the weights. */
+  private void dropLifetimeOfOthers() {
+    if (lifetime != null
+        && embedding.isInitialized()
+        && embedding.getArray().getManager() != lifetime.manager()) {
+      lifetime = null;
+    }
   }
 
   /**
@@ -580,5 +592,6 @@ public final class SHARNN extends AbstractBlock {
     for (SHABlock block : blocks) {
       block.initialize(manager, dataType, activations);
     }
+    dropLifetimeOfOthers();
   }
 }

@@ -54,7 +54,7 @@ final class SHARNNModel extends BaseModel {
     super.setBlock(block);
     if (block instanceof SHARNN sharnn) {
       Lifetime weights = sharnn.beginLifetime(lifetime);
-      if (weights != lifetime) {
+      if (weights != null && weights != lifetime) {
         lifetime.shareWeights(weights);
       }
     }

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The time in which a model's arrays may be used. PyTorch ends the process if an array is freed
  * during a computation, so each call holds a {@link Lease}. {@link #close} waits for the leases
- * that are held, refuses new ones, and then frees the arrays.
+ * that are held, rejects new ones, and then frees the arrays.
  *
  * <p>A thread with a lease can always take more. It never waits in {@code close}: the last call
  * frees the arrays instead. A callback can therefore close the model that calls it.
@@ -194,7 +194,7 @@ public final class Lifetime implements AutoCloseable {
   }
 
   /**
-   * Refuses new leases, waits until the others are returned, and frees the arrays. Does not wait in
+   * Rejects new leases, waits until the others are returned, and frees the arrays. Does not wait in
    * a thread that has a lease of any model, as in a callback; the last lease then frees the arrays.
    */
   @Override

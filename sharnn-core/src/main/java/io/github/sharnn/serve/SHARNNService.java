@@ -139,9 +139,9 @@ public final class SHARNNService implements AutoCloseable {
   }
 
   /**
-   * Makes another model the current one. Requests that have begun, and texts that are open, go on
-   * with the model before, which is closed after the last of them. This method does not wait for
-   * that.
+   * Makes another model the current one. Requests that have begun, and texts that are open,
+   * continue with the model before, which is closed after the last of them. This method does not
+   * wait for that.
    *
    * @param model the next model, which may have another vocabulary and other sizes; the service
    *     closes it

@@ -103,9 +103,9 @@ class SHARNNServiceTest {
     Model closed = model(0.6f);
     closed.close();
     assertThatThrownBy(() -> SHARNNService.of(closed)).hasMessage("the model tiny is closed");
+    SHARNNService service = SHARNNService.of(model(0.8f));
     try (Model empty = TinyModel.builder().build().newModel("empty");
-        Model other = model(0.6f);
-        SHARNNService service = SHARNNService.of(model(0.8f))) {
+        Model other = model(0.6f)) {
       assertThatThrownBy(() -> service.swap(empty)).hasMessageContaining("must have weights");
       assertThatThrownBy(() -> service.swap(closed)).hasMessage("the model tiny is closed");
       assertThat(service.generate("The ", SHORT)).isNotEmpty();

@@ -78,6 +78,7 @@ class ArchitectureTest {
             ROOT + ".decode..",
             ROOT + ".generate..",
             ROOT + ".score..",
+            ROOT + ".serve..",
             ROOT + ".zoo..")
         .layer("train")
         .definedBy(ROOT + ".train..")
@@ -114,7 +115,17 @@ class ArchitectureTest {
       String module = module(type.getSource().orElseThrow().getUri());
       String second = (type.getPackageName() + ".").substring(ROOT.length()).split("[.]", 3)[1];
       boolean core =
-          List.of("", "engine", "io", "vocabulary", "softmax", "decode", "generate", "score", "zoo")
+          List.of(
+                  "",
+                  "engine",
+                  "io",
+                  "vocabulary",
+                  "softmax",
+                  "decode",
+                  "generate",
+                  "score",
+                  "serve",
+                  "zoo")
               .contains(second);
       assertThat(module).as(type.getName()).isEqualTo("sharnn-" + (core ? "core" : second));
       modules.add(module);
