@@ -314,12 +314,14 @@ class ClosingTest {
       ends.add(
           pool.submit(
               () ->
-                  assertClosed(
-                      () -> {
-                        while (true) {
-                          same(generator(model, 30).generate("The "), expected);
-                        }
-                      })));
+                  assertThatThrownBy(
+                          () -> {
+                            while (true) {
+                              same(generator(model, 30).generate("The "), expected);
+                            }
+                          })
+                      .isInstanceOf(IllegalStateException.class)
+                      .hasMessage("the model " + model.getName() + " is closed")));
       ends.add(
           pool.submit(
               () -> {
