@@ -28,7 +28,9 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code sharnn.jar benchmark}: times training steps beside their floor, or generated tokens. */
 @Command(
@@ -53,6 +55,8 @@ final class BenchmarkCommand implements Callable<Integer> {
   private static final Pattern OUT_OF_MEMORY =
       Pattern.compile("out of memory|can't allocate memory|ALLOC_FAILED");
   private static final String COLUMNS = "%5s %9s %10s %10s %8s %8s %9s %8s %8s %10s%n";
+
+  @Spec private CommandSpec spec;
 
   @Mixin private DeviceOption deviceOption;
 
@@ -136,6 +140,12 @@ final class BenchmarkCommand implements Callable<Integer> {
     checkArgument(
         generate || positions == null && !onnx,
         "--positions and --onnx need --generate: add it, or leave them out");
+    for (String name : List.of("--sequence-length", "--dropout", "--optimizer", "--no-floor")) {
+      checkArgument(
+          !generate || !spec.commandLine().getParseResult().hasMatchedOption(name),
+          "%s is for training steps, and --generate times generated tokens: leave one of them out",
+          name);
+    }
     if (generate) {
       return new GenerationTimes(config, device, precision, orElse(steps, 200), onnx)
           .print(batchSizes, positions);

@@ -75,8 +75,10 @@ final class GenerateCommand implements Callable<Integer> {
               + " above 1.1.")
   private float repetitionPenalty = 1;
 
-  @Option(names = "--repetition-window", description = "Number of tokens that count as recent.")
-  private int repetitionWindow = 64;
+  @Option(
+      names = "--repetition-window",
+      description = "Number of tokens that count as recent. Default: 64.")
+  private @Nullable Integer repetitionWindow;
 
   @Option(names = "--seed", description = "Seed of the random draws.")
   private long seed = 42;
@@ -112,10 +114,14 @@ final class GenerateCommand implements Callable<Integer> {
               .topP(topP)
               .minP(minP)
               .repetitionPenalty(repetitionPenalty)
-              .repetitionWindow(repetitionWindow)
+              .repetitionWindow(Objects.requireNonNullElse(repetitionWindow, 64))
               .seed(seed)
               .stop(stop)
               .build();
+      checkArgument(
+          repetitionWindow == null || repetitionPenalty != 1,
+          "--repetition-window needs a --repetition-penalty other than 1: add it, or leave the window"
+              + " out");
       RunHeader.of(model).forEach(System.err::println); // standard output gets only the text
       if (stream) {
         try (GeneratedText pieces = generator.iterate(text)) {

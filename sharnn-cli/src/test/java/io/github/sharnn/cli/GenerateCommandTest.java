@@ -123,6 +123,7 @@ class GenerateCommandTest extends TrainedModelTest {
         "--min-p 2 | minP",
         "--repetition-penalty 0 | repetitionPenalty",
         "--repetition-window -1 | repetitionWindow",
+        "--repetition-window 9 | --repetition-window needs a --repetition-penalty other than 1",
         "--prompt= | prompt must have at least one token of the model's vocabulary"
       })
   void refuses_bad_options_of_generate(String options, String message) {

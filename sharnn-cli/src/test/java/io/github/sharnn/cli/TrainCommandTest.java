@@ -300,6 +300,9 @@ class TrainCommandTest extends TrainedModelTest {
       delimiter = '|',
       value = {
         "train --attention-layers 9 | attentionLayers",
+        "train --attention-layers 1,x | --attention-layers takes layers separated by commas",
+        "train --checkpoint-minutes 1 --checkpoint-interval 2 | exclude each other: leave one out",
+        "train --lerning-rate 0.1 | --learning-rate",
         "train --boom-size 33 | boomSize (33) must be a multiple of embeddingSize (16)",
         "train --embedding-size 0 | embeddingSize must be at least 1, but is 0",
         "train --layers -1 | layers must be at least 1, but is -1",

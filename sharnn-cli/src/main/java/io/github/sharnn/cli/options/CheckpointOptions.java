@@ -1,5 +1,7 @@
 package io.github.sharnn.cli.options;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import java.io.IOException;
@@ -48,6 +50,9 @@ public final class CheckpointOptions {
 
   /** Returns the checkpoint to resume. */
   public Optional<Checkpoint> resumed() throws IOException {
+    checkArgument(
+        time.isEmpty() || steps.isEmpty(),
+        "--checkpoint-minutes and --checkpoint-interval exclude each other: leave one out");
     return resume == null ? Optional.empty() : Optional.of(Checkpoint.open(resume));
   }
 
