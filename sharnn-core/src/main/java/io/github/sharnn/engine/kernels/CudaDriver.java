@@ -1,0 +1,161 @@
+package io.github.sharnn.engine.kernels;
+
+import com.sun.jna.Memory;
+import com.sun.jna.NativeLibrary;
+import com.sun.jna.Platform;
+import com.sun.jna.Pointer;
+import com.sun.jna.ptr.IntByReference;
+import com.sun.jna.ptr.PointerByReference;
+
+/** The functions of NVIDIA's driver that kernels need, for one GPU. */
+final class CudaDriver {
+
+  // CUdevice_attribute
+  static final int MULTIPROCESSORS = 16;
+  static final int MAJOR = 75;
+  static final int MINOR = 76;
+  static final int COOPERATIVE_LAUNCH = 95;
+  static final int SHARED_MEMORY = 97; // bytes that one block may opt in to
+
+  private static final int MAX_DYNAMIC_SHARED_SIZE = 8; // CUfunction_attribute
+
+  private final NativeLibrary library;
+  private final int device;
+  private final Pointer context; // the one that PyTorch computes in
+
+  /**
+   * Opens the driver.
+   *
+   * @param ordinal the GPU's number, as DJL and PyTorch count
+   * @throws UnsatisfiedLinkError if there is no driver
+   * @throws CudaException if there is no such GPU
+   */
+  CudaDriver(int ordinal) {
+    library = NativeLibrary.getInstance(Platform.isWindows() ? "nvcuda" : "libcuda.so.1");
+    call("cuInit", 0);
+    IntByReference handle = new IntByReference();
+    call("cuDeviceGet", handle, ordinal);
+    device = handle.getValue();
+    PointerByReference primary = new PointerByReference();
+    call("cuDevicePrimaryCtxRetain", primary, device);
+    context = primary.getValue();
+  }
+
+  /** {@return a device attribute} */
+  int attribute(int attribute) {
+    IntByReference value = new IntByReference();
+    call("cuDeviceGetAttribute", value, attribute, device);
+    return value.getValue();
+  }
+
+  /** {@return the version of CUDA that the driver supports, such as 12080} */
+  int version() {
+    IntByReference value = new IntByReference();
+    call("cuDriverGetVersion", value);
+    return value.getValue();
+  }
+
+  /** Loads a function of a compiled module, which stays loaded. */
+  Pointer load(byte[] cubin, String function, int sharedBytes) {
+    return inContext(
+        () -> {
+          Memory code = new Memory(cubin.length);
+          code.write(0, cubin, 0, cubin.length);
+          PointerByReference module = new PointerByReference();
+          call("cuModuleLoadData", module, code);
+          PointerByReference found = new PointerByReference();
+          call("cuModuleGetFunction", found, module.getValue(), function);
+          call("cuFuncSetAttribute", found.getValue(), MAX_DYNAMIC_SHARED_SIZE, sharedBytes);
+          return found.getValue();
+        });
+  }
+
+  /** {@return how many blocks of a function fit on the whole GPU at once} */
+  int residentBlocks(Pointer function, int threads, int sharedBytes) {
+    IntByReference each = new IntByReference();
+    inContext(
+        () -> {
+          call(
+              "cuOccupancyMaxActiveBlocksPerMultiprocessor",
+              each,
+              function,
+              threads,
+              (long) sharedBytes);
+          return null;
+        });
+    return each.getValue() * attribute(MULTIPROCESSORS);
+  }
+
+  /**
+   * Launches a function on the stream that DJL computes on.
+   *
+   * @param together whether all blocks must be resident at once: the driver then rejects a launch
+   *     that does not fit
+   * @param arguments the parameters, 8 bytes for each
+   */
+  void launch(
+      Pointer function,
+      int blocks,
+      int threads,
+      int sharedBytes,
+      boolean together,
+      Pointer arguments) {
+    inContext(
+        () -> {
+          if (together) {
+            call(
+                "cuLaunchCooperativeKernel",
+                function,
+                blocks,
+                1,
+                1,
+                threads,
+                1,
+                1,
+                sharedBytes,
+                null,
+                arguments);
+          } else {
+            call(
+                "cuLaunchKernel",
+                function,
+                blocks,
+                1,
+                1,
+                threads,
+                1,
+                1,
+                sharedBytes,
+                null,
+                arguments,
+                null);
+          }
+          return null;
+        });
+  }
+
+  /** Work in the GPU's context. */
+  private interface Work<T> {
+    T run();
+  }
+
+  /** Runs in PyTorch's context for this GPU, whatever context the thread has. */
+  private <T> T inContext(Work<T> work) {
+    call("cuCtxPushCurrent_v2", context);
+    try {
+      return work.run();
+    } finally {
+      call("cuCtxPopCurrent_v2", new PointerByReference());
+    }
+  }
+
+  private void call(String function, Object... arguments) {
+    int error = library.getFunction(function).invokeInt(arguments);
+    if (error != 0) {
+      PointerByReference name = new PointerByReference();
+      boolean named =
+          library.getFunction("cuGetErrorName").invokeInt(new Object[] {error, name}) == 0;
+      throw new CudaException(function, named ? name.getValue().getString(0) : "error " + error);
+    }
+  }
+}

@@ -1,0 +1,86 @@
+package io.github.sharnn.engine.kernels;
+
+import static com.google.common.base.Preconditions.checkNotNull;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.pytorch.engine.PtNDArray;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import java.lang.reflect.Field;
+import java.lang.reflect.Method;
+import java.nio.ByteBuffer;
+
+/**
+ * Addresses of arrays in a GPU's memory. DJL has no public method for them; its native method for
+ * direct buffers, which does not look at the device, is called by reflection.
+ */
+final class DeviceAddress {
+
+  private static final String NO_ADDRESS = "this version of DJL does not tell an array's address";
+
+  private static final Object LIBRARY = library();
+  private static final Method DIRECT_BUFFER = method();
+
+  private DeviceAddress() {}
+
+  /**
+   * Finds DJL's method.
+   *
+   * @throws ExceptionInInitializerError if this version of DJL does not have it
+   */
+  static void check() {
+    checkNotNull(DIRECT_BUFFER);
+  }
+
+  private static Object library() {
+    try {
+      Field instance = type().getDeclaredField("LIB");
+      instance.setAccessible(true);
+      return instance.get(null);
+    } catch (ReflectiveOperationException | RuntimeException e) {
+      throw new CudaException(NO_ADDRESS, e);
+    }
+  }
+
+  private static Method method() {
+    try {
+      Method method = type().getDeclaredMethod("torchDirectByteBuffer", long.class);
+      method.setAccessible(true);
+      return method;
+    } catch (ReflectiveOperationException | RuntimeException e) {
+      throw new CudaException(NO_ADDRESS, e);
+    }
+  }
+
+  private static Class<?> type() throws ClassNotFoundException {
+    return Class.forName("ai.djl.pytorch.jni.PyTorchLibrary");
+  }
+
+  /**
+   * {@return the address of an array's first element}
+   *
+   * @param array a contiguous array of at least 1 element, which the caller keeps alive
+   * @throws CudaException if the array is not contiguous
+   */
+  static long of(NDArray array) {
+    long bytes = array.size() * array.getDataType().getNumOfBytes();
+    if (bytes <= Integer.MAX_VALUE) {
+      return address(array);
+    }
+    try (NDArray flat = array.reshape(-1);
+        NDArray first = flat.get(new NDIndex("0:1"))) { // DJL rejects buffers of 2 GiB
+      return address(first);
+    }
+  }
+
+  private static long address(NDArray array) {
+    try {
+      ByteBuffer buffer =
+          (ByteBuffer) DIRECT_BUFFER.invoke(LIBRARY, ((PtNDArray) array).getHandle());
+      return Pointer.nativeValue(Native.getDirectBufferPointer(buffer));
+    } catch (ReflectiveOperationException e) {
+      throw new CudaException("an array of " + array.getShape() + " has no address", e);
+    }
+  }
+}

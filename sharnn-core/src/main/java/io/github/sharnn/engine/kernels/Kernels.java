@@ -1,0 +1,179 @@
+package io.github.sharnn.engine.kernels;
+
+import static com.google.common.base.Preconditions.checkState;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.pytorch.jni.JniUtils;
+import io.github.sharnn.engine.TorchScript;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The kernels of one GPU, compiled when first used. They need Linux or Windows, an NVIDIA GPU of
+ * compute capability 8.0 or later, and NVRTC, which comes with PyTorch.
+ */
+public final class Kernels {
+
+  /** The choice between kernels of this library's own and PyTorch's. */
+  public enum Use {
+    /** Uses them where they can run and are faster, otherwise PyTorch's. */
+    AUTO,
+    /** Uses PyTorch's only. */
+    OFF,
+    /** Uses them for every segment, or fails with the reason why they can't run. */
+    REQUIRED;
+
+    /** Returns the name on the command line, such as {@code auto}. */
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(Kernels.class);
+  private static final int FIRST_MAJOR = 8;
+  private static final int UNIT = 128;
+  private static final int LARGEST = 1024;
+  private static final int FEWEST_TOKENS = 12288; // 16 x 1024 gains, 32 x 256 loses
+  private static final Map<Integer, Found> BY_GPU = new ConcurrentHashMap<>();
+
+  /** The kernels of a GPU, or why it has none. */
+  private record Found(@Nullable Kernels kernels, String reason) {}
+
+  private final CudaDriver driver;
+  private final Nvrtc compiler;
+  private final String architecture;
+  private final int multiprocessors;
+  private final int sharedMemory; // bytes of a block
+  private final Map<String, Kernel> compiled = new ConcurrentHashMap<>();
+
+  private Kernels(CudaDriver driver, Nvrtc compiler) {
+    this.driver = driver;
+    this.compiler = compiler;
+    architecture =
+        "--gpu-architecture=sm_"
+            + driver.attribute(CudaDriver.MAJOR)
+            + driver.attribute(CudaDriver.MINOR);
+    multiprocessors = driver.attribute(CudaDriver.MULTIPROCESSORS);
+    sharedMemory = driver.attribute(CudaDriver.SHARED_MEMORY);
+  }
+
+  /**
+   * {@return the kernels for a block's forward, or null if PyTorch's shall run} In training,
+   * kernels need open {@link GradientCuts}: without them nobody calls their backward.
+   *
+   * @param use the model's choice
+   * @param input the block's input {@code (T, B, C)}: kernels need FLOAT16 and a C that is a
+   *     multiple of 128 up to 1,024; {@code AUTO} leaves short segments of few streams to PyTorch,
+   *     because there launches take longer than the computation
+   * @param training whether gradients flow into the weights
+   * @throws IllegalStateException if they are required but can't run
+   */
+  public static @Nullable Kernels forBlock(Use use, NDArray input, boolean training) {
+    boolean callable = training ? GradientCuts.current() != null : !JniUtils.isGradMode();
+    long tokens = input.size(0) * input.size(1);
+    if (use == Use.OFF || !callable || use == Use.AUTO && tokens < FEWEST_TOKENS) {
+      return null;
+    }
+    Found found = find(input.getDevice(), input.getDataType(), Math.toIntExact(input.size(2)));
+    checkState(
+        found.kernels != null || use != Use.REQUIRED,
+        "kernels are required, but can't run, because %s: use auto or off",
+        found.reason);
+    return found.kernels;
+  }
+
+  /**
+   * {@return why a model uses PyTorch's kernels although its own are not off; empty if it uses its
+   * own}
+   *
+   * @param device the device
+   * @param dataType the type of the activations
+   * @param size the model's width C
+   */
+  public static String reasonAgainst(Device device, DataType dataType, int size) {
+    return find(device, dataType, size).reason;
+  }
+
+  private static Found find(Device device, DataType dataType, int size) {
+    if (!device.isGpu()) {
+      return new Found(null, "the device is " + device);
+    }
+    if (dataType != DataType.FLOAT16) {
+      return new Found(null, "the precision is " + dataType.name() + ", not FLOAT16");
+    }
+    if (size % UNIT != 0 || size > LARGEST) {
+      return new Found(null, "the embedding size is " + size + ", no multiple of 128 up to 1024");
+    }
+    return BY_GPU.computeIfAbsent(device.getDeviceId(), Kernels::find);
+  }
+
+  private static Found find(int ordinal) {
+    try {
+      CudaDriver driver = new CudaDriver(ordinal);
+      int major = driver.attribute(CudaDriver.MAJOR);
+      if (major < FIRST_MAJOR || driver.attribute(CudaDriver.COOPERATIVE_LAUNCH) == 0) {
+        return new Found(null, "the GPU's compute capability is below 8.0");
+      }
+      Kernels kernels = new Kernels(driver, new Nvrtc());
+      DeviceAddress.check();
+      return new Found(kernels, "");
+    } catch (CudaException | LinkageError e) {
+      LOGGER.debug("No kernels on GPU {}", ordinal, e);
+      return new Found(null, e.getMessage());
+    }
+  }
+
+  int multiprocessors() {
+    return multiprocessors;
+  }
+
+  int sharedMemory() {
+    return sharedMemory;
+  }
+
+  /**
+   * {@return a function, compiled with constants}
+   *
+   * @param resource the source beside this class
+   * @param function its name
+   * @param constants the values of the source's macros
+   * @param threads threads of a block
+   * @param sharedBytes dynamic shared memory of a block
+   */
+  Kernel kernel(
+      String resource,
+      String function,
+      Map<String, Object> constants,
+      int threads,
+      int sharedBytes) {
+    String defines =
+        new TreeMap<>(constants)
+            .entrySet().stream()
+                .map(e -> "-D" + e.getKey() + "=" + e.getValue())
+                .collect(Collectors.joining(" "));
+    return compiled.computeIfAbsent(
+        resource + " " + function + " " + defines,
+        key -> {
+          List<String> options = new ArrayList<>(List.of(architecture, "-std=c++17"));
+          options.addAll(List.of(defines.split(" ")));
+          byte[] code =
+              compiler.compile(
+                  TorchScript.source(Kernels.class, "common.cu")
+                      + TorchScript.source(Kernels.class, resource),
+                  driver.version(),
+                  options);
+          return new Kernel(driver, driver.load(code, function, sharedBytes), threads, sharedBytes);
+        });
+  }
+}

@@ -1,0 +1,90 @@
+// The Boom between its two ends: activation, dropout and the sum of the chunks, 8 columns a thread.
+// gelu(x) = x * sigmoid(1.702 x). Constants: C, H (a multiple of C; both multiples of 8).
+
+typedef unsigned long long u64;
+
+#define SLOPE 1.702f
+#define CHUNKS (H / C)
+
+__device__ __forceinline__ float logistic(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
+
+struct Eight {
+  float x[8];
+};
+
+__device__ __forceinline__ Eight unpack(uint4 v) {
+  u32 words[4] = {v.x, v.y, v.z, v.w};
+  Eight e;
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    e.x[2 * i] = to_float((half_t)(words[i] & 0xffff));
+    e.x[2 * i + 1] = to_float((half_t)(words[i] >> 16));
+  }
+  return e;
+}
+__device__ __forceinline__ uint4 pack(Eight e) {
+  u32 words[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++) words[i] = (u32)to_half(e.x[2 * i]) | (u32)to_half(e.x[2 * i + 1]) << 16;
+  return make_uint4(words[0], words[1], words[2], words[3]);
+}
+
+// 64 random bits for 4 elements: the finalizer of MurmurHash3 over a counter
+__device__ __forceinline__ u64 draw(u64 seed, u64 counter) {
+  u64 z = seed + counter * 0x9e3779b97f4a7c15ull;
+  z = (z ^ (z >> 33)) * 0xff51afd7ed558ccdull;
+  z = (z ^ (z >> 33)) * 0xc4ceb9fe1a85ec53ull;
+  return z ^ (z >> 33);
+}
+// 0 or the scale for each of 8 elements: threshold / 65536 of them are dropped
+__device__ __forceinline__ Eight mask(u64 seed, u64 at, u32 threshold) {
+  Eight e;
+  float scale = 65536.0f / (65536 - threshold);
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    u64 bits = draw(seed, 2 * at + half);
+#pragma unroll
+    for (int i = 0; i < 4; i++) e.x[4 * half + i] = (u32)(bits >> (16 * i) & 0xffff) < threshold ? 0 : scale;
+  }
+  return e;
+}
+
+// u [N][H] -> out [N][C]; count = N * C / 8
+extern "C" __global__ void boom_forward(const uint4* u, uint4* out, u64 count, u32 threshold, u64 seed) {
+  u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= count) return;
+  u64 first = i / (C / 8) * (H / 8) + i % (C / 8);
+  Eight sum = {};
+#pragma unroll
+  for (int chunk = 0; chunk < CHUNKS; chunk++) {
+    u64 at = first + chunk * (C / 8);
+    Eight x = unpack(u[at]), m;
+    if (threshold > 0) m = mask(seed, at, threshold);
+#pragma unroll
+    for (int k = 0; k < 8; k++) {
+      float y = x.x[k] * logistic(SLOPE * x.x[k]);
+      sum.x[k] += threshold > 0 ? y * m.x[k] : y;
+    }
+  }
+  out[i] = pack(sum);
+}
+
+// replaces u by its gradient, given the output's gradient [N][C]
+extern "C" __global__ void boom_backward(uint4* u, const uint4* gradient, u64 count, u32 threshold, u64 seed) {
+  u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= count) return;
+  u64 first = i / (C / 8) * (H / 8) + i % (C / 8);
+  Eight d = unpack(gradient[i]);
+#pragma unroll
+  for (int chunk = 0; chunk < CHUNKS; chunk++) {
+    u64 at = first + chunk * (C / 8);
+    Eight x = unpack(u[at]), m;
+    if (threshold > 0) m = mask(seed, at, threshold);
+#pragma unroll
+    for (int k = 0; k < 8; k++) {
+      float s = logistic(SLOPE * x.x[k]), slope = s + SLOPE * x.x[k] * s * (1 - s);
+      x.x[k] = d.x[k] * (threshold > 0 ? slope * m.x[k] : slope);
+    }
+    u[at] = pack(x);
+  }
+}

@@ -1,0 +1,327 @@
+// The recurrence of one LSTM layer over a segment, for one GPU, in FLOAT16. Sums, and the cell on its way
+// through the steps, are FLOAT32.
+// docs/kernels.md explains the plan. Compiled at run time with these constants:
+//   C        hidden size, a multiple of 128, at most 1024
+//   COLUMNS  streams of a block: 8, or a multiple of 16
+//   FORWARD, or BACKWARD with UNITS, the hidden units of its blocks: 16 or 32 (forward: always 16)
+// All blocks of a launch must be resident at once: they wait for one another.
+
+#define CHUNK (COLUMNS < 16 ? COLUMNS : 16) // streams of one pass
+#define TILES (CHUNK / 8)                   // matrix tiles of 8 streams in a pass
+#define PASSES (COLUMNS / CHUNK)
+#define WARPS 8
+#define THREADS (32 * WARPS)
+
+// 16 bytes that another block wrote: from L2, past this multiprocessor's own cache
+__device__ __forceinline__ uint4 load_shared_row(const half_t* p) {
+  uint4 v;
+  asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
+  return v;
+}
+__device__ __forceinline__ void wait_for(const u32* counter, u32 count) {
+  u32 v;
+  do {
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(counter) : "memory");
+  } while (v < count);
+}
+__device__ __forceinline__ void arrive(u32* counter) {
+  asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter) : "memory");
+}
+__device__ __forceinline__ void multiply(float* sum, u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+}
+// The product of 16 x 32 by 32 x 8 in two halves. A thread's 16 bytes are 8 neighbours of the inner
+// axis: the hardware's order of that axis is another one, but the same in both operands.
+__device__ __forceinline__ void multiply_first(float* sum, uint4 low, uint4 high, uint4 b) {
+  multiply(sum, low.x, high.x, low.y, high.y, b.x, b.y);
+}
+__device__ __forceinline__ void multiply_second(float* sum, uint4 low, uint4 high, uint4 b) {
+  multiply(sum, low.z, high.z, low.w, high.w, b.z, b.w);
+}
+
+extern __shared__ float4 shared_memory[];
+
+// Partial sums of the warps in shared memory: 16 streams a row, pairs swapped so that neither
+// writing tiles nor reading columns meets a bank twice
+__device__ __forceinline__ int place(int row, int stream) {
+  int v = (row >> 1) & 7, swap = ((v & 1) << 2) | (v >> 1);
+  return row * 16 + 2 * ((stream >> 1) ^ swap) + (stream & 1);
+}
+__device__ __forceinline__ void put_tile(float* partial, int row, int stream, const float* sum) {
+  *(float2*)(partial + place(row, stream)) = make_float2(sum[0], sum[1]);
+  *(float2*)(partial + place(row + 8, stream)) = make_float2(sum[2], sum[3]);
+}
+
+#ifdef FORWARD
+#define SLICE ((C / 32 + WARPS - 1) / WARPS) // parts of 32 inputs that a warp multiplies in forward
+
+// w [4C][C]; gates [T][B][4C]: the input products with bias, replaced by the gates i, f, g, o;
+// h [T+1][B][C] and c [T+1][B][C]: row 0 is the state before; arrived [splits][8]: zeros
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
+    lstm_forward(const half_t* w, half_t* gates, half_t* h, half_t* c, int steps, int batch, int first, u32* arrived) {
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, row = lane / 4, quad = lane % 4;
+  const int split = blockIdx.x / (C / 16), unit0 = blockIdx.x % (C / 16) * 16, stream0 = first + split * COLUMNS;
+  const int unit = threadIdx.x % 16, column = threadIdx.x / 16;
+  const int parts = min(max(C / 32 - warp * SLICE, 0), SLICE);
+  const bool own = column < CHUNK;
+  arrived += split * WARPS;
+
+  uint4 weight[4][SLICE][2];
+#pragma unroll
+  for (int m = 0; m < 4; m++)
+#pragma unroll
+    for (int k = 0; k < SLICE; k++)
+#pragma unroll
+      for (int r = 0; r < 2; r++)
+        weight[m][k][r] = k < parts
+            ? *(const uint4*)(w + (size_t)(m * C + unit0 + row + 8 * r) * C + (warp * SLICE + k) * 32 + quad * 8)
+            : make_uint4(0, 0, 0, 0);
+
+  float cell[PASSES];
+  int stream[PASSES], read[PASSES][TILES]; // streams beyond the batch read its last one and write nothing
+#pragma unroll
+  for (int p = 0; p < PASSES; p++) {
+    stream[p] = stream0 + p * CHUNK + column;
+    cell[p] = to_float(c[(size_t)min(stream[p], batch - 1) * C + unit0 + unit]);
+#pragma unroll
+    for (int j = 0; j < TILES; j++) read[p][j] = min(stream0 + p * CHUNK + j * 8 + row, batch - 1);
+  }
+
+  for (int t = 0; t < steps; t++) {
+    half_t input[PASSES][4], output[PASSES][4];
+#pragma unroll
+    for (int p = 0; p < PASSES; p++)
+#pragma unroll
+      for (int m = 0; m < 4; m++)
+        input[p][m] = gates[((size_t)t * batch + min(stream[p], batch - 1)) * (4 * C) + m * C + unit0 + unit];
+    if (parts > 0) {
+      if (lane == 0) wait_for(arrived + warp, (u32)(2 * parts * t));
+      __syncwarp();
+    }
+    const half_t* before = h + (size_t)t * batch * C + warp * SLICE * 32 + quad * 8;
+    uint4 state[TILES][SLICE];
+#pragma unroll
+    for (int j = 0; j < TILES; j++)
+#pragma unroll
+      for (int k = 0; k < SLICE; k++)
+        if (k < parts) state[j][k] = load_shared_row(before + (size_t)read[0][j] * C + k * 32);
+        else state[j][k] = make_uint4(0, 0, 0, 0);
+#pragma unroll
+    for (int p = 0; p < PASSES; p++) {
+      float sum[4][TILES][4];
+#pragma unroll
+      for (int m = 0; m < 4; m++)
+#pragma unroll
+        for (int j = 0; j < TILES; j++)
+#pragma unroll
+          for (int i = 0; i < 4; i++) sum[m][j][i] = 0;
+#pragma unroll
+      for (int k = 0; k < SLICE; k++) {
+#pragma unroll
+        for (int m = 0; m < 4; m++)
+#pragma unroll
+          for (int j = 0; j < TILES; j++) multiply_first(sum[m][j], weight[m][k][0], weight[m][k][1], state[j][k]);
+#pragma unroll
+        for (int m = 0; m < 4; m++)
+#pragma unroll
+          for (int j = 0; j < TILES; j++) multiply_second(sum[m][j], weight[m][k][0], weight[m][k][1], state[j][k]);
+      }
+      if (p + 1 < PASSES) {
+#pragma unroll
+        for (int j = 0; j < TILES; j++)
+#pragma unroll
+          for (int k = 0; k < SLICE; k++)
+            if (k < parts) state[j][k] = load_shared_row(before + (size_t)read[p + 1 < PASSES ? p + 1 : p][j] * C + k * 32);
+      }
+      float* partial = (float*)shared_memory + (p & 1) * (WARPS * 64 * 16);
+#pragma unroll
+      for (int m = 0; m < 4; m++)
+#pragma unroll
+        for (int j = 0; j < TILES; j++) put_tile(partial + warp * (64 * 16), m * 16 + row, j * 8 + 2 * quad, sum[m][j]);
+      __syncthreads();
+      if (own) {
+        float s[4];
+#pragma unroll
+        for (int m = 0; m < 4; m++) {
+          s[m] = to_float(input[p][m]);
+#pragma unroll
+          for (int v = 0; v < WARPS; v++) s[m] += partial[v * (64 * 16) + place(m * 16 + unit, column)];
+        }
+        float i = sigmoid(s[0]), f = sigmoid(s[1]), g = tanh_(s[2]), o = sigmoid(s[3]);
+        cell[p] = f * cell[p] + i * g;
+        if (stream[p] < batch)
+          h[((size_t)(t + 1) * batch + stream[p]) * C + unit0 + unit] = to_half(o * tanh_(cell[p]));
+        output[p][0] = to_half(i);
+        output[p][1] = to_half(f);
+        output[p][2] = to_half(g);
+        output[p][3] = to_half(o);
+      }
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) arrive(arrived + unit0 / (32 * SLICE));
+    // the other blocks need only h: the rest is written after they were told
+    if (own) {
+#pragma unroll
+      for (int p = 0; p < PASSES; p++)
+        if (stream[p] < batch) {
+          size_t at = (size_t)t * batch + stream[p];
+#pragma unroll
+          for (int m = 0; m < 4; m++) gates[at * (4 * C) + m * C + unit0 + unit] = output[p][m];
+          c[(at + batch) * C + unit0 + unit] = to_half(cell[p]);
+        }
+    }
+  }
+}
+
+#endif
+
+#ifdef BACKWARD
+#define PARTS (C / 64)                 // parts of 32 gate units that a warp multiplies in backward
+#define AHEAD (PARTS % 4 == 0 ? 4 : 2) // parts loaded at once
+#define ROWS (UNITS / 16)
+
+// wt [C][4C]: the transposed matrix; gates [T][B][4C]: the gates, replaced by the gradients before
+// the activations; c [T+1][B][C] as forward left it; dh [T][B][C]: the output's gradient; dc [B][C]:
+// the gradient of the last cell, replaced by that of the cell before; arrived [splits][8]: zeros
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
+    lstm_backward(const half_t* wt, half_t* gates, const half_t* c, const half_t* dh, float* dc, int steps, int batch,
+                  int first, u32* arrived) {
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, row = lane / 4, quad = lane % 4;
+  const int split = blockIdx.x / (C / UNITS), unit0 = blockIdx.x % (C / UNITS) * UNITS;
+  const int stream0 = first + split * COLUMNS, unit = threadIdx.x % 16, column = threadIdx.x / 16;
+  const bool own = column < CHUNK;
+  arrived += split * WARPS;
+
+  // rows 0 to 15 of the matrix stay in registers, rows 16 to 31 in shared memory, as each thread needs them
+  float* partials = (float*)shared_memory;
+  uint4* stored = (uint4*)(partials + 2 * WARPS * UNITS * 16) + warp * PARTS * 64 + lane;
+  uint4 weight[PARTS][2];
+#pragma unroll
+  for (int k = 0; k < PARTS; k++)
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+      const half_t* at = wt + (size_t)(unit0 + row + 8 * r) * (4 * C) + (warp * PARTS + k) * 32 + quad * 8;
+      weight[k][r] = *(const uint4*)at;
+      if (ROWS == 2) stored[(k * 2 + r) * 32] = *(const uint4*)(at + (size_t)16 * (4 * C));
+    }
+
+  float cell_gradient[PASSES][ROWS];
+  int stream[PASSES], read[PASSES][TILES];
+#pragma unroll
+  for (int p = 0; p < PASSES; p++) {
+    stream[p] = stream0 + p * CHUNK + column;
+#pragma unroll
+    for (int n = 0; n < ROWS; n++)
+      cell_gradient[p][n] = dc[(size_t)min(stream[p], batch - 1) * C + unit0 + n * 16 + unit];
+#pragma unroll
+    for (int j = 0; j < TILES; j++) read[p][j] = min(stream0 + p * CHUNK + j * 8 + row, batch - 1);
+  }
+
+  for (int t = steps - 1, done = 0; t >= 0; t--, done++) {
+    half_t gate[PASSES][ROWS][4], output_gradient[PASSES][ROWS], cell[PASSES][ROWS], before[PASSES][ROWS];
+#pragma unroll
+    for (int p = 0; p < PASSES; p++)
+#pragma unroll
+      for (int n = 0; n < ROWS; n++) {
+        size_t at = (size_t)t * batch + min(stream[p], batch - 1);
+        int u = unit0 + n * 16 + unit;
+#pragma unroll
+        for (int m = 0; m < 4; m++) gate[p][n][m] = gates[at * (4 * C) + m * C + u];
+        output_gradient[p][n] = dh[at * C + u];
+        cell[p][n] = c[(at + batch) * C + u];
+        before[p][n] = c[at * C + u];
+      }
+    if (done > 0) {
+      if (lane == 0) wait_for(arrived + (warp & 1), (u32)(C / 2 / UNITS * done));
+      __syncwarp();
+    }
+    const half_t* later = gates + (size_t)(t + 1) * batch * (4 * C) + warp * PARTS * 32 + quad * 8;
+#pragma unroll
+    for (int p = 0; p < PASSES; p++) {
+      float sum[ROWS][TILES][4];
+#pragma unroll
+      for (int n = 0; n < ROWS; n++)
+#pragma unroll
+        for (int j = 0; j < TILES; j++)
+#pragma unroll
+          for (int i = 0; i < 4; i++) sum[n][j][i] = 0;
+      if (done > 0) {
+        uint4 next[2][AHEAD][TILES];
+#pragma unroll
+        for (int k = 0; k < AHEAD; k++)
+#pragma unroll
+          for (int j = 0; j < TILES; j++) next[0][k][j] = load_shared_row(later + (size_t)read[p][j] * (4 * C) + k * 32);
+#pragma unroll
+        for (int q = 0; q < PARTS / AHEAD; q++) {
+          if (q + 1 < PARTS / AHEAD) {
+#pragma unroll
+            for (int k = 0; k < AHEAD; k++)
+#pragma unroll
+              for (int j = 0; j < TILES; j++)
+                next[(q + 1) & 1][k][j] =
+                    load_shared_row(later + (size_t)read[p][j] * (4 * C) + ((q + 1) * AHEAD + k) * 32);
+          }
+#pragma unroll
+          for (int k = 0; k < AHEAD; k++) {
+            const int part = q * AHEAD + k;
+            uint4 low, high;
+            if (ROWS == 2) {
+              low = stored[(part * 2) * 32];
+              high = stored[(part * 2 + 1) * 32];
+            }
+#pragma unroll
+            for (int j = 0; j < TILES; j++) multiply_first(sum[0][j], weight[part][0], weight[part][1], next[q & 1][k][j]);
+            if (ROWS == 2)
+#pragma unroll
+              for (int j = 0; j < TILES; j++) multiply_first(sum[ROWS - 1][j], low, high, next[q & 1][k][j]);
+#pragma unroll
+            for (int j = 0; j < TILES; j++) multiply_second(sum[0][j], weight[part][0], weight[part][1], next[q & 1][k][j]);
+            if (ROWS == 2)
+#pragma unroll
+              for (int j = 0; j < TILES; j++) multiply_second(sum[ROWS - 1][j], low, high, next[q & 1][k][j]);
+          }
+        }
+      }
+      float* partial = partials + (p & 1) * (WARPS * UNITS * 16);
+#pragma unroll
+      for (int n = 0; n < ROWS; n++)
+#pragma unroll
+        for (int j = 0; j < TILES; j++)
+          put_tile(partial + warp * (UNITS * 16), n * 16 + row, j * 8 + 2 * quad, sum[n][j]);
+      __syncthreads();
+      if (own) {
+#pragma unroll
+        for (int n = 0; n < ROWS; n++) {
+          float d = to_float(output_gradient[p][n]);
+#pragma unroll
+          for (int v = 0; v < WARPS; v++) d += partial[v * (UNITS * 16) + place(n * 16 + unit, column)];
+          float i = to_float(gate[p][n][0]), f = to_float(gate[p][n][1]), g = to_float(gate[p][n][2]);
+          float o = to_float(gate[p][n][3]), tc = tanh_(to_float(cell[p][n]));
+          float dcell = cell_gradient[p][n] + d * o * (1 - tc * tc);
+          if (stream[p] < batch) {
+            half_t* out = gates + ((size_t)t * batch + stream[p]) * (4 * C) + unit0 + n * 16 + unit;
+            out[0] = to_half(dcell * g * i * (1 - i));
+            out[C] = to_half(dcell * to_float(before[p][n]) * f * (1 - f));
+            out[2 * C] = to_half(dcell * i * (1 - g * g));
+            out[3 * C] = to_half(d * tc * o * (1 - o));
+          }
+          cell_gradient[p][n] = dcell * f;
+        }
+      }
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) arrive(arrived + unit0 / (C / 2));
+  }
+  if (own) {
+#pragma unroll
+    for (int p = 0; p < PASSES; p++)
+#pragma unroll
+      for (int n = 0; n < ROWS; n++)
+        if (stream[p] < batch) dc[(size_t)stream[p] * C + unit0 + n * 16 + unit] = cell_gradient[p][n];
+  }
+}
+#endif

@@ -1,0 +1,59 @@
+package io.github.sharnn.engine.kernels;
+
+import static io.github.sharnn.engine.kernels.Kernels.Use.AUTO;
+import static io.github.sharnn.engine.kernels.Kernels.Use.OFF;
+import static io.github.sharnn.engine.kernels.Kernels.Use.REQUIRED;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.github.sharnn.engine.InferenceMode;
+import io.github.sharnn.engine.TorchScript;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class KernelsTest {
+
+  @Test
+  void on_a_cpu_auto_and_off_leave_the_work_to_pytorch() {
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      NDArray x = manager.zeros(new Shape(64, 256, 128));
+      assertThat(InferenceMode.call(() -> Kernels.forBlock(AUTO, x, false) == null)).isTrue();
+      assertThat(InferenceMode.call(() -> Kernels.forBlock(OFF, x, false) == null)).isTrue();
+    }
+  }
+
+  @Test
+  void required_kernels_that_cannot_run_are_an_error_with_the_reason() {
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu());
+        GradientCuts cuts = GradientCuts.open(manager)) {
+      NDArray x = manager.zeros(new Shape(2, 1, 128));
+      assertThatIllegalStateException()
+          .isThrownBy(() -> Kernels.forBlock(REQUIRED, x, true))
+          .withMessage(
+              "kernels are required, but can't run, because the device is cpu(): use auto or off");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "FLOAT32, 1024, 'the precision is FLOAT32, not FLOAT16'",
+    "FLOAT16, 960, 'the embedding size is 960, no multiple of 128 up to 1024'",
+    "FLOAT16, 1152, 'the embedding size is 1152, no multiple of 128 up to 1024'"
+  })
+  void gives_the_reason_on_a_gpu(DataType type, int size, String reason) {
+    assertThat(Kernels.reasonAgainst(Device.gpu(), type, size)).isEqualTo(reason);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"common.cu", "lstm.cu", "boom.cu"})
+  void sources_are_resources_in_ascii(String name) {
+    assertThat(TorchScript.source(Kernels.class, name)).isNotEmpty().isASCII();
+  }
+}
