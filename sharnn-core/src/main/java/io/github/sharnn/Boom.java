@@ -17,6 +17,10 @@ import io.github.sharnn.engine.DropoutMask;
 import io.github.sharnn.engine.Initializers;
 import io.github.sharnn.engine.Inputs;
 import io.github.sharnn.engine.Operators;
+import io.github.sharnn.engine.kernels.BoomKernel;
+import io.github.sharnn.engine.kernels.GradientCuts;
+import io.github.sharnn.engine.kernels.Kernels;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -42,6 +46,7 @@ public final class Boom extends AbstractBlock {
   final Linear linear2; // null with the shortcut
   private final int embeddingSize;
   private final float dropout;
+  private Kernels.Use kernels = Kernels.Use.AUTO;
 
   private Boom(SHARNNConfig config) {
     super(VERSION);
@@ -67,6 +72,11 @@ public final class Boom extends AbstractBlock {
     return new Boom(config);
   }
 
+  /** Sets whether this block uses kernels of this library's own. */
+  void kernels(Kernels.Use use) {
+    kernels = use;
+  }
+
   @Override
   protected NDList forwardInternal(
       ParameterStore parameterStore,
@@ -78,10 +88,38 @@ public final class Boom extends AbstractBlock {
     Map<String, Parameter> parameters = linear1.getDirectParameters().toMap();
     NDArray weight = parameterStore.getValue(parameters.get("weight"), x.getDevice(), training);
     NDArray bias = parameterStore.getValue(parameters.get("bias"), x.getDevice(), training);
-    NDArray output = activate(x, weight, bias, training);
+    NDArray output = activated(x, weight, bias, training);
     return linear2 == null
         ? new NDList(output)
         : linear2.forward(parameterStore, new NDList(output), training); // (B, T, H) -> (B, T, C)
+  }
+
+  private NDArray activated(NDArray x, NDArray weight, NDArray bias, boolean training) {
+    Kernels found = linear2 == null ? Kernels.forBlock(kernels, x, training) : null;
+    return found == null
+        ? activate(x, weight, bias, training)
+        : activate(new BoomKernel(found, embeddingSize, weight.size(0)), x, weight, bias, training);
+  }
+
+  /** Computes as the other {@code activate}, with all but the product in one kernel. */
+  private NDArray activate(
+      BoomKernel kernel, NDArray x, NDArray weight, NDArray bias, boolean training) {
+    GradientCuts cuts = training ? GradientCuts.current() : null;
+    try (NDArray rows = x.reshape(-1, embeddingSize)) { // (B, T, C) -> (B*T, C)
+      NDArray u = Linear.linear(rows, weight, bias).singletonOrThrow(); // (B*T, H)
+      BoomKernel.Pass pass = kernel.pass(u, training ? dropout : 0);
+      NDArray output = pass.forward(); // (B*T, C)
+      if (cuts == null) {
+        u.close();
+        return output.reshape(x.getShape());
+      }
+      u.attach(cuts.manager());
+      try (output) {
+        NDArray next =
+            cuts.cut(List.of(u), output, gradient -> new NDList(pass.backward(gradient)));
+        return next.reshape(x.getShape());
+      }
+    }
   }
 
   /** The first linear layer, gelu, dropout and, with the shortcut, the sum of the chunks. */

@@ -146,6 +146,16 @@ public final class Equations {
     }
 
     /**
+     * Marks an array that two paths read, one of them the Boom's. This default returns it as it is.
+     *
+     * @param x any activations
+     * @return x
+     */
+    default A fork(A x) {
+      return x;
+    }
+
+    /**
      * Runs the block.
      *
      * @param config the model's config
@@ -162,6 +172,7 @@ public final class Equations {
       } else if (config.droppedAttention().contains(layer)) {
         h = norm("lnmid", h);
       }
+      h = fork(h);
       A x = norm("lnxff", h);
       h = norm("lnff", h);
       return add(dropout(boom(x)), h);

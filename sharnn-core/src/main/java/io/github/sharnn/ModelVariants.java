@@ -47,7 +47,7 @@ final class ModelVariants {
     checkState(
         model.isInitialized(),
         "a model must be initialized or loaded before it backs off or changes its dropouts");
-    SHARNN shared = model.variant(variant);
+    SHARNN shared = model.variant(variant).kernels(model.kernels());
     Lifetime.Lease lease = model.leaseOfWeights();
     try (lease) {
       NDArray table = model.embedding.getArray();

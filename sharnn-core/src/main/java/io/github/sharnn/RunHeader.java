@@ -5,6 +5,7 @@ import ai.djl.Model;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.engine.Devices;
+import io.github.sharnn.engine.kernels.Kernels;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -44,6 +45,9 @@ public final class RunHeader {
             Devices.describe(device),
             precision.name(),
             precision == weights ? "" : " with " + weights.name() + " weights"));
+    if (device.isGpu()) {
+      lines.add(kernels(SHARNN.of(model), device, precision));
+    }
     lines.add(parameters(SHARNN.of(model)));
     lines.add(
         String.format(
@@ -62,6 +66,14 @@ public final class RunHeader {
               size));
     }
     return lines;
+  }
+
+  private static String kernels(SHARNN block, Device device, DataType precision) {
+    if (block.kernels() == Kernels.Use.OFF) {
+      return "kernels: PyTorch's, because kernels are off";
+    }
+    String reason = Kernels.reasonAgainst(device, precision, block.config().embeddingSize());
+    return reason.isEmpty() ? "kernels: sharnn's" : "kernels: PyTorch's, because " + reason;
   }
 
   /** Returns true if cuDNN uses its slower standard LSTM for this size. */

@@ -19,6 +19,9 @@ import io.github.sharnn.engine.DropoutMask;
 import io.github.sharnn.engine.Initializers;
 import io.github.sharnn.engine.Inputs;
 import io.github.sharnn.engine.WeightDrop;
+import io.github.sharnn.engine.kernels.GradientCuts;
+import io.github.sharnn.engine.kernels.Kernels;
+import io.github.sharnn.engine.kernels.LstmLayer;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -66,6 +69,7 @@ public final class SHABlock extends AbstractBlock {
   final Boom boom;
   private final SHARNNConfig config;
   private final int layer;
+  private Kernels.Use kernels = Kernels.Use.AUTO;
 
   private SHABlock(SHARNNConfig config, int layer) {
     super(VERSION);
@@ -118,6 +122,12 @@ public final class SHABlock extends AbstractBlock {
     return new SHABlock(config, layer);
   }
 
+  /** Sets whether this block uses kernels of this library's own. */
+  void kernels(Kernels.Use use) {
+    kernels = use;
+    boom.kernels(use);
+  }
+
   /** A block's output: activations {@code (T, B, C)} and the state after them. */
   record Output(NDArray h, SHARNNState.Layer state) {}
 
@@ -164,6 +174,18 @@ public final class SHABlock extends AbstractBlock {
 
     @Override
     public NDArray lstm(NDArray x) {
+      Kernels found = Kernels.forBlock(kernels, x, training);
+      if (found == null) {
+        return stockLstm(x);
+      }
+      LstmLayer layer = new LstmLayer(found, lstm, config.weightDrop(), parameterStore, training);
+      LstmLayer.Output result = layer.forward(x, state.hidden(), state.cell());
+      nextHidden = result.hidden();
+      nextCell = result.cell();
+      return result.output();
+    }
+
+    private NDArray stockLstm(NDArray x) {
       NDManager manager = x.getManager();
       NDArray h0 = state.hidden().expandDims(0); // (B, C) -> (1, B, C)
       NDArray c0 = state.cell().expandDims(0); // (B, C) -> (1, B, C)
@@ -195,6 +217,12 @@ public final class SHABlock extends AbstractBlock {
         nextMemory = recent.append(newest).last(config.memoryLength()); // -> (B, M+T, C)
         return swap(context); // (B, T, C) -> (T, B, C)
       }
+    }
+
+    @Override
+    public NDArray fork(NDArray x) {
+      GradientCuts cuts = training ? GradientCuts.current() : null;
+      return cuts == null || Kernels.forBlock(kernels, x, training) == null ? x : cuts.join(x);
     }
 
     @Override

@@ -19,6 +19,7 @@ import ai.djl.util.PairList;
 import io.github.sharnn.engine.Devices;
 import io.github.sharnn.engine.Initializers;
 import io.github.sharnn.engine.Lifetime;
+import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.softmax.OutputLayer;
 import io.github.sharnn.vocabulary.TextVocabulary;
@@ -83,6 +84,8 @@ public final class SHARNN extends AbstractBlock {
 
   /** The blocks, in order. */
   public final List<SHABlock> blocks;
+
+  private Kernels.Use kernels = Kernels.Use.AUTO;
 
   final OutputLayer outputLayer;
   private final SHARNNConfig config;
@@ -550,6 +553,24 @@ public final class SHARNN extends AbstractBlock {
         "model %s must have weights: train it, or load one with SHARNN.load",
         model.getName());
     return block;
+  }
+
+  /**
+   * Sets if this model runs CUDA kernels of this library's own, which are faster on a GPU. A file
+   * does not keep the setting. The default is {@link Kernels.Use#AUTO}.
+   *
+   * @param use {@code AUTO}, {@code OFF} or {@code REQUIRED}
+   * @return this model
+   */
+  public SHARNN kernels(Kernels.Use use) {
+    kernels = use;
+    blocks.forEach(block -> block.kernels(use));
+    return this;
+  }
+
+  /** {@return the setting of {@link #kernels(Kernels.Use)}} */
+  public Kernels.Use kernels() {
+    return kernels;
   }
 
   /** {@return the number of parameters} */

@@ -12,6 +12,7 @@ import ai.djl.training.listener.TrainingListener.BatchData;
 import ai.djl.translate.Batchifier;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.engine.kernels.GradientCuts;
 import io.github.sharnn.softmax.ClusterLabels;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -58,13 +59,15 @@ public final class TrainingStep {
     inputs.addAll(state.toNDList());
     NDList predictions;
     SequenceCrossEntropy.Values loss;
-    try (GradientCollector collector = trainer.newGradientCollector()) {
+    try (GradientCuts cuts = GradientCuts.open(batch.getManager());
+        GradientCollector collector = trainer.newGradientCollector()) {
       predictions = trainer.forward(inputs, labels);
       loss = loss(labels, predictions);
       NDArray objective = loss.objective();
       long begin = System.nanoTime();
       collector.backward(
           weight == 1 ? objective : objective.mul(SequenceCrossEntropy.scalar(weight, objective)));
+      cuts.backward();
       trainer.addMetric("backward", begin);
     }
     BatchData batchData = batchData(batch, predictions);
