@@ -12,6 +12,7 @@ import com.google.common.math.Quantiles;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.engine.DeviceMemory;
+import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.StepReport;
@@ -36,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>{@code
  * TrainingBenchmark benchmark =
  *     new TrainingBenchmark(
- *         config, 1024, OptimizerSettings.Type.LAMB, Device.gpu(), null, 30, true);
+ *         config, 1024, OptimizerSettings.Type.LAMB, Kernels.Use.AUTO, Device.gpu(), null, 30, true);
  * TrainingBenchmark.Result result = benchmark.run(16);
  * System.out.println(result.milliseconds() + " ms, " + result.ratio() + " x the floor");
  * }</pre>
@@ -63,6 +64,7 @@ import org.jspecify.annotations.Nullable;
  * @param config the model's shapes
  * @param sequenceLength the length T of the longest segment, at least 1
  * @param optimizer the optimizer, with its default settings
+ * @param kernels if CUDA kernels of this library's own run on a GPU
  * @param device the device to compute on
  * @param precision the type that forward and backward compute in, FLOAT32 or FLOAT16; null for
  *     FLOAT16 on a GPU, else FLOAT32
@@ -73,6 +75,7 @@ public record TrainingBenchmark(
     SHARNNConfig config,
     int sequenceLength,
     OptimizerSettings.Type optimizer,
+    Kernels.Use kernels,
     Device device,
     @Nullable DataType precision,
     int steps,
@@ -90,6 +93,7 @@ public record TrainingBenchmark(
    * @param config the model's shapes
    * @param sequenceLength at least 1
    * @param optimizer any optimizer
+   * @param kernels any use
    * @param device any device
    * @param precision FLOAT32, FLOAT16 or null
    * @param steps at least 1
@@ -195,6 +199,7 @@ public record TrainingBenchmark(
               .batchSize(batchSize)
               .sequenceLength(sequenceLength)
               .optimizer(OptimizerSettings.of(optimizer))
+              .kernels(kernels)
               .precision(precision)
               .zeroStateProbability(0) // the memory stays full
               .evaluationStreams(1)

@@ -1,5 +1,6 @@
 package io.github.sharnn.bench;
 
+import static io.github.sharnn.engine.kernels.Kernels.Use.AUTO;
 import static io.github.sharnn.train.optim.OptimizerSettings.Type.LAMB;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
@@ -39,7 +40,7 @@ class TrainingBenchmarkTest {
 
   private static TrainingBenchmark benchmark(
       SHARNNConfig.Builder sharnn, @Nullable DataType precision, boolean floor) {
-    return new TrainingBenchmark(sharnn.config(), T, LAMB, Device.cpu(), precision, 3, floor);
+    return new TrainingBenchmark(sharnn.config(), T, LAMB, AUTO, Device.cpu(), precision, 3, floor);
   }
 
   private static BareParts parts(SHARNNConfig.Builder sharnn) {
@@ -203,10 +204,10 @@ class TrainingBenchmarkTest {
     SHARNNConfig config = Tiny.sharnn().config();
     Device cpu = Device.cpu();
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new TrainingBenchmark(config, T, LAMB, cpu, null, 0, true))
+        .isThrownBy(() -> new TrainingBenchmark(config, T, LAMB, AUTO, cpu, null, 0, true))
         .withMessage("steps must be at least 1, but is 0");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new TrainingBenchmark(config, 0, LAMB, cpu, null, 3, true))
+        .isThrownBy(() -> new TrainingBenchmark(config, 0, LAMB, AUTO, cpu, null, 3, true))
         .withMessage("sequenceLength must be at least 1, but is 0");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> benchmark(Tiny.sharnn()).run(0))

@@ -14,9 +14,11 @@ import io.github.sharnn.bench.TrainingBenchmark;
 import io.github.sharnn.bench.TrainingBenchmark.Floor;
 import io.github.sharnn.bench.TrainingBenchmark.Result;
 import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.options.KernelsOption;
 import io.github.sharnn.cli.options.OptimizerOptions;
 import io.github.sharnn.cli.options.SizeOptions;
 import io.github.sharnn.engine.DeviceMemory;
+import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.train.optim.OptimizerSettings;
 import java.util.List;
 import java.util.Locale;
@@ -124,6 +126,8 @@ final class BenchmarkCommand implements Callable<Integer> {
       description = "The optimizer: lamb, adamw or muon. Default: lamb.")
   private OptimizerSettings.Type optimizer = OptimizerSettings.Type.LAMB;
 
+  @Mixin private KernelsOption kernels;
+
   @Option(names = "--no-floor", description = "Skip the floor: the bare LSTMs and matrix products.")
   private boolean noFloor;
 
@@ -153,7 +157,14 @@ final class BenchmarkCommand implements Callable<Integer> {
     int segment = orElse(sequenceLength, device.isGpu() ? 1024 : 128);
     TrainingBenchmark benchmark =
         new TrainingBenchmark(
-            config, segment, optimizer, device, precision, orElse(steps, 30), !noFloor);
+            config,
+            segment,
+            optimizer,
+            kernels.or(Kernels.Use.AUTO),
+            device,
+            precision,
+            orElse(steps, 30),
+            !noFloor);
     printHeader(benchmark);
     Set<String> sources = new TreeSet<>();
     boolean complete = true;

@@ -5,10 +5,12 @@ import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.cli.options.ExtraOptions;
+import io.github.sharnn.cli.options.KernelsOption;
 import io.github.sharnn.cli.options.Minutes;
 import io.github.sharnn.cli.options.OptimizerOptions;
 import io.github.sharnn.cli.options.RateOptions;
 import io.github.sharnn.cli.options.SizeOptions;
+import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.Recipe;
@@ -85,6 +87,8 @@ final class TrainSettings {
       exclusive = false,
       heading = "Learning rate of the first stage (default: the recipe's):%n")
   private final RateOptions rate = new RateOptions();
+
+  @Mixin private KernelsOption kernels;
 
   @ArgGroup(exclusive = false, heading = "Optimizer (default: the recipe's):%n")
   private final OptimizerOptions optimizer = new OptimizerOptions();
@@ -180,6 +184,8 @@ final class TrainSettings {
     sequenceLength.ifPresent(builder::sequenceLength);
     evaluationStreams.ifPresent(builder::evaluationStreams);
     extras.apply(builder);
+    builder.kernels(
+        kernels.or(resumed.map(run -> run.options().kernels()).orElse(Kernels.Use.AUTO)));
     return builder.optimizer(
         optimizer.onto(resumed.map(run -> run.options().optimizer()).orElse(recipe.optimizer())));
   }

@@ -127,6 +127,7 @@ class ResumedOptionsTest extends TrainedModelTest {
             "--default-splits",
             "--enwik8",
             "--label-smoothing",
+            "--kernels",
             "--optimizer",
             "--weight-decay",
             "--cautious-decay",

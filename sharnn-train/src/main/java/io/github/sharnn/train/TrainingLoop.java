@@ -12,6 +12,7 @@ import ai.djl.training.TrainingConfig;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.RunHeader;
+import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.train.data.Corpus;
@@ -99,6 +100,8 @@ final class TrainingLoop {
             MixedPrecisionWeights.of(model, options.precision(), tokens);
         Trainer trainer = weights.model().newTrainer(config);
         BestWeights best = new BestWeights(setup.block(), model.getNDManager())) {
+      setup.block().kernels(options.kernels());
+      SHARNN.of(trainer.getModel()).kernels(options.kernels()); // the FLOAT16 weights' own block
       trainer.setMetrics(setup.metrics());
       trainer.initialize(tokens);
       if (LOGGER.isInfoEnabled()) {

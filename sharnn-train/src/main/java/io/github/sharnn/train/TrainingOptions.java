@@ -6,6 +6,7 @@ import static java.util.Objects.requireNonNullElse;
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import com.google.common.base.CaseFormat;
+import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.io.Records;
 import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
@@ -35,6 +36,7 @@ import org.jspecify.annotations.Nullable;
  * @param averageDecay decay of the moving average of the weights, or 0 for none
  * @param zeroStateProbability probability of a step that begins from the zero state
  * @param optimizer the optimizer; null for LAMB
+ * @param kernels if CUDA kernels of this library's own run on a GPU; null for AUTO
  * @param precision type that forward and backward compute in
  */
 public record TrainingOptions(
@@ -51,6 +53,7 @@ public record TrainingOptions(
     double averageDecay,
     double zeroStateProbability,
     OptimizerSettings optimizer,
+    Kernels.Use kernels,
     DataType precision) {
 
   static final OptimizerSettings DEFAULT_OPTIMIZER =
@@ -59,7 +62,8 @@ public record TrainingOptions(
 
   /** The options that a resumed run may change. */
   static final Set<String> MAY_CHANGE =
-      Set.of("evaluationInterval", "precision", "labelSmoothing", "zeroStateProbability");
+      Set.of(
+          "evaluationInterval", "precision", "labelSmoothing", "zeroStateProbability", "kernels");
 
   /**
    * Checks every option.
@@ -77,6 +81,7 @@ public record TrainingOptions(
    * @param averageDecay at least 0 and below 1
    * @param zeroStateProbability at least 0 and below 1
    * @param optimizer null for LAMB, as in old checkpoints
+   * @param kernels null for AUTO, as in old checkpoints
    * @param precision FLOAT32 or FLOAT16
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
@@ -98,6 +103,7 @@ public record TrainingOptions(
     checkBelowOne("averageDecay", averageDecay);
     checkBelowOne("zeroStateProbability", zeroStateProbability);
     optimizer = requireNonNullElse(optimizer, DEFAULT_OPTIMIZER); // null in old checkpoints
+    kernels = requireNonNullElse(kernels, Kernels.Use.AUTO); // null in old checkpoints
     checkArgument(precision != null, "precision must be FLOAT32 or FLOAT16, but is null");
     MixedPrecisionWeights.check(precision);
   }
@@ -131,7 +137,8 @@ public record TrainingOptions(
         .lookahead(lookaheadSteps, lookaheadAlpha)
         .averageDecay(averageDecay)
         .zeroStateProbability(zeroStateProbability)
-        .optimizer(optimizer);
+        .optimizer(optimizer)
+        .kernels(kernels);
   }
 
   /** {@return the options by name, in order, as a new map} */
@@ -178,6 +185,7 @@ public record TrainingOptions(
     private double averageDecay; // 0: no average
     private double zeroStateProbability = DEFAULT_ZERO_STATE_PROBABILITY;
     private OptimizerSettings optimizer = DEFAULT_OPTIMIZER;
+    private Kernels.Use kernels = Kernels.Use.AUTO;
     private @Nullable DataType precision; // null: by device
 
     Builder() {}
@@ -334,6 +342,18 @@ public record TrainingOptions(
     }
 
     /**
+     * Sets if CUDA kernels of this library's own run on a GPU, see {@link
+     * io.github.sharnn.SHARNN#kernels}. Default AUTO.
+     *
+     * @param use AUTO, OFF or REQUIRED
+     * @return this builder
+     */
+    public T kernels(Kernels.Use use) {
+      kernels = use;
+      return self();
+    }
+
+    /**
      * Sets the type that forward and backward compute in: FLOAT32, or FLOAT16 with weights and
      * optimizer in FLOAT32 and a dynamic loss scale. Default FLOAT16 on a GPU, and FLOAT32 on a CPU
      * or with DJL's optimizers.
@@ -362,6 +382,7 @@ public record TrainingOptions(
           averageDecay,
           zeroStateProbability,
           optimizer,
+          kernels,
           precision == null ? byDevice : precision);
     }
   }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.training.tracker.Tracker;
+import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;
@@ -113,6 +114,7 @@ class TrainingOptionsTest {
               .averageDecay(0.9)
               .zeroStateProbability(0.2)
               .optimizer(OptimizerSettings.of(OptimizerSettings.Type.ADAMW).weightDecay(0.2f))
+              .kernels(Kernels.Use.OFF)
               .build()
               .options();
       assertThat(options.trainer(model).build().options()).isEqualTo(options);
