@@ -87,6 +87,7 @@ public final class BoomKernel {
    *
    * @param u {@code W1 x + b1}, {@code (N, H)}, kept until backward
    * @param dropout the rate of the dropout after the activation, 0 for none
+   * @return the pass, not yet run
    */
   public Pass pass(NDArray u, float dropout) {
     return new Pass(u, dropout);

@@ -47,6 +47,7 @@ public final class GradientCuts implements AutoCloseable {
    * Opens cuts for the steps of this thread until they are closed.
    *
    * @param parent the manager under which arrays live until the cuts are closed
+   * @return the open cuts; the caller closes them
    */
   public static GradientCuts open(NDManager parent) {
     GradientCuts cuts = new GradientCuts(parent.newSubManager());

@@ -129,6 +129,7 @@ public final class LstmKernel {
    * @param gates the input products with bias, {@code (T, B, 4C)}; their values are lost
    * @param hidden the hidden state before, {@code (B, C)}
    * @param cell the cell before, {@code (B, C)}
+   * @return the segment, with its outputs
    */
   public Segment forward(
       NDManager manager, NDArray weight, NDArray gates, NDArray hidden, NDArray cell) {
