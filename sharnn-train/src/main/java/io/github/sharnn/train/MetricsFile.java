@@ -303,7 +303,7 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
   }
 
   /**
-   * Writes the lines that wait, and closes the file.
+   * Writes the lines that wait, forces the file to disk and closes it.
    *
    * @throws IOException if the lines can't be written; they are lost
    */
@@ -312,6 +312,12 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
     if (channel != null) {
       try {
         writeWaiting();
+        Interrupts.defer(
+            () -> {
+              reopen();
+              channel.force(true);
+              return null;
+            });
       } finally {
         channel.close();
       }
