@@ -12,6 +12,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.TextModel;
 import io.github.sharnn.engine.Lifetime;
+import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenEncoder;
@@ -46,6 +47,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Scorer {
 
+  private static final int MOST_ENCODED = 1 << 16; // bytes between two checks for an interrupt
   private static final int LONGEST_DEFAULT_SEGMENT = 256; // bounds the activations
   private static final int SMALLEST_READ = 1 << 13; // bytes
 
@@ -293,8 +295,12 @@ public final class Scorer {
     }
 
     void write(byte[] text, int length) {
-      encoder.write(text, 0, length);
-      words.write(text, 0, length);
+      for (int from = 0; from < length; from += MOST_ENCODED) {
+        Interrupts.check();
+        int count = Math.min(MOST_ENCODED, length - from);
+        encoder.write(text, from, count);
+        words.write(text, from, count);
+      }
       bytes += length;
     }
 

@@ -60,7 +60,7 @@ class ClosingTest {
   }
 
   @Test
-  void every_call_after_it_is_refused() throws Exception {
+  void every_call_after_it_is_rejected() throws Exception {
     Model model = model();
     SHARNN block = SHARNN.of(model);
     model.save(folder, null);
@@ -104,7 +104,7 @@ class ClosingTest {
     }
   }
 
-  /** Each thread calls until it is refused. */
+  /** Each thread calls until it is rejected. */
   @Test
   void running_calls_of_many_threads_finish() throws Exception {
     for (int round = 0; round < 6; round++) {

@@ -39,7 +39,7 @@ class ServiceRaceTest {
   private final List<Path> models = new ArrayList<>();
   private final List<Answers> expected = new ArrayList<>();
 
-  /** What one model answers. */
+  /** The answers of one model. */
   private record Answers(String text, Score score) {}
 
   @BeforeEach
@@ -136,7 +136,7 @@ class ServiceRaceTest {
     return !threads.stream().allMatch(Future::isDone);
   }
 
-  /** Closes the service under requests, each of which has a right answer or is refused. */
+  /** Closes the service under requests, each of which has a right answer or is rejected. */
   private void late(SHARNNService service, ExecutorService pool) throws Exception {
     List<Future<?>> threads = new ArrayList<>();
     for (int thread = 0; thread < THREADS; thread++) {
