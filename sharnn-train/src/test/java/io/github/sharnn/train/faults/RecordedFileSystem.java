@@ -21,14 +21,11 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
-import java.nio.file.PathMatcher;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.WatchService;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.FileAttributeView;
-import java.nio.file.attribute.UserPrincipalLookupService;
 import java.nio.file.spi.FileSystemProvider;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -60,7 +57,7 @@ final class RecordedFileSystem extends FileSystemProvider {
   RecordedFileSystem(Map<String, byte @Nullable []> state) {
     memory = Jimfs.newFileSystem(Configuration.unix());
     real = memory.provider();
-    system = new Delegating(memory);
+    system = new DelegatingFileSystem(memory, this, this::wrap);
     state.forEach(
         (path, content) -> {
           try {
@@ -320,75 +317,5 @@ final class RecordedFileSystem extends FileSystemProvider {
   @Override
   public Path getPath(URI uri) {
     throw new UnsupportedOperationException();
-  }
-
-  /** The default file system with another provider. */
-  private final class Delegating extends FileSystem {
-
-    private final FileSystem target;
-
-    private Delegating(FileSystem target) {
-      this.target = target;
-    }
-
-    @Override
-    public FileSystemProvider provider() {
-      return RecordedFileSystem.this;
-    }
-
-    @Override
-    public void close() {
-      throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public boolean isOpen() {
-      return true;
-    }
-
-    @Override
-    public boolean isReadOnly() {
-      return false;
-    }
-
-    @Override
-    public String getSeparator() {
-      return target.getSeparator();
-    }
-
-    @Override
-    public Iterable<Path> getRootDirectories() {
-      return target.getRootDirectories();
-    }
-
-    @Override
-    public Iterable<FileStore> getFileStores() {
-      return target.getFileStores();
-    }
-
-    @Override
-    public Set<String> supportedFileAttributeViews() {
-      return target.supportedFileAttributeViews();
-    }
-
-    @Override
-    public Path getPath(String first, String... more) {
-      return wrap(target.getPath(first, more));
-    }
-
-    @Override
-    public PathMatcher getPathMatcher(String pattern) {
-      return target.getPathMatcher(pattern);
-    }
-
-    @Override
-    public UserPrincipalLookupService getUserPrincipalLookupService() {
-      return target.getUserPrincipalLookupService();
-    }
-
-    @Override
-    public WatchService newWatchService() throws IOException {
-      return target.newWatchService();
-    }
   }
 }
