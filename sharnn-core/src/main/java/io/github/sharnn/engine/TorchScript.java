@@ -1,5 +1,7 @@
 package io.github.sharnn.engine;
 
+import static java.util.Objects.requireNonNull;
+
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
@@ -13,10 +15,10 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.training.ParameterStore;
-import com.google.common.io.Resources;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
@@ -147,8 +149,9 @@ public final class TorchScript {
    * @param resource the resource's name, such as {@code operators.py}
    */
   public static String source(Class<?> owner, String resource) {
-    try {
-      return Resources.toString(Resources.getResource(owner, resource), StandardCharsets.UTF_8);
+    // read here: a module reads its own resources, and Guava is in another one
+    try (InputStream in = owner.getResourceAsStream(resource)) {
+      return new String(requireNonNull(in, resource).readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
