@@ -18,9 +18,11 @@ open module io.github.sharnn {
   exports io.github.sharnn;
   exports io.github.sharnn.decode;
   exports io.github.sharnn.engine;
+  exports io.github.sharnn.engine.kernels;
   exports io.github.sharnn.generate;
   exports io.github.sharnn.io;
   exports io.github.sharnn.score;
+  exports io.github.sharnn.serve;
   exports io.github.sharnn.softmax;
   exports io.github.sharnn.vocabulary;
   exports io.github.sharnn.zoo;
