@@ -86,7 +86,7 @@ class ModelCardTest {
   void claims_nothing_that_it_was_not_told() throws Exception {
     try (Model model = TestModels.model(TestModels.tiny(), 1)) {
       model.setProperty(ModelCard.TEST_BITS_PER_BYTE, "NaN");
-      model.save(folder, "a\nb");
+      model.save(folder, "a b");
       assertThat(card())
           .startsWith("---\nlicense: \"unknown\"\n")
           .contains("\n# a b\n", "| Test | NaN |")

@@ -265,6 +265,13 @@ public final class CheckedFolder implements Closeable {
   private FileChannel open(String name, String sum) throws IOException {
     Path hidden = hidden(folder, name, sum);
     Path file = Files.isRegularFile(hidden) ? hidden : path(name);
+    if (Files.notExists(file)) {
+      throw new NoSuchFileException(
+          file.toString(),
+          null,
+          "this file of the saved model is missing: copy it from the folder that the model was saved"
+              + " to");
+    }
     return Safetensors.openRegular(file, "a file of a saved model");
   }
 

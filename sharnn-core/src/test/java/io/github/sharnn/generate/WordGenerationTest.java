@@ -116,8 +116,8 @@ class WordGenerationTest {
 
   @ParameterizedTest
   @CsvSource({
-    "'', 'the model''s 7 words, but '''' has none'",
-    "'  ', 'the model''s 7 words, but ''  '' has none'"
+    "'', 'the model''s vocabulary (7 words), but '''' has none'",
+    "'  ', 'the model''s vocabulary (7 words), but ''  '' has none'"
   })
   void rejects_a_prompt_without_tokens(String prompt, String message) {
     try (Model model = TinyModel.of(words())) {

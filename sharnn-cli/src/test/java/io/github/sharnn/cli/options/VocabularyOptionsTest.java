@@ -50,7 +50,7 @@ class VocabularyOptionsTest extends TrainedModelTest {
     assertThat(resumed.out()).contains("step 3");
     Files.writeString(tokens.resolve(file), "other");
     assertThat(run("evaluate", tokens, "--corpus", corpus).err())
-        .contains(file + " is not the model's vocabulary");
+        .contains(file + " is damaged: its SHA-256 is");
     Files.delete(tokens.resolve(file));
     Outcome missing = run("evaluate", tokens, "--corpus", corpus);
     assertThat(missing.err())
