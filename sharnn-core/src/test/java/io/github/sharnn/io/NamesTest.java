@@ -21,6 +21,9 @@ class NamesTest {
     List<String> known = List.of("layers", "memoryLength");
     assertThat(Names.suggestion("layer", known)).isEqualTo(" did you mean layers?");
     assertThat(Names.suggestion("MEMORY_LENGTH", known)).isEqualTo(" did you mean memoryLength?");
+    assertThat(Names.suggestion("lay", known))
+        .isEqualTo(" the known names are layers, memoryLength");
+    assertThat(Names.suggestion("laye", known)).isEqualTo(" did you mean layers?"); // 2 letters
     assertThat(Names.suggestion("dropout", known))
         .isEqualTo(" the known names are layers, memoryLength");
   }

@@ -2,6 +2,7 @@ package io.github.sharnn.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.entry;
 
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -38,5 +39,33 @@ class RecordsTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Records.with(range, "until", 9))
         .withMessageContaining("Range has no components [until]");
+  }
+
+  @Test
+  void lists_the_components_in_order() {
+    assertThat(Records.values(range))
+        .containsExactly(entry("from", 1), entry("to", 5), entry("name", "some"));
+  }
+
+  @Test
+  void reads_json_and_takes_a_missing_number_as_0() {
+    assertThat(Records.fromJson(Range.class, "range.json", "{'to': 3, 'name': null}"))
+        .isEqualTo(new Range(0, 3, null));
+  }
+
+  @Test
+  void rejects_json_that_is_no_such_record() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Records.fromJson(Range.class, "range.json", ""))
+        .withMessage("range.json is empty");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Records.fromJson(Range.class, "range.json", "{'to': [\7}"))
+        .withMessage("range.json is not valid JSON: {'to': [ }");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Records.fromJson(Range.class, "range.json", "{'form': 3}"))
+        .withMessage("range.json has the unknown field 'form': did you mean from?");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Records.fromJson(Range.class, "range.json", "{'from': 3}"))
+        .withMessage("from is above to");
   }
 }

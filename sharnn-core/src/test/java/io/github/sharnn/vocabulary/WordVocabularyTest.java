@@ -266,4 +266,10 @@ class WordVocabularyTest {
         .isThrownBy(() -> WordVocabulary.of(List.of("<unk>", "<eos>")).decode(2))
         .withMessageContaining("a token must be from 0 to 1, but is 2");
   }
+
+  @Test
+  void has_the_sum_of_its_file() {
+    assertThat(WordVocabulary.of(List.of("<unk>", "<eos>", "the")).property())
+        .isEqualTo("words 8e3f37ada844473bbdded59ad6213465d0df684888bd0e91202b74c200426e2c");
+  }
 }
