@@ -54,7 +54,7 @@ class VocabularyOptionsTest extends TrainedModelTest {
     Files.delete(tokens.resolve(file));
     Outcome missing = run("evaluate", tokens, "--corpus", corpus);
     assertThat(missing.err())
-        .contains(file + "; the model's vocabulary is missing: copy it from the folder")
+        .contains(file + "; this file of the saved model is missing: copy it from the folder")
         .hasLineCount(1);
   }
 
