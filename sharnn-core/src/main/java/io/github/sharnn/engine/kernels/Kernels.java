@@ -6,6 +6,7 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.pytorch.jni.JniUtils;
+import com.google.common.base.Throwables;
 import io.github.sharnn.engine.TorchScript;
 import java.util.ArrayList;
 import java.util.List;
@@ -115,7 +116,22 @@ public final class Kernels {
     if (size % UNIT != 0 || size > LARGEST) {
       return new Found(null, "the embedding size is " + size + ", no multiple of 128 up to 1024");
     }
-    return BY_GPU.computeIfAbsent(device.getDeviceId(), Kernels::find);
+    Found found = BY_GPU.computeIfAbsent(device.getDeviceId(), Kernels::find);
+    String small = found.kernels == null ? "" : reasonAgainst(found.kernels.multiprocessors, size);
+    return small.isEmpty() ? found : new Found(null, small);
+  }
+
+  /** Returns why the LSTM's blocks can't all be resident, one on each multiprocessor, or "". */
+  static String reasonAgainst(int multiprocessors, int size) {
+    int needed = size / LstmKernel.FEWEST_UNITS;
+    return multiprocessors >= needed
+        ? ""
+        : String.format(
+            Locale.ROOT,
+            "embedding size %s needs a GPU with %s multiprocessors, but this one has %s",
+            size,
+            needed,
+            multiprocessors);
   }
 
   private static Found find(int ordinal) {
@@ -127,10 +143,12 @@ public final class Kernels {
       }
       Kernels kernels = new Kernels(driver, new Nvrtc());
       DeviceAddress.check();
+      // fails here, and not in a training step, if NVRTC or the driver does not know this GPU
+      kernels.kernel("boom.cu", "boom_forward", Map.of("C", UNIT, "H", UNIT), UNIT, 0);
       return new Found(kernels, "");
     } catch (CudaException | LinkageError e) {
       LOGGER.debug("No kernels on GPU {}", ordinal, e);
-      return new Found(null, e.getMessage());
+      return new Found(null, Throwables.getRootCause(e).toString());
     }
   }
 

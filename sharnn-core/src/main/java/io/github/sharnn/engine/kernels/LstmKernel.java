@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LstmKernel {
 
+  /** Fewest hidden units of a block. */
+  static final int FEWEST_UNITS = 16;
+
   private static final int THREADS = 256;
   private static final int WARPS = THREADS / 32;
   private static final int FLOAT = 4; // bytes
@@ -42,8 +45,8 @@ public final class LstmKernel {
   }
 
   private enum Direction {
-    FORWARD(16),
-    BACKWARD(16, 32);
+    FORWARD(FEWEST_UNITS),
+    BACKWARD(FEWEST_UNITS, 2 * FEWEST_UNITS);
 
     final int[] units; // hidden units that a block may compute
 

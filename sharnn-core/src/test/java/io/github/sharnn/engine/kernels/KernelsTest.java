@@ -13,6 +13,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.engine.InferenceMode;
 import io.github.sharnn.engine.TorchScript;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -48,6 +49,28 @@ class KernelsTest {
   })
   void gives_the_reason_on_a_gpu(DataType type, int size, String reason) {
     assertThat(Kernels.reasonAgainst(Device.gpu(), type, size)).isEqualTo(reason);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "132, 1024, 0",
+    "64, 1024, 0",
+    "63, 1024, 64",
+    "58, 1024, 64",
+    "24, 512, 32",
+    "24, 384, 0"
+  })
+  void leaves_large_sizes_on_small_gpus_to_pytorch(int has, int size, int needed) {
+    assertThat(Kernels.reasonAgainst(has, size))
+        .isEqualTo(
+            needed == 0
+                ? ""
+                : String.format(
+                    Locale.ROOT,
+                    "embedding size %s needs a GPU with %s multiprocessors, but this one has %s",
+                    size,
+                    needed,
+                    has));
   }
 
   @ParameterizedTest
