@@ -70,22 +70,6 @@ final class CudaDriver {
         });
   }
 
-  /** {@return how many blocks of a function fit on the whole GPU at once} */
-  int residentBlocks(Pointer function, int threads, int sharedBytes) {
-    IntByReference each = new IntByReference();
-    inContext(
-        () -> {
-          call(
-              "cuOccupancyMaxActiveBlocksPerMultiprocessor",
-              each,
-              function,
-              threads,
-              (long) sharedBytes);
-          return null;
-        });
-    return each.getValue() * attribute(MULTIPROCESSORS);
-  }
-
   /**
    * Launches a function on the stream that DJL computes on.
    *

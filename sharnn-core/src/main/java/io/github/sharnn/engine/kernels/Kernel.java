@@ -22,11 +22,6 @@ final class Kernel {
     this.sharedBytes = sharedBytes;
   }
 
-  /** {@return how many blocks can run at once} */
-  int residentBlocks() {
-    return driver.residentBlocks(function, threads, sharedBytes);
-  }
-
   /** Launches independent blocks. The arguments are arrays and numbers, in the source's order. */
   void launch(int blocks, Object... arguments) {
     launch(blocks, false, arguments);
@@ -47,8 +42,6 @@ final class Kernel {
           memory.setLong(at, DeviceAddress.of(array));
         } else if (arguments[i] instanceof Long number) {
           memory.setLong(at, number);
-        } else if (arguments[i] instanceof Float number) {
-          memory.setFloat(at, number);
         } else {
           memory.setInt(at, (Integer) arguments[i]);
         }
