@@ -29,7 +29,7 @@ class EveryFileOperationTest {
 
   private static final int FIRST = 2; // steps of the first process
   private static final int SECOND = 4;
-  private static final String RUN = "/work/run";
+  private static final String RUN = "/runs/run";
 
   /** The others lose as much, and differ in the files of killed writers alone. */
   private static final Set<Crash> RESUMED = Set.of(Crash.KEEPS_ALL, Crash.LOSES_AT_RANDOM);
@@ -62,13 +62,13 @@ class EveryFileOperationTest {
 
   private static RecordedFileSystem empty() {
     Map<String, byte @Nullable []> state = new TreeMap<>();
-    state.put("/work", null);
+    state.put("/runs", null);
     return new RecordedFileSystem(state);
   }
 
   private static Disk replay(Disk disk, List<Recorded> changes) {
     if (changes == first) {
-      disk.createFolder("/work");
+      disk.createFolder("/runs");
       disk.settle();
     }
     changes.forEach(change -> change.change().apply(disk));
@@ -131,7 +131,7 @@ class EveryFileOperationTest {
   @Test
   void a_power_cut_in_the_first_process_leaves_whole_files_alone() {
     Disk disk = replay(new Disk(), List.of());
-    disk.createFolder("/work");
+    disk.createFolder("/runs");
     disk.settle();
     for (int i = 0; i < first.size(); i++) {
       first.get(i).change().apply(disk);
