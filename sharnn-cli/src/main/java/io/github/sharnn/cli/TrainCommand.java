@@ -17,6 +17,7 @@ import io.github.sharnn.cli.options.KeptOptions;
 import io.github.sharnn.cli.options.VocabularyOptions;
 import io.github.sharnn.cli.progress.ProgressLine;
 import io.github.sharnn.cli.report.Figures;
+import io.github.sharnn.cli.report.RunIdentity;
 import io.github.sharnn.cli.report.RunLog;
 import io.github.sharnn.cli.report.RunMetrics;
 import io.github.sharnn.train.Checkpoint;
@@ -31,11 +32,8 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -61,7 +59,6 @@ import picocli.CommandLine.Spec;
 final class TrainCommand implements Callable<Integer> {
 
   private static final int REPORT_TEXT = 40; // bytes
-  private static final String METRICS_START = "{\"run\":";
 
   @Mixin private CorpusOptions corpus;
 
@@ -101,6 +98,7 @@ final class TrainCommand implements Callable<Integer> {
 
   private CommandSpec spec;
   private Map<String, String> program = Map.of();
+  private RunIdentity identity;
   private Optional<Checkpoint> resumed = Optional.empty();
 
   @Spec
@@ -124,20 +122,21 @@ final class TrainCommand implements Callable<Integer> {
     if (resumed.isPresent()) {
       reject("--resume", "--output", "--recipe", "--from");
       output = resumed.get().folder().toAbsolutePath().getParent();
-      if (metrics != null && !given("--metrics")) {
-        metrics = keptMetrics(output.resolve(metrics));
-      }
     } else {
       Sharnn.checkNew(output, "--output");
-      if (metrics != null) {
-        Sharnn.checkNew(metrics, "--metrics");
-      }
+    }
+    identity = RunIdentity.of(kept, output);
+    if (metrics != null && !given("--metrics")) {
+      metrics = keptMetrics(output.resolve(metrics));
+    } else if (metrics != null && resumed.isEmpty()) {
+      Sharnn.checkNew(metrics, "--metrics");
     }
     checkFolder(metrics);
     program = KeptOptions.merge(spec, output, kept);
     if (resumed.isPresent()) {
       KeptOptions.changes(kept, program).forEach(System.out::println);
     }
+    program.put(RunIdentity.KEPT, identity.id());
     Optional<Checkpoint> base = resumed.or(() -> from);
     if (base.isPresent()) {
       reject(resumed.isPresent() ? "--resume" : "--from", "--vocabulary", "--minimum-count");
@@ -173,24 +172,18 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   /**
-   * Returns the metrics file that the checkpoint names if it is one, else the one in the run's
-   * folder. The checkpoint may come from a stranger, and must not name a file to overwrite.
+   * Returns the metrics file that the checkpoint names, or null for the one in the run's folder.
    */
   private @Nullable Path keptMetrics(Path file) throws IOException {
-    if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
-      try (InputStream in = Files.newInputStream(file)) {
-        byte[] start = in.readNBytes(METRICS_START.length());
-        if (new String(start, StandardCharsets.ISO_8859_1).equals(METRICS_START)) {
-          return file;
-        }
-      }
+    Optional<Path> found = identity.keptMetrics(file);
+    if (found.isEmpty()) {
+      System.out.printf(
+          Locale.ROOT,
+          "the run's metrics file %s is not there any more: the metrics go into %s%n",
+          file,
+          output.resolve(RunMetrics.FILE));
     }
-    System.out.printf(
-        Locale.ROOT,
-        "the run's metrics file %s is not there any more: the metrics go into %s%n",
-        file,
-        output.resolve(RunMetrics.FILE));
-    return null;
+    return found.orElse(null);
   }
 
   private void checkFolder(@Nullable Path metrics) throws NoSuchFileException {
@@ -306,7 +299,7 @@ final class TrainCommand implements Callable<Integer> {
         resumed.isPresent()
             ? MetricsFile.resume(file, trained, resumed.get())
             : new MetricsFile(file, trained);
-    RunLog log = new RunLog(lines, file, output, model, text, training);
+    RunLog log = new RunLog(identity, lines, file, model, text, training);
     log.provenance("started", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
     log.provenance("command", String.join(" ", spec.commandLine().getParseResult().originalArgs()));
     log.provenance("corpus", data.toString());

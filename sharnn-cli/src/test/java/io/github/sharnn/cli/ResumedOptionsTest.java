@@ -15,8 +15,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.DisabledOnOs;
-import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
@@ -178,28 +176,5 @@ class ResumedOptionsTest extends TrainedModelTest {
     Outcome other = run("train", "--resume", saved, "--steps", 3, "--corpus", text);
     assertThat(other.err()).isEmpty();
     assertThat(other.out()).contains("moved.txt: training 2,940, validation 840");
-  }
-
-  @Test
-  @DisabledOnOs(OS.WINDOWS)
-  void writes_to_no_file_that_is_not_its_metrics() throws IOException {
-    Path saved = folder.resolve("m");
-    Path metrics = folder.resolve("x.jsonl");
-    train("--output", saved, "--steps", 2, "--metrics", metrics);
-    Path mine = Files.writeString(folder.resolve("mine.txt"), "mine\n");
-    Files.move(metrics, folder.resolve("real.jsonl"));
-    Outcome missing = run("train", "--resume", saved, "--steps", 3);
-    assertThat(missing.err()).isEmpty();
-    assertThat(missing.out()).contains("x.jsonl is not there any more: the metrics go into");
-    assertThat(metrics).doesNotExist();
-    assertThat(metrics(saved.resolve("metrics.jsonl"))).hasSize(1);
-    Files.copy(mine, metrics);
-    run("train", "--resume", saved, "--steps", 4);
-    assertThat(metrics).hasContent("mine");
-    Files.delete(metrics);
-    Files.createSymbolicLink(metrics, folder.resolve("real.jsonl"));
-    run("train", "--resume", saved, "--steps", 5);
-    assertThat(metrics(folder.resolve("real.jsonl"))).hasSize(2);
-    assertThat(metrics(saved.resolve("metrics.jsonl"))).hasSize(3);
   }
 }

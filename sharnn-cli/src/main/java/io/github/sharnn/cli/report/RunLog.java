@@ -42,6 +42,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   private static final int DRAWING_SHARE = 50; // 1/50 of the time goes into drawing
   private static final float SAMPLE_TEMPERATURE = 0.8f;
 
+  private final RunIdentity identity;
   private final MetricsFile metrics;
   private final Path metricsFile;
   private final Path folder;
@@ -56,15 +57,16 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
 
   /** Creates a log. It begins with the first step, and ending it closes the metrics. */
   public RunLog(
+      RunIdentity identity,
       MetricsFile metrics,
       Path metricsFile,
-      Path folder,
       Model model,
       byte[] text,
       Map<String, ?> training) {
+    this.identity = identity;
     this.metrics = metrics;
     this.metricsFile = metricsFile;
-    this.folder = folder;
+    folder = identity.folder();
     this.model = model;
     this.text = text;
     this.training = training;
@@ -148,14 +150,15 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
 
   private void begin() {
     begun = true;
+    Map<String, Object> run;
     try {
       AtomicFile.createFolders(folder);
       lock();
       CheckedFolder.deleteUnfinished(folder, List.of(RunMetrics.FILE, REPORT));
+      run = new LinkedHashMap<>(identity.fields());
     } catch (IOException e) {
       throw new UncheckedIOException("can't use the folder " + folder + ": " + e, e);
     }
-    Map<String, Object> run = new LinkedHashMap<>();
     run.put("provenance", provenance);
     run.put("training", training);
     run.put("model", JsonParser.parseString(SHARNN.of(model).config().toJson()));

@@ -58,7 +58,7 @@ class RunLogTest {
     Path run = folder.resolve("run");
     Path file = run.resolve("metrics.jsonl");
     MetricsFile metrics = new MetricsFile(file, model.getNDManager().getDevice());
-    return new RunLog(metrics, file, run, model, TEXT, Map.of("seed", 42));
+    return new RunLog(new RunIdentity("7", run), metrics, file, model, TEXT, Map.of("seed", 42));
   }
 
   @Test
