@@ -59,6 +59,7 @@ import picocli.CommandLine.Spec;
 final class TrainCommand implements Callable<Integer> {
 
   private static final int REPORT_TEXT = 40; // bytes
+  private static final String RECIPE = "--recipe";
 
   @Mixin private CorpusOptions corpus;
 
@@ -120,7 +121,7 @@ final class TrainCommand implements Callable<Integer> {
     }
     Optional<Checkpoint> from = checkpoints.from();
     if (resumed.isPresent()) {
-      reject("--resume", "--output", "--recipe", "--from");
+      reject("--resume", "--output", RECIPE, "--from");
       output = resumed.get().folder().toAbsolutePath().getParent();
     } else {
       Sharnn.checkNew(output, "--output");
@@ -141,20 +142,24 @@ final class TrainCommand implements Callable<Integer> {
     if (base.isPresent()) {
       reject(resumed.isPresent() ? "--resume" : "--from", "--vocabulary", "--minimum-count");
     }
+    Device trainingDevice =
+        device.device(resumed.map(Checkpoint::device).orElse(DeviceOption.DEFAULT));
+    settings.byDevice(trainingDevice);
+    if (resumed.isEmpty()) {
+      program.put(RECIPE, settings.recipe().toString());
+    }
     List<TrainingStage> stages = settings.stages(resumed);
     settings.check(base.map(Checkpoint::config), resumed);
     Corpus bytes = openCorpus();
-    TextVocabulary tokens = base.isPresent() ? base.get().vocabulary() : vocabulary.of(bytes);
+    TextVocabulary tokens =
+        base.isPresent() ? base.get().vocabulary() : vocabulary.of(bytes, settings.recipe());
     Corpus data = bytes.withVocabulary(tokens);
     SHARNN block = settings.block(base.map(Checkpoint::config), tokens);
     System.out.println(data);
     System.out.println(block.config());
-    System.out.println(
-        resumed.map(c -> "resuming " + c.folder()).orElse(settings.recipe().toString())
-            + ": "
-            + stages);
-    String trained = resumed.map(Checkpoint::device).orElse(DeviceOption.DEFAULT);
-    try (Model model = block.newModel("sharnn", device.device(trained))) {
+    String recipe = settings.recipe() + (given(RECIPE) ? "" : ", the default on this device");
+    System.out.println(resumed.map(c -> "resuming " + c.folder()).orElse(recipe) + ": " + stages);
+    try (Model model = block.newModel("sharnn", trainingDevice)) {
       if (from.isPresent()) {
         readBest(from.get(), model);
       }
@@ -289,7 +294,7 @@ final class TrainCommand implements Callable<Integer> {
       text = RunLog.bytes(reportText, "--report-text");
     }
     Map<String, Object> training = new LinkedHashMap<>();
-    training.put("recipe", program.getOrDefault("--recipe", settings.recipe().toString()));
+    training.put("recipe", program.getOrDefault(RECIPE, Recipe.SMALL.toString()));
     training.put("stages", stages.toString());
     training.putAll(options.values());
     training.put("optimizer", options.optimizer().toString());

@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
@@ -39,8 +40,10 @@ final class TrainSettings {
       names = "--recipe",
       paramLabel = "NAME",
       converter = RecipeName.class,
-      description = "The recipe, one of the list below, sets every option that is not given.")
-  private Recipe recipe = Recipe.SMALL;
+      description =
+          "The recipe, one of the list below, sets every option that is not given. Default: fast on a"
+              + " CUDA GPU, small on any other device.")
+  private @Nullable Recipe recipe;
 
   @ArgGroup(heading = "Budget of a single stage (give one; default: the recipe's stages):%n")
   private final BudgetOptions budget = new BudgetOptions();
@@ -65,7 +68,8 @@ final class TrainSettings {
 
   @Option(
       names = "--clip-norm",
-      description = "Largest global norm of the gradients. Default: 0.25.")
+      description =
+          "Largest global norm of the gradients. Default: 0.25; 1 in fast and fast-subwords.")
   private Optional<Double> clipNorm;
 
   @Option(
@@ -93,7 +97,9 @@ final class TrainSettings {
   @ArgGroup(exclusive = false, heading = "Optimizer (default: the recipe's):%n")
   private final OptimizerOptions optimizer = new OptimizerOptions();
 
-  @ArgGroup(exclusive = false, heading = "Off unless given, or on in the resumed run:%n")
+  @ArgGroup(
+      exclusive = false,
+      heading = "Off unless given, or on in the recipe or the resumed run:%n")
   private final ExtraOptions extras = new ExtraOptions();
 
   /**
@@ -141,6 +147,11 @@ final class TrainSettings {
       }
       return Optional.ofNullable(epochs).map(Budget::epochs);
     }
+  }
+
+  /** Takes the recipe for a device if none is given. */
+  void byDevice(Device device) {
+    recipe = recipe == null ? Recipe.of(device) : recipe;
   }
 
   Recipe recipe() {

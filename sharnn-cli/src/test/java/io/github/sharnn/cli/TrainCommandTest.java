@@ -10,12 +10,14 @@ import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Checkpoint;
+import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.OptimizerSettings;
+import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,6 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import picocli.CommandLine;
 
 /** {@code train}: its options, its recipes and resumed runs. */
 class TrainCommandTest extends TrainedModelTest {
@@ -48,10 +51,11 @@ class TrainCommandTest extends TrainedModelTest {
             folder.resolve("metrics.jsonl"));
     assertThat(outcome.err()).isEmpty();
     assertThat(outcome.code()).isZero();
+    LearningRateSchedule fast = Recipe.FAST.stages().get(0).learningRate();
     assertThat(outcome.out())
         .contains("layers=3", "attentionLayers=[1]", "hiddenDropout=0.0", "embeddingSize=16")
-        .contains(
-            "fast: ", "peak=0.0012", "warmUpSteps=1000", "finalRate=0.0", "unit=STEPS, amount=3")
+        .contains("fast: [", fast.toString(), "unit=STEPS, amount=3")
+        .contains("optimizer muon (", "clip norm 1.0", "average decay ")
         .contains("best: step 3", "4 streams");
     assertThat(folder.resolve("model/metrics.jsonl")).doesNotExist();
     assertThat(Files.readAllLines(folder.resolve("metrics.jsonl")))
@@ -59,7 +63,42 @@ class TrainCommandTest extends TrainedModelTest {
         .hasSize(3)
         .last()
         .asString()
-        .contains("\"step\":3", "\"validationBpc\":", "\"learningRate\":3.6");
+        .contains("\"step\":3", "\"validationBpc\":")
+        .contains("\"learningRate\":" + fast.peak() * 3 / fast.warmUpSteps());
+  }
+
+  @Test
+  void the_device_chooses_the_recipe_if_none_is_given(@TempDir Path folder) throws IOException {
+    for (Device device : List.of(Device.gpu(), Device.gpu(1))) {
+      assertThat(recipe(device)).isEqualTo(Recipe.FAST);
+      assertThat(recipe(device, "--recipe", "paper")).isEqualTo(Recipe.PAPER);
+    }
+    for (Device device : List.of(Device.cpu(), Device.of("mps", 0))) {
+      assertThat(recipe(device)).isEqualTo(Recipe.SMALL);
+      assertThat(recipe(device, "--recipe", "fast")).isEqualTo(Recipe.FAST);
+    }
+    Path saved = folder.resolve("m");
+    assertThat(train("--device", "cpu", "--output", saved, "--steps", 1).out())
+        .contains("small, the default on this device: [");
+    assertThat(Checkpoint.open(saved).policy().program()).containsEntry("--recipe", "small");
+  }
+
+  private static Recipe recipe(Device device, String... args) {
+    TrainSettings settings = CommandLine.populateCommand(new TrainSettings(), args);
+    settings.byDevice(device);
+    return settings.recipe();
+  }
+
+  @Test
+  void a_recipe_trains_its_subwords(@TempDir Path folder) throws IOException {
+    Path saved = folder.resolve("m");
+    Outcome pieces = train("--recipe", "fast-subwords", "--output", saved, "--steps", 1);
+    assertThat(pieces.err()).isEmpty();
+    assertThat(pieces.out()).contains("trained in", "fast-subwords: [");
+    assertThat(saved.resolve("tokenizer.json")).exists();
+    Path bytes = folder.resolve("bytes");
+    train("--recipe", "fast-subwords", "--vocabulary", "bytes", "--output", bytes, "--steps", 1);
+    assertThat(Checkpoint.open(bytes).vocabulary()).isEqualTo(TextVocabulary.bytes());
   }
 
   @Test
@@ -315,7 +354,7 @@ class TrainCommandTest extends TrainedModelTest {
         "train --split 0.5,0.25,0.25 --corpus src | --split is for a file, but src is a folder",
         "train --enwik8 | enwik8 has exactly 100000000 bytes",
         "train --recipe slow | expected one of [small, paper, paper-four-heads, paper-no-attention,"
-            + " fast]",
+            + " fast, fast-subwords]",
         "train --recipe paper --warm-up -1 | warmUpSteps must be at least 0, but is -1",
         "train --plateau 0.5 | --plateau takes a factor and a whole number of evaluations",
         "train --plateau 0.5,1.5 | --plateau takes a factor and a whole number of evaluations",

@@ -9,7 +9,9 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -65,7 +67,35 @@ class RecipeTest {
   @Test
   void names_are_those_of_the_command_line() {
     assertThat(Stream.of(Recipe.values()).map(Recipe::toString))
-        .containsExactly("small", "paper", "paper-four-heads", "paper-no-attention", "fast");
+        .containsExactly(
+            "small", "paper", "paper-four-heads", "paper-no-attention", "fast", "fast-subwords");
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void only_one_recipe_has_subwords(Recipe recipe) {
+    assertThat(recipe.subwords()).isEqualTo(recipe == Recipe.FAST_SUBWORDS ? 8192 : 0);
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"FAST", "FAST_SUBWORDS"})
+  void a_fast_recipe_sets_more_than_the_paper(Recipe recipe) {
+    try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+      TrainingOptions options = recipe.trainer(model).build().options();
+      assertThat(options.optimizer()).isEqualTo(recipe.optimizer());
+      assertThat(options.optimizer().type()).isEqualTo(OptimizerSettings.Type.MUON);
+      assertThat(options.clipNorm()).isEqualTo(1);
+      assertThat(options.averageDecay()).isEqualTo(0.998);
+      assertThat(options.evaluationStreams()).isEqualTo(options.batchSize());
+      assertThat(recipe.trainer(model).batchSize(3).build().options().evaluationStreams())
+          .isEqualTo(3);
+      // short texts need it
+      assertThat(options.zeroStateProbability()).isEqualTo(0.01);
+    }
+    TrainingStage stage = recipe.stages().get(0);
+    assertThat(recipe.stages()).hasSize(1);
+    assertThat(stage.budget()).isEqualTo(Budget.time(Duration.ofSeconds(500)));
+    assertThat(stage.learningRate().finalRate()).isZero();
   }
 
   private static SHARNNTrainer.Builder trainer(Model model) {

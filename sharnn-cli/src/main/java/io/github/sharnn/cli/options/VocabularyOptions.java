@@ -5,6 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import com.google.common.primitives.Ints;
 import io.github.sharnn.tokenizers.BytePairTrainer;
 import io.github.sharnn.tokenizers.SubwordVocabulary;
+import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.WordVocabulary;
@@ -28,8 +29,9 @@ public final class VocabularyOptions {
       description =
           "The tokens: bytes; words or words:SIZE, the most frequent words of the training part;"
               + " bpe:SIZE, byte-level BPE that is trained on the training part; or a file, a"
-              + " Hugging Face tokenizer.json or another model's vocabulary.txt.")
-  private String kind = BYTES;
+              + " Hugging Face tokenizer.json or another model's vocabulary.txt. Default: bytes;"
+              + " bpe:8192 in fast-subwords.")
+  private @Nullable String given;
 
   @Option(
       names = "--minimum-count",
@@ -37,8 +39,10 @@ public final class VocabularyOptions {
       description = "Fewest occurrences of a word, with --vocabulary words. Default: 1.")
   private @Nullable Integer minimumCount;
 
-  /** Creates or reads the vocabulary. */
-  public TextVocabulary of(Corpus corpus) throws IOException {
+  /** Creates or reads the vocabulary; a recipe sets the default. */
+  public TextVocabulary of(Corpus corpus, Recipe recipe) throws IOException {
+    String kind =
+        given != null ? given : recipe.subwords() > 0 ? PIECES + ":" + recipe.subwords() : BYTES;
     String[] parts = kind.split(":", 2);
     checkArgument(
         minimumCount == null || parts[0].equals(WORDS),
@@ -48,12 +52,12 @@ public final class VocabularyOptions {
       return TextVocabulary.bytes();
     }
     if (parts[0].equals(WORDS)) {
-      int size = parts.length == 1 ? Integer.MAX_VALUE : size(parts[1]);
+      int size = parts.length == 1 ? Integer.MAX_VALUE : size(kind, parts[1]);
       return WordVocabulary.train(
           corpus.train().open(), minimumCount == null ? 1 : minimumCount, size);
     }
     if (parts[0].equals(PIECES) && parts.length == 2) {
-      int size = size(parts[1]);
+      int size = size(kind, parts[1]);
       long begin = System.nanoTime();
       SubwordVocabulary pieces = BytePairTrainer.train(corpus.train().open(), size);
       System.out.printf(
@@ -71,7 +75,7 @@ public final class VocabularyOptions {
     return kind.endsWith(".txt") ? WordVocabulary.open(file) : SubwordVocabulary.open(file);
   }
 
-  private int size(String text) {
+  private static int size(String kind, String text) {
     Integer size = Ints.tryParse(text);
     checkArgument(
         size != null, "--vocabulary takes a number of tokens after the colon, but is '%s'", kind);
