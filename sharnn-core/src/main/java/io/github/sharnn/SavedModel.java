@@ -47,6 +47,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@code README.md}: a {@link ModelCard}
  * </ul>
  *
+ * <p>The last two are for users to edit. They have no sums, and loading does not read them.
+ *
  * <p>Saving replaces the model in a folder atomically, as {@link CheckedFolder} describes. An
  * existing {@code serving.properties} and all other files stay. The folder may come from an
  * untrusted source: loading checks every byte, and every number before it allocates by it.

@@ -1,5 +1,6 @@
 package io.github.sharnn;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A saved model of which one bit has changed. */
 class FlippedBitTest {
@@ -61,6 +63,21 @@ class FlippedBitTest {
           .isInstanceOfAny(IOException.class, MalformedModelException.class);
     }
     Files.write(file, bytes);
+    assertThatCode(() -> SHARNN.load(folder).close()).doesNotThrowAnyException();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"serving.properties", "README.md"})
+  void may_be_an_edit_of_a_file_for_users(String name) throws Exception {
+    Path file = folder.resolve(name);
+    byte[] changed = Files.readAllBytes(file);
+    changed[changed.length / 2] ^= 1;
+    Files.write(file, changed);
+    assertThat(folder.resolve("SHA256SUMS")).content().doesNotContain(name);
+    try (Model model = SHARNN.load(folder)) {
+      model.save(folder, null);
+    }
+    assertThat(file).hasBinaryContent(changed);
     assertThatCode(() -> SHARNN.load(folder).close()).doesNotThrowAnyException();
   }
 }
