@@ -24,6 +24,11 @@ import java.nio.charset.StandardCharsets;
  * segments before it and the tokens after it. For streaming, use the generator itself. Many threads
  * may share the translator and the Predictor.
  *
+ * <p>After {@link ai.djl.Model#close}, {@code predict} throws an {@link IllegalStateException}:
+ * {@code the model NAME is closed}. A model of {@code Criteria} has a Predictor of DJL's own, whose
+ * calls end with a {@link ai.djl.translate.TranslateException} instead, also those that run during
+ * the close. Its cause is an {@link IllegalStateException}, with this message or DJL's.
+ *
  * <ul>
  *   <li>The block's inputs: tokens {@code (1, T)} of type INT64, then the state, which is zero
  *       unless the prompt has several segments

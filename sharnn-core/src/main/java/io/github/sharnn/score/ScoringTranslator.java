@@ -23,7 +23,8 @@ import java.util.List;
  * }</pre>
  *
  * <p>The Predictor runs the last segment, and the {@link Scorer} runs the segments before it. Many
- * threads may share the translator and the Predictor.
+ * threads may share the translator and the Predictor. Calls after the model's {@code close} end as
+ * {@link io.github.sharnn.generate.GenerationTranslator} describes.
  *
  * <ul>
  *   <li>The block's inputs: tokens {@code (B, T)} of type INT64 for the texts that reach the last
