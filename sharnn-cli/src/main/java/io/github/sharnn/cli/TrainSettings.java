@@ -195,8 +195,11 @@ final class TrainSettings {
     sequenceLength.ifPresent(builder::sequenceLength);
     evaluationStreams.ifPresent(builder::evaluationStreams);
     extras.apply(builder);
-    builder.kernels(
-        kernels.or(resumed.map(run -> run.options().kernels()).orElse(Kernels.Use.AUTO)));
+    Kernels.Use use =
+        kernels.or(resumed.map(run -> run.options().kernels()).orElse(Kernels.Use.AUTO));
+    builder.kernels(use);
+    // the test and the report come after training, in FLOAT32, which kernels can't be required for
+    SHARNN.of(model).kernels(use == Kernels.Use.OFF ? use : Kernels.Use.AUTO);
     return builder.optimizer(
         optimizer.onto(resumed.map(run -> run.options().optimizer()).orElse(recipe.optimizer())));
   }

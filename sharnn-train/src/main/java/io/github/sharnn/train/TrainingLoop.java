@@ -14,6 +14,7 @@ import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
+import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.Seeds;
@@ -95,12 +96,13 @@ final class TrainingLoop {
     Lookahead lookahead = setup.lookahead(optimizer);
     TrainingConfig config = setup.config(lookahead == null ? optimizer : lookahead);
     Shape tokens = new Shape(options.batchSize(), options.sequenceLength());
+    Kernels.Use before = setup.block().kernels();
+    setup.block().kernels(options.kernels());
     try (own;
         MixedPrecisionWeights weights =
             MixedPrecisionWeights.of(model, options.precision(), tokens);
         Trainer trainer = weights.model().newTrainer(config);
         BestWeights best = new BestWeights(setup.block(), model.getNDManager())) {
-      setup.block().kernels(options.kernels());
       SHARNN.of(trainer.getModel()).kernels(options.kernels()); // the FLOAT16 weights' own block
       trainer.setMetrics(setup.metrics());
       trainer.initialize(tokens);
@@ -115,6 +117,8 @@ final class TrainingLoop {
             new TrainState(setup, weights, update, manager, best, learningRate, stage);
         return new TrainingLoop(setup, trainer, update, stage, state, corpus, dataset).train();
       }
+    } finally {
+      setup.block().kernels(before);
     }
   }
 

@@ -44,7 +44,7 @@ public final class LstmKernel {
     this.size = size;
   }
 
-  private enum Direction {
+  enum Direction {
     FORWARD(FEWEST_UNITS),
     BACKWARD(FEWEST_UNITS, 2 * FEWEST_UNITS);
 
@@ -62,10 +62,21 @@ public final class LstmKernel {
    * @param columns streams of a block
    * @param splits parts of the batch in one launch
    */
-  private record Plan(Direction direction, int units, int columns, int splits) {
+  record Plan(Direction direction, int units, int columns, int splits) {
 
     int blocks(int size) {
       return size / units * splits;
+    }
+
+    /** Returns the number of launches that a batch takes. */
+    int launches(int batch) {
+      int streams = columns * splits;
+      return (batch + streams - 1) / streams;
+    }
+
+    /** Returns how many streams the blocks of one multiprocessor compute, one after another. */
+    int work(int batch) {
+      return launches(batch) * columns;
     }
 
     int sharedBytes(int size) {
@@ -75,16 +86,23 @@ public final class LstmKernel {
     }
   }
 
-  /** Returns the plan with the fewest streams of a block. */
-  private Plan plan(Direction direction, int batch) {
+  /**
+   * {@return the plan with the least work of a multiprocessor}
+   *
+   * @param size the hidden size C
+   * @param multiprocessors of the GPU
+   * @param sharedMemory bytes that a block can have
+   */
+  static Plan plan(
+      Direction direction, int batch, int size, int multiprocessors, int sharedMemory) {
     @Nullable Plan best = null;
     for (int units : direction.units) {
-      int most = kernels.multiprocessors() / (size / units);
+      int most = multiprocessors / (size / units);
       for (int splits = 1; splits <= most; splits++) {
         int columns = Math.min(MOST_COLUMNS, columns((batch + splits - 1) / splits));
         Plan plan = new Plan(direction, units, columns, splits);
-        boolean fits = plan.sharedBytes(size) <= kernels.sharedMemory();
-        if (fits && (best == null || columns < best.columns)) {
+        boolean fits = plan.sharedBytes(size) <= sharedMemory;
+        if (fits && (best == null || plan.work(batch) < best.work(batch))) {
           best = plan;
         }
       }
@@ -108,7 +126,7 @@ public final class LstmKernel {
 
   private void launch(
       Direction direction, NDManager manager, NDArray[] arrays, int steps, int batch) {
-    Plan plan = plan(direction, batch);
+    Plan plan = plan(direction, batch, size, kernels.multiprocessors(), kernels.sharedMemory());
     Kernel kernel = kernel(plan);
     Object[] arguments = new Object[arrays.length + 4];
     System.arraycopy(arrays, 0, arguments, 0, arrays.length);

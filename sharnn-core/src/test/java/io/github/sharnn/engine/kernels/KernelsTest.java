@@ -21,6 +21,19 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class KernelsTest {
 
+  @ParameterizedTest
+  @CsvSource({
+    "FORWARD, 16, 8, 2", "FORWARD, 64, 32, 2", "FORWARD, 100, 64, 2", "FORWARD, 128, 64, 2",
+    "BACKWARD, 16, 8, 2", "BACKWARD, 64, 16, 4", "BACKWARD, 128, 32, 4", "FORWARD, 300, 64, 2"
+  })
+  void a_launch_uses_all_multiprocessors(
+      LstmKernel.Direction direction, int batch, int columns, int splits) {
+    LstmKernel.Plan plan = LstmKernel.plan(direction, batch, 1024, 132, 227 * 1024);
+    assertThat(plan.columns()).isEqualTo(columns);
+    assertThat(plan.splits()).isEqualTo(splits);
+    assertThat(plan.launches(batch)).isEqualTo(batch <= columns * splits ? 1 : 3);
+  }
+
   @Test
   void on_a_cpu_auto_and_off_leave_the_work_to_pytorch() {
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
