@@ -115,9 +115,12 @@ public final class Boom extends AbstractBlock {
       }
       u.attach(cuts.manager());
       try (output) {
-        NDArray next =
-            cuts.cut(List.of(u), output, gradient -> new NDList(pass.backward(gradient)));
-        return next.reshape(x.getShape());
+        NDList next =
+            cuts.cut(
+                List.of(u),
+                new NDList(output),
+                gradient -> new NDList(pass.backward(gradient.singletonOrThrow())));
+        return next.singletonOrThrow().reshape(x.getShape());
       }
     }
   }

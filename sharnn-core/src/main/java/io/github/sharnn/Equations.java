@@ -1,5 +1,7 @@
 package io.github.sharnn;
 
+import java.util.List;
+
 /**
  * The model's equations, written once for every backend: DJL arrays ({@link SHARNN}, {@link
  * SHABlock}), ONNX nodes and the decoder's TorchScript. A backend implements the operations over
@@ -93,6 +95,18 @@ public final class Equations {
     A norm(String name, A x);
 
     /**
+     * Applies two layer norms to one array. This default applies one after the other.
+     *
+     * @param x any activations
+     * @param first the first norm's name in the block
+     * @param second the second norm's name
+     * @return the two results, in this order
+     */
+    default List<A> norms(A x, String first, String second) {
+      return List.of(norm(first, x), norm(second, x));
+    }
+
+    /**
      * Runs the LSTM from the current state and stores the next state.
      *
      * @param x the input of each step
@@ -146,16 +160,6 @@ public final class Equations {
     }
 
     /**
-     * Marks an array that two paths read, one of them the Boom's. This default returns it as it is.
-     *
-     * @param x any activations
-     * @return x
-     */
-    default A fork(A x) {
-      return x;
-    }
-
-    /**
      * Runs the block.
      *
      * @param config the model's config
@@ -166,16 +170,15 @@ public final class Equations {
     default A block(SHARNNConfig config, int layer, A h) {
       h = dropout(lstm(norm("lnstart", h)));
       if (config.hasAttention(layer)) {
-        A m = norm("lnmem", h);
-        h = norm("lnmid", h);
+        List<A> normed = norms(h, "lnmem", "lnmid");
+        A m = normed.get(0);
+        h = normed.get(1);
         h = add(dropout(attend(query(h), m)), h);
       } else if (config.droppedAttention().contains(layer)) {
         h = norm("lnmid", h);
       }
-      h = fork(h);
-      A x = norm("lnxff", h);
-      h = norm("lnff", h);
-      return add(dropout(boom(x)), h);
+      List<A> normed = norms(h, "lnxff", "lnff");
+      return add(dropout(boom(normed.get(0))), normed.get(1));
     }
   }
 }

@@ -9,6 +9,8 @@ import ai.djl.training.ParameterStore;
 import io.github.sharnn.engine.DropoutMask;
 import io.github.sharnn.engine.InferenceMode;
 import io.github.sharnn.engine.Inputs;
+import io.github.sharnn.engine.kernels.EmbeddingKernel;
+import io.github.sharnn.engine.kernels.Kernels;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -58,8 +60,10 @@ final class ForwardPass implements Equations.Model<NDArray> {
   @Override
   public NDArray embed(NDArray tokens) {
     // time first from here on, for cuDNN's LSTM: transposing in each layer would cost more
-    return Embedding.embedding(tokens.transpose(), table, SparseFormat.DENSE)
-        .singletonOrThrow(); // (B, T) -> (T, B, C)
+    NDArray timeFirst = tokens.transpose(); // (B, T) -> (T, B)
+    NDArray h = Embedding.embedding(timeFirst, table, SparseFormat.DENSE).singletonOrThrow();
+    Kernels kernels = training ? Kernels.forBlock(model.kernels(), h, true) : null;
+    return kernels == null ? h : new EmbeddingKernel(kernels).cut(timeFirst, table, h);
   }
 
   @Override

@@ -19,12 +19,13 @@ import io.github.sharnn.engine.DropoutMask;
 import io.github.sharnn.engine.Initializers;
 import io.github.sharnn.engine.Inputs;
 import io.github.sharnn.engine.WeightDrop;
-import io.github.sharnn.engine.kernels.GradientCuts;
 import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.engine.kernels.LstmLayer;
+import io.github.sharnn.engine.kernels.NormKernel;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * One block of the model: LSTM, attention if the block has it, Boom.
@@ -169,7 +170,24 @@ public final class SHABlock extends AbstractBlock {
 
     @Override
     public NDArray norm(String name, NDArray x) {
-      return apply(norms.get(name), parameterStore, x, training);
+      Kernels found = Kernels.forBlock(kernels, x, training);
+      return found == null
+          ? apply(norms.get(name), parameterStore, x, training)
+          : norms(found, x, name).get(0);
+    }
+
+    @Override
+    public List<NDArray> norms(NDArray x, String first, String second) {
+      Kernels found = Kernels.forBlock(kernels, x, training);
+      return found == null
+          ? List.of(norm(first, x), norm(second, x))
+          : norms(found, x, first, second);
+    }
+
+    private List<NDArray> norms(Kernels found, NDArray x, String... names) {
+      List<LayerNorm> blocks = Stream.of(names).map(norms::get).toList();
+      return new NormKernel(found, Equations.NORM_EPSILON)
+          .forward(x, blocks, parameterStore, training);
     }
 
     @Override
@@ -217,12 +235,6 @@ public final class SHABlock extends AbstractBlock {
         nextMemory = recent.append(newest).last(config.memoryLength()); // -> (B, M+T, C)
         return swap(context); // (B, T, C) -> (T, B, C)
       }
-    }
-
-    @Override
-    public NDArray fork(NDArray x) {
-      GradientCuts cuts = training ? GradientCuts.current() : null;
-      return cuts == null || Kernels.forBlock(kernels, x, training) == null ? x : cuts.join(x);
     }
 
     @Override

@@ -40,8 +40,8 @@ public final class GradientCuts implements AutoCloseable {
     this.manager = manager;
   }
 
-  /** A kernel's inputs in the graph, the leaf that replaces its result, and its backward. */
-  private record Cut(List<NDArray> inputs, NDArray leaf, Function<NDArray, NDList> backward) {}
+  /** A kernel's inputs in the graph, the leaves that replace its results, and its backward. */
+  private record Cut(List<NDArray> inputs, NDList leaves, Function<NDList, NDList> backward) {}
 
   /**
    * Opens cuts for the steps of this thread until they are closed.
@@ -66,34 +66,27 @@ public final class GradientCuts implements AutoCloseable {
   }
 
   /**
-   * Cuts the graph between a kernel's inputs and its result.
+   * Cuts the graph between a kernel's inputs and its results.
    *
    * @param inputs the arrays that the kernel read and that take part in the graph, which DJL can't
    *     tell of arrays that are no parameters; backward closes those that {@link #manager} owns
-   * @param result the kernel's result; the caller closes it
-   * @param backward turns the result's gradient into the inputs' gradients, in their order
-   * @return the result to compute on with; the manager of {@code result} owns it
+   * @param results the kernel's results, each of which the loss depends on; the caller closes them
+   * @param backward turns the results' gradients into the inputs' gradients, in their order
+   * @return the results to compute on with; the managers of {@code results} own them
    */
-  public NDArray cut(List<NDArray> inputs, NDArray result, Function<NDArray, NDList> backward) {
-    NDArray leaf = result.stopGradient();
-    leaf.setRequiresGradient(true);
-    NDArray next = leaf.reshape(leaf.getShape());
-    next.attach(result.getManager());
-    leaf.attach(manager);
-    cuts.push(new Cut(inputs, leaf, backward));
-    return next;
-  }
-
-  /**
-   * Cuts the graph at an array that several paths read. Backward then goes through the part before
-   * it once, with the sum of the paths' gradients, even if another cut separates the paths.
-   *
-   * @param array an array in the graph, which the cuts take over
-   * @return the array to compute on with; the manager of {@code array} owns it
-   */
-  public NDArray join(NDArray array) {
-    NDArray next = cut(List.of(array), array, NDList::new);
-    array.attach(manager);
+  public NDList cut(List<NDArray> inputs, NDList results, Function<NDList, NDList> backward) {
+    NDList leaves = new NDList();
+    NDList next = new NDList();
+    for (NDArray result : results) {
+      NDArray leaf = result.stopGradient();
+      leaf.setRequiresGradient(true);
+      NDArray view = leaf.reshape(leaf.getShape());
+      view.attach(result.getManager());
+      leaf.attach(manager);
+      leaves.add(leaf);
+      next.add(view);
+    }
+    cuts.push(new Cut(inputs, leaves, backward));
     return next;
   }
 
@@ -101,9 +94,11 @@ public final class GradientCuts implements AutoCloseable {
   public void backward() {
     while (!cuts.isEmpty()) {
       Cut cut = cuts.pop();
-      try (NDArray gradient = cut.leaf.getGradient();
-          NDList gradients = cut.backward.apply(gradient)) {
-        cut.leaf.close();
+      NDList ofResults = new NDList();
+      cut.leaves.forEach(leaf -> ofResults.add(leaf.getGradient()));
+      try (ofResults;
+          NDList gradients = cut.backward.apply(ofResults)) {
+        cut.leaves.close();
         for (int i = 0; i < gradients.size(); i++) {
           PtNDArray input = (PtNDArray) cut.inputs.get(i);
           JniUtils.backward(input, (PtNDArray) gradients.get(i), false, false);

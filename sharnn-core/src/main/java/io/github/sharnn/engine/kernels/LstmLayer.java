@@ -86,12 +86,12 @@ public final class LstmLayer {
       }
       // without weight drop, this is the parameter itself
       boolean learns = value(parameterStore, HIDDEN_WEIGHT, x.getDevice()).hasGradient();
-      NDArray next =
+      NDList next =
           cuts.cut(
               learns ? List.of(gates, hiddenWeight) : List.of(gates),
-              output,
-              gradient -> segment.backward(gradient, learns));
-      return new Output(next, result.hidden, result.cell);
+              new NDList(output),
+              gradient -> segment.backward(gradient.singletonOrThrow(), learns));
+      return new Output(next.singletonOrThrow(), result.hidden, result.cell);
     }
   }
 

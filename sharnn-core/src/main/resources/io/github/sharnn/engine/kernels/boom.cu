@@ -1,33 +1,10 @@
 // The Boom between its two ends: activation, dropout and the sum of the chunks, 8 columns a thread.
 // gelu(x) = x * sigmoid(1.702 x). Constants: C, H (a multiple of C; both multiples of 8).
 
-typedef unsigned long long u64;
-
 #define SLOPE 1.702f
 #define CHUNKS (H / C)
 
 __device__ __forceinline__ float logistic(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
-
-struct Eight {
-  float x[8];
-};
-
-__device__ __forceinline__ Eight unpack(uint4 v) {
-  u32 words[4] = {v.x, v.y, v.z, v.w};
-  Eight e;
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    e.x[2 * i] = to_float((half_t)(words[i] & 0xffff));
-    e.x[2 * i + 1] = to_float((half_t)(words[i] >> 16));
-  }
-  return e;
-}
-__device__ __forceinline__ uint4 pack(Eight e) {
-  u32 words[4];
-#pragma unroll
-  for (int i = 0; i < 4; i++) words[i] = (u32)to_half(e.x[2 * i]) | (u32)to_half(e.x[2 * i + 1]) << 16;
-  return make_uint4(words[0], words[1], words[2], words[3]);
-}
 
 // 64 random bits for 4 elements: the finalizer of MurmurHash3 over a counter
 __device__ __forceinline__ u64 draw(u64 seed, u64 counter) {

@@ -36,7 +36,10 @@ class GradientCutsTest {
     result.attach(x.getManager());
     x.attach(cuts.manager());
     return cuts.cut(
-        List.of(x), result, gradient -> new NDList(gradient.mul(value).mul(twice(gradient))));
+            List.of(x),
+            new NDList(result),
+            gradients -> new NDList(gradients.head().mul(value).mul(twice(gradients.head()))))
+        .singletonOrThrow();
   }
 
   private static NDArray twice(NDArray array) {
@@ -61,8 +64,12 @@ class GradientCutsTest {
     try (GradientCuts cuts = GradientCuts.open(manager);
         GradientCollector collector = Engine.getInstance().newGradientCollector()) {
       NDArray value = w.stopGradient();
-      NDArray y = cuts.cut(List.of(w), value.square(), g -> new NDList(g.mul(value).mul(twice(g))));
-      collector.backward(y.sum()); // w^2
+      NDList y =
+          cuts.cut(
+              List.of(w),
+              new NDList(value.square()),
+              g -> new NDList(g.head().mul(value).mul(twice(value))));
+      collector.backward(y.singletonOrThrow().sum()); // w^2
       cuts.backward();
     }
     assertThat(w.getGradient().toFloatArray()).containsExactly(2, 4, 6);
@@ -70,18 +77,26 @@ class GradientCutsTest {
   }
 
   @Test
-  void two_paths_join_before_backward_goes_on() {
+  void the_gradients_of_all_results_reach_backward_together() {
     try (GradientCuts cuts = GradientCuts.open(manager);
         GradientCollector collector = Engine.getInstance().newGradientCollector()) {
       // PyTorch frees what the exponential's backward needs after its first use
-      NDArray h = cuts.join(w.exp());
-      NDArray loss = square(cuts, h.mul(h)).add(h).sum(); // e^4w + e^w
-      collector.backward(loss);
+      NDArray h = w.exp();
+      NDArray value = h.stopGradient();
+      h.attach(cuts.manager());
+      NDList both =
+          cuts.cut(
+              List.of(h),
+              new NDList(value.square(), value.mul(twice(value))),
+              g ->
+                  new NDList(g.get(0).mul(value).add(g.get(1)).mul(twice(value)))); // 2 h g0 + 2 g1
+      NDArray loss = square(cuts, both.get(0).mul(both.get(0))).add(both.get(1)).sum();
+      collector.backward(loss); // h^8 + 2 h
       cuts.backward();
     }
     float[] expected = new float[3];
     for (int i = 0; i < 3; i++) {
-      expected[i] = (float) (4 * Math.exp(4 * (i + 1)) + Math.exp(i + 1));
+      expected[i] = (float) (8 * Math.exp(8 * (i + 1)) + 2 * Math.exp(i + 1));
     }
     assertThat(w.getGradient().toFloatArray())
         .usingComparatorWithPrecision(expected[2] * 1e-6f)
