@@ -114,6 +114,7 @@ public final class Devices {
   }
 
   private static Engine load() {
+    CudaAllocator.growBlocks();
     if (!Engine.hasEngine(ENGINE)) { // DJL has already looked, through another class loader
       Engine.registerEngine(new PtEngineProvider());
     }
