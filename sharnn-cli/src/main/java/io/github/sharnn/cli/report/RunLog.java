@@ -168,6 +168,9 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
 
   /** Adds the finite figures of the test part. */
   public void test(Evaluation evaluation) {
+    if (!begun) {
+      begin(); // a resumed run may have no step left
+    }
     Perplexity perplexity = evaluation.perplexity();
     Map<String, Number> values = new LinkedHashMap<>();
     values.put("bitsPerCharacter", evaluation.bitsPerCharacter());

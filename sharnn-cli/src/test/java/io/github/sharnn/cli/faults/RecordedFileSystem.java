@@ -1,4 +1,4 @@
-package io.github.sharnn.train.faults;
+package io.github.sharnn.cli.faults;
 
 import com.google.common.jimfs.Configuration;
 import com.google.common.jimfs.Jimfs;

@@ -1,23 +1,26 @@
-package io.github.sharnn.train.faults;
+package io.github.sharnn.cli.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
+import ai.djl.nn.Parameter;
+import ai.djl.util.Pair;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.github.sharnn.SHARNN;
-import io.github.sharnn.io.AtomicFile;
+import io.github.sharnn.cli.report.RunIdentity;
+import io.github.sharnn.cli.report.RunLog;
+import io.github.sharnn.cli.report.RunMetrics;
 import io.github.sharnn.io.CheckedFolder;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.MetricsFile;
-import io.github.sharnn.train.StepReport;
-import io.github.sharnn.train.Tiny;
+import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.evaluate.Evaluation;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -26,6 +29,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.stream.Stream;
 
 /**
@@ -34,61 +38,64 @@ import java.util.stream.Stream;
  */
 final class Session {
 
-  static final String METRICS = "metrics.jsonl";
-  static final String REPORT = "report.html";
-
+  private static final String REPORT = "report.html";
+  private static final int CORPUS = 400; // bytes
   private static final int KEEP = 1;
 
   private Session() {}
 
+  /** Writes words in an order that only some context predicts. */
+  static Corpus corpus(Path folder) throws IOException {
+    String[] words = {"single ", "headed ", "attention ", "stop ", "thinking "};
+    StringBuilder text = new StringBuilder();
+    Random random = new Random(1);
+    while (text.length() < CORPUS) {
+      text.append(words[random.nextInt(words.length)]);
+    }
+    return Corpus.open(Files.writeString(folder.resolve("corpus.txt"), text));
+  }
+
   /** Trains to a step, from the newest checkpoint if there is one. Returns the model's weights. */
   static Map<String, float[]> run(Path run, Corpus corpus, int steps) throws IOException {
     boolean resumes = Files.isDirectory(run) && !Checkpoint.list(run).isEmpty();
-    Path file = run.resolve(METRICS);
-    try (Model model = Tiny.sharnn().layers(1).dropouts(0.1f).build().newModel("m" + steps);
-        MetricsFile metrics =
-            resumes
-                ? MetricsFile.resume(file, null, Checkpoint.open(run))
-                : new MetricsFile(file)) {
-      boolean[] begun = {false};
-      Tiny.trainer(model)
+    Path file = run.resolve(RunMetrics.FILE);
+    SHARNN block =
+        SHARNN
+            .builder()
+            .vocabularySize(128)
+            .embeddingSize(8)
+            .boomSize(16)
+            .layers(1)
+            .attentionLayers(0)
+            .memoryLength(64)
+            .dropouts(0.1f)
+            .build();
+    try (Model model = block.newModel("m" + steps);
+        RunLog log =
+            new RunLog(
+                new RunIdentity("7", run),
+                resumes
+                    ? MetricsFile.resume(file, null, Checkpoint.open(run))
+                    : new MetricsFile(file),
+                file,
+                model,
+                new byte[0], // no sample and no heat map, which take time but no file
+                Map.of("steps", steps))) {
+      SHARNNTrainer.builder(model)
           .batchSize(2)
           .sequenceLength(8)
           .evaluationInterval(2)
           .checkpoints(CheckpointPolicy.in(run).everySteps(2).keep(KEEP).resume())
-          .onStep(
-              report -> {
-                if (!begun[0]) {
-                  deleteLeftovers(run);
-                  begun[0] = true;
-                }
-                metrics.accept(report);
-                writeReport(run, report);
-              })
+          .onStep(log)
           .build()
           .fit(corpus, Budget.steps(steps));
       model.save(run, null);
-      metrics.add("test", Map.of("bitsPerCharacter", 1));
-      return Tiny.weights(model.getBlock());
-    }
-  }
-
-  private static void deleteLeftovers(Path run) {
-    try {
-      CheckedFolder.deleteUnfinished(run, List.of(METRICS, REPORT));
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
-  /** Writes the report, whose failure ends no run. */
-  private static void writeReport(Path run, StepReport report) {
-    if (report.evaluated()) {
-      try {
-        AtomicFile.write(run.resolve(REPORT), "<report>" + "x".repeat(99) + "</report>");
-      } catch (IOException e) {
-        assertThat(e).hasMessageContaining("injected");
+      log.test(Evaluation.of(model, corpus.test()));
+      Map<String, float[]> weights = new HashMap<>();
+      for (Pair<String, Parameter> pair : model.getBlock().getParameters()) {
+        weights.put(pair.getKey(), pair.getValue().getArray().toFloatArray());
       }
+      return weights;
     }
   }
 
@@ -119,8 +126,9 @@ final class Session {
     }
     if (step > 0 || Files.exists(run.resolve(REPORT))) {
       assertThat(Files.readString(run.resolve(REPORT)))
-          .startsWith("<report>")
-          .endsWith("</report>");
+          .startsWith("<!DOCTYPE html>")
+          .contains("<h2>Curves</h2>", "<svg")
+          .endsWith("</html>\n");
     }
     if (hadModel || Files.exists(run.resolve("README.md"))) {
       assertThat(Files.readString(run.resolve("README.md"))).startsWith("---").contains("sha256");
@@ -130,7 +138,8 @@ final class Session {
   /** Returns the steps in the metrics. A last line may be cut. */
   private static List<Long> steps(Path run) throws IOException {
     List<Long> steps = new ArrayList<>();
-    String text = new String(Files.readAllBytes(run.resolve(METRICS)), StandardCharsets.UTF_8);
+    String text =
+        new String(Files.readAllBytes(run.resolve(RunMetrics.FILE)), StandardCharsets.UTF_8);
     for (String line : text.lines().toList()) {
       try {
         JsonObject object = JsonParser.parseString(line).getAsJsonObject();

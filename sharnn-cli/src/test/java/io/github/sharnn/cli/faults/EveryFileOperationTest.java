@@ -1,11 +1,10 @@
-package io.github.sharnn.train.faults;
+package io.github.sharnn.cli.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.sharnn.train.Tiny;
+import io.github.sharnn.cli.faults.Disk.Crash;
+import io.github.sharnn.cli.faults.RecordedFileSystem.Recorded;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.faults.Disk.Crash;
-import io.github.sharnn.train.faults.RecordedFileSystem.Recorded;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -44,7 +43,7 @@ class EveryFileOperationTest {
 
   @BeforeAll
   static void record_two_processes() throws Exception {
-    corpus = Tiny.corpus(folder, 400);
+    corpus = Session.corpus(folder);
     RecordedFileSystem straight = empty();
     weights = Session.run(straight.path(RUN), corpus, SECOND);
     arrays = Session.arrays(straight.path(RUN));
@@ -77,7 +76,9 @@ class EveryFileOperationTest {
 
   /** Resumes the run to its end, and compares it with the uninterrupted run. */
   private static void assertResumes(Path run) throws IOException {
-    Tiny.assertSameWeights(Session.run(run, corpus, SECOND), weights);
+    Map<String, float[]> resumed = Session.run(run, corpus, SECOND);
+    assertThat(resumed.keySet()).isEqualTo(weights.keySet());
+    resumed.forEach((name, values) -> assertThat(values).as(name).isEqualTo(weights.get(name)));
     assertThat(Session.arrays(run)).isEqualTo(arrays);
     Session.assertWhole(run, SECOND, FIRST, true);
     Session.assertTidy(run);
@@ -179,9 +180,10 @@ class EveryFileOperationTest {
         continue;
       }
       for (int force = move - 1; force >= 0 && !isCommit(second.get(force).what()); force--) {
-        if (second.get(force).what().startsWith("force /")) {
-          (isFoundIfLate(force, move) ? found : missed)
-              .add(second.get(force).what() + " after " + what);
+        String forced = second.get(force).what();
+        boolean lastLines = forced.contains("/.metrics.") && !what.contains("/.metrics.");
+        if (forced.startsWith("force /") && !lastLines) { // which a power cut may cut off
+          (isFoundIfLate(force, move) ? found : missed).add(forced + " after " + what);
         }
       }
     }

@@ -1,4 +1,4 @@
-package io.github.sharnn.train.faults;
+package io.github.sharnn.cli.faults;
 
 import java.util.ArrayList;
 import java.util.Arrays;
