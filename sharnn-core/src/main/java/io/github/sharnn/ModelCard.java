@@ -1,5 +1,7 @@
 package io.github.sharnn;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import ai.djl.util.JsonUtils;
 import com.google.common.base.CharMatcher;
 import com.google.common.hash.Hashing;
@@ -181,8 +183,7 @@ public final class ModelCard {
 
   private static void row(StringBuilder text, String label, String value) {
     if (value != null) {
-      text.append(
-          String.format(Locale.ROOT, "| %s | %s |\n", label, line(value).replace("|", "\\|")));
+      text.append(lenientFormat("| %s | %s |\n", label, line(value).replace("|", "\\|")));
     }
   }
 

@@ -1,5 +1,7 @@
 package io.github.sharnn;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.engine.Engine;
@@ -39,8 +41,7 @@ public final class RunHeader {
     Device device = model.getNDManager().getDevice();
     List<String> lines = new ArrayList<>();
     lines.add(
-        String.format(
-            Locale.ROOT,
+        lenientFormat(
             "device %s, precision %s%s",
             Devices.describe(device),
             precision.name(),
@@ -50,8 +51,7 @@ public final class RunHeader {
     }
     lines.add(parameters(SHARNN.of(model)));
     lines.add(
-        String.format(
-            Locale.ROOT,
+        lenientFormat(
             "sharnn %s, DJL %s, PyTorch %s, Java %s",
             version(),
             Engine.getDjlVersion(),
@@ -60,8 +60,7 @@ public final class RunHeader {
     int size = SHARNN.of(model).config().embeddingSize();
     if (device.isGpu() && precision == DataType.FLOAT16 && slow(size)) {
       lines.add(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "embedding size %s is slow: cuDNN's fast FLOAT16 LSTM needs a multiple of 128 up to 1024",
               size));
     }

@@ -1,6 +1,7 @@
 package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkState;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
@@ -19,7 +20,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
 
@@ -116,11 +116,9 @@ public final class SafetensorsWeights {
         tensors.tensors().values().stream().map(Safetensors.Tensor::dataType).distinct().toList();
     if (types.size() != 1 || !types.get(0).isFloating()) {
       throw new MalformedModelException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "%s must hold weights of one type, F64, F32 or F16, but holds %s",
-              tensors.file(),
-              types.stream().map(DataType::asSafetensors).toList()));
+              tensors.file(), types.stream().map(DataType::asSafetensors).toList()));
     }
     read(model, manager, tensors, types.get(0));
   }
@@ -164,12 +162,9 @@ public final class SafetensorsWeights {
     long numbers = file.tensors().values().stream().mapToLong(t -> t.shape().size()).sum();
     if (config.parameterCount() > Math.max(2 * numbers, SMALL_MODEL)) {
       throw new MalformedModelException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "%s does not fit the model: it holds %s numbers, but the model has %s parameters",
-              file.file(),
-              numbers,
-              config.parameterCount()));
+              file.file(), numbers, config.parameterCount()));
     }
   }
 
@@ -187,26 +182,19 @@ public final class SafetensorsWeights {
           Safetensors.Tensor tensor = tensors.get(name);
           if (tensor != null && !tensor.shape().equals(parameter.getShape())) {
             wrong.add(
-                String.format(
-                    Locale.ROOT, "%s %s (model: %s)", name, tensor.shape(), parameter.getShape()));
+                lenientFormat("%s %s (model: %s)", name, tensor.shape(), parameter.getShape()));
           } else if (tensor != null && !tensor.dataType().isFloating()) {
             wrong.add(
-                String.format(
-                    Locale.ROOT,
+                lenientFormat(
                     "%s of type %s (must be F64, F32 or F16)",
-                    name,
-                    tensor.dataType().asSafetensors()));
+                    name, tensor.dataType().asSafetensors()));
           }
         });
     if (!missing.isEmpty() || !unknown.isEmpty() || !wrong.isEmpty()) {
       throw new MalformedModelException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "%s does not fit the model; missing: %s; unknown: %s; wrong shapes or types: %s",
-              file.file(),
-              missing,
-              unknown,
-              wrong));
+              file.file(), missing, unknown, wrong));
     }
   }
 

@@ -1,6 +1,7 @@
 package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
@@ -192,8 +193,7 @@ public final class SavedModel implements Closeable {
     SHARNN block = SHARNN.of(model);
     if (!block.isInitialized()) {
       throw new IllegalStateException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "model %s must have weights before it is saved: train it or get it from SHARNN.load",
               name));
     }
@@ -257,11 +257,9 @@ public final class SavedModel implements Closeable {
       files.close();
       if (e instanceof IllegalArgumentException) {
         throw new MalformedModelException(
-            String.format(
-                Locale.ROOT,
+            lenientFormat(
                 "%s is not a readable config of a SHARNN: %s",
-                folder.resolve(CONFIG),
-                e.getMessage()),
+                folder.resolve(CONFIG), e.getMessage()),
             e);
       }
       throw e;
@@ -302,11 +300,8 @@ public final class SavedModel implements Closeable {
       block = SHARNN.of(description.config(), vocabulary);
     } catch (IllegalArgumentException e) {
       throw new MalformedModelException(
-          String.format(
-              Locale.ROOT,
-              "%s does not fit the vocabulary: %s",
-              folder.resolve(CONFIG),
-              e.getMessage()),
+          lenientFormat(
+              "%s does not fit the vocabulary: %s", folder.resolve(CONFIG), e.getMessage()),
           e);
     }
     block.beginLifetime(lifetime);
@@ -330,11 +325,9 @@ public final class SavedModel implements Closeable {
       throws IOException, MalformedModelException {
     if (!Objects.equals(property(block.vocabulary()), description.vocabulary())) {
       throw new MalformedModelException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "%s was saved with other tokens than the model's, %s: load it with SHARNN.load",
-              folder,
-              block.vocabulary()));
+              folder, block.vocabulary()));
     }
     SafetensorsWeights.readOwnType(block, manager, files.tensors(WEIGHTS));
     model.setDataType(block.embedding.getArray().getDataType());

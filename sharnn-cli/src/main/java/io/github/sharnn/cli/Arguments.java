@@ -1,6 +1,7 @@
 package io.github.sharnn.cli;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -14,7 +15,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Stack;
 import picocli.CommandLine.IParameterConsumer;
 import picocli.CommandLine.ITypeConverter;
@@ -74,11 +74,9 @@ final class Arguments {
                 : args[i];
       } catch (CharacterCodingException e) {
         throw new IllegalArgumentException(
-            String.format(
-                Locale.ROOT,
+            lenientFormat(
                 "the argument '%s' is not valid %s: pass such bytes in a file instead",
-                args[i],
-                actual),
+                args[i], actual),
             e);
       }
     }
@@ -109,14 +107,11 @@ final class Arguments {
         return Path.of(name);
       } catch (InvalidPathException e) {
         throw new TypeConversionException(
-            String.format(
-                Locale.ROOT,
+            lenientFormat(
                 "'%s' can't be a file's name here (%s); the locale's encoding is %s: if the name has"
                     + " other characters, set the environment variable LC_ALL to a locale in UTF-8,"
                     + " such as C.UTF-8",
-                name,
-                e.getReason(),
-                ENCODING));
+                name, e.getReason(), ENCODING));
       }
     }
   }

@@ -1,6 +1,8 @@
 package io.github.sharnn.cli;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static io.github.sharnn.cli.progress.Texts.format;
+import static io.github.sharnn.cli.progress.Texts.print;
 
 import ai.djl.Device;
 import ai.djl.Model;
@@ -21,7 +23,6 @@ import io.github.sharnn.engine.DeviceMemory;
 import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.train.optim.OptimizerSettings;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -171,11 +172,11 @@ final class BenchmarkCommand implements Callable<Integer> {
     for (int batchSize : batchSizes) {
       try {
         Result result = benchmark.run(batchSize);
-        print(result);
+        printRow(result);
         result.memory().map(DeviceMemory::source).ifPresent(sources::add);
       } catch (EngineException e) {
         Optional<String> reason = outOfMemory(e);
-        System.out.printf(Locale.ROOT, "%5d %s%n", batchSize, reason.orElseThrow(() -> e));
+        print("%5d %s%n", batchSize, reason.orElseThrow(() -> e));
         complete = false;
       }
     }
@@ -204,16 +205,14 @@ final class BenchmarkCommand implements Callable<Integer> {
       RunHeader.of(model, benchmark.precision()).forEach(System.out::println);
     }
     System.out.println(benchmark.config());
-    System.out.printf(
-        Locale.ROOT,
+    print(
         "segments of up to %d, their time scaled to %d; median of %d steps with a full memory;"
             + " optimizer %s%n",
         benchmark.sequenceLength(),
         benchmark.sequenceLength(),
         benchmark.steps(),
         benchmark.optimizer());
-    System.out.printf(
-        Locale.ROOT,
+    print(
         COLUMNS,
         "batch",
         "ms/step",
@@ -227,10 +226,9 @@ final class BenchmarkCommand implements Callable<Integer> {
         "step/floor");
   }
 
-  private static void print(Result result) {
+  private static void printRow(Result result) {
     Floor floor = result.floor();
-    System.out.printf(
-        Locale.ROOT,
+    print(
         COLUMNS,
         result.batchSize(),
         number("%.2f", result.milliseconds()),
@@ -244,8 +242,8 @@ final class BenchmarkCommand implements Callable<Integer> {
         number("%.2f", result.ratio()));
   }
 
-  private static String number(String format, double value) {
-    return Double.isNaN(value) ? "-" : String.format(Locale.ROOT, format, value);
+  private static String number(String pattern, double value) {
+    return Double.isNaN(value) ? "-" : format(pattern, value);
   }
 
   /** Returns PyTorch's message in one line, if the error is a lack of memory. */

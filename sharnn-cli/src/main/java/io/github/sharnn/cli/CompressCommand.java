@@ -1,5 +1,8 @@
 package io.github.sharnn.cli;
 
+import static io.github.sharnn.cli.progress.Texts.format;
+import static io.github.sharnn.cli.progress.Texts.print;
+
 import ai.djl.Model;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
@@ -9,7 +12,6 @@ import io.github.sharnn.cli.options.DeviceOption;
 import io.github.sharnn.cli.progress.ByteProgress;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -49,17 +51,10 @@ abstract class CompressCommand implements Callable<Integer> {
     String rate =
         sizes.original() == 0
             ? ""
-            : String.format(
-                Locale.ROOT, " (%.4f bits per byte)", 8.0 * sizes.code() / sizes.original());
-    System.out.printf(
-        Locale.ROOT,
+            : format(" (%.4f bits per byte)", 8.0 * sizes.code() / sizes.original());
+    print(
         "%,d bytes to %,d: header %,d, code %,d%s; %,.0f bytes/s%n",
-        from,
-        to,
-        sizes.header(),
-        sizes.code(),
-        rate,
-        sizes.original() / seconds);
+        from, to, sizes.header(), sizes.code(), rate, sizes.original() / seconds);
   }
 
   /** The command {@code compress}. */

@@ -1,5 +1,7 @@
 package io.github.sharnn.cli;
 
+import static io.github.sharnn.cli.progress.Texts.print;
+
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.RunHeader;
@@ -10,7 +12,6 @@ import io.github.sharnn.cli.report.Figures;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.DynamicEvaluation;
 import io.github.sharnn.train.evaluate.Evaluation;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -122,13 +123,9 @@ final class EvaluateCommand implements Callable<Integer> {
       RunHeader.of(model).forEach(System.out::println);
       Evaluation result =
           Evaluation.of(model, text, new Evaluation.Settings(streams, sequenceLength));
-      System.out.printf(
-          Locale.ROOT,
+      print(
           "%.4f BPC (%,d bytes of the %s, %d streams)%n",
-          result.bitsPerCharacter(),
-          result.predictedBytes(),
-          text,
-          streams);
+          result.bitsPerCharacter(), result.predictedBytes(), text, streams);
       System.out.println(Figures.perplexities(result));
       if (adapting != null) {
         printDynamic(model, data.train(), text, adapting);
@@ -141,8 +138,7 @@ final class EvaluateCommand implements Callable<Integer> {
       Model model, Corpus.Part training, Corpus.Part text, DynamicEvaluation.Settings settings) {
     long begin = System.nanoTime();
     DynamicEvaluation result = DynamicEvaluation.of(model, training, text, settings);
-    System.out.printf(
-        Locale.ROOT,
+    print(
         "%.4f BPC with dynamic evaluation (segments of %d, rate %s, decay %s, epsilon %s, %d"
             + " segments of training text for RMS; %,.0f bytes/s)%n",
         result.bitsPerCharacter(),

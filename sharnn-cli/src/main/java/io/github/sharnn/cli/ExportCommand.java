@@ -1,12 +1,13 @@
 package io.github.sharnn.cli;
 
+import static io.github.sharnn.cli.progress.Texts.print;
+
 import ai.djl.Device;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.onnx.OnnxExport;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -28,12 +29,7 @@ final class ExportCommand implements Callable<Integer> {
     try (Model model = SHARNN.load(folder, Device.cpu())) {
       OnnxExport.write(model, output);
     }
-    System.out.printf(
-        Locale.ROOT,
-        "%s: %,d bytes, ONNX opset %d%n",
-        output,
-        Files.size(output),
-        OnnxExport.OPSET);
+    print("%s: %,d bytes, ONNX opset %d%n", output, Files.size(output), OnnxExport.OPSET);
     return 0;
   }
 }

@@ -13,8 +13,8 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.bench.GenerationBenchmark;
 import io.github.sharnn.bench.OnnxBenchmark;
+import io.github.sharnn.cli.progress.Texts;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -41,25 +41,23 @@ record GenerationTimes(
       RunHeader.of(model, precision == null ? DataType.FLOAT32 : precision)
           .forEach(System.out::println);
       System.out.println(config);
-      System.out.printf(
-          Locale.ROOT, "the last %d tokens of each text before each position%n", steps);
-      System.out.printf(
-          Locale.ROOT, "%5s %9s %13s %10s%n", "batch", "position", "ms, median", "tokens/s");
+      Texts.print("the last %d tokens of each text before each position%n", steps);
+      Texts.print("%5s %9s %13s %10s%n", "batch", "position", "ms, median", "tokens/s");
       GenerationBenchmark benchmark = new GenerationBenchmark(model, precision, steps);
       for (int batchSize : batchSizes) {
         try {
           benchmark
               .run(batchSize, measured)
-              .forEach(result -> print(result, String.valueOf(result.position()), ""));
+              .forEach(result -> printRow(result, String.valueOf(result.position()), ""));
         } catch (EngineException e) {
           Optional<String> reason = BenchmarkCommand.outOfMemory(e);
-          System.out.printf(Locale.ROOT, "%5d %s%n", batchSize, reason.orElseThrow(() -> e));
+          Texts.print("%5d %s%n", batchSize, reason.orElseThrow(() -> e));
           complete = false;
         }
       }
       if (onnx) {
         String version = OrtEnvironment.getEnvironment().getVersion();
-        print(OnnxBenchmark.run(model, steps), "full", "   ONNX Runtime " + version + ", CPU");
+        printRow(OnnxBenchmark.run(model, steps), "full", "   ONNX Runtime " + version + ", CPU");
       }
     }
     return complete ? 0 : Sharnn.FAILED;
@@ -74,14 +72,9 @@ record GenerationTimes(
     }
   }
 
-  private static void print(GenerationBenchmark.Result result, String position, String note) {
-    System.out.printf(
-        Locale.ROOT,
+  private static void printRow(GenerationBenchmark.Result result, String position, String note) {
+    Texts.print(
         "%5d %9s %13.3f %,10.0f%s%n",
-        result.streams(),
-        position,
-        result.milliseconds(),
-        result.tokensPerSecond(),
-        note);
+        result.streams(), position, result.milliseconds(), result.tokensPerSecond(), note);
   }
 }

@@ -1,5 +1,8 @@
 package io.github.sharnn.cli;
 
+import static com.google.common.base.Strings.lenientFormat;
+import static io.github.sharnn.cli.progress.Texts.print;
+
 import io.github.sharnn.cli.report.Curve;
 import io.github.sharnn.cli.report.RunMetrics;
 import io.github.sharnn.cli.report.Svg;
@@ -9,7 +12,6 @@ import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
@@ -70,16 +72,12 @@ final class PlotCommand implements Callable<Integer> {
   private static void addRun(XYChart chart, int index, Path file) throws IOException {
     RunMetrics run = RunMetrics.read(file);
     if (run.skipped() > 0) {
-      System.out.printf(
-          Locale.ROOT,
+      print(
           "%s: %,d of %,d steps were skipped because loss or gradients were not finite%n",
-          file,
-          run.skipped(),
-          run.steps().size());
+          file, run.skipped(), run.steps().size());
     }
     if (run.damagedLines() > 0) {
-      System.out.printf(
-          Locale.ROOT, "%s: %,d damaged lines were passed over%n", file, run.damagedLines());
+      print("%s: %,d damaged lines were passed over%n", file, run.damagedLines());
     }
     Curve train = Curve.of(run.steps(), RunMetrics.Step::seconds, RunMetrics.Step::trainPoint);
     Curve validation =
@@ -87,7 +85,7 @@ final class PlotCommand implements Callable<Integer> {
     String fileName = file.toString().replaceFirst("\\.jsonl$", "");
     boolean again =
         chart.getSeriesMap().keySet().stream().anyMatch(key -> key.startsWith(fileName + ", "));
-    String name = again ? String.format(Locale.ROOT, "%s (%d)", fileName, index + 1) : fileName;
+    String name = again ? lenientFormat("%s (%s)", fileName, index + 1) : fileName;
     Color[] colors = chart.getStyler().getSeriesColors();
     Color color = colors[index % colors.length];
     addSeries(chart, name + ", train", train.smooth().withoutStart(), color, 1);

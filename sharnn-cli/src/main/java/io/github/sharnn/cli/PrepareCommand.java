@@ -1,11 +1,12 @@
 package io.github.sharnn.cli;
 
+import static io.github.sharnn.cli.progress.Texts.print;
+
 import ai.djl.util.Progress;
 import io.github.sharnn.cli.progress.ByteProgress;
 import io.github.sharnn.train.data.Enwik8;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
@@ -29,8 +30,7 @@ abstract class PrepareCommand implements Callable<Integer> {
     } finally {
       progress.end();
     }
-    System.out.printf(
-        Locale.ROOT, "%s is complete. Next: train --corpus %s --enwik8%n", file, file);
+    print("%s is complete. Next: train --corpus %s --enwik8%n", file, file);
     return 0;
   }
 

@@ -1,6 +1,8 @@
 package io.github.sharnn.cli;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static io.github.sharnn.cli.progress.Texts.format;
+import static io.github.sharnn.cli.progress.Texts.print;
 
 import ai.djl.Model;
 import io.github.sharnn.RunHeader;
@@ -21,7 +23,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -104,7 +105,8 @@ final class ScoreCommand implements Callable<Integer> {
   }
 
   private void scoreAll(Scorer scorer, TextVocabulary vocabulary) throws IOException {
-    Consumer<TokenScore> printer = detail.tokens ? token -> print(token, vocabulary) : token -> {};
+    Consumer<TokenScore> printer =
+        detail.tokens ? token -> printToken(token, vocabulary) : token -> {};
     try (InputStream in = open()) {
       Score.Totals totals = scorer.score(in, printer);
       Perplexity perplexity = totals.perplexity();
@@ -113,8 +115,7 @@ final class ScoreCommand implements Callable<Integer> {
           "%s must have at least one token to score, but has none of the model's %s",
           file,
           vocabulary);
-      System.out.printf(
-          Locale.ROOT,
+      print(
           "%,d bytes, %.4f bits per byte, %.1f nats, perplexity %.4f, expected %.4f bits per"
               + " byte%n",
           perplexity.units().bytes(),
@@ -169,7 +170,7 @@ final class ScoreCommand implements Callable<Integer> {
   }
 
   private void printLine(Score.Totals totals) {
-    System.out.printf(Locale.ROOT, "%s\t%d\t", bitsPerByte(totals), ++printed);
+    print("%s\t%d\t", bitsPerByte(totals), ++printed);
   }
 
   /**
@@ -187,18 +188,15 @@ final class ScoreCommand implements Callable<Integer> {
 
   /** Formats the bits per byte; a line may have no token, if the vocabulary is lossy. */
   private static String bitsPerByte(Score.Totals totals) {
-    return totals.perplexity().predicted() == 0
-        ? "-"
-        : String.format(Locale.ROOT, "%.4f", totals.bitsPerByte());
+    return totals.perplexity().predicted() == 0 ? "-" : format("%.4f", totals.bitsPerByte());
   }
 
   private static double bits(double nats) {
     return nats / Math.log(2);
   }
 
-  private void print(TokenScore score, TextVocabulary vocabulary) {
-    System.out.printf(
-        Locale.ROOT,
+  private void printToken(TokenScore score, TextVocabulary vocabulary) {
+    print(
         "%d\t%d\t%.4f\t%d\t%.4f%s%n",
         printed++,
         score.token(),

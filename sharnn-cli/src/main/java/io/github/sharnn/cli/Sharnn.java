@@ -1,5 +1,7 @@
 package io.github.sharnn.cli;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import ai.djl.engine.EngineException;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.cli.StandardOutput.LostOutputException;
@@ -180,11 +182,9 @@ public final class Sharnn implements Runnable {
       return "access denied: " + denied.getFile();
     }
     if (e instanceof FileAlreadyExistsException exists) {
-      return String.format(
-          Locale.ROOT,
+      return lenientFormat(
           "%s exists already: name another with %s, or remove it",
-          exists.getFile(),
-          exists.getReason());
+          exists.getFile(), exists.getReason());
     }
     if (e instanceof EngineException && e.getCause() != null) {
       return e.getMessage() + ": " + e.getCause(); // what failed, and why

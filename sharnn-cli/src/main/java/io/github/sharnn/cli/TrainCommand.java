@@ -1,5 +1,9 @@
 package io.github.sharnn.cli;
 
+import static com.google.common.base.Strings.lenientFormat;
+import static io.github.sharnn.cli.progress.Texts.format;
+import static io.github.sharnn.cli.progress.Texts.print;
+
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
@@ -107,7 +111,7 @@ final class TrainCommand implements Callable<Integer> {
     this.spec = spec;
     List<String> lines = new ArrayList<>(List.of("", "Recipes:"));
     for (Recipe each : Recipe.values()) {
-      lines.add(String.format(Locale.ROOT, "  %-20s%s", each, each.description()));
+      lines.add(format("  %-20s%s", each, each.description()));
     }
     spec.usageMessage().footer(lines.toArray(String[]::new));
   }
@@ -182,11 +186,9 @@ final class TrainCommand implements Callable<Integer> {
   private @Nullable Path keptMetrics(Path file) throws IOException {
     Optional<Path> found = identity.keptMetrics(file);
     if (found.isEmpty()) {
-      System.out.printf(
-          Locale.ROOT,
+      print(
           "the run's metrics file %s is not there any more: the metrics go into %s%n",
-          file,
-          output.resolve(RunMetrics.FILE));
+          file, output.resolve(RunMetrics.FILE));
     }
     return found.orElse(null);
   }
@@ -205,14 +207,10 @@ final class TrainCommand implements Callable<Integer> {
       from.readBest(model);
     } catch (MalformedModelException e) {
       throw new IllegalArgumentException(
-          String.format(
-                  Locale.ROOT,
-                  "--from takes the sizes of the run in %s with its weights: leave out options that change",
-                  from.folder())
-              + String.format(
-                  Locale.ROOT,
-                  " them, such as --embedding-size, --layers or --splits (%s)",
-                  e.getMessage()),
+          lenientFormat(
+              "--from takes the sizes of the run in %s with its weights: leave out options that change"
+                  + " them, such as --embedding-size, --layers or --splits (%s)",
+              from.folder(), e.getMessage()),
           e);
     }
   }
@@ -264,20 +262,15 @@ final class TrainCommand implements Callable<Integer> {
       model.save(output, null);
       log.test(test);
       for (int i = 0; i < results.size(); i++) {
-        System.out.printf(
-            Locale.ROOT,
+        print(
             "best%s: step %d, valid %.4f BPC%n",
             results.size() == 1 ? "" : " of stage " + (i + 1),
             results.get(i).best().step(),
             results.get(i).best().validationBpc());
       }
-      System.out.printf(
-          Locale.ROOT,
+      print(
           "test %.4f BPC (%,d bytes, %d streams)%nsaved in %s%n",
-          test.bitsPerCharacter(),
-          test.predictedBytes(),
-          test.settings().streams(),
-          output);
+          test.bitsPerCharacter(), test.predictedBytes(), test.settings().streams(), output);
       if (data.vocabulary() != TextVocabulary.bytes()) {
         System.out.println(Figures.perplexities(test));
       }
@@ -325,8 +318,7 @@ final class TrainCommand implements Callable<Integer> {
     for (String name : names) {
       if (given(name)) {
         throw new ParameterException(
-            spec.commandLine(),
-            String.format(Locale.ROOT, "%s and %s exclude each other", name, beside));
+            spec.commandLine(), lenientFormat("%s and %s exclude each other", name, beside));
       }
     }
   }

@@ -1,5 +1,7 @@
 package io.github.sharnn.cli;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import ai.djl.Device;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
@@ -21,7 +23,6 @@ import io.github.sharnn.vocabulary.TextVocabulary;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -117,8 +118,7 @@ final class TrainSettings {
           .orElseThrow(
               () ->
                   new TypeConversionException(
-                      String.format(
-                          Locale.ROOT, "expected one of %s, but was '%s'", recipes, name)));
+                      lenientFormat("expected one of %s, but was '%s'", recipes, name)));
     }
   }
 

@@ -1,5 +1,7 @@
 package io.github.sharnn.cli;
 
+import static io.github.sharnn.cli.progress.Texts.print;
+
 import ai.djl.Device;
 import io.github.sharnn.bench.GoldenCheck;
 import io.github.sharnn.bench.GoldenReport;
@@ -9,7 +11,6 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -48,14 +49,13 @@ public final class VerifyCommand implements Callable<Integer> {
       return withoutTf32(arguments).inheritIO().start().waitFor();
     }
     boolean passed = true;
-    System.out.printf(Locale.ROOT, "device %s, precision FLOAT32%n", Devices.describe(device));
+    print("device %s, precision FLOAT32%n", Devices.describe(device));
     for (Path folder : folders) {
       GoldenReport report = GoldenCheck.run(folder, device);
       passed &= report.passed();
-      System.out.printf(Locale.ROOT, "%s: %d tensors%n", folder, report.compared());
+      print("%s: %d tensors%n", folder, report.compared());
       for (GoldenReport.Measure measure : report.worst()) {
-        System.out.printf(
-            Locale.ROOT,
+        print(
             "  %-16s %.2e of %.0e  %s  %s%n",
             measure.kind(),
             measure.error(),

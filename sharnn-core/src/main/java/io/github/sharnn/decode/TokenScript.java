@@ -1,5 +1,7 @@
 package io.github.sharnn.decode;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import io.github.sharnn.Equations;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.engine.TorchScript;
@@ -68,9 +70,7 @@ final class TokenScript implements Equations.Model<String> {
       cache(MASK);
     }
     String output = model(config, "tokens");
-    lines.add(
-        String.format(
-            Locale.ROOT, "torch._foreach_copy_(states, [%s])", String.join(", ", nextStates)));
+    lines.add(lenientFormat("torch._foreach_copy_(states, [%s])", String.join(", ", nextStates)));
     lines.add("return " + output);
   }
 
@@ -138,7 +138,7 @@ final class TokenScript implements Equations.Model<String> {
   }
 
   private static String call(String method, String... arguments) {
-    return String.format(Locale.ROOT, "self.%s(%s)", method, String.join(", ", arguments));
+    return lenientFormat("self.%s(%s)", method, String.join(", ", arguments));
   }
 
   /**
@@ -207,11 +207,9 @@ final class TokenScript implements Equations.Model<String> {
       List<String> next = List.of("next_" + hidden, "next_" + cell);
       nextStates.addAll(next);
       lines.add(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "%s = %s",
-              String.join(", ", next),
-              call("lstm", gates, hidden, cell, recurrent, "alone")));
+              String.join(", ", next), call("lstm", gates, hidden, cell, recurrent, "alone")));
       return next.get(0);
     }
 
@@ -234,7 +232,7 @@ final class TokenScript implements Equations.Model<String> {
     }
 
     private void write(String buffer, String value) {
-      lines.add(String.format(Locale.ROOT, "%s.select(1, position).copy_(%s)", buffer, value));
+      lines.add(lenientFormat("%s.select(1, position).copy_(%s)", buffer, value));
     }
 
     private String linear(String name, String x) {

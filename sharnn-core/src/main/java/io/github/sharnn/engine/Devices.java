@@ -1,6 +1,7 @@
 package io.github.sharnn.engine;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.Device;
 import ai.djl.engine.Engine;
@@ -18,7 +19,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
@@ -103,12 +103,11 @@ public final class Devices {
               .map(Throwable::toString)
               .collect(Collectors.joining(", caused by "));
       throw new EngineException(
-          String.format(
-                  Locale.ROOT,
-                  "PyTorch can't be loaded (%s): put pytorch-native-cpu for this system and pytorch-jni on the",
-                  reasons)
-              + " class path, or let DJL download them, online and without DJL_OFFLINE (README.md, As a"
-              + " dependency)",
+          lenientFormat(
+              "PyTorch can't be loaded (%s): put pytorch-native-cpu for this system and pytorch-jni on the"
+                  + " class path, or let DJL download them, online and without DJL_OFFLINE (README.md, As a"
+                  + " dependency)",
+              reasons),
           e);
     }
   }
@@ -211,16 +210,10 @@ public final class Devices {
     }
 
     String explain(Device asked, RuntimeException refusal) {
-      return String.format(
-          Locale.ROOT,
+      return lenientFormat(
           "%s was asked for, but is not there: DJL loaded PyTorch %s, %s build, from %s and counts"
-              + " %d GPUs. %s (docs/gpu.md)",
-          name(asked),
-          version,
-          cudaBuild ? "a CUDA" : "the CPU",
-          library,
-          gpus,
-          wayOut(refusal));
+              + " %s GPUs. %s (docs/gpu.md)",
+          name(asked), version, cudaBuild ? "a CUDA" : "the CPU", library, gpus, wayOut(refusal));
     }
 
     private String wayOut(RuntimeException refusal) {

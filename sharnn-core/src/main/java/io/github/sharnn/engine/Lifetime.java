@@ -1,8 +1,9 @@
 package io.github.sharnn.engine;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import ai.djl.ndarray.NDManager;
 import java.util.HashMap;
-import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -137,8 +138,7 @@ public final class Lifetime implements AutoCloseable {
   public Lease lease() {
     Lease lease = tryLease();
     if (lease == null) {
-      throw new IllegalStateException(
-          String.format(Locale.ROOT, "the model %s is closed", closedName()));
+      throw new IllegalStateException(lenientFormat("the model %s is closed", closedName()));
     }
     return lease;
   }

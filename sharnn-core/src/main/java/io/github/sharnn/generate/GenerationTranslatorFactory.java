@@ -1,6 +1,7 @@
 package io.github.sharnn.generate;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.Model;
 import ai.djl.modality.Input;
@@ -13,7 +14,6 @@ import io.github.sharnn.io.Names;
 import java.lang.reflect.Type;
 import java.math.BigDecimal;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -111,11 +111,9 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
       Class<I> input, Class<O> output, Model model, Map<String, ?> arguments) {
     if (!isSupported(input, output)) {
       throw new IllegalArgumentException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "the types must be String and String, or Input and Output, but are %s and %s",
-              input.getName(),
-              output.getName()));
+              input.getName(), output.getName()));
     }
     arguments.keySet().forEach(GenerationTranslatorFactory::checkKnown);
     GenerationTranslator text = new GenerationTranslator(generator(model, arguments));
@@ -155,15 +153,12 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
       parsed = parse.apply(value);
     } catch (NumberFormatException e) {
       throw new IllegalArgumentException(
-          String.format(Locale.ROOT, "the argument %s must be a number, but is %s", name, value),
-          e);
+          lenientFormat("the argument %s must be a number, but is %s", name, value), e);
     } catch (ArithmeticException e) {
       throw new IllegalArgumentException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "the argument %s must be a whole number that fits its Java type, but is %s",
-              name,
-              value),
+              name, value),
           e);
     }
     option.accept(parsed);

@@ -1,5 +1,6 @@
 package io.github.sharnn.io;
 
+import static com.google.common.base.Strings.lenientFormat;
 import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
 
 import ai.djl.MalformedModelException;
@@ -21,7 +22,6 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -127,8 +127,7 @@ public final class CheckedFolder implements Closeable {
    */
   public static void deleteUnfinished(Path folder, Collection<String> names) throws IOException {
     String any = names.stream().map(Pattern::quote).collect(Collectors.joining("|"));
-    Pattern hidden =
-        Pattern.compile(String.format(Locale.ROOT, "\\.{1,2}(%s)(\\.[0-9a-f-]+(\\.tmp)?)?", any));
+    Pattern hidden = Pattern.compile(lenientFormat("\\.{1,2}(%s)(\\.[0-9a-f-]+(\\.tmp)?)?", any));
     try (Stream<Path> files = Files.list(folder)) {
       for (Path file :
           files.filter(f -> hidden.matcher(f.getFileName().toString()).matches()).toList()) {
@@ -140,7 +139,7 @@ public final class CheckedFolder implements Closeable {
   }
 
   private static Path hidden(Path folder, String name, String sum) {
-    return folder.resolve(String.format(Locale.ROOT, ".%s.%s", name, sum));
+    return folder.resolve(lenientFormat(".%s.%s", name, sum));
   }
 
   /**
@@ -211,8 +210,7 @@ public final class CheckedFolder implements Closeable {
     long size = channel.size();
     if (size > most) {
       throw new IOException(
-          String.format(
-              Locale.ROOT, "%s must have at most %s bytes, but has %s", file, most, size));
+          lenientFormat("%s must have at most %s bytes, but has %s", file, most, size));
     }
     ByteBuffer content = ByteBuffer.allocate((int) size);
     Safetensors.fill(content, channel, 0, file);
@@ -226,11 +224,10 @@ public final class CheckedFolder implements Closeable {
       Matcher matcher = LINE.matcher(line);
       if (!matcher.matches() || sums.put(matcher.group(2), matcher.group(1)) != null) {
         throw new MalformedModelException(
-            String.format(
-                    Locale.ROOT,
-                    "%s is damaged: each line must be a SHA-256, two spaces and the name of a file in the",
-                    folder.resolve(SUMS))
-                + " folder, each name once; copy the folder again from where it was saved");
+            lenientFormat(
+                "%s is damaged: each line must be a SHA-256, two spaces and the name of a file in the"
+                    + " folder, each name once; copy the folder again from where it was saved",
+                folder.resolve(SUMS)));
       }
     }
     return sums;
@@ -242,11 +239,9 @@ public final class CheckedFolder implements Closeable {
       String sum = sums.get(name);
       if (sum == null) {
         throw new MalformedModelException(
-            String.format(
-                Locale.ROOT,
+            lenientFormat(
                 "%s lists no %s: copy the folder again from where it was saved",
-                folder.resolve(SUMS),
-                name));
+                folder.resolve(SUMS), name));
       }
       channels.put(name, open(name, sum));
     }
@@ -278,13 +273,9 @@ public final class CheckedFolder implements Closeable {
   private void check(String name, String actual, String listed) throws MalformedModelException {
     if (!actual.equals(listed)) {
       throw new MalformedModelException(
-          String.format(
-                  Locale.ROOT,
+          lenientFormat(
                   "%s is damaged: its SHA-256 is %s, but %s lists %s; copy the folder again from where it was",
-                  path(name),
-                  actual,
-                  SUMS,
-                  listed)
+                  path(name), actual, SUMS, listed)
               + " saved, or if you changed the file yourself, put its new SHA-256 into "
               + SUMS);
     }

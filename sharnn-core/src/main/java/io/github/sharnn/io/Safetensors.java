@@ -1,6 +1,7 @@
 package io.github.sharnn.io;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
@@ -23,7 +24,6 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -119,9 +119,7 @@ public final class Safetensors implements Closeable {
       return new Safetensors(file, channel, header, dataStart);
     } catch (IllegalArgumentException e) {
       throw new MalformedModelException(
-          String.format(
-              Locale.ROOT, "%s is not a readable safetensors file: %s", file, e.getMessage()),
-          e);
+          lenientFormat("%s is not a readable safetensors file: %s", file, e.getMessage()), e);
     }
   }
 

@@ -1,6 +1,7 @@
 package io.github.sharnn.io;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
@@ -24,7 +25,6 @@ import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -123,7 +123,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
         case "data_offsets" -> offsets = readNumbers(name, key, 2, reader);
         default ->
             throw new IllegalArgumentException(
-                String.format(Locale.ROOT, "%s may have dtype, shape and data_offsets only", name));
+                lenientFormat("%s may have dtype, shape and data_offsets only", name));
       }
     }
     reader.endObject();
@@ -153,8 +153,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
         numbers[count++] = Long.parseLong(digits);
       } catch (NumberFormatException e) {
         throw new IllegalArgumentException(
-            String.format(Locale.ROOT, "%s of %s has %s, which is too large", key, name, digits),
-            e);
+            lenientFormat("%s of %s has %s, which is too large", key, name, digits), e);
       }
     }
     reader.endArray();
@@ -171,11 +170,9 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
       return DataType.fromSafetensors(dtype);
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "%s has the dtype %s, but must have one of F64, F32, F16, I64, I32, I8, U8, BOOL",
-              name,
-              Ascii.truncate(dtype, 20, "...")),
+              name, Ascii.truncate(dtype, 20, "...")),
           e);
     }
   }

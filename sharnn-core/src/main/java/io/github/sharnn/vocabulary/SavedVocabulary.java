@@ -1,5 +1,7 @@
 package io.github.sharnn.vocabulary;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import com.google.common.hash.Hashing;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.CheckedFolder;
@@ -8,7 +10,6 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.ServiceLoader;
 import org.jspecify.annotations.Nullable;
@@ -33,8 +34,7 @@ final class SavedVocabulary {
         return Optional.of(file);
       }
       throw new IOException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "%s exists and holds another vocabulary: save to another folder, or delete it",
               file));
     }
@@ -50,11 +50,9 @@ final class SavedVocabulary {
     String[] parts = property.split(" ", 2);
     if (parts.length != 2) {
       throw new IOException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "the model in %s must name its vocabulary by kind and SHA-256, but names it '%s'",
-              folder,
-              property));
+              folder, property));
     }
     VocabularyFormat format = format(parts[0]);
     Path file = folder.resolve(format.fileName());
@@ -68,13 +66,10 @@ final class SavedVocabulary {
     String actual = Hashing.sha256().hashBytes(content).toString();
     if (!actual.equals(parts[1])) {
       throw new IOException(
-          String.format(
-                  Locale.ROOT,
-                  "%s is not the model's vocabulary: it has the SHA-256 %s, but the model was trained with %s;",
-                  file,
-                  actual,
-                  parts[1])
-              + " copy the file from the folder that the model was saved to");
+          lenientFormat(
+              "%s is not the model's vocabulary: it has the SHA-256 %s, but the model was trained with %s;"
+                  + " copy the file from the folder that the model was saved to",
+              file, actual, parts[1]));
     }
     return format.read(content);
   }
@@ -88,11 +83,10 @@ final class SavedVocabulary {
         .orElseThrow(
             () ->
                 new IOException(
-                    String.format(
-                            Locale.ROOT,
-                            "no VocabularyFormat on the class path reads a vocabulary of the kind '%s': add the artifact",
-                            kind)
-                        + " io.github.sharnn:sharnn-tokenizers for 'tokenizer', or"
-                        + " register a VocabularyFormat with ServiceLoader for a kind of your own"));
+                    lenientFormat(
+                        "no VocabularyFormat on the class path reads a vocabulary of the kind '%s': add the artifact"
+                            + " io.github.sharnn:sharnn-tokenizers for 'tokenizer', or"
+                            + " register a VocabularyFormat with ServiceLoader for a kind of your own",
+                        kind)));
   }
 }

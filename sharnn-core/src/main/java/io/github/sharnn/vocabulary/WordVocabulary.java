@@ -1,6 +1,7 @@
 package io.github.sharnn.vocabulary;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 import static java.util.Objects.requireNonNullElse;
 
 import com.google.common.hash.Hashing;
@@ -117,7 +118,7 @@ public final class WordVocabulary implements TextVocabulary {
       throw e;
     } catch (IOException e) {
       throw new IOException(
-          String.format(Locale.ROOT, "can't read the words in %s: %s", file, e.getMessage()), e);
+          lenientFormat("can't read the words in %s: %s", file, e.getMessage()), e);
     }
   }
 

@@ -1,6 +1,7 @@
 package io.github.sharnn.tokenizers;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
@@ -116,13 +117,10 @@ public final class SubwordVocabulary implements TextVocabulary {
         && encoding.getTokens()[0].equals(added)
         && encoding.getIds()[0] != json.indices().get(added)) {
       throw new IOException(
-          String.format(
-                  Locale.ROOT,
-                  "the added token '%s' has the id %s, but Hugging Face's tokenizers take %s: give an added",
-                  added,
-                  json.indices().get(added),
-                  encoding.getIds()[0])
-              + " token the id of its entry in the vocab, or else the next free id after the vocab's");
+          lenientFormat(
+              "the added token '%s' has the id %s, but Hugging Face's tokenizers take %s: give an added"
+                  + " token the id of its entry in the vocab, or else the next free id after the vocab's",
+              added, json.indices().get(added), encoding.getIds()[0]));
     }
   }
 
@@ -139,7 +137,7 @@ public final class SubwordVocabulary implements TextVocabulary {
       throw e;
     } catch (IOException e) {
       throw new IOException(
-          String.format(Locale.ROOT, "can't read the tokenizer %s: %s", file, e.getMessage()), e);
+          lenientFormat("can't read the tokenizer %s: %s", file, e.getMessage()), e);
     }
   }
 
@@ -191,8 +189,7 @@ public final class SubwordVocabulary implements TextVocabulary {
           .toArray();
     } catch (RuntimeException e) { // the native library throws nothing more specific
       throw new IllegalArgumentException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "the tokenizer has no tokens for '%s': %s; give it an unknown token that is in its vocab",
               CharMatcher.whitespace()
                   .collapseFrom(Ascii.truncate(piece, LONGEST_CACHED, "..."), ' '),

@@ -1,5 +1,7 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import com.google.common.base.Splitter;
@@ -20,7 +22,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -89,8 +90,7 @@ public final class Checkpoint {
         "the evaluations and the best figure contradict each other");
     check(
         position.offset() < (run.corpus().train() - 1) / options().batchSize(),
-        String.format(
-            Locale.ROOT, "the position %s is past the end of the streams", position.offset()));
+        lenientFormat("the position %s is past the end of the streams", position.offset()));
     if (has(BEST) != (evaluated && !best.isCurrent())
         || (has(EARLIER) && !Double.isFinite(part(EARLIER).state(SavedStates.Best.class).bpc()))) {
       throw files.damaged(
@@ -101,8 +101,7 @@ public final class Checkpoint {
   private void check(boolean rule, String message) throws IOException {
     if (!rule) {
       throw files.damaged(
-          String.format(Locale.ROOT, "%s can't be read: %s", CheckpointFolder.RECORD, message),
-          null);
+          lenientFormat("%s can't be read: %s", CheckpointFolder.RECORD, message), null);
     }
   }
 
@@ -158,8 +157,7 @@ public final class Checkpoint {
       List<Path> all = Files.isDirectory(path) ? list(path) : List.of();
       if (all.isEmpty()) {
         throw new IOException(
-            String.format(
-                Locale.ROOT,
+            lenientFormat(
                 "the folder %s holds no checkpoint: name a run's folder or a checkpoint in it",
                 path));
       }
@@ -173,8 +171,7 @@ public final class Checkpoint {
               .map(before -> "the newest undamaged checkpoint before it is " + before.folder())
               .orElse("there is no undamaged checkpoint before it");
       throw new DamagedCheckpointException(
-          String.format(Locale.ROOT, "%s; %s; nothing was changed", e.getMessage(), offer),
-          e.getCause());
+          lenientFormat("%s; %s; nothing was changed", e.getMessage(), offer), e.getCause());
     }
   }
 

@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.TrainingDivergedException;
 import io.github.sharnn.train.optim.LossScaler;
@@ -79,8 +80,7 @@ final class DivergenceDetector {
       lossScale.good();
       reason = completed(bpc);
     } else {
-      String figures =
-          String.format(Locale.ROOT, "loss %s bits per character, gradient norm %s", bpc, norm);
+      String figures = lenientFormat("loss %s bits per character, gradient norm %s", bpc, norm);
       if (!Double.isFinite(bpc) && !canGoBack) {
         throw diverged(step, figures);
       }
@@ -121,8 +121,7 @@ final class DivergenceDetector {
     allSkipped++;
     return skipped < maxSkipped
         ? null
-        : String.format(
-            Locale.ROOT, "%d skipped steps in a row, the last with %s", skipped, figures);
+        : lenientFormat("%s skipped steps in a row, the last with %s", skipped, figures);
   }
 
   /** Returns how many steps were skipped in all. */
@@ -146,10 +145,8 @@ final class DivergenceDetector {
 
   static TrainingDivergedException diverged(long step, String reason) {
     return new TrainingDivergedException(
-        String.format(
-            Locale.ROOT,
-            "training diverged at step %d: %s; lower the learning rate or warm up longer",
-            step,
-            reason));
+        lenientFormat(
+            "training diverged at step %s: %s; lower the learning rate or warm up longer",
+            step, reason));
   }
 }

@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
@@ -23,7 +24,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -152,11 +152,9 @@ final class RunCheckpoints implements AutoCloseable {
         saved.run().differences(setup.block().config(), setup.options(), corpus, policy);
     if (saved.stage() >= stages) {
       differences.add(
-          String.format(
-              Locale.ROOT,
-              "stages: the checkpoint is in stage %d, but this run has only %d",
-              saved.stage() + 1,
-              stages));
+          lenientFormat(
+              "stages: the checkpoint is in stage %s, but this run has only %s",
+              saved.stage() + 1, stages));
     }
     checkArgument(
         differences.isEmpty(),
@@ -273,14 +271,10 @@ final class RunCheckpoints implements AutoCloseable {
     String why =
         good == null
             ? "there is no good checkpoint of this stage to go back to"
-            : String.format(
-                Locale.ROOT,
-                "the run has used %d of %d rollbacks; the last good checkpoint is %s",
-                rollbacks,
-                policy.rollbacks(),
-                good.folder());
-    throw new TrainingDivergedException(
-        String.format(Locale.ROOT, "%s; %s", e.getMessage(), why), e);
+            : lenientFormat(
+                "the run has used %s of %s rollbacks; the last good checkpoint is %s",
+                rollbacks, policy.rollbacks(), good.folder());
+    throw new TrainingDivergedException(lenientFormat("%s; %s", e.getMessage(), why), e);
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.Device;
 import ai.djl.engine.Engine;
@@ -16,7 +17,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -68,8 +68,7 @@ record RunRecord(
     made.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.version"));
     made.put(
         "system",
-        String.format(
-            Locale.ROOT,
+        lenientFormat(
             "%s %s %s",
             System.getProperty("os.name"),
             System.getProperty("os.version"),

@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
@@ -32,7 +33,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -299,7 +299,7 @@ final class TrainingLoop {
               .bitsPerCharacter();
       if (!Double.isFinite(bpc)) {
         throw DivergenceDetector.diverged(
-            state.step, String.format(Locale.ROOT, "validation loss %s bits per character", bpc));
+            state.step, lenientFormat("validation loss %s bits per character", bpc));
       }
       state.evaluated(bpc);
       return bpc;

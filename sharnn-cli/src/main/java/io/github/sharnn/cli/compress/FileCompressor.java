@@ -1,6 +1,8 @@
 package io.github.sharnn.cli.compress;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
+import static io.github.sharnn.cli.progress.Texts.format;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
@@ -35,7 +37,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Locale;
 
 /**
  * A compressor of files with a model and an arithmetic coder. The compressed size is a header plus
@@ -96,8 +97,7 @@ public final class FileCompressor {
     context = before[before.length - 1];
     modelHash = hash(block);
     environment =
-        String.format(
-            Locale.ROOT,
+        lenientFormat(
             "sharnn %s, PyTorch %s on %s, %s %s, %s threads",
             RunHeader.version(),
             model.getNDManager().getEngine().getVersion(),
@@ -156,22 +156,16 @@ public final class FileCompressor {
       int version = in.readUnsignedByte();
       if (version != VERSION) {
         throw new IOException(
-            String.format(
-                Locale.ROOT,
-                "%s has format version %d, but this library reads version %d: use the one that wrote it",
-                compressed,
-                version,
-                VERSION));
+            lenientFormat(
+                "%s has format version %s, but this library reads version %s: use the one that wrote it",
+                compressed, version, VERSION));
       }
       long hash = in.readLong();
       if (hash != modelHash) {
         throw new IOException(
-            String.format(
-                Locale.ROOT,
+            format(
                 "%s was compressed with model %016x, but this is %016x: name the folder of that model",
-                compressed,
-                hash,
-                modelHash));
+                compressed, hash, modelHash));
       }
       long length = in.readLong();
       byte[] checksum = new byte[Hashing.sha256().bits() / Byte.SIZE];
@@ -248,15 +242,10 @@ public final class FileCompressor {
     }
     if (decoder.length() != code.length || !checksum.equals(header.checksum())) {
       throw new IOException(
-          String.format(
-                  Locale.ROOT,
-                  "%s decompresses to a wrong result, so nothing was written: it is damaged, or this machine",
-                  compressed)
-              + String.format(
-                  Locale.ROOT,
-                  " rounds differently from the one that compressed it (there: %s; here: %s)",
-                  header.environment(),
-                  environment));
+          lenientFormat(
+              "%s decompresses to a wrong result, so nothing was written: it is damaged, or this machine"
+                  + " rounds differently from the one that compressed it (there: %s; here: %s)",
+              compressed, header.environment(), environment));
     }
   }
 
@@ -288,12 +277,7 @@ public final class FileCompressor {
     long size = Files.size(file);
     if (size > MOST_BYTES) {
       throw new IOException(
-          String.format(
-              Locale.ROOT,
-              "%s must have at most %,d bytes, but has %,d: split it",
-              file,
-              MOST_BYTES,
-              size));
+          format("%s must have at most %,d bytes, but has %,d: split it", file, MOST_BYTES, size));
     }
     return Files.readAllBytes(file);
   }

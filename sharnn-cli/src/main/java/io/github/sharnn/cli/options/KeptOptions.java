@@ -1,11 +1,12 @@
 package io.github.sharnn.cli.options;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -70,7 +71,7 @@ public final class KeptOptions {
         (option, text) -> {
           String before = kept.getOrDefault(option, "not given");
           if (!before.equals(text)) {
-            lines.add(String.format(Locale.ROOT, "%s was %s, is now %s", option, before, text));
+            lines.add(lenientFormat("%s was %s, is now %s", option, before, text));
           }
         });
     return lines;

@@ -1,8 +1,9 @@
 package io.github.sharnn.cli.options;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import io.github.sharnn.engine.kernels.Kernels;
 import java.util.List;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -32,7 +33,7 @@ public final class KernelsOption {
           .orElseThrow(
               () ->
                   new TypeConversionException(
-                      String.format(Locale.ROOT, "expected one of %s, but was '%s'", uses, name)));
+                      lenientFormat("expected one of %s, but was '%s'", uses, name)));
     }
   }
 

@@ -1,7 +1,8 @@
 package io.github.sharnn.cli.options;
 
+import static io.github.sharnn.cli.progress.Texts.format;
+
 import java.time.Duration;
-import java.util.Locale;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
@@ -21,11 +22,9 @@ public final class Minutes implements ITypeConverter<Duration> {
     }
     if (!(minutes >= 0 && minutes <= MOST)) {
       throw new TypeConversionException(
-          String.format(
-              Locale.ROOT,
+          format(
               "expected a number of minutes from 0 to %.0f (100 years), but was '%s'",
-              MOST,
-              value));
+              MOST, value));
     }
     return Duration.ofMillis(Math.round(minutes * MILLIS));
   }

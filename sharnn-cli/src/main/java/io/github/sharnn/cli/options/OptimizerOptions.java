@@ -1,8 +1,9 @@
 package io.github.sharnn.cli.options;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import io.github.sharnn.train.optim.OptimizerSettings;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -66,7 +67,7 @@ public final class OptimizerOptions {
           .orElseThrow(
               () ->
                   new TypeConversionException(
-                      String.format(Locale.ROOT, "expected one of %s, but was '%s'", types, name)));
+                      lenientFormat("expected one of %s, but was '%s'", types, name)));
     }
   }
 

@@ -1,6 +1,7 @@
 package io.github.sharnn.cli.options;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static io.github.sharnn.cli.progress.Texts.print;
 
 import com.google.common.primitives.Ints;
 import io.github.sharnn.tokenizers.BytePairTrainer;
@@ -12,7 +13,6 @@ import io.github.sharnn.vocabulary.WordVocabulary;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -60,8 +60,7 @@ public final class VocabularyOptions {
       int size = size(kind, parts[1]);
       long begin = System.nanoTime();
       SubwordVocabulary pieces = BytePairTrainer.train(corpus.train().open(), size);
-      System.out.printf(
-          Locale.ROOT, "%s trained in %.0f s%n", pieces, (System.nanoTime() - begin) / 1e9);
+      print("%s trained in %.0f s%n", pieces, (System.nanoTime() - begin) / 1e9);
       return pieces;
     }
     Path file = Path.of(kind); // Windows rejects a name with a colon, such as words:9

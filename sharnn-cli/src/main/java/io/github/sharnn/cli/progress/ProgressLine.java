@@ -4,7 +4,6 @@ import io.github.sharnn.train.StepReport;
 import java.io.Console;
 import java.io.PrintStream;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
@@ -101,13 +100,10 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
               .build();
     }
     bar.setExtraMessage(
-        String.format(
-            Locale.ROOT,
+        Texts.format(
             "left, train %.3f%s BPC, %,.1f kB/s",
             trainBpc,
-            Double.isNaN(validationBpc)
-                ? ""
-                : String.format(Locale.ROOT, ", valid %.3f", validationBpc),
+            Double.isNaN(validationBpc) ? "" : Texts.format(", valid %.3f", validationBpc),
             report.bytes() / report.seconds() / 1000));
     bar.maxHint(Math.max(report.step(), Math.round(report.step() / report.used())));
     bar.stepTo(report.step());
@@ -130,8 +126,7 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
 
   /** Formats a time as h:mm:ss. */
   public static String format(Duration time) {
-    return String.format(
-        Locale.ROOT, "%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart());
+    return Texts.format("%d:%02d:%02d", time.toHours(), time.toMinutesPart(), time.toSecondsPart());
   }
 
   /** Ends the line on a terminal, even if early stopping ended the run before its budget. */
@@ -149,12 +144,11 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
   }
 
   private String plain(StepReport report) {
-    return String.format(
-        Locale.ROOT,
+    return Texts.format(
         "step %d  train %.3f BPC  valid %s  %,.0f bytes/s  %s left ",
         report.step(),
         trainBpc,
-        Double.isNaN(validationBpc) ? "-" : String.format(Locale.ROOT, "%.3f BPC", validationBpc),
+        Double.isNaN(validationBpc) ? "-" : Texts.format("%.3f BPC", validationBpc),
         report.bytes() / report.seconds(),
         format(left));
   }

@@ -1,8 +1,10 @@
 package io.github.sharnn.cli.report;
 
+import static com.google.common.base.Strings.lenientFormat;
+import static io.github.sharnn.cli.progress.Texts.format;
+
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.vocabulary.Perplexity;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** The formats of an evaluation's figures in commands and reports. */
@@ -12,9 +14,8 @@ public final class Figures {
 
   /** Formats perplexities, and the settings that the text was read with. */
   public static String perplexities(Evaluation evaluation) {
-    return String.format(
-        Locale.ROOT,
-        "%s; segments of %d, memory of %d%s",
+    return lenientFormat(
+        "%s; segments of %s, memory of %s%s",
         perplexities(evaluation.perplexity()),
         evaluation.settings().sequenceLength(),
         evaluation.memoryLength(),
@@ -23,8 +24,7 @@ public final class Figures {
 
   /** Formats perplexities. */
   public static String perplexities(Perplexity perplexity) {
-    return String.format(
-        Locale.ROOT,
+    return format(
         "perplexity %.2f a token (%,d), %s a word (%,d, ends of lines included)",
         perplexity.ofToken(),
         perplexity.units().tokens(),
@@ -44,15 +44,14 @@ public final class Figures {
     if (bytes < 0) {
       return "; the tokens lose an unknown number of bytes";
     }
-    String lost = String.format(Locale.ROOT, "; the tokens lose %,d bytes", bytes);
+    String lost = format("; the tokens lose %,d bytes", bytes);
     return bitsPerByteSpelled == null
         ? lost
-        : String.format(
-            Locale.ROOT, "%s: %.4f BPC with those spelled out", lost, bitsPerByteSpelled);
+        : format("%s: %.4f BPC with those spelled out", lost, bitsPerByteSpelled);
   }
 
   /** Formats a perplexity with few digits. In a text of few, long words, it can be huge. */
   static String readable(double perplexity) {
-    return String.format(Locale.ROOT, perplexity < 1e9 ? "%.2f" : "%.3e", perplexity);
+    return format(perplexity < 1e9 ? "%.2f" : "%.3e", perplexity);
   }
 }

@@ -1,5 +1,8 @@
 package io.github.sharnn.cli.report;
 
+import static com.google.common.base.Strings.lenientFormat;
+import static io.github.sharnn.cli.progress.Texts.format;
+
 import com.google.common.collect.Lists;
 import com.google.common.html.HtmlEscapers;
 import com.google.gson.JsonElement;
@@ -22,7 +25,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -55,10 +57,8 @@ public final class ReportPage {
       @Nullable List<AttentionWeights> layers) {
     String name = shorten(visible(run.name()), NAME_LENGTH);
     runs.add(run);
-    names.add(
-        names.contains(name) ? String.format(Locale.ROOT, "%s (%d)", name, runs.size()) : name);
-    attention.append(
-        String.format(Locale.ROOT, "<h3>%s</h3>\n", escape(names.get(names.size() - 1))));
+    names.add(names.contains(name) ? lenientFormat("%s (%s)", name, runs.size()) : name);
+    attention.append(lenientFormat("<h3>%s</h3>\n", escape(names.get(names.size() - 1))));
     if (layers == null) {
       attention.append(
           note(
@@ -68,11 +68,10 @@ public final class ReportPage {
     } else {
       attention
           .append(note("The model read, token by token:"))
-          .append(
-              String.format(Locale.ROOT, "<pre>%s</pre>\n<div class=\"charts\">\n", escape(text)));
+          .append(lenientFormat("<pre>%s</pre>\n<div class=\"charts\">\n", escape(text)));
       List<String> tokens = RunCharts.labels(vocabulary, text);
       for (AttentionWeights layer : layers) {
-        String id = String.format(Locale.ROOT, "run%d-layer%d", runs.size(), layer.layer());
+        String id = lenientFormat("run%s-layer%s", runs.size(), layer.layer());
         attention.append(RunCharts.heatMap(layer, tokens, id)).append('\n');
       }
       attention.append("</div>\n");
@@ -80,7 +79,7 @@ public final class ReportPage {
   }
 
   private static String note(String text) {
-    return String.format(Locale.ROOT, "<p class=\"note\">%s</p>\n", text);
+    return lenientFormat("<p class=\"note\">%s</p>\n", text);
   }
 
   /** Writes the page, or replaces an older one. */
@@ -94,11 +93,9 @@ public final class ReportPage {
         Map.of(
             "title", escape(title),
             "written",
-                String.format(
-                    Locale.ROOT,
+                lenientFormat(
                     "Written %s by SHARNN for Java %s.",
-                    Instant.now().truncatedTo(ChronoUnit.SECONDS),
-                    RunHeader.version()),
+                    Instant.now().truncatedTo(ChronoUnit.SECONDS), RunHeader.version()),
             "results", results(),
             "curves", String.join("\n", new RunCharts(runs, names).curves()),
             "samples", samples(),
@@ -217,11 +214,9 @@ public final class ReportPage {
   private String table(StringBuilder rows) {
     StringBuilder head = new StringBuilder("<th></th>");
     names.forEach(name -> head.append("<th>").append(escape(name)).append("</th>"));
-    return String.format(
-        Locale.ROOT,
+    return lenientFormat(
         "<div class=\"table\"><table>\n<thead><tr>%s</tr></thead>\n<tbody>\n%s</tbody>\n</table></div>",
-        head,
-        rows);
+        head, rows);
   }
 
   private String samples() {
@@ -229,12 +224,11 @@ public final class ReportPage {
     for (int i = 0; i < runs.size(); i++) {
       RunMetrics run = runs.get(i);
       List<Step> steps = run.steps().stream().filter(step -> step.sample() != null).toList();
-      html.append(String.format(Locale.ROOT, "<h3>%s</h3>\n", escape(names.get(i))));
+      html.append(lenientFormat("<h3>%s</h3>\n", escape(names.get(i))));
       html.append(
           steps.isEmpty()
               ? note("None were generated.")
-              : note("Prompt:")
-                  + String.format(Locale.ROOT, "<pre>%s</pre>\n", escape(run.text())));
+              : note("Prompt:") + lenientFormat("<pre>%s</pre>\n", escape(run.text())));
       for (Step step : Lists.reverse(steps)) {
         html.append(step == steps.get(steps.size() - 1) ? "<details open=\"open\">" : "<details>")
             .append(
@@ -248,10 +242,6 @@ public final class ReportPage {
       }
     }
     return html.toString();
-  }
-
-  private static String format(String format, Object... values) {
-    return String.format(Locale.ROOT, format, values);
   }
 
   private static String escape(byte[] text) {

@@ -1,5 +1,7 @@
 package io.github.sharnn.cli.report;
 
+import static io.github.sharnn.cli.progress.Texts.format;
+
 import com.google.common.primitives.Floats;
 import io.github.sharnn.AttentionWeights;
 import io.github.sharnn.cli.report.RunMetrics.Step;
@@ -217,8 +219,6 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
   }
 
   private static String byteLabel(int value) {
-    return value > ' ' && value < 0x7f
-        ? String.valueOf((char) value)
-        : String.format(Locale.ROOT, "%02x", value);
+    return value > ' ' && value < 0x7f ? String.valueOf((char) value) : format("%02x", value);
   }
 }

@@ -1,5 +1,7 @@
 package io.github.sharnn.cli.report;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import java.awt.Dimension;
 import java.io.StringWriter;
 import java.util.Locale;
@@ -56,8 +58,7 @@ public final class Svg {
       // letters are shapes here, so screen readers need a label
       root.setAttribute("role", "img");
       root.setAttribute("aria-label", ReportPage.visible(label(chart))); // else XML rejects names
-      root.setAttribute(
-          "viewBox", String.format(Locale.ROOT, "0 0 %d %d", chart.getWidth(), chart.getHeight()));
+      root.setAttribute("viewBox", lenientFormat("0 0 %s %s", chart.getWidth(), chart.getHeight()));
       Transformer transformer = TransformerFactory.newInstance().newTransformer();
       transformer.setOutputProperty(OutputKeys.OMIT_XML_DECLARATION, "yes");
       StringWriter text = new StringWriter();
@@ -69,8 +70,7 @@ public final class Svg {
   }
 
   private static String label(Chart<?, ?> chart) {
-    return String.format(
-        Locale.ROOT,
+    return lenientFormat(
         "%s, %s by %s: %s",
         chart.getTitle(),
         chart.getYAxisTitle(),

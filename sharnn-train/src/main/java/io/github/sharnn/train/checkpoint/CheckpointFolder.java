@@ -1,10 +1,11 @@
 package io.github.sharnn.train.checkpoint;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import ai.djl.MalformedModelException;
 import com.google.gson.JsonObject;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -55,8 +56,7 @@ public record CheckpointFolder(Path folder, Map<String, String> sums, JsonObject
     try {
       return new CheckpointFolder(folder, sums, CheckpointJson.read(folder.resolve(RECORD)));
     } catch (MalformedModelException e) {
-      throw damaged(
-          folder, String.format(Locale.ROOT, "%s can't be read: %s", RECORD, e.getMessage()), e);
+      throw damaged(folder, lenientFormat("%s can't be read: %s", RECORD, e.getMessage()), e);
     }
   }
 
@@ -81,6 +81,6 @@ public record CheckpointFolder(Path folder, Map<String, String> sums, JsonObject
 
   static DamagedCheckpointException damaged(Path folder, String how, @Nullable Throwable cause) {
     return new DamagedCheckpointException(
-        String.format(Locale.ROOT, "the checkpoint %s is damaged: %s", folder, how), cause);
+        lenientFormat("the checkpoint %s is damaged: %s", folder, how), cause);
   }
 }

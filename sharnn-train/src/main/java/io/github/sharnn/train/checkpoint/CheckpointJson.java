@@ -1,6 +1,7 @@
 package io.github.sharnn.train.checkpoint;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.MalformedModelException;
 import com.google.common.base.Ascii;
@@ -25,7 +26,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -100,7 +100,7 @@ public final class CheckpointJson {
           public boolean hasNext() throws IOException {
             if (++elements > MAX_ELEMENTS) {
               throw new MalformedJsonException(
-                  String.format(Locale.ROOT, "it has more than %d elements", MAX_ELEMENTS));
+                  lenientFormat("it has more than %s elements", MAX_ELEMENTS));
             }
             return super.hasNext();
           }
@@ -167,7 +167,7 @@ public final class CheckpointJson {
       if (mayChange.contains(name)) {
         LOGGER.info("{} was {}, is now {}", name, old, fresh);
       } else {
-        differences.add(String.format(Locale.ROOT, "%s was %s, is now %s", name, old, fresh));
+        differences.add(lenientFormat("%s was %s, is now %s", name, old, fresh));
       }
     }
     return differences;
@@ -176,8 +176,7 @@ public final class CheckpointJson {
   private static void checkLength(long bytes) throws MalformedModelException {
     if (bytes > MAX_BYTES) {
       throw new MalformedModelException(
-          String.format(
-              Locale.ROOT, "it has %d bytes, more than the maximum of %d", bytes, MAX_BYTES));
+          lenientFormat("it has %s bytes, more than the maximum of %s", bytes, MAX_BYTES));
     }
   }
 

@@ -1,5 +1,7 @@
 package io.github.sharnn.train.checkpoint;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import com.google.common.hash.HashCode;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
@@ -53,9 +55,7 @@ final class CheckpointSums {
         String name = file.getFileName().toString();
         if (TENSORS.matcher(name).matches() && !sums.containsKey(name)) {
           throw CheckpointFolder.damaged(
-              folder,
-              String.format(Locale.ROOT, "%s is not in %s", name, CheckpointFolder.SUMS),
-              null);
+              folder, lenientFormat("%s is not in %s", name, CheckpointFolder.SUMS), null);
         }
       }
     }

@@ -1,5 +1,6 @@
 package io.github.sharnn.train.checkpoint;
 
+import static com.google.common.base.Strings.lenientFormat;
 import static java.nio.file.StandardOpenOption.CREATE_NEW;
 import static java.nio.file.StandardOpenOption.WRITE;
 
@@ -19,7 +20,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -165,11 +165,9 @@ public final class CheckpointWriter implements AutoCloseable {
     } catch (IOException e) {
       IOException failure =
           new IOException(
-              String.format(
-                  Locale.ROOT,
+              lenientFormat(
                   "can't write the checkpoint %s: %s; the ones before it are untouched",
-                  checkpoint,
-                  e),
+                  checkpoint, e),
               e);
       try {
         if (Files.exists(unfinished)) {

@@ -1,5 +1,7 @@
 package io.github.sharnn.train.checkpoint;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -11,7 +13,6 @@ import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.io.Safetensors;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -34,9 +35,7 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
       return CheckpointJson.parse(checkpoint.states(), name, type);
     } catch (MalformedModelException e) {
       throw checkpoint.damaged(
-          String.format(
-              Locale.ROOT, "%s can't be read: %s", CheckpointFolder.RECORD, e.getMessage()),
-          e);
+          lenientFormat("%s can't be read: %s", CheckpointFolder.RECORD, e.getMessage()), e);
     }
   }
 
@@ -86,11 +85,8 @@ public record SavedPart(CheckpointFolder checkpoint, String name) {
     if (!Maps.transformValues(tensors, Safetensors.Tensor::shape).equals(shapes)
         || !tensors.values().stream().allMatch(tensor -> tensor.dataType() == type)) {
       throw checkpoint.damaged(
-          String.format(
-              Locale.ROOT,
-              "%s does not hold the arrays of the model, in %s",
-              CheckpointFolder.file(name),
-              type),
+          lenientFormat(
+              "%s does not hold the arrays of the model, in %s", CheckpointFolder.file(name), type),
           null);
     }
   }

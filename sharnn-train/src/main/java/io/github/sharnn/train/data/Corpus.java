@@ -1,6 +1,7 @@
 package io.github.sharnn.train.data;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import com.google.common.hash.Hashing;
 import io.github.sharnn.vocabulary.Perplexity;
@@ -313,9 +314,7 @@ public final class Corpus {
           what,
           from,
           text.name(),
-          tokens == null
-              ? length()
-              : String.format(Locale.ROOT, "%s bytes and %s tokens", bytes(), length()));
+          tokens == null ? length() : lenientFormat("%s bytes and %s tokens", bytes(), length()));
     }
 
     @Override

@@ -1,5 +1,7 @@
 package io.github.sharnn.train.data;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
@@ -36,8 +38,7 @@ final class CorpusFolder {
             .toList();
     if (found.size() != 1) {
       throw new IOException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "the folder %s must contain the three files of one corpus (%s with their valid and test),"
                   + " but has %s",
               folder,

@@ -1,5 +1,7 @@
 package io.github.sharnn.train.data;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import ai.djl.util.Utils;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
@@ -12,7 +14,6 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Locale;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -58,9 +59,8 @@ final class CorpusHash {
   /** Describes the file by the attributes that change with its bytes. */
   private static String key(Path real) throws IOException {
     BasicFileAttributes attributes = Files.readAttributes(real, BasicFileAttributes.class);
-    return String.format(
-        Locale.ROOT,
-        "%s\n%d\n%s\n%s\n%s\n",
+    return lenientFormat(
+        "%s\n%s\n%s\n%s\n%s\n",
         real,
         attributes.size(),
         attributes.lastModifiedTime().toInstant(),

@@ -1,5 +1,7 @@
 package io.github.sharnn.train.data;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import ai.djl.util.Progress;
 import com.google.common.hash.HashCode;
 import com.google.common.hash.Hashing;
@@ -23,7 +25,6 @@ import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.Future;
@@ -134,11 +135,8 @@ public final class Enwik8 {
       if (response.statusCode() != 200) {
         response.body().close();
         throw new IOException(
-            String.format(
-                Locale.ROOT,
-                "%s answers with the HTTP status %s",
-                response.uri(),
-                response.statusCode()));
+            lenientFormat(
+                "%s answers with the HTTP status %s", response.uri(), response.statusCode()));
       }
       long length = response.headers().firstValueAsLong("Content-Length").orElse(-1);
       return counted(impatient(response.body()), "Downloading", length, progress);
@@ -148,8 +146,7 @@ public final class Enwik8 {
     } catch (IOException | IllegalArgumentException | UncheckedIOException e) {
       // an invalid redirect throws these types too
       throw new IOException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "can't download %s: %s; download it by hand and put it into the folder as %s",
               source,
               e instanceof ConnectException ? "no connection to " + source.getHost() : e,
@@ -196,9 +193,7 @@ public final class Enwik8 {
             bytes = copy(zip, out);
           } catch (IOException e) {
             throw new IOException(
-                String.format(
-                    Locale.ROOT, "can't unpack %s to %s: %s", origin, file, e.getMessage()),
-                e);
+                lenientFormat("can't unpack %s to %s: %s", origin, file, e.getMessage()), e);
           }
           check(bytes, out.hash(), origin);
         });
@@ -212,15 +207,9 @@ public final class Enwik8 {
   private void check(long bytes, HashCode actual, Object origin) throws IOException {
     if (bytes != size || !actual.toString().equals(sha1)) {
       throw new IOException(
-          String.format(
-              Locale.ROOT,
-              "%s is not %s: expected %d bytes and the SHA-1 %s, found %s bytes and %s",
-              origin,
-              name,
-              size,
-              sha1,
-              bytes > size ? "more" : bytes,
-              actual));
+          lenientFormat(
+              "%s is not %s: expected %s bytes and the SHA-1 %s, found %s bytes and %s",
+              origin, name, size, sha1, bytes > size ? "more" : bytes, actual));
     }
   }
 

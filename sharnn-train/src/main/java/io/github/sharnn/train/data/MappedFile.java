@@ -1,6 +1,7 @@
 package io.github.sharnn.train.data;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import io.github.sharnn.io.Interrupts;
 import java.io.IOException;
@@ -11,7 +12,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.function.ObjIntConsumer;
 
 /** A memory-mapped file of any length. It must not change while it is in use. */
@@ -59,12 +59,10 @@ final class MappedFile {
       return file;
     } catch (UnsupportedOperationException e) {
       throw new IOException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "%s can't be mapped into memory, since its file system is a %s: copy it to a file on disk"
                   + " and open that",
-              path,
-              path.getFileSystem().getClass().getSimpleName()),
+              path, path.getFileSystem().getClass().getSimpleName()),
           e);
     }
   }

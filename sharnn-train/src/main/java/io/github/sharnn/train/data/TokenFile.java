@@ -2,6 +2,7 @@ package io.github.sharnn.train.data;
 
 import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.util.Utils;
 import com.google.common.hash.HashCode;
@@ -27,7 +28,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HexFormat;
-import java.util.Locale;
 import java.util.zip.CRC32C;
 import java.util.zip.CheckedOutputStream;
 import org.slf4j.Logger;
@@ -72,8 +72,7 @@ final class TokenFile {
 
   /** Opens the tokens of a part, and writes them first if the cache has none. */
   static TokenFile of(TextRange text, TextVocabulary vocabulary) throws IOException {
-    String content =
-        String.format(Locale.ROOT, "%s %d %d", text.fileSha256(), text.start(), text.bytes());
+    String content = lenientFormat("%s %s %s", text.fileSha256(), text.start(), text.bytes());
     HashCode part = Hashing.sha256().hashString(content, StandardCharsets.US_ASCII);
     String key = part + vocabulary.property() + VERSION;
     String name = Hashing.sha256().hashString(key, StandardCharsets.US_ASCII).toString();
@@ -84,11 +83,9 @@ final class TokenFile {
         write(path, text, partHash, vocabulary);
       } catch (IOException e) {
         throw new IOException(
-            String.format(
-                Locale.ROOT,
+            lenientFormat(
                 "can't write the tokens of the %s: %s; set DJL_CACHE_DIR to a writable folder with free space",
-                text,
-                e),
+                text, e),
             e);
       }
     }
@@ -207,12 +204,9 @@ final class TokenFile {
     check(
         Arrays.equals(hash, hash(vocabulary)) && width == width(vocabulary),
         path,
-        String.format(
-            Locale.ROOT,
+        lenientFormat(
             "it is of another vocabulary, SHA-256 %s, not of %s, SHA-256 %s",
-            HexFormat.of().formatHex(hash),
-            vocabulary,
-            vocabulary.sha256()));
+            HexFormat.of().formatHex(hash), vocabulary, vocabulary.sha256()));
     header.get(hash);
     check(Arrays.equals(hash, partHash), path, "it is of another text");
     Perplexity.Units units =
@@ -221,12 +215,9 @@ final class TokenFile {
     check(
         (file.length() - HEADER_BYTES) == units.tokens() * width,
         path,
-        String.format(
-            Locale.ROOT,
+        lenientFormat(
             "it should have %s tokens of %s bytes, but has %s bytes",
-            units.tokens(),
-            width,
-            file.length()));
+            units.tokens(), width, file.length()));
     check(header.getInt() == sum(file), path, "its tokens are damaged");
     return new TokenFile(file, width, units);
   }
@@ -241,11 +232,9 @@ final class TokenFile {
   private static void check(boolean condition, Path path, String problem) throws IOException {
     if (!condition) {
       throw new IOException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "%s is not the expected token file: %s; delete this file; the library writes it again",
-              path,
-              problem));
+              path, problem));
     }
   }
 

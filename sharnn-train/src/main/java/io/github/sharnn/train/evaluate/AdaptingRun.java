@@ -1,6 +1,7 @@
 package io.github.sharnn.train.evaluate;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
@@ -20,7 +21,6 @@ import io.github.sharnn.train.optim.GradientClipping;
 import io.github.sharnn.train.optim.LossScaler;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.step.TrainingStep;
-import java.util.Locale;
 import java.util.function.DoubleConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -137,11 +137,9 @@ final class AdaptingRun {
   private void completeRms(Corpus.Part training) {
     if (measured == 0) {
       throw new TrainingDivergedException(
-          String.format(
-              Locale.ROOT,
+          lenientFormat(
               "no segment of the %s has finite gradients: take more than %s of them",
-              training,
-              settings.statisticsSegments()));
+              training, settings.statisticsSegments()));
     }
     float[] options = {measured, rms.stream().mapToLong(NDArray::size).sum(), settings.epsilon()};
     try (NDArray sums = Operators.get().call("root", options, rms)) {
@@ -182,14 +180,10 @@ final class AdaptingRun {
     if (!lossScale.overflow()) {
       throw new TrainingDivergedException(
           meanRms == 0
-              ? String.format(
-                  Locale.ROOT, "segment %d of the training part: %s", segments, lossScale.cause())
-              : String.format(
-                  Locale.ROOT,
-                  "dynamic evaluation diverged at segment %d: %s; lower its learning rate, %s",
-                  segments,
-                  lossScale.cause(),
-                  settings.learningRate()));
+              ? lenientFormat("segment %s of the training part: %s", segments, lossScale.cause())
+              : lenientFormat(
+                  "dynamic evaluation diverged at segment %s: %s; lower its learning rate, %s",
+                  segments, lossScale.cause(), settings.learningRate()));
     }
     return false;
   }

@@ -1,8 +1,8 @@
 package io.github.sharnn.train.step;
 
 import static com.google.common.base.Preconditions.checkState;
+import static com.google.common.base.Strings.lenientFormat;
 
-import java.util.Locale;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -25,8 +25,7 @@ public final class SoleTraining {
   public static void begin(String model) {
     String thread = Thread.currentThread().getName();
     String other =
-        RUNNING.compareAndExchange(
-            null, String.format(Locale.ROOT, "model %s on thread %s", model, thread));
+        RUNNING.compareAndExchange(null, lenientFormat("model %s on thread %s", model, thread));
     checkState(
         other == null,
         "model %s can't be trained on thread %s while fit trains %s: DJL's engine records the"
