@@ -5,12 +5,14 @@ import static java.util.Objects.requireNonNullElse;
 
 import ai.djl.util.JsonUtils;
 import com.google.common.math.LongMath;
+import com.google.common.primitives.Ints;
 import io.github.sharnn.io.Records;
 import io.github.sharnn.softmax.Splits;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
-import java.util.stream.IntStream;
+import java.util.Map;
 import java.util.stream.Stream;
 
 /**
@@ -187,24 +189,9 @@ public record SHARNNConfig(
    * attention stay so, unless you call {@link Builder#attentionLayers}, which replaces both lists.
    */
   public Builder toBuilder() {
-    return SHARNN
-        .builder()
-        .vocabularySize(vocabularySize)
-        .embeddingSize(embeddingSize)
-        .boomSize(boomSize)
-        .layers(layers)
-        .attentionLayers(attentionLayers.stream().mapToInt(Integer::intValue).toArray())
-        .droppedAttention(droppedAttention)
-        .memoryLength(memoryLength)
-        .inputDropout(inputDropout)
-        .hiddenDropout(hiddenDropout)
-        .outputDropout(outputDropout)
-        .weightDrop(weightDrop)
-        .boomShortcut(boomShortcut)
-        .keyProjection(keyProjection)
-        .valueProjection(valueProjection)
-        .tiedOutput(tiedOutput)
-        .splits(splits.stream().mapToInt(Integer::intValue).toArray());
+    Builder builder = SHARNN.builder();
+    builder.options.putAll(Records.values(this));
+    return builder.set("collapsed", false);
   }
 
   /** {@return this config as one JSON object, with one field per option} */
@@ -255,25 +242,27 @@ public record SHARNNConfig(
    */
   public static final class Builder {
 
+    private final Map<String, Object> options =
+        new HashMap<>(
+            Map.of(
+                "vocabularySize", 256,
+                "embeddingSize", 1024,
+                "boomSize", 4096,
+                "layers", 4,
+                "memoryLength", 5000,
+                "boomShortcut", true,
+                "tiedOutput", true));
     private TextVocabulary vocabulary = TextVocabulary.bytes();
-    private int vocabularySize = 256;
-    private int embeddingSize = 1024;
-    private int boomSize = 4096;
-    private int layers = 4;
-    private int[] attentionLayers; // null: the second-to-last
-    private List<Integer> droppedAttention = List.of();
-    private int memoryLength = 5000;
-    private float inputDropout = 0.1f;
-    private float hiddenDropout = 0.1f;
-    private float outputDropout = 0.1f;
-    private float weightDrop;
-    private boolean boomShortcut = true;
-    private boolean keyProjection;
-    private boolean valueProjection;
-    private boolean tiedOutput = true;
-    private int[] splits = {}; // null: by the vocabulary's size
+    private boolean defaultSplits;
 
-    Builder() {}
+    Builder() {
+      dropouts(0.1f);
+    }
+
+    private Builder set(String option, Object value) {
+      options.put(option, value);
+      return this;
+    }
 
     /**
      * Sets the number of tokens V. Default 256, every byte.
@@ -282,8 +271,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder vocabularySize(int size) {
-      vocabularySize = size;
-      return this;
+      return set("vocabularySize", size);
     }
 
     /**
@@ -294,8 +282,7 @@ public record SHARNNConfig(
      */
     public Builder vocabulary(TextVocabulary tokens) {
       vocabulary = tokens;
-      vocabularySize = Math.toIntExact(tokens.size());
-      return this;
+      return vocabularySize(Math.toIntExact(tokens.size()));
     }
 
     /**
@@ -306,8 +293,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder embeddingSize(int size) {
-      embeddingSize = size;
-      return this;
+      return set("embeddingSize", size);
     }
 
     /**
@@ -317,8 +303,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder boomSize(int size) {
-      boomSize = size;
-      return this;
+      return set("boomSize", size);
     }
 
     /**
@@ -328,8 +313,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder layers(int count) {
-      layers = count;
-      return this;
+      return set("layers", count);
     }
 
     /**
@@ -340,15 +324,8 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder attentionLayers(int... indices) {
-      attentionLayers = indices.clone();
-      droppedAttention = List.of();
-      return this;
-    }
-
-    /** Sets the layers whose attention was dropped, for a variant of a config. */
-    Builder droppedAttention(List<Integer> indices) {
-      droppedAttention = indices;
-      return this;
+      return set("attentionLayers", Ints.asList(indices.clone()))
+          .set("droppedAttention", List.of());
     }
 
     /**
@@ -358,8 +335,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder memoryLength(int positions) {
-      memoryLength = positions;
-      return this;
+      return set("memoryLength", positions);
     }
 
     /**
@@ -369,8 +345,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder inputDropout(float rate) {
-      inputDropout = rate;
-      return this;
+      return set("inputDropout", rate);
     }
 
     /**
@@ -380,8 +355,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder hiddenDropout(float rate) {
-      hiddenDropout = rate;
-      return this;
+      return set("hiddenDropout", rate);
     }
 
     /**
@@ -391,8 +365,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder outputDropout(float rate) {
-      outputDropout = rate;
-      return this;
+      return set("outputDropout", rate);
     }
 
     /**
@@ -413,8 +386,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder weightDrop(float rate) {
-      weightDrop = rate;
-      return this;
+      return set("weightDrop", rate);
     }
 
     /**
@@ -425,8 +397,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder boomShortcut(boolean shortcut) {
-      boomShortcut = shortcut;
-      return this;
+      return set("boomShortcut", shortcut);
     }
 
     /**
@@ -436,8 +407,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder keyProjection(boolean project) {
-      keyProjection = project;
-      return this;
+      return set("keyProjection", project);
     }
 
     /**
@@ -447,8 +417,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder valueProjection(boolean project) {
-      valueProjection = project;
-      return this;
+      return set("valueProjection", project);
     }
 
     /**
@@ -458,8 +427,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder tiedOutput(boolean tied) {
-      tiedOutput = tied;
-      return this;
+      return set("tiedOutput", tied);
     }
 
     /**
@@ -471,8 +439,8 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder splits(int... firstTokens) {
-      splits = firstTokens.clone();
-      return this;
+      defaultSplits = false;
+      return set("splits", Ints.asList(firstTokens.clone()));
     }
 
     /**
@@ -481,7 +449,7 @@ public record SHARNNConfig(
      * @return this builder
      */
     public Builder defaultSplits() {
-      splits = null;
+      defaultSplits = true;
       return this;
     }
 
@@ -491,26 +459,12 @@ public record SHARNNConfig(
      * @throws IllegalArgumentException naming the option, its rule and its value
      */
     public SHARNNConfig config() {
-      int[] attention =
-          attentionLayers == null ? new int[] {Math.max(layers - 2, 0)} : attentionLayers;
-      return new SHARNNConfig(
-          vocabularySize,
-          embeddingSize,
-          boomSize,
-          layers,
-          IntStream.of(attention).boxed().toList(),
-          memoryLength,
-          inputDropout,
-          hiddenDropout,
-          outputDropout,
-          weightDrop,
-          boomShortcut,
-          keyProjection,
-          valueProjection,
-          tiedOutput,
-          false, // collapsed
-          droppedAttention,
-          splits == null ? Splits.of(vocabularySize) : IntStream.of(splits).boxed().toList());
+      Map<String, Object> all = new HashMap<>(options);
+      all.putIfAbsent("attentionLayers", List.of(Math.max((int) all.get("layers") - 2, 0)));
+      if (defaultSplits) {
+        all.put("splits", Splits.of((int) all.get("vocabularySize")));
+      }
+      return Records.of(SHARNNConfig.class, all);
     }
 
     /**

@@ -5,6 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.util.JsonUtils;
 import com.google.common.base.Ascii;
 import com.google.common.base.CharMatcher;
+import com.google.common.base.Defaults;
 import com.google.common.base.Throwables;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonParseException;
@@ -18,7 +19,7 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** Copies and values of public records, and records read from JSON. */
+/** Copies and values of public records, and records made of named values or of JSON. */
 public final class Records {
 
   private static final int MAX_SHOWN = 1000; // characters of a text that is not JSON
@@ -34,23 +35,36 @@ public final class Records {
    * @return the copy
    */
   public static <R extends Record> R with(R record, @Nullable Object... changes) {
-    Map<Object, Object> values = new HashMap<>();
+    Map<String, Object> values = values(record);
     for (int i = 0; i < changes.length; i += 2) {
-      values.put(changes[i], changes[i + 1]);
+      values.put((String) changes[i], changes[i + 1]);
     }
     @SuppressWarnings("unchecked")
     Class<R> type = (Class<R>) record.getClass();
+    return of(type, values);
+  }
+
+  /**
+   * Creates a record from its values. The record's constructor checks them.
+   *
+   * @param <R> the record's type
+   * @param type the record's type
+   * @param values the values of components by name; a missing one is 0, false or null
+   * @return the record
+   */
+  public static <R extends Record> R of(
+      Class<R> type, Map<String, ? extends @Nullable Object> values) {
+    Map<String, Object> left = new HashMap<>(values);
     RecordComponent[] components = type.getRecordComponents();
+    Class<?>[] types =
+        Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
     Object[] arguments = new Object[components.length];
+    for (int i = 0; i < components.length; i++) {
+      Object value = left.remove(components[i].getName());
+      arguments[i] = value == null ? Defaults.defaultValue(types[i]) : value;
+    }
+    checkArgument(left.isEmpty(), "%s has no components %s", type, left.keySet());
     try {
-      for (int i = 0; i < components.length; i++) {
-        String name = components[i].getName();
-        Object old = components[i].getAccessor().invoke(record);
-        arguments[i] = values.containsKey(name) ? values.remove(name) : old;
-      }
-      checkArgument(values.isEmpty(), "%s has no components %s", type, values.keySet());
-      Class<?>[] types =
-          Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
       return type.getConstructor(types).newInstance(arguments);
     } catch (InvocationTargetException e) {
       Throwables.throwIfUnchecked(e.getCause());

@@ -12,6 +12,7 @@ import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.OptimizerSettings;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -125,20 +126,9 @@ public record TrainingOptions(
    * @throws IllegalArgumentException if the model holds another block
    */
   public SHARNNTrainer.Builder trainer(Model model) {
-    return SHARNNTrainer.builder(model)
-        .batchSize(batchSize)
-        .sequenceLength(sequenceLength)
-        .accumulation(accumulation)
-        .clipNorm(clipNorm)
-        .seed(seed)
-        .evaluationInterval(evaluationInterval)
-        .evaluationStreams(evaluationStreams)
-        .labelSmoothing(labelSmoothing)
-        .lookahead(lookaheadSteps, lookaheadAlpha)
-        .averageDecay(averageDecay)
-        .zeroStateProbability(zeroStateProbability)
-        .optimizer(optimizer)
-        .kernels(kernels);
+    TrainingOptions.Builder<SHARNNTrainer.Builder> builder = SHARNNTrainer.builder(model);
+    builder.options.putAll(values());
+    return builder.set("precision", null); // by device
   }
 
   /** {@return the options by name, in order, as a new map} */
@@ -172,26 +162,21 @@ public record TrainingOptions(
    */
   public static class Builder<T extends Builder<T>> {
 
-    private int batchSize = 16;
-    private int sequenceLength = 1024;
-    private int accumulation = 1;
-    private double clipNorm = 0.25;
-    private int seed = 42;
-    private int evaluationInterval;
-    private @Nullable Integer evaluationStreams; // null: batchSize
-    private float labelSmoothing;
-    private int lookaheadSteps; // 0: no Lookahead
-    private float lookaheadAlpha;
-    private double averageDecay; // 0: no average
-    private double zeroStateProbability = DEFAULT_ZERO_STATE_PROBABILITY;
-    private OptimizerSettings optimizer = DEFAULT_OPTIMIZER;
-    private Kernels.Use kernels = Kernels.Use.AUTO;
-    private @Nullable DataType precision; // null: by device
+    private final Map<String, @Nullable Object> options =
+        new HashMap<>(
+            Map.of(
+                "batchSize", 16,
+                "sequenceLength", 1024,
+                "accumulation", 1,
+                "clipNorm", 0.25,
+                "seed", 42,
+                "zeroStateProbability", DEFAULT_ZERO_STATE_PROBABILITY));
 
     Builder() {}
 
     @SuppressWarnings("unchecked") // T is the type of this builder
-    private T self() {
+    private T set(String option, @Nullable Object value) {
+      options.put(option, value);
       return (T) this;
     }
 
@@ -203,8 +188,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T batchSize(int streams) {
-      batchSize = streams;
-      return self();
+      return set("batchSize", streams);
     }
 
     /**
@@ -214,8 +198,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T sequenceLength(int steps) {
-      sequenceLength = steps;
-      return self();
+      return set("sequenceLength", steps);
     }
 
     /**
@@ -227,8 +210,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T accumulation(int slices) {
-      accumulation = slices;
-      return self();
+      return set("accumulation", slices);
     }
 
     /**
@@ -238,8 +220,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T clipNorm(double norm) {
-      clipNorm = norm;
-      return self();
+      return set("clipNorm", norm);
     }
 
     /**
@@ -249,8 +230,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T seed(int value) {
-      seed = value;
-      return self();
+      return set("seed", value);
     }
 
     /**
@@ -261,8 +241,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T evaluationInterval(int steps) {
-      evaluationInterval = steps;
-      return self();
+      return set("evaluationInterval", steps);
     }
 
     /**
@@ -272,8 +251,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T evaluationStreams(int streams) {
-      evaluationStreams = streams;
-      return self();
+      return set("evaluationStreams", streams);
     }
 
     /**
@@ -285,9 +263,8 @@ public record TrainingOptions(
      * @return this builder
      */
     public T lookahead(int steps, float alpha) {
-      lookaheadSteps = steps;
-      lookaheadAlpha = alpha;
-      return self();
+      set("lookaheadSteps", steps);
+      return set("lookaheadAlpha", alpha);
     }
 
     /**
@@ -301,8 +278,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T averageDecay(double decay) {
-      averageDecay = decay;
-      return self();
+      return set("averageDecay", decay);
     }
 
     /**
@@ -313,8 +289,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T labelSmoothing(float share) {
-      labelSmoothing = share;
-      return self();
+      return set("labelSmoothing", share);
     }
 
     /**
@@ -326,8 +301,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T zeroStateProbability(double probability) {
-      zeroStateProbability = probability;
-      return self();
+      return set("zeroStateProbability", probability);
     }
 
     /**
@@ -337,8 +311,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T optimizer(OptimizerSettings settings) {
-      optimizer = settings;
-      return self();
+      return set("optimizer", settings);
     }
 
     /**
@@ -349,8 +322,7 @@ public record TrainingOptions(
      * @return this builder
      */
     public T kernels(Kernels.Use use) {
-      kernels = use;
-      return self();
+      return set("kernels", use);
     }
 
     /**
@@ -362,28 +334,15 @@ public record TrainingOptions(
      * @return this builder
      */
     public T precision(DataType type) {
-      precision = type;
-      return self();
+      return set("precision", type);
     }
 
     /** Returns the options set so far. If no precision is set, uses {@code byDevice}. */
     TrainingOptions options(DataType byDevice) {
-      return new TrainingOptions(
-          batchSize,
-          sequenceLength,
-          accumulation,
-          clipNorm,
-          seed,
-          evaluationInterval,
-          evaluationStreams == null ? batchSize : evaluationStreams,
-          labelSmoothing,
-          lookaheadSteps,
-          lookaheadAlpha,
-          averageDecay,
-          zeroStateProbability,
-          optimizer,
-          kernels,
-          precision == null ? byDevice : precision);
+      Map<String, @Nullable Object> all = new HashMap<>(options);
+      all.putIfAbsent("evaluationStreams", all.get("batchSize"));
+      all.putIfAbsent("precision", byDevice);
+      return Records.of(TrainingOptions.class, all);
     }
   }
 }
