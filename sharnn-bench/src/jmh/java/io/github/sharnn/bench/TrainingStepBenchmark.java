@@ -1,17 +1,5 @@
 package io.github.sharnn.bench;
 
-import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.optim.Lamb;
-import io.github.sharnn.train.optim.MixedPrecisionWeights;
-import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNConfig;
-import io.github.sharnn.SHARNNState;
-import io.github.sharnn.train.SHARNNTrainer;
-import io.github.sharnn.train.step.SequenceCrossEntropy;
-import io.github.sharnn.train.data.StreamDataset;
-import io.github.sharnn.train.step.TrainingStep;
-import io.github.sharnn.train.optim.WeightUpdate;
-
 import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
@@ -22,17 +10,28 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.SHARNNState;
+import io.github.sharnn.train.SHARNNTrainer;
+import io.github.sharnn.train.data.Corpus;
+import io.github.sharnn.train.data.StreamDataset;
+import io.github.sharnn.train.optim.Lamb;
+import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.optim.WeightUpdate;
+import io.github.sharnn.train.step.SequenceCrossEntropy;
+import io.github.sharnn.train.step.TrainingStep;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.Iterator;
+import java.util.Locale;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
@@ -48,22 +47,19 @@ import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.CommandLineOptionException;
 import org.openjdk.jmh.runner.options.CommandLineOptions;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
-import java.util.Locale;
 
 /**
- * How much longer than its bare parts does one training step take?
+ * The time of a training step beside that of its bare parts.
  *
  * <p>The step is the code that {@link SHARNNTrainer} runs: a batch of {@link StreamDataset}, {@link
- * TrainingStep} with carried state, {@link io.github.sharnn.train.optim.GradientClipping#clip} and {@link Lamb}, with the recipe's
- * dropout. The bare parts, timed beside it, are the LSTMs forward and backward through DJL, and the
- * matrix products of Boom, attention (query projection, scores, context) and output: for each the
- * product and the two products of its backward, without graph, bias or element-wise operation.
+ * TrainingStep} with carried state, clipping and {@link Lamb}, with the recipe's dropout. {@link
+ * BareParts} describes the bare parts.
  *
  * <p>C 256, H 1024, V 256, 4 layers, attention in the third, batch 16, segment 128, FLOAT32, 2
- * threads. The memory has 512 positions and is full, so that attention sees 512 keys.
+ * threads. The memory has 512 positions and is full, so attention sees 512 keys.
  *
  * <pre>{@code
- * mvn -B -Pbenchmark -DskipTests -pl sharnn-train -am test
+ * mvn -B -Pbenchmark -DskipTests -pl sharnn-bench -am test
  * }</pre>
  */
 @BenchmarkMode(Mode.AverageTime)
@@ -73,31 +69,16 @@ import java.util.Locale;
 @Fork(
     value = 1,
     jvmArgsAppend = {
-      "-Dai.djl.pytorch.num_threads=" + TrainingStepBenchmark.THREADS,
+      "-Dai.djl.pytorch.num_threads=2",
       "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
     })
 public class TrainingStepBenchmark {
 
-  static final int THREADS = 2;
-
-  private static final int EMBEDDING_SIZE = 256;
-  private static final int BOOM_SIZE = 1024;
-  private static final int VOCABULARY_SIZE = 256;
-  private static final int LAYERS = 4;
-  private static final int MEMORY_LENGTH = 512;
   private static final int BATCH_SIZE = 16;
   private static final int SEQUENCE_LENGTH = 128;
   private static final int SEED = 42;
   private static final SHARNNConfig CONFIG =
-      SHARNN
-          .builder()
-          .embeddingSize(EMBEDDING_SIZE)
-          .boomSize(BOOM_SIZE)
-          .vocabularySize(VOCABULARY_SIZE)
-          .layers(LAYERS)
-          .attentionLayers(LAYERS - 2)
-          .memoryLength(MEMORY_LENGTH)
-          .config();
+      SHARNN.builder().embeddingSize(256).boomSize(1024).memoryLength(512).config();
 
   /** A model in training on random bytes, its memory full. */
   @State(Scope.Benchmark)
@@ -105,7 +86,6 @@ public class TrainingStepBenchmark {
 
     private Path file;
     private Model model;
-    private SHARNN block;
     private Lamb lamb;
     private MixedPrecisionWeights weights;
     private Trainer trainer;
@@ -116,36 +96,34 @@ public class TrainingStepBenchmark {
     private NDManager stateManager;
     private SHARNNState state;
 
-    /**
-     * Builds the model and trains until the memory is full.
-     *
-     * @throws IOException if the bytes can't be written
-     */
-    @Setup(Level.Trial)
+    /** Builds the model and trains until the memory is full. */
+    @Setup
     public void setUp() throws IOException {
       file = Files.createTempFile("benchmark", ".bin");
       byte[] bytes = new byte[1 << 22];
       new Random(SEED).nextBytes(bytes);
       Files.write(file, bytes);
       dataset = StreamDataset.fixed(Corpus.open(file).train(), BATCH_SIZE, SEQUENCE_LENGTH);
-      block = SHARNN.of(CONFIG);
+      SHARNN block = SHARNN.of(CONFIG);
       model = block.newModel("benchmark", Device.cpu());
       model.getNDManager().getEngine().setRandomSeed(SEED);
       lamb = Lamb.builder().build();
       Shape tokens = new Shape(BATCH_SIZE, SEQUENCE_LENGTH);
       weights = MixedPrecisionWeights.of(model, DataType.FLOAT32, tokens);
       trainer =
-          weights.model().newTrainer(
-              new DefaultTrainingConfig(new SequenceCrossEntropy())
-                  .optDevices(new Device[] {Device.cpu()})
-                  .optOptimizer(lamb));
+          weights
+              .model()
+              .newTrainer(
+                  new DefaultTrainingConfig(new SequenceCrossEntropy())
+                      .optDevices(new Device[] {Device.cpu()})
+                      .optOptimizer(lamb));
       trainer.initialize(tokens);
       update = new WeightUpdate(weights, trainer, lamb, null, 0.25, 0);
       step = new TrainingStep(trainer);
       batches = dataset.getData(trainer.getManager()).iterator();
       stateManager = trainer.getManager().newSubManager();
       state = block.zeroState(stateManager, BATCH_SIZE);
-      for (int filled = 0; filled < MEMORY_LENGTH; filled += SEQUENCE_LENGTH) {
+      for (int filled = 0; filled < CONFIG.memoryLength(); filled += SEQUENCE_LENGTH) {
         step();
       }
     }
@@ -166,12 +144,8 @@ public class TrainingStepBenchmark {
       }
     }
 
-    /**
-     * Closes the model.
-     *
-     * @throws IOException if the bytes can't be deleted
-     */
-    @TearDown(Level.Trial)
+    /** Closes the model. */
+    @TearDown
     public void tearDown() throws IOException {
       update.close();
       trainer.close();
@@ -186,83 +160,47 @@ public class TrainingStepBenchmark {
   @State(Scope.Benchmark)
   public static class Bare {
 
-    private BareParts parts;
-
-    /** Draws the operands. */
-    @Setup(Level.Trial)
-    public void setUp() {
-      parts =
-          new BareParts(CONFIG, BATCH_SIZE, SEQUENCE_LENGTH, DataType.FLOAT32, Device.cpu());
-    }
+    private final BareParts parts =
+        new BareParts(CONFIG, BATCH_SIZE, SEQUENCE_LENGTH, DataType.FLOAT32, Device.cpu());
 
     /** Closes the operands. */
-    @TearDown(Level.Trial)
+    @TearDown
     public void tearDown() {
       parts.close();
     }
   }
 
-  /**
-   * One training step.
-   *
-   * @param training the model
-   * @return the loss and the norm of the gradients, added
-   */
+  /** Runs one training step. */
   @Benchmark
   public double trainingStep(Training training) {
     return training.step();
   }
 
-  /**
-   * All LSTMs, forward and backward.
-   *
-   * @param bare the LSTMs
-   */
+  /** Computes all LSTMs, forward and backward. */
   @Benchmark
   public void bareLstms(Bare bare) {
     bare.parts.lstms();
   }
 
-  /**
-   * Boom's matrix products of all layers, forward and backward.
-   *
-   * @param bare the operands
-   * @return their multiply-adds
-   */
+  /** Computes Boom's matrix products of all layers, forward and backward. */
   @Benchmark
   public long bareBoom(Bare bare) {
     return bare.parts.boom();
   }
 
-  /**
-   * The attention layer's matrix products, forward and backward.
-   *
-   * @param bare the operands
-   * @return their multiply-adds
-   */
+  /** Computes the attention layer's matrix products, forward and backward. */
   @Benchmark
   public long bareAttention(Bare bare) {
     return bare.parts.attention();
   }
 
-  /**
-   * The output's matrix products, forward and backward.
-   *
-   * @param bare the operands
-   * @return their multiply-adds
-   */
+  /** Computes the output's matrix products, forward and backward. */
   @Benchmark
   public long bareOutput(Bare bare) {
     return bare.parts.output();
   }
 
-  /**
-   * Runs all parts and prints the step over their sum.
-   *
-   * @param args JMH's options
-   * @throws RunnerException if a benchmark fails
-   * @throws CommandLineOptionException if an option is unknown
-   */
+  /** Runs all parts with JMH's options and prints the step over their sum. */
   public static void main(String... args) throws RunnerException, CommandLineOptionException {
     Collection<RunResult> results =
         new Runner(
@@ -276,14 +214,24 @@ public class TrainingStepBenchmark {
     System.out.printf(Locale.ROOT, "%n%-16s %10s %8s%n", "part", "ms", "error");
     for (RunResult run : results) {
       Result<?> result = run.getPrimaryResult();
-      System.out.printf(Locale.ROOT, 
-          "%-16s %10.1f %8.1f%n", result.getLabel(), result.getScore(), result.getScoreError());
+      System.out.printf(
+          Locale.ROOT,
+          "%-16s %10.1f %8.1f%n",
+          result.getLabel(),
+          result.getScore(),
+          result.getScoreError());
       if (result.getLabel().equals("trainingStep")) {
         step = result.getScore();
       } else {
         sum += result.getScore();
       }
     }
-    System.out.printf(Locale.ROOT, "%-16s %10.1f%n%-16s %10.2f%n", "sum of parts", sum, "step / sum", step / sum);
+    System.out.printf(
+        Locale.ROOT,
+        "%-16s %10.1f%n%-16s %10.2f%n",
+        "sum of parts",
+        sum,
+        "step / sum",
+        step / sum);
   }
 }
