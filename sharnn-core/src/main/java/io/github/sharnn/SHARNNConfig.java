@@ -9,6 +9,7 @@ import com.google.common.primitives.Ints;
 import io.github.sharnn.io.Records;
 import io.github.sharnn.softmax.Splits;
 import io.github.sharnn.vocabulary.TextVocabulary;
+import java.io.Serializable;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
@@ -40,6 +41,7 @@ import java.util.stream.Stream;
  *     ascending; empty if none was dropped
  * @param splits first tokens of the tails of a split softmax, ascending, each in (0, V); empty for
  *     one softmax over all tokens
+ * @serial exclude
  */
 public record SHARNNConfig(
     int vocabularySize,
@@ -58,7 +60,8 @@ public record SHARNNConfig(
     boolean tiedOutput,
     boolean collapsed,
     List<Integer> droppedAttention,
-    List<Integer> splits) {
+    List<Integer> splits)
+    implements Serializable {
 
   private static final int MAX_LAYERS = 1000;
 

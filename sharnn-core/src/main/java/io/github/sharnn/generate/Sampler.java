@@ -3,6 +3,7 @@ package io.github.sharnn.generate;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.primitives.Floats;
+import java.io.Serializable;
 import java.util.Arrays;
 import java.util.random.RandomGenerator;
 
@@ -32,9 +33,10 @@ import java.util.random.RandomGenerator;
  *     [0, 1]; 0 keeps all
  * @param repetitionPenalty lowers the logits of recent tokens, above 0 and finite; 1 changes
  *     nothing, below 1 raises them
+ * @serial exclude
  */
-public record Sampler(
-    float temperature, int topK, float topP, float minP, float repetitionPenalty) {
+public record Sampler(float temperature, int topK, float topP, float minP, float repetitionPenalty)
+    implements Serializable {
 
   private static final int SORTED = 64; // tokens to sort at first; most nuclei are smaller
   private static final int GROWTH = 8;

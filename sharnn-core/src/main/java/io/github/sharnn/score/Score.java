@@ -1,6 +1,7 @@
 package io.github.sharnn.score;
 
 import io.github.sharnn.vocabulary.Perplexity;
+import java.io.Serializable;
 import java.util.List;
 
 /**
@@ -8,8 +9,9 @@ import java.util.List;
  *
  * @param tokens the scores of the text's tokens, in order
  * @param totals their sums
+ * @serial exclude
  */
-public record Score(List<TokenScore> tokens, Totals totals) {
+public record Score(List<TokenScore> tokens, Totals totals) implements Serializable {
 
   /** The sums of the tokens so far. */
   static final class Sums {
@@ -35,8 +37,9 @@ public record Score(List<TokenScore> tokens, Totals totals) {
    * @param perplexity the text's figures per byte, token and word, as in training and evaluation,
    *     but with every token predicted
    * @param entropy the sum of the predictions' entropies, which is the expected sum of -ln p
+   * @serial exclude
    */
-  public record Totals(Perplexity perplexity, double entropy) {
+  public record Totals(Perplexity perplexity, double entropy) implements Serializable {
 
     /**
      * {@return the sum of -log2 p over the tokens, which is the length of an ideal coder's output}

@@ -1,5 +1,7 @@
 package io.github.sharnn.score;
 
+import java.io.Serializable;
+
 /**
  * The score of one token, predicted from the tokens before it.
  *
@@ -7,5 +9,7 @@ package io.github.sharnn.score;
  * @param logProbability the natural logarithm of the token's probability, at most 0
  * @param rank 1 plus the number of tokens with a higher probability: 1 is the model's best guess
  * @param entropy of the whole prediction in nats, from 0 (certain) to {@code ln V} (uniform)
+ * @serial exclude
  */
-public record TokenScore(int token, float logProbability, int rank, float entropy) {}
+public record TokenScore(int token, float logProbability, int rank, float entropy)
+    implements Serializable {}

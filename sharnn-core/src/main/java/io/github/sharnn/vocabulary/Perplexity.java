@@ -1,5 +1,7 @@
 package io.github.sharnn.vocabulary;
 
+import java.io.Serializable;
+
 /**
  * The figures of one evaluation: perplexity per token and per word, and bits per byte of the
  * original text. Bits per byte can be compared between any two models, even if their vocabularies
@@ -17,8 +19,9 @@ package io.github.sharnn.vocabulary;
  * @param nats the sum of -ln p over the predicted tokens
  * @param predicted the number of predicted tokens
  * @param units the length of the whole text
+ * @serial exclude
  */
-public record Perplexity(double nats, long predicted, Units units) {
+public record Perplexity(double nats, long predicted, Units units) implements Serializable {
 
   private static final double NATS_PER_BIT = Math.log(2);
   private static final int BITS_PER_LOST_BYTE = 8;
@@ -31,8 +34,10 @@ public record Perplexity(double nats, long predicted, Units units) {
    * @param words the words between white space, plus one for each line, as {@link WordCount} counts
    * @param lostBytes the bytes that decoding does not restore, -1 if unknown; for a {@link
    *     WordVocabulary}, unknown words and white space other than a single space
+   * @serial exclude
    */
-  public record Units(long bytes, long tokens, long words, long lostBytes) {}
+  public record Units(long bytes, long tokens, long words, long lostBytes)
+      implements Serializable {}
 
   private double share(long count) {
     return count == units.tokens() ? predicted : (double) count * predicted / units.tokens();

@@ -2,6 +2,7 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import java.io.Serializable;
 import java.time.Duration;
 import java.util.Locale;
 
@@ -18,8 +19,9 @@ import java.util.Locale;
  * @param amount number of epochs, steps or nanoseconds
  * @param patience number of evaluations in a row without a new best after which training stops, or
  *     0 to disable
+ * @serial exclude
  */
-public record Budget(Unit unit, long amount, int patience) {
+public record Budget(Unit unit, long amount, int patience) implements Serializable {
 
   private static final Duration LONGEST = Duration.ofDays(36_525); // counted in nanoseconds
 

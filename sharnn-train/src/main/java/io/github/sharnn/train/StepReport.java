@@ -1,5 +1,7 @@
 package io.github.sharnn.train;
 
+import java.io.Serializable;
+
 /**
  * The figures of one optimizer step of {@link SHARNNTrainer#fit}.
  *
@@ -18,6 +20,7 @@ package io.github.sharnn.train;
  * @param learningRate rate of this step, also of a skipped one, or NaN if {@link
  *     SHARNNTrainer.Builder#optimizer} set another optimizer
  * @param lossScale factor of this step's loss: 1 in FLOAT32
+ * @serial exclude
  */
 public record StepReport(
     long step,
@@ -29,7 +32,8 @@ public record StepReport(
     double bytesPerSecond,
     double gradientNorm,
     float learningRate,
-    double lossScale) {
+    double lossScale)
+    implements Serializable {
 
   /** {@return whether the validation part was evaluated after this step} */
   public boolean evaluated() {

@@ -12,6 +12,7 @@ import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.OptimizerSettings;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
+import java.io.Serializable;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -39,6 +40,7 @@ import org.jspecify.annotations.Nullable;
  * @param optimizer the optimizer; null for LAMB
  * @param kernels if CUDA kernels of this library's own run on a GPU; null for AUTO
  * @param precision type that forward and backward compute in
+ * @serial exclude
  */
 public record TrainingOptions(
     int batchSize,
@@ -55,7 +57,8 @@ public record TrainingOptions(
     double zeroStateProbability,
     OptimizerSettings optimizer,
     Kernels.Use kernels,
-    DataType precision) {
+    DataType precision)
+    implements Serializable {
 
   static final OptimizerSettings DEFAULT_OPTIMIZER =
       OptimizerSettings.of(OptimizerSettings.Type.LAMB);

@@ -1,6 +1,7 @@
 package io.github.sharnn.train;
 
 import io.github.sharnn.train.optim.LearningRateSchedule;
+import java.io.Serializable;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -11,8 +12,10 @@ import org.jspecify.annotations.Nullable;
  * @param learningRate the rate of each step, counted from 1 in each stage; null in a checkpoint of
  *     a run with a tracker that is no {@link LearningRateSchedule}
  * @param budget how long the stage trains
+ * @serial exclude
  */
-public record TrainingStage(@Nullable LearningRateSchedule learningRate, Budget budget) {
+public record TrainingStage(@Nullable LearningRateSchedule learningRate, Budget budget)
+    implements Serializable {
 
   static final List<TrainingStage> PAPER =
       List.of(

@@ -20,6 +20,7 @@ import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.SoleTraining;
 import io.github.sharnn.vocabulary.Perplexity;
+import java.io.Serializable;
 import java.util.function.DoubleConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -68,8 +69,9 @@ import org.jspecify.annotations.Nullable;
  *
  * @param perplexity the figures, per byte, token and word
  * @param settings the way the weights adapted
+ * @serial exclude
  */
-public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
+public record DynamicEvaluation(Perplexity perplexity, Settings settings) implements Serializable {
 
   /** {@return the mean of -log2 p over the bytes, {@link Perplexity#bitsPerByte()}} */
   public double bitsPerCharacter() {
@@ -95,6 +97,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
    * @param statisticsSegments maximum number of training segments for the rms, at least 1
    * @param precision FLOAT32, or FLOAT16 with FLOAT32 weights; null for FLOAT16 on a GPU and
    *     FLOAT32 on a CPU
+   * @serial exclude
    */
   public record Settings(
       int streams,
@@ -103,7 +106,8 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) {
       float decay,
       float epsilon,
       int statisticsSegments,
-      @Nullable DataType precision) {
+      @Nullable DataType precision)
+      implements Serializable {
 
     /**
      * One stream, segments of 64, learning rate 0.1, decay 0.01, epsilon 1, 200 segments of the

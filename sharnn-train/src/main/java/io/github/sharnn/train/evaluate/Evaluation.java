@@ -17,6 +17,7 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.vocabulary.Perplexity;
+import java.io.Serializable;
 import java.util.function.BiConsumer;
 
 /**
@@ -44,8 +45,10 @@ import java.util.function.BiConsumer;
  * @param perplexity the figures, per byte, token and word
  * @param settings how the part was read
  * @param memoryLength positions that the model's attention remembers
+ * @serial exclude
  */
-public record Evaluation(Perplexity perplexity, Settings settings, int memoryLength) {
+public record Evaluation(Perplexity perplexity, Settings settings, int memoryLength)
+    implements Serializable {
 
   /**
    * The way to read a part.
@@ -53,8 +56,9 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
    * @param streams number of streams, at least 1; 1 gives every token its whole context
    * @param sequenceLength steps per segment, at least 1; changes the result only if the text is
    *     longer than the memory
+   * @serial exclude
    */
-  public record Settings(int streams, int sequenceLength) {
+  public record Settings(int streams, int sequenceLength) implements Serializable {
 
     /** One stream, in segments of 256. */
     public static final Settings DEFAULT = new Settings(1, 256);

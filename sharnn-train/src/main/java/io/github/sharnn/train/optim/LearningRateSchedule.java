@@ -5,6 +5,7 @@ import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.io.Records;
+import java.io.Serializable;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -49,6 +50,7 @@ import org.jspecify.annotations.Nullable;
  * @param plateauFactor factor of the rate at each plateau, above 0 and below 1
  * @param plateauPatience evaluations in a row without a new best figure that make a plateau, or 0
  *     to ignore plateaus
+ * @serial exclude
  */
 public record LearningRateSchedule(
     float peak,
@@ -60,7 +62,7 @@ public record LearningRateSchedule(
     float holdUntil,
     float plateauFactor,
     int plateauPatience)
-    implements Tracker {
+    implements Tracker, Serializable {
 
   private static final double DECAY_DIVISOR = 10;
 

@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNullElse;
 
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.io.Records;
+import java.io.Serializable;
 import java.util.Locale;
 import java.util.StringJoiner;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  *     hidden matrices; null for 1
  * @param restRate the same for norms, biases and gates; null for 1
  * @param iterations the iterations of {@link Muon}; null for 5, or 0 for another optimizer
+ * @serial exclude
  */
 public record OptimizerSettings(
     @Nullable Type type,
@@ -30,7 +32,8 @@ public record OptimizerSettings(
     boolean cautiousDecay,
     @Nullable Float embeddingRate,
     @Nullable Float restRate,
-    @Nullable Integer iterations) {
+    @Nullable Integer iterations)
+    implements Serializable {
 
   /** The optimizers. */
   public enum Type {
