@@ -212,7 +212,7 @@ class DamagedCheckpointTest {
         "rate | null | rate is missing",
         "optimizer | null | optimizer is missing",
         "optimizer.updates | 0 | moments.safetensors does not hold the arrays of the model",
-        "scale.value | 0.5 | there is no such loss scale: 0.5"
+        "scale.value | 0.5 | the loss scale must be at least 1 and finite, but is 0.5"
       })
   void parts_that_contradict_each_other_or_are_missing_are_refused(
       String field, String value, String message) throws Exception {

@@ -56,9 +56,15 @@ public final class LossScaler {
      */
     public Saved {
       checkArgument(
-          value >= 1 && Double.isFinite(value) && goodSteps >= 0 && goodSteps < GROWTH_INTERVAL,
-          "there is no such loss scale: %s",
+          value >= 1 && Double.isFinite(value),
+          "the loss scale must be at least 1 and finite, but is %s: resume another checkpoint",
           value);
+      checkArgument(
+          goodSteps >= 0 && goodSteps < GROWTH_INTERVAL,
+          "the steps since the loss scale changed must be from 0 to %s, but are %s: resume another"
+              + " checkpoint",
+          GROWTH_INTERVAL - 1,
+          goodSteps);
     }
   }
 
