@@ -10,6 +10,7 @@ import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -56,7 +57,8 @@ public final class Quickstart {
           SHARNNTrainer.builder(model)
               .batchSize(16)
               .sequenceLength(64)
-              .learningRate(LearningRateSchedule.peak(3e-3f).warmUp(50))
+              .optimizer(OptimizerSettings.of(OptimizerSettings.Type.MUON).iterations(3))
+              .learningRate(LearningRateSchedule.peak(8e-3f).warmUp(50).linear())
               .onStep(Quickstart::print)
               .build()
               .fit(corpus, Budget.steps(steps));
