@@ -1,18 +1,16 @@
 package io.github.sharnn.bench;
 
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * The outcome of a {@link GoldenCheck}.
+ * The outcome of a {@link GoldenCheck} or a {@link KernelCheck}.
  *
- * @param folder the folder of golden vectors
  * @param worst the tensor with the largest error of each kind
  * @param compared number of tensors compared
  */
-public record GoldenReport(Path folder, List<Measure> worst, int compared) {
+public record GoldenReport(List<Measure> worst, int compared) {
 
   /**
    * The relative error of a tensor.
@@ -40,13 +38,8 @@ public record GoldenReport(Path folder, List<Measure> worst, int compared) {
   /** A builder that keeps the largest error of each kind while the check runs. */
   static final class Builder {
 
-    private final Path folder;
     private final Map<String, Measure> worst = new LinkedHashMap<>();
     private int compared;
-
-    Builder(Path folder) {
-      this.folder = folder;
-    }
 
     void add(Measure measure) {
       compared++;
@@ -58,7 +51,7 @@ public record GoldenReport(Path folder, List<Measure> worst, int compared) {
     }
 
     GoldenReport build() {
-      return new GoldenReport(folder, List.copyOf(worst.values()), compared);
+      return new GoldenReport(List.copyOf(worst.values()), compared);
     }
   }
 }

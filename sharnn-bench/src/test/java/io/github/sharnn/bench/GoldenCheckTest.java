@@ -144,7 +144,7 @@ class GoldenCheckTest {
 
   @Test
   void holds_a_nan_for_the_worst_error(@TempDir Path folder) {
-    GoldenReport.Builder builder = new GoldenReport.Builder(folder);
+    GoldenReport.Builder builder = new GoldenReport.Builder();
     builder.add(new GoldenReport.Measure("loss", "a", Double.NaN, 1));
     builder.add(new GoldenReport.Measure("loss", "b", 0, 1));
     assertThat(builder.build().passed()).isFalse();

@@ -5,6 +5,7 @@ import static io.github.sharnn.cli.progress.Texts.print;
 import ai.djl.Device;
 import io.github.sharnn.bench.GoldenCheck;
 import io.github.sharnn.bench.GoldenReport;
+import io.github.sharnn.bench.KernelCheck;
 import io.github.sharnn.cli.options.DeviceOption;
 import io.github.sharnn.engine.Devices;
 import java.lang.management.ManagementFactory;
@@ -12,9 +13,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -22,10 +25,11 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "verify",
     description = {
-      "Check this installation against folders of golden vectors.",
+      "Check this installation against folders of golden vectors, or this library's CUDA kernels"
+          + " against PyTorch's.",
       "Prints the worst relative error of each kind and its tensor; exits with 1 if an error"
-          + " exceeds its tolerance. Computes in FLOAT32. On a GPU it turns TF32 off and allows ten"
-          + " times the tolerance."
+          + " exceeds its tolerance. Golden vectors are compared in FLOAT32; on a GPU, without TF32"
+          + " and with ten times the tolerance. Kernels are compared in FLOAT16."
     })
 public final class VerifyCommand implements Callable<Integer> {
 
@@ -35,37 +39,87 @@ public final class VerifyCommand implements Callable<Integer> {
 
   @Mixin private DeviceOption option;
 
-  @Parameters(
-      paramLabel = "DIR",
-      arity = "1..*",
-      description = "Folders with config.json, model.safetensors and expected.safetensors.")
-  private List<Path> folders;
+  @ArgGroup(exclusive = true, multiplicity = "1")
+  private Subject subject;
+
+  /** The two things that can be checked. */
+  static final class Subject {
+
+    @Parameters(
+        paramLabel = "DIR",
+        arity = "1..*",
+        description = "Folders with config.json, model.safetensors and expected.safetensors.")
+    private List<Path> folders = List.of();
+
+    @ArgGroup(exclusive = false)
+    private KernelShapes kernels;
+  }
+
+  /** The shapes to check kernels with: every combination. */
+  static final class KernelShapes {
+
+    @Option(names = "--kernels", required = true, description = "Check the CUDA kernels.")
+    private boolean kernels;
+
+    @Option(names = "--embedding-size", split = ",", description = "Default: ${DEFAULT-VALUE}.")
+    private List<Integer> sizes = List.of(128, 256, 512, 640, 768, 1024);
+
+    @Option(names = "--batch-size", split = ",", description = "Default: ${DEFAULT-VALUE}.")
+    private List<Integer> batches = List.of(1, 7, 8, 16, 24, 32, 64, 100, 128);
+
+    @Option(names = "--sequence-length", split = ",", description = "Default: ${DEFAULT-VALUE}.")
+    private List<Integer> lengths = List.of(1, 2, 31, 1024);
+  }
 
   @Override
   public Integer call() throws Exception {
     Device device = option.device();
-    if (device.isGpu() && !"0".equals(System.getenv(TF32))) {
+    if (subject.kernels == null && device.isGpu() && !"0".equals(System.getenv(TF32))) {
       List<String> arguments = spec.root().commandLine().getParseResult().originalArgs();
       return withoutTf32(arguments).inheritIO().start().waitFor();
     }
-    boolean passed = true;
-    print("device %s, precision FLOAT32%n", Devices.describe(device));
-    for (Path folder : folders) {
-      GoldenReport report = GoldenCheck.run(folder, device);
-      passed &= report.passed();
-      print("%s: %d tensors%n", folder, report.compared());
-      for (GoldenReport.Measure measure : report.worst()) {
-        print(
-            "  %-16s %.2e of %.0e  %s  %s%n",
-            measure.kind(),
-            measure.error(),
-            measure.tolerance(),
-            measure.passed() ? "ok  " : "FAIL",
-            measure.tensor());
-      }
-    }
+    boolean passed = subject.kernels == null ? golden(device) : kernels(device, subject.kernels);
     System.out.println(passed ? "passed" : "FAILED");
     return passed ? 0 : Sharnn.FAILED;
+  }
+
+  private boolean golden(Device device) throws Exception {
+    boolean passed = true;
+    print("device %s, precision FLOAT32%n", Devices.describe(device));
+    for (Path folder : subject.folders) {
+      GoldenReport report = GoldenCheck.run(folder, device);
+      passed &= report.passed();
+      report(folder.toString(), report);
+    }
+    return passed;
+  }
+
+  private static boolean kernels(Device device, KernelShapes shapes) {
+    boolean passed = true;
+    print("device %s, precision FLOAT16%n", Devices.describe(device));
+    for (int size : shapes.sizes) {
+      for (int batch : shapes.batches) {
+        for (int length : shapes.lengths) {
+          GoldenReport report = new KernelCheck(size, batch, length).run(device);
+          passed &= report.passed();
+          report("C " + size + ", " + batch + " x " + length, report);
+        }
+      }
+    }
+    return passed;
+  }
+
+  private static void report(String subject, GoldenReport report) {
+    print("%s: %d tensors%n", subject, report.compared());
+    for (GoldenReport.Measure measure : report.worst()) {
+      print(
+          "  %-16s %.2e of %.0e  %s  %s%n",
+          measure.kind(),
+          measure.error(),
+          measure.tolerance(),
+          measure.passed() ? "ok  " : "FAIL",
+          measure.tensor());
+    }
   }
 
   /**

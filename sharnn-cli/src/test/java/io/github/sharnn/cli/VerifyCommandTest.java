@@ -43,4 +43,18 @@ class VerifyCommandTest {
     assertThat(outcome.code()).isEqualTo(1);
     assertThat(outcome.out()).containsPattern("parameter .*FAIL +train\\.\\d\\.param\\.");
   }
+
+  @Test
+  void kernels_that_cannot_run_are_an_error_with_the_reason() {
+    Outcome outcome = run("verify", "--kernels", "--device", "cpu", "--embedding-size", "128");
+    assertThat(outcome.code()).isEqualTo(1);
+    assertThat(outcome.err()).contains("kernels are required, but can't run").contains("cpu()");
+  }
+
+  @Test
+  void asks_for_one_subject() {
+    assertThat(run("verify").code()).isEqualTo(2);
+    assertThat(run("verify", "--kernels", GOLDEN + "sampling").code()).isEqualTo(2);
+    assertThat(run("verify", "--batch-size", "2").code()).isEqualTo(2);
+  }
 }
