@@ -57,6 +57,9 @@ public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) 
     try (NDManager manager = NDManager.newBaseManager(Devices.require(device))) {
       Shape shape = new Shape(batchSize, sequenceLength);
       block.initialize(manager, DataType.FLOAT16, shape);
+      SafetensorsWeights.names(block)
+          .values()
+          .forEach(parameter -> parameter.getArray().setRequiresGradient(true));
       Segment segment = new Segment(block, manager, shape);
       Map<String, NDArray> expected = segment.run(Kernels.Use.OFF);
       Map<String, NDArray> actual = segment.run(Kernels.Use.REQUIRED);
@@ -86,15 +89,14 @@ public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) 
     Segment(SHARNN block, NDManager manager, Shape shape) {
       this.block = block;
       this.manager = manager;
+      parameterStore = new ParameterStore(manager, false);
       int words = block.config().vocabularySize();
       tokens = manager.randomInteger(0, words, shape, DataType.INT64);
-      lossWeights = manager.randomNormal(0, LOSS_WEIGHT, shape.add(words), DataType.FLOAT32);
+      lossWeights = manager.randomNormal(0, LOSS_WEIGHT, shape.add(words), DataType.FLOAT16);
       block.kernels(Kernels.Use.OFF);
       NDArray before = manager.randomInteger(0, words, shape, DataType.INT64);
       SHARNNState zero = block.zeroState(manager, shape.get(0));
-      ParameterStore evaluating = new ParameterStore(manager, false);
-      state = block.forward(evaluating, before, zero, false).state();
-      parameterStore = new ParameterStore(manager, false); // its first call turns gradients on
+      state = block.forward(parameterStore, before, zero, false).state();
     }
 
     /** Returns copies of what the segment computes, by kind and name. */
@@ -104,8 +106,7 @@ public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) 
       try (GradientCuts cuts = GradientCuts.open(manager);
           GradientCollector collector = Engine.getInstance().newGradientCollector()) {
         SHARNN.Output output = block.forward(parameterStore, tokens, state, true);
-        NDArray logits = output.logits().toType(DataType.FLOAT32, false);
-        collector.backward(logits.mul(lossWeights).sum());
+        collector.backward(output.logits().mul(lossWeights).sum());
         cuts.backward();
         results.put("output logits", output.logits().stopGradient());
         for (int layer = 0; layer < output.state().layers().size(); layer++) {
