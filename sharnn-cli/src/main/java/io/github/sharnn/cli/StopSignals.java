@@ -26,10 +26,26 @@ final class StopSignals implements BooleanSupplier, AutoCloseable {
 
   private void received(int code) {
     if (exitCode != 0) {
-      Runtime.getRuntime().halt(code);
+      die(name);
     }
     exitCode = code;
     System.err.println("stopping after this step; send the signal again to stop at once");
+  }
+
+  /**
+   * Ends the process as the system does. Java's own ways out run PyTorch's clean-up, which crashes
+   * while another thread computes.
+   */
+  private static void die(String name) {
+    try {
+      Class<?> signal = Class.forName("sun.misc.Signal");
+      handle(name, Class.forName("sun.misc.SignalHandler").getField("SIG_DFL").get(null));
+      signal
+          .getMethod("raise", signal)
+          .invoke(null, signal.getConstructor(String.class).newInstance(name));
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException("SIG" + name + " can't be raised", e);
+    }
   }
 
   /** Returns true once a signal has arrived. */

@@ -45,13 +45,19 @@ class StopTest {
         .start();
   }
 
-  private String stop(Process process, String signal, int lines) throws Exception {
+  private String stop(Process process, String signal, int lines, String... later) throws Exception {
     Path metrics = folder.resolve("model/metrics.jsonl");
     while (!Files.exists(metrics) || Files.readAllLines(metrics).size() < lines) {
       assertThat(process.isAlive()).as(Files.readString(folder.resolve("out.txt"))).isTrue();
       Thread.sleep(10);
     }
     new ProcessBuilder("kill", "-" + signal, "" + process.pid()).start().waitFor();
+    for (String next : later) {
+      while (!Files.readString(folder.resolve("out.txt")).contains("send the signal again")) {
+        Thread.sleep(10);
+      }
+      new ProcessBuilder("kill", "-" + next, "" + process.pid()).start().waitFor();
+    }
     return end(process);
   }
 
@@ -98,6 +104,19 @@ class StopTest {
     List<Long> evaluated = steps(model, "validationBpc");
     assertThat(evaluated).last(LONG).isEqualTo((long) STEPS);
     assertThat(lines(model)).filteredOn(line -> line.has("sample")).hasSameSizeAs(evaluated);
+  }
+
+  @Test
+  void a_second_signal_ends_the_process_while_pytorch_computes() throws Exception {
+    Path corpus = folder.resolve("corpus.txt");
+    Files.writeString(corpus, "abcd efgh ijkl mnop. ".repeat(20_000));
+    List<Object> args = new ArrayList<>(List.of("--corpus", corpus));
+    args.addAll(List.of("--output", folder.resolve("model"), "--embedding-size", 256));
+    args.addAll(List.of("--batch-size", 16, "--sequence-length", 512)); // steps of seconds
+    Process process = start(args.toArray());
+    stop(process, "TERM", 1, "TERM");
+    assertThat(Files.readString(folder.resolve("out.txt"))).doesNotContain("fatal error");
+    assertThat(process.exitValue()).isEqualTo(143);
   }
 
   private static List<JsonObject> lines(Path model) throws IOException {
