@@ -1,5 +1,7 @@
 package io.github.sharnn.cli;
 
+import com.sun.jna.NativeLibrary;
+import com.sun.jna.Platform;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
@@ -20,15 +22,14 @@ final class StopSignals implements BooleanSupplier, AutoCloseable {
   /** Installs the handlers, except for a signal that the system lacks or the JVM keeps (-Xrs). */
   StopSignals() {
     NUMBERS.forEach(
-        (name, number) ->
-            before.put(name, Signals.register(name, () -> received(SIGNALLED + number))));
+        (name, number) -> before.put(name, Signals.register(name, () -> received(name))));
   }
 
-  private void received(int code) {
+  private void received(String name) {
     if (exitCode != 0) {
       die(name);
     }
-    exitCode = code;
+    exitCode = SIGNALLED + NUMBERS.get(name);
     System.err.println("stopping after this step; send the signal again to stop at once");
   }
 
@@ -37,15 +38,13 @@ final class StopSignals implements BooleanSupplier, AutoCloseable {
    * while another thread computes.
    */
   private static void die(String name) {
-    try {
-      Class<?> signal = Class.forName("sun.misc.Signal");
-      handle(name, Class.forName("sun.misc.SignalHandler").getField("SIG_DFL").get(null));
-      signal
-          .getMethod("raise", signal)
-          .invoke(null, signal.getConstructor(String.class).newInstance(name));
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException("SIG" + name + " can't be raised", e);
+    if (!Platform.isWindows()) {
+      Signals.registerDefault(name);
+      NativeLibrary.getInstance("c")
+          .getFunction("raise")
+          .invokeInt(new Object[] {NUMBERS.get(name)});
     }
+    Runtime.getRuntime().halt(SIGNALLED + NUMBERS.get(name));
   }
 
   /** Returns true once a signal has arrived. */
