@@ -3,6 +3,7 @@ package io.github.sharnn.cli;
 import static io.github.sharnn.cli.Outcome.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.util.JsonUtils;
 import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import java.io.IOException;
@@ -16,6 +17,8 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
 
@@ -176,5 +179,24 @@ class ResumedOptionsTest extends TrainedModelTest {
     Outcome other = run("train", "--resume", saved, "--steps", 3, "--corpus", text);
     assertThat(other.err()).isEmpty();
     assertThat(other.out()).contains("moved.txt: training 2,940, validation 840");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"_NULL_", "--keep", "\"a\"", "@a", "${a:-b}"})
+  void keeps_texts_that_mean_something_to_picocli(String text) throws IOException {
+    Path saved = folder.resolve("m");
+    Path metrics = saved.resolve("_NULL_");
+    train("--output", saved, "--steps", 1, "--metrics", metrics, "--report-text=" + text);
+    Outcome second = run("train", "--resume", saved, "--steps", 2);
+    assertThat(second.err()).isEmpty();
+    assertThat(Checkpoint.open(saved).policy().program())
+        .containsEntry("--report-text", text)
+        .containsEntry("--metrics", "_NULL_");
+    String json = JsonUtils.GSON.toJson(text);
+    assertThat(Files.readAllLines(metrics))
+        .filteredOn(line -> line.startsWith("{\"run\""))
+        .hasSize(2)
+        .allMatch(line -> line.contains("\"text\":" + json));
+    assertThat(metrics(metrics)).hasSize(2);
   }
 }

@@ -29,6 +29,9 @@ public final class KeptOptions {
   private static final Set<String> NOT_KEPT =
       Set.of("--resume", "--output", "--verbose", "--help", "--version");
 
+  /** The text that picocli takes for no value if it is a default. */
+  private static final String NULL_VALUE = CommandLine.Option.NULL_VALUE;
+
   private KeptOptions() {}
 
   /** Makes the kept options of a command itself the defaults of its arguments. */
@@ -46,6 +49,12 @@ public final class KeptOptions {
                     ? kept.get(option.longestName())
                     : null);
     root.parseArgs(arguments.toArray(String[]::new));
+    for (OptionSpec option : command.options()) {
+      boolean lost = NULL_VALUE.equals(kept.get(option.longestName())) && option.getValue() == null;
+      if (lost && option.userObject() instanceof Field field) {
+        option.setValue(field.getType() == Path.class ? Path.of(NULL_VALUE) : NULL_VALUE);
+      }
+    }
   }
 
   /** Returns the text of each option that was given now, or is kept from an earlier process. */
