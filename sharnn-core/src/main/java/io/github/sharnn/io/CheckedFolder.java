@@ -139,7 +139,17 @@ public final class CheckedFolder implements Closeable {
   }
 
   private static Path hidden(Path folder, String name, String sum) {
-    return folder.resolve(lenientFormat(".%s.%s", name, sum));
+    return folder.resolve(hiddenName(name, sum));
+  }
+
+  /**
+   * {@return the file name that a writer uses first and that readers prefer}
+   *
+   * @param name the file's plain name
+   * @param sum its SHA-256
+   */
+  public static String hiddenName(String name, String sum) {
+    return lenientFormat(".%s.%s", name, sum);
   }
 
   /**
@@ -217,7 +227,15 @@ public final class CheckedFolder implements Closeable {
     return content.array();
   }
 
-  private static Map<String, String> parse(Path folder, byte[] content)
+  /**
+   * {@return the files that a {@code SHA256SUMS} lists, each with its SHA-256}
+   *
+   * @param folder the folder of the file, for error messages
+   * @param content the content of the file
+   * @throws MalformedModelException if a line has another form, or a name that leads out of the
+   *     folder
+   */
+  public static Map<String, String> parse(Path folder, byte[] content)
       throws MalformedModelException {
     Map<String, String> sums = new TreeMap<>();
     for (String line : new String(content, StandardCharsets.UTF_8).lines().toList()) {

@@ -86,6 +86,8 @@ class ArchitectureTest {
         .definedBy(ROOT + ".onnx..")
         .layer("tokenizers")
         .definedBy(ROOT + ".tokenizers..")
+        .layer("spark")
+        .definedBy(ROOT + ".spark..")
         .layer("bench")
         .definedBy(ROOT + ".bench..")
         .layer("cli")
@@ -98,6 +100,8 @@ class ArchitectureTest {
         .mayOnlyBeAccessedByLayers("bench", "cli", "examples")
         .whereLayer("tokenizers")
         .mayOnlyBeAccessedByLayers("cli", "examples")
+        .whereLayer("spark")
+        .mayNotBeAccessedByAnyLayer()
         .whereLayer("bench")
         .mayOnlyBeAccessedByLayers("cli", "examples")
         .whereLayer("cli")
@@ -132,7 +136,7 @@ class ArchitectureTest {
     }
     assertThat(modules)
         .contains("sharnn-core", "sharnn-train", "sharnn-bench", "sharnn-cli", "sharnn-examples")
-        .contains("sharnn-onnx", "sharnn-tokenizers");
+        .contains("sharnn-onnx", "sharnn-tokenizers", "sharnn-spark");
   }
 
   @Test

@@ -1,0 +1,42 @@
+package io.github.sharnn.spark;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+
+/** The driver's program of {@link SpeedIT}: scores lines, and writes how long that took. */
+public final class SpeedJob {
+
+  private static final int PARTITIONS = 64;
+
+  private SpeedJob() {}
+
+  /**
+   * Runs the program.
+   *
+   * @param arguments the folder of the test, and the name of the result
+   */
+  public static void main(String[] arguments) throws Exception {
+    Path folder = Path.of(arguments[0]);
+    SparkSession session = SparkSession.builder().appName("speed").getOrCreate();
+    Dataset<Row> lines =
+        session
+            .read()
+            .text(folder.resolve("lines.txt").toUri().toString())
+            .repartition(PARTITIONS)
+            .cache();
+    lines.count();
+    SharnnScorer scorer =
+        new SharnnScorer().setModel(folder.resolve("model").toString()).setDevice("cpu");
+    // loads the model on each executor, and lets Java compile
+    scorer.transform(lines.sample(0.02, 1)).write().format("noop").mode("overwrite").save();
+    long start = System.nanoTime();
+    scorer.transform(lines).write().json(folder.resolve(arguments[1]).toUri().toString());
+    Files.writeString(
+        folder.resolve(arguments[1] + ".seconds"),
+        Double.toString((System.nanoTime() - start) / 1e9));
+    session.stop();
+  }
+}
