@@ -20,7 +20,7 @@ public final class CheckpointOptions {
       description =
           "Resume a run: its --output folder, or one of the checkpoints in it. The run keeps"
               + " its options, but you may change budget, learning rate, patience, dropout, device,"
-              + " evaluation interval, checkpoint options, metrics file and report text.")
+              + " kernels, evaluation interval, checkpoint options, metrics file and report text.")
   private Path resume;
 
   @Option(
