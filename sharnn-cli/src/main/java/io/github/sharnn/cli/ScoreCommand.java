@@ -3,6 +3,9 @@ package io.github.sharnn.cli;
 import static com.google.common.base.Preconditions.checkArgument;
 import static io.github.sharnn.cli.progress.Texts.format;
 import static io.github.sharnn.cli.progress.Texts.print;
+import static java.nio.file.StandardOpenOption.DELETE_ON_CLOSE;
+import static java.nio.file.StandardOpenOption.READ;
+import static java.nio.file.StandardOpenOption.WRITE;
 
 import ai.djl.Model;
 import io.github.sharnn.RunHeader;
@@ -17,10 +20,11 @@ import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -155,17 +159,16 @@ final class ScoreCommand implements Callable<Integer> {
     }
   }
 
-  /** Keeps the line in a file, because its score is printed before its text. */
+  /**
+   * Keeps the line in a file, because its score is printed before its text. A killed process leaves
+   * no such file on Linux and macOS.
+   */
   private void scoreLongLine(Scorer scorer, InputStream line) throws IOException {
-    Path kept = Files.createTempFile("sharnn", ".line");
-    try {
-      Files.copy(line, kept, StandardCopyOption.REPLACE_EXISTING);
-      try (InputStream in = Files.newInputStream(kept)) {
-        printLine(scorer.score(in, token -> {}));
-      }
-      Files.copy(kept, System.out);
-    } finally {
-      Files.delete(kept);
+    Path file = Files.createTempFile("sharnn", ".line");
+    try (FileChannel kept = FileChannel.open(file, READ, WRITE, DELETE_ON_CLOSE)) {
+      line.transferTo(Channels.newOutputStream(kept));
+      printLine(scorer.score(Channels.newInputStream(kept.position(0)), token -> {}));
+      Channels.newInputStream(kept.position(0)).transferTo(System.out);
     }
   }
 
