@@ -7,7 +7,7 @@ import java.util.Map;
 /**
  * The outcome of a {@link GoldenCheck} or a {@link KernelCheck}.
  *
- * @param worst the tensor with the largest error of each kind
+ * @param worst the tensor of each kind whose error is the largest compared with its tolerance
  * @param compared number of tensors compared
  */
 public record GoldenReport(List<Measure> worst, int compared) {
@@ -21,6 +21,10 @@ public record GoldenReport(List<Measure> worst, int compared) {
    * @param tolerance the largest error allowed
    */
   public record Measure(String kind, String tensor, double error, double tolerance) {
+
+    private double share() {
+      return error / tolerance;
+    }
 
     /** {@return true if the error is within the tolerance; false for NaN} */
     public boolean passed() {
@@ -47,7 +51,7 @@ public record GoldenReport(List<Measure> worst, int compared) {
       worst.merge(
           measure.kind(),
           measure,
-          (old, next) -> Double.compare(next.error(), old.error()) > 0 ? next : old);
+          (old, next) -> Double.compare(next.share(), old.share()) > 0 ? next : old);
     }
 
     GoldenReport build() {

@@ -3,9 +3,12 @@ package io.github.sharnn.bench;
 import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
@@ -19,8 +22,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * A check of this library's CUDA kernels against PyTorch's: the same model, weights, tokens and
- * state, forward and backward in FLOAT16.
+ * A check of this library's CUDA kernels: the same model, weights, tokens and state, forward and
+ * backward, in FLOAT16 through the kernels and through PyTorch's, and in FLOAT32 through PyTorch's.
  *
  * @param embeddingSize the size C, a multiple of 128 up to 1,024
  * @param batchSize number of streams
@@ -28,8 +31,11 @@ import java.util.Map;
  */
 public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) {
 
-  /** Relative difference allowed. */
+  /** Difference from FLOAT32 that is always allowed, relative. */
   public static final double TOLERANCE = 2e-3;
+
+  /** Difference from FLOAT32 that is allowed too, as a multiple of that of PyTorch's FLOAT16. */
+  public static final double ROUNDING = 1.5;
 
   private static final int MEMORY = 64;
   private static final float LOSS_WEIGHT = 0.02f; // keeps gradients within FLOAT16
@@ -38,15 +44,15 @@ public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) 
    * Runs the check.
    *
    * @param device a GPU
-   * @return the differences of the outputs, the next states and all parameters' gradients, the
-   *     largest of each kind
+   * @return the differences from FLOAT32 of the outputs, the next states and all parameters'
+   *     gradients, the largest of each kind compared with what is allowed
    * @throws IllegalStateException if the kernels can't run on this device
    */
   public GoldenReport run(Device device) {
     return run(device, Kernels.Use.REQUIRED);
   }
 
-  /** Compares PyTorch's kernels with those of a setting. */
+  /** Checks the kernels of a setting. */
   GoldenReport run(Device device, Kernels.Use use) {
     SHARNNConfig config =
         SHARNN
@@ -58,59 +64,87 @@ public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) 
             .memoryLength(MEMORY)
             .dropouts(0)
             .config();
-    SHARNN block = SHARNN.of(config);
     try (NDManager manager = NDManager.newBaseManager(Devices.require(device))) {
       Shape shape = new Shape(batchSize, sequenceLength);
-      block.initialize(manager, DataType.FLOAT16, shape);
-      SafetensorsWeights.names(block)
-          .values()
-          .forEach(parameter -> parameter.getArray().setRequiresGradient(true));
-      Segment segment = new Segment(block, manager, shape);
-      Map<String, NDArray> expected = segment.run(Kernels.Use.OFF);
+      SHARNN half = SHARNN.of(config);
+      half.initialize(manager, DataType.FLOAT16, shape);
+      NDArray tokens = manager.randomInteger(0, config.vocabularySize(), shape, DataType.INT64);
+      NDArray weights =
+          manager.randomNormal(
+              0, LOSS_WEIGHT, shape.add(config.vocabularySize()), DataType.FLOAT16);
+      SHARNNState state =
+          half.kernels(Kernels.Use.OFF)
+              .forward(
+                  new ParameterStore(manager, false),
+                  tokens,
+                  half.zeroState(manager, batchSize),
+                  false)
+              .state();
+      Segment segment = new Segment(half, tokens, state.toNDList(), weights);
+      Map<String, NDArray> stock = segment.run(Kernels.Use.OFF);
       Map<String, NDArray> actual = segment.run(use);
+      Map<String, NDArray> exact = segment.inFloat32().run(Kernels.Use.OFF);
       GoldenReport.Builder report = new GoldenReport.Builder();
-      expected.forEach(
-          (name, array) ->
+      exact.forEach(
+          (name, expected) ->
               report.add(
                   new GoldenReport.Measure(
                       name.substring(0, name.indexOf(' ')),
                       name.substring(name.indexOf(' ') + 1),
-                      GoldenCheck.relativeError(actual.get(name), array),
-                      TOLERANCE)));
+                      GoldenCheck.relativeError(actual.get(name), expected),
+                      Math.max(
+                          TOLERANCE,
+                          ROUNDING * GoldenCheck.relativeError(stock.get(name), expected)))));
       return report.build();
     }
   }
 
-  /** The segment that both run, from a state that is not zero. */
-  private static final class Segment {
+  /**
+   * The segment that all run, from a state that is not zero.
+   *
+   * @param lossWeights the loss is the sum of the logits with these weights {@code (B, T, V)}
+   */
+  private record Segment(SHARNN block, NDArray tokens, NDList state, NDArray lossWeights) {
 
-    private final SHARNN block;
-    private final NDManager manager;
-    private final ParameterStore parameterStore;
-    private final NDArray tokens;
-    private final NDArray lossWeights;
-    private final SHARNNState state;
+    Segment {
+      SafetensorsWeights.names(block)
+          .values()
+          .forEach(parameter -> parameter.getArray().setRequiresGradient(true));
+    }
 
-    Segment(SHARNN block, NDManager manager, Shape shape) {
-      this.block = block;
-      this.manager = manager;
-      parameterStore = new ParameterStore(manager, false);
-      int words = block.config().vocabularySize();
-      tokens = manager.randomInteger(0, words, shape, DataType.INT64);
-      lossWeights = manager.randomNormal(0, LOSS_WEIGHT, shape.add(words), DataType.FLOAT16);
-      block.kernels(Kernels.Use.OFF);
-      NDArray before = manager.randomInteger(0, words, shape, DataType.INT64);
-      SHARNNState zero = block.zeroState(manager, shape.get(0));
-      state = block.forward(parameterStore, before, zero, false).state();
+    Segment inFloat32() {
+      NDManager manager = tokens.getManager();
+      SHARNN other = SHARNN.of(block.config());
+      other.initialize(manager, DataType.FLOAT32, tokens.getShape());
+      Map<String, Parameter> weights = SafetensorsWeights.names(block);
+      SafetensorsWeights.names(other)
+          .forEach(
+              (name, parameter) ->
+                  parameter
+                      .getArray()
+                      .set(new NDIndex("..."), inFloat32(weights.get(name).getArray())));
+      NDList states = new NDList();
+      state.forEach(array -> states.add(inFloat32(array)));
+      return new Segment(other, tokens, states, inFloat32(lossWeights));
+    }
+
+    private static NDArray inFloat32(NDArray array) {
+      return array.toType(DataType.FLOAT32, true);
     }
 
     /** Returns copies of what the segment computes, by kind and name. */
     Map<String, NDArray> run(Kernels.Use use) {
       block.kernels(use);
+      NDManager manager = tokens.getManager();
       Map<String, NDArray> results = new LinkedHashMap<>();
       try (GradientCuts cuts = GradientCuts.open(manager);
           GradientCollector collector = Engine.getInstance().newGradientCollector()) {
-        SHARNN.Output output = block.forward(parameterStore, tokens, state, true);
+        SHARNN.Output output =
+            block.forward(
+                new ParameterStore(manager, false),
+                tokens,
+                SHARNNState.fromNDList(block.config(), state),
+                true);
         collector.backward(output.logits().mul(lossWeights).sum());
         cuts.backward();
         results.put("output logits", output.logits().stopGradient());
