@@ -42,37 +42,33 @@ public record AttentionWeights(int layer, float[][] weights) {
     Lifetime.Lease lease = lifetime.lease();
     try (lease;
         NDManager manager = lifetime.manager().newSubManager()) {
-      return of(model, text, manager);
-    }
-  }
-
-  private static List<AttentionWeights> of(Model model, byte[] text, NDManager manager) {
-    SHARNN block = SHARNN.initialized(model);
-    int[] tokens = new TextModel(model).encode("text", text);
-    List<AttentionWeights> layers = new ArrayList<>();
-    for (int layer : block.config().attentionLayers()) {
-      layers.add(new AttentionWeights(layer, new float[tokens.length][tokens.length]));
-    }
-    ParameterStore parameterStore = new ParameterStore(manager, false);
-    SHARNNState state = block.zeroState(manager, 1);
-    for (int t = 0; t < tokens.length; t++) {
-      Interrupts.check();
-      try (NDManager step = manager.newSubManager()) {
-        state.attach(step); // results belong to their first operand's manager
-        long[] token = {tokens[t]};
-        SHARNNState next =
-            block
-                .forward(parameterStore, step.create(token, new Shape(1, 1)), state, false)
-                .state();
-        for (AttentionWeights each : layers) {
-          float[] row =
-              row(parameterStore, block.blocks.get(each.layer), next.layers().get(each.layer));
-          System.arraycopy(row, 0, each.weights[t], t + 1 - row.length, row.length);
-        }
-        state = next.detach().attach(manager);
+      SHARNN block = SHARNN.initialized(model);
+      int[] tokens = new TextModel(model).encode("text", text);
+      List<AttentionWeights> layers = new ArrayList<>();
+      for (int layer : block.config().attentionLayers()) {
+        layers.add(new AttentionWeights(layer, new float[tokens.length][tokens.length]));
       }
+      ParameterStore parameterStore = new ParameterStore(manager, false);
+      SHARNNState state = block.zeroState(manager, 1);
+      for (int t = 0; t < tokens.length; t++) {
+        Interrupts.check();
+        try (NDManager step = manager.newSubManager()) {
+          state.attach(step); // results belong to their first operand's manager
+          long[] token = {tokens[t]};
+          SHARNNState next =
+              block
+                  .forward(parameterStore, step.create(token, new Shape(1, 1)), state, false)
+                  .state();
+          for (AttentionWeights each : layers) {
+            float[] row =
+                row(parameterStore, block.blocks.get(each.layer), next.layers().get(each.layer));
+            System.arraycopy(row, 0, each.weights[t], t + 1 - row.length, row.length);
+          }
+          state = next.detach().attach(manager);
+        }
+      }
+      return layers;
     }
-    return layers;
   }
 
   /**

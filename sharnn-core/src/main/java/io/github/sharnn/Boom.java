@@ -39,7 +39,6 @@ import java.util.Map;
  */
 public final class Boom extends AbstractBlock {
 
-  private static final byte VERSION = 1;
   private static final float SLOPE = (float) Equations.GELU_SLOPE;
 
   final Linear linear1;
@@ -49,7 +48,6 @@ public final class Boom extends AbstractBlock {
   private Kernels.Use kernels = Kernels.Use.AUTO;
 
   private Boom(SHARNNConfig config) {
-    super(VERSION);
     embeddingSize = config.embeddingSize();
     dropout = config.hiddenDropout();
     linear1 = addChildBlock("linear1", linear(config.boomSize()));

@@ -33,13 +33,10 @@ import java.util.Arrays;
  */
 public final class Overparam extends AbstractBlock {
 
-  private static final byte VERSION = 1;
-
   final Linear linear;
   private final int size;
 
   private Overparam(int size) {
-    super(VERSION);
     this.size = size;
     linear = addChildBlock("linear", Linear.builder().setUnits(2L * size).build());
     Initializers.linear(linear, size);

@@ -56,8 +56,6 @@ import java.util.stream.Stream;
  */
 public final class SHABlock extends AbstractBlock {
 
-  private static final byte VERSION = 1;
-
   /** 8 FLOAT16 numbers are 16 bytes, the row alignment that fast matrix products on a GPU need. */
   private static final int ALIGNMENT = 8;
 
@@ -73,7 +71,6 @@ public final class SHABlock extends AbstractBlock {
   private Kernels.Use kernels = Kernels.Use.AUTO;
 
   private SHABlock(SHARNNConfig config, int layer) {
-    super(VERSION);
     this.config = config;
     this.layer = layer;
     int size = config.embeddingSize();

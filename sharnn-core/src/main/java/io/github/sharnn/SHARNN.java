@@ -77,8 +77,6 @@ public final class SHARNN extends AbstractBlock {
   /** The model property that holds {@link SHARNNConfig#toJson()} in a saved model. */
   public static final String CONFIG_PROPERTY = "sharnn.config";
 
-  private static final byte VERSION = 1;
-
   /** The embedding {@code (V, C)}, which is also the output's weight if tied. */
   public final Parameter embedding;
 
@@ -95,7 +93,6 @@ public final class SHARNN extends AbstractBlock {
 
   /** Creates a block; null as origin is the block itself. */
   private SHARNN(SHARNNConfig config, TextVocabulary vocabulary, SHARNN origin) {
-    super(VERSION);
     this.origin = origin == null ? this : origin;
     // a byte model may have fewer than 256 tokens, or tokens that only the caller knows
     checkArgument(

@@ -1,6 +1,7 @@
 package io.github.sharnn;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
 import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.Device;
@@ -191,12 +192,10 @@ public final class SavedModel implements Closeable {
   private static synchronized void saveLeased(Model model, String name, Path folder)
       throws IOException {
     SHARNN block = SHARNN.of(model);
-    if (!block.isInitialized()) {
-      throw new IllegalStateException(
-          lenientFormat(
-              "model %s must have weights before it is saved: train it or get it from SHARNN.load",
-              name));
-    }
+    checkState(
+        block.isInitialized(),
+        "model %s must have weights before it is saved: train it or get it from SHARNN.load",
+        name);
     TextVocabulary vocabulary = block.vocabulary();
     Map<String, String> properties = new TreeMap<>(model.getProperties());
     properties.keySet().removeAll(DERIVED);

@@ -57,8 +57,6 @@ import java.util.Map;
  */
 public final class SingleHeadAttention extends AbstractBlock {
 
-  private static final byte VERSION = 1;
-
   final Parameter queryScale;
   final Parameter keyScale;
   final Parameter valueScale;
@@ -71,7 +69,6 @@ public final class SingleHeadAttention extends AbstractBlock {
   private final float dropout;
 
   private SingleHeadAttention(SHARNNConfig config) {
-    super(VERSION);
     embeddingSize = config.embeddingSize();
     dropout = config.hiddenDropout();
     queryScale = addParameter(scale("qs"));

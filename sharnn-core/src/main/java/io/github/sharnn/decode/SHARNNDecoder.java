@@ -193,29 +193,25 @@ public final class SHARNNDecoder implements AutoCloseable {
     checkTokens(tokens);
     Lifetime.Lease lease = model.leaseOfWeights();
     try (lease) {
-      return step(tokens);
+      if (cache.makeRoom()) {
+        view();
+      }
+      long[] options = Longs.concat(new long[] {cache.position(), cache.visibleSlots()}, tokens);
+      float[] logits;
+      try (NDManager scratch = manager.newSubManager()) {
+        logits = weights.logits(step.call(scratch, options)).toFloatArray();
+      }
+      cache.advance();
+      if (masked && cache.full()) {
+        view();
+      }
+      int size = config.vocabularySize();
+      float[][] rows = new float[streams()][];
+      for (int row = 0; row < rows.length; row++) {
+        rows[row] = Arrays.copyOfRange(logits, row * size, (row + 1) * size);
+      }
+      return rows;
     }
-  }
-
-  private float[][] step(long... tokens) {
-    if (cache.makeRoom()) {
-      view();
-    }
-    long[] options = Longs.concat(new long[] {cache.position(), cache.visibleSlots()}, tokens);
-    float[] logits;
-    try (NDManager scratch = manager.newSubManager()) {
-      logits = weights.logits(step.call(scratch, options)).toFloatArray();
-    }
-    cache.advance();
-    if (masked && cache.full()) {
-      view();
-    }
-    int size = config.vocabularySize();
-    float[][] rows = new float[streams()][];
-    for (int row = 0; row < rows.length; row++) {
-      rows[row] = Arrays.copyOfRange(logits, row * size, (row + 1) * size);
-    }
-    return rows;
   }
 
   private void checkTokens(long[] tokens) {

@@ -109,12 +109,11 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
   @SuppressWarnings("unchecked") // isSupported checks the types
   public <I, O> Translator<I, O> newInstance(
       Class<I> input, Class<O> output, Model model, Map<String, ?> arguments) {
-    if (!isSupported(input, output)) {
-      throw new IllegalArgumentException(
-          lenientFormat(
-              "the types must be String and String, or Input and Output, but are %s and %s",
-              input.getName(), output.getName()));
-    }
+    checkArgument(
+        isSupported(input, output),
+        "the types must be String and String, or Input and Output, but are %s and %s",
+        input.getName(),
+        output.getName());
     arguments.keySet().forEach(GenerationTranslatorFactory::checkKnown);
     GenerationTranslator text = new GenerationTranslator(generator(model, arguments));
     return (Translator<I, O>) (input == String.class ? text : new ServingText(text));

@@ -33,24 +33,12 @@ public record FitResult(List<StepReport> history, End end, @Nullable Path checkp
     INTERRUPTED
   }
 
-  /**
-   * Copies the list.
-   *
-   * @param history one report for each step, at least one
-   * @param end why the run ended
-   * @param checkpoint the folder of the checkpoint that a stopped or interrupted run has saved, or
-   *     null for none
-   */
-  public FitResult {
-    history = List.copyOf(history);
-  }
-
   /** Returns the result of a complete run with evaluations. */
   static FitResult complete(List<StepReport> history, Budget budget) {
     List<StepReport> evaluations = evaluations(history);
     int stale = evaluations.size() - 1 - evaluations.indexOf(best(evaluations));
     boolean early = budget.patience() > 0 && stale >= budget.patience();
-    return new FitResult(history, early ? End.STOPPED_EARLY : End.BUDGET_USED, null);
+    return new FitResult(List.copyOf(history), early ? End.STOPPED_EARLY : End.BUDGET_USED, null);
   }
 
   /**

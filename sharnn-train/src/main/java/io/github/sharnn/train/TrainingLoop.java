@@ -147,7 +147,7 @@ final class TrainingLoop {
     if (stopped != null) {
       Path saved = stage.checkpoints() == null ? null : saveNow();
       state.best.restore();
-      return new FitResult(history, stopped, saved);
+      return new FitResult(List.copyOf(history), stopped, saved);
     }
     if (stage.checkpoints() != null && state.savedStep != state.step) {
       save();

@@ -143,44 +143,35 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
     Lifetime.Lease lease = lifetime.lease();
     try (lease;
         NDManager manager = lifetime.manager().newSubManager()) {
-      return of(model, part, settings, listener, manager);
-    }
-  }
-
-  private static Evaluation of(
-      Model model,
-      Corpus.Part part,
-      Settings settings,
-      BiConsumer<Batch, NDList> listener,
-      NDManager manager) {
-    SHARNN block = SHARNN.initialized(model);
-    checkVocabulary(block, part);
-    StreamDataset dataset =
-        StreamDataset.fixed(part, settings.streams, settings.sequenceLength)
-            .withSplits(block.config().splits())
-            .withRest();
-    SequenceCrossEntropy loss = new SequenceCrossEntropy();
-    double nats = 0;
-    long predicted = 0;
-    ParameterStore parameterStore = new ParameterStore(manager, false);
-    SHARNNState state = block.zeroState(manager, settings.streams);
-    for (Batch batch : dataset.getData(manager)) {
-      try (batch) {
-        state = streamsOf(batch, state, manager);
-        NDArray tokens = batch.getData().head();
-        NDList labels = batch.getLabels();
-        SHARNN.Output output = block.forward(parameterStore, tokens, labels, state, false);
-        NDList predictions = new NDList(output.logits());
-        double mean = loss.evaluate(labels, predictions).getFloat();
-        nats += mean * tokens.size();
-        predicted += tokens.size();
-        listener.accept(batch, predictions);
-        state = replace(state, output.state(), manager);
+      SHARNN block = SHARNN.initialized(model);
+      checkVocabulary(block, part);
+      StreamDataset dataset =
+          StreamDataset.fixed(part, settings.streams, settings.sequenceLength)
+              .withSplits(block.config().splits())
+              .withRest();
+      SequenceCrossEntropy loss = new SequenceCrossEntropy();
+      double nats = 0;
+      long predicted = 0;
+      ParameterStore parameterStore = new ParameterStore(manager, false);
+      SHARNNState state = block.zeroState(manager, settings.streams);
+      for (Batch batch : dataset.getData(manager)) {
+        try (batch) {
+          state = streamsOf(batch, state, manager);
+          NDArray tokens = batch.getData().head();
+          NDList labels = batch.getLabels();
+          SHARNN.Output output = block.forward(parameterStore, tokens, labels, state, false);
+          NDList predictions = new NDList(output.logits());
+          double mean = loss.evaluate(labels, predictions).getFloat();
+          nats += mean * tokens.size();
+          predicted += tokens.size();
+          listener.accept(batch, predictions);
+          state = replace(state, output.state(), manager);
+        }
       }
+      verify(predicted == part.length() - 1, "predicted %s of %s", predicted, part);
+      Perplexity perplexity = new Perplexity(nats, predicted, part.units());
+      return new Evaluation(perplexity, settings, block.config().memoryLength());
     }
-    verify(predicted == part.length() - 1, "predicted %s of %s", predicted, part);
-    Perplexity perplexity = new Perplexity(nats, predicted, part.units());
-    return new Evaluation(perplexity, settings, block.config().memoryLength());
   }
 
   /** Returns the state of a batch's streams. The rest continues the last stream alone. */
