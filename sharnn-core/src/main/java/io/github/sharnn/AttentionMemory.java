@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.List;
 
 /**
  * The positions that {@link SingleHeadAttention} remembers, as an immutable value that wraps one
@@ -27,6 +28,9 @@ import ai.djl.ndarray.types.Shape;
  * @param positions the remembered activations {@code (B, M, C)}, oldest first; M may be 0
  */
 public record AttentionMemory(NDArray positions) implements AutoCloseable {
+
+  /** 8 FLOAT16 numbers are 16 bytes, the row alignment that fast matrix products on a GPU need. */
+  private static final int ALIGNMENT = 8;
 
   /**
    * Checks that positions are {@code (B, M, C)}.
@@ -81,6 +85,24 @@ public record AttentionMemory(NDArray positions) implements AutoCloseable {
   AttentionMemory first(int count) {
     return new AttentionMemory(
         positions.get(new NDIndex(":, 0:{}, :", count))); // (B, M, C) -> (B, count, C)
+  }
+
+  /**
+   * Returns the positions followed by a segment's {@code (B, T, C)}, in two parts: an aligned
+   * number of remembered positions without gradient, and up to 7 remembered positions with the
+   * segment's.
+   */
+  List<NDArray> alignedWith(NDArray segment) {
+    int unaligned = length() % ALIGNMENT;
+    if (length() == unaligned) {
+      return List.of(append(segment).positions());
+    }
+    NDManager manager = segment.getManager();
+    AttentionMemory older = first(length() - unaligned);
+    AttentionMemory newest = last(unaligned);
+    older.positions().attach(manager);
+    newest.positions().attach(manager);
+    return List.of(older.positions(), newest.append(segment).positions());
   }
 
   /**

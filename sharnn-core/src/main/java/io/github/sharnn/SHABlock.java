@@ -5,12 +5,10 @@ import static com.google.common.base.Preconditions.checkArgument;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Block;
-import ai.djl.nn.Parameter;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.nn.recurrent.LSTM;
 import ai.djl.training.ParameterStore;
@@ -55,9 +53,6 @@ import java.util.stream.Stream;
  * </ul>
  */
 public final class SHABlock extends AbstractBlock {
-
-  /** 8 FLOAT16 numbers are 16 bytes, the row alignment that fast matrix products on a GPU need. */
-  private static final int ALIGNMENT = 8;
 
   final LSTM lstm;
   final Map<String, LayerNorm> norms = new HashMap<>(); // by name, as in Weight
@@ -226,7 +221,7 @@ public final class SHABlock extends AbstractBlock {
       NDArray newest = swap(m); // (T, B, C) -> (B, T, C)
       int kept = config.memoryLength() - Math.toIntExact(newest.size(1));
       try (AttentionMemory recent = state.memory().last(kept)) {
-        List<NDArray> keys = keys(recent, newest);
+        List<NDArray> keys = recent.alignedWith(newest);
         NDArray q = swap(query); // (T, B, C) -> (B, T, C)
         NDArray context = attention.attend(parameterStore, q, keys, keys, training);
         nextMemory = recent.append(newest).last(config.memoryLength()); // -> (B, M+T, C)
@@ -248,23 +243,6 @@ public final class SHABlock extends AbstractBlock {
     public NDArray dropout(NDArray x) {
       return DropoutMask.apply(x, config.hiddenDropout(), training);
     }
-  }
-
-  /**
-   * Returns the keys in two parts: an aligned number of remembered positions without gradient, and
-   * up to 7 remembered positions followed by the segment's.
-   */
-  private static List<NDArray> keys(AttentionMemory recent, NDArray m) {
-    int unaligned = recent.length() % ALIGNMENT;
-    if (recent.length() == unaligned) {
-      return List.of(recent.append(m).positions());
-    }
-    NDManager manager = m.getManager();
-    AttentionMemory older = recent.first(recent.length() - unaligned);
-    AttentionMemory newest = recent.last(unaligned);
-    older.positions().attach(manager);
-    newest.positions().attach(manager);
-    return List.of(older.positions(), newest.append(m).positions());
   }
 
   /** Time first to batch first, and back. */
@@ -339,34 +317,7 @@ public final class SHABlock extends AbstractBlock {
       child.initialize(manager, dataType, inputShapes[0]);
     }
     if (!again) {
-      shareLstmMemory(manager);
-    }
-  }
-
-  /**
-   * Stores the LSTM's parameters contiguously, in cuDNN's order, as PyTorch's {@code
-   * flatten_parameters} does. Otherwise cuDNN warns and copies them at every call.
-   */
-  private void shareLstmMemory(NDManager manager) {
-    List<Parameter> parameters = lstm.getDirectParameters().values();
-    long size = parameters.stream().mapToLong(p -> p.getShape().size()).sum();
-    try (NDArray buffer =
-        manager.zeros(new Shape(size), parameters.get(0).getArray().getDataType())) {
-      long from = 0;
-      for (Parameter parameter : parameters) {
-        NDArray array = parameter.getArray();
-        long to = from + parameter.getShape().size();
-        try (NDArray range = buffer.get(new NDIndex("{}:{}", from, to));
-            NDArray shaped = range.reshape(parameter.getShape());
-            NDArray values = array.stopGradient()) {
-          NDArray leaf = shaped.stopGradient();
-          leaf.set(new NDIndex("..."), values);
-          boolean gradient = array.hasGradient();
-          array.intern(leaf); // all holders keep the same NDArray object, now on the shared memory
-          array.setRequiresGradient(gradient);
-        }
-        from = to;
-      }
+      Initializers.shareMemory(lstm, manager);
     }
   }
 }

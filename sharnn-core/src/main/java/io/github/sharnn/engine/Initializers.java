@@ -2,12 +2,14 @@ package io.github.sharnn.engine;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.training.initializer.NormalInitializer;
+import java.util.List;
 
 /**
  * The initial weights of the reference implementation. They are set on parameters before DJL
@@ -74,5 +76,35 @@ public final class Initializers {
           }
         },
         parameter -> true);
+  }
+
+  /**
+   * Stores an LSTM's parameters contiguously, in cuDNN's order, as PyTorch's {@code
+   * flatten_parameters} does. Otherwise cuDNN warns and copies them at every call.
+   *
+   * @param lstm the initialized LSTM
+   * @param manager the owner of the memory
+   */
+  public static void shareMemory(Block lstm, NDManager manager) {
+    List<Parameter> parameters = lstm.getDirectParameters().values();
+    long size = parameters.stream().mapToLong(p -> p.getShape().size()).sum();
+    try (NDArray buffer =
+        manager.zeros(new Shape(size), parameters.get(0).getArray().getDataType())) {
+      long from = 0;
+      for (Parameter parameter : parameters) {
+        NDArray array = parameter.getArray();
+        long to = from + parameter.getShape().size();
+        try (NDArray range = buffer.get(new NDIndex("{}:{}", from, to));
+            NDArray shaped = range.reshape(parameter.getShape());
+            NDArray values = array.stopGradient()) {
+          NDArray leaf = shaped.stopGradient();
+          leaf.set(new NDIndex("..."), values);
+          boolean gradient = array.hasGradient();
+          array.intern(leaf); // all holders keep the same NDArray object, now on the shared memory
+          array.setRequiresGradient(gradient);
+        }
+        from = to;
+      }
+    }
   }
 }

@@ -12,11 +12,8 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.TextModel;
 import io.github.sharnn.engine.Lifetime;
-import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
-import io.github.sharnn.vocabulary.TokenEncoder;
-import io.github.sharnn.vocabulary.WordCount;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -47,7 +44,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Scorer {
 
-  private static final int MOST_ENCODED = 1 << 16; // bytes between two checks for an interrupt
   private static final int LONGEST_DEFAULT_SEGMENT = 256; // bounds the activations
   private static final int SMALLEST_READ = 1 << 13; // bytes
 
@@ -174,6 +170,8 @@ public final class Scorer {
     try (ScoringLoop loop = loop(lifetime)) {
       Segments segments =
           new Segments(
+              model,
+              segmentLength,
               (tokens, continued) -> {
                 NDList inputs = loop.inputs(List.of(tokens), continued);
                 for (TokenScore next : loop.accept(loop.forward(inputs)).get(0)) {
@@ -240,76 +238,11 @@ public final class Scorer {
 
   private Text text(byte[] bytes) {
     List<int[]> tokens = new ArrayList<>();
-    Segments segments = new Segments((segment, continued) -> tokens.add(segment));
+    Segments segments =
+        new Segments(model, segmentLength, (segment, continued) -> tokens.add(segment));
     segments.write(bytes, bytes.length);
     Perplexity.Units units = segments.end();
     return new Text(Ints.concat(tokens.toArray(int[][]::new)), units);
-  }
-
-  /** A receiver of a segment's tokens. */
-  @FunctionalInterface
-  private interface SegmentConsumer {
-
-    /**
-     * Takes the next tokens.
-     *
-     * @param tokens a whole segment, or a part of one
-     * @param continued true if the tokens continue the segment of the call before
-     */
-    void accept(int[] tokens, boolean continued);
-  }
-
-  /** A cutter of a text's tokens into segments. */
-  private final class Segments {
-
-    private final SegmentConsumer consumer;
-    private final TokenEncoder encoder = model.vocabulary().encoder(this::add);
-    private final WordCount words = new WordCount();
-    private final List<Integer> waiting = new ArrayList<>();
-    private int begun; // tokens of the current segment that the consumer has
-    private long bytes;
-    private long tokens;
-
-    Segments(SegmentConsumer consumer) {
-      this.consumer = consumer;
-    }
-
-    private void add(int token) {
-      model.check("text", token, tokens++);
-      waiting.add(token);
-      if (begun + waiting.size() == segmentLength) {
-        flush();
-        begun = 0;
-      }
-    }
-
-    /** Hands out the tokens so far. */
-    void flush() {
-      if (!waiting.isEmpty()) {
-        int[] part = Ints.toArray(waiting);
-        waiting.clear();
-        boolean continued = begun > 0;
-        begun += part.length;
-        consumer.accept(part, continued);
-      }
-    }
-
-    void write(byte[] text, int length) {
-      for (int from = 0; from < length; from += MOST_ENCODED) {
-        Interrupts.check();
-        int count = Math.min(MOST_ENCODED, length - from);
-        encoder.write(text, from, count);
-        words.write(text, from, count);
-      }
-      bytes += length;
-    }
-
-    /** Hands out the last tokens and returns the length of the text. */
-    Perplexity.Units end() {
-      encoder.end();
-      flush();
-      return new Perplexity.Units(bytes, tokens, words.words(), encoder.lostBytes());
-    }
   }
 
   TextModel model() {

@@ -174,7 +174,7 @@ public final class SHARNNTrainer {
         List<List<StepReport>> earlier = results.stream().map(FitResult::evaluations).toList();
         StageContext stage =
             new StageContext(stages, i, earlier, i == 0 ? null : best, checkpoints);
-        FitResult result = TrainingLoop.fit(setup, corpus, stage);
+        FitResult result = stage.train(setup, corpus);
         results.add(result);
         complete = result.isComplete();
         if (stages.size() > 1 && !result.evaluations().isEmpty()) {

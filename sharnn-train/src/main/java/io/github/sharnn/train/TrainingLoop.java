@@ -3,28 +3,16 @@ package io.github.sharnn.train;
 import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Strings.lenientFormat;
 
-import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.training.Trainer;
-import ai.djl.training.TrainingConfig;
 import ai.djl.training.dataset.Batch;
-import ai.djl.training.optimizer.Optimizer;
-import io.github.sharnn.RunHeader;
-import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
-import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.Seeds;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.evaluate.Evaluation;
-import io.github.sharnn.train.optim.CurrentLearningRate;
-import io.github.sharnn.train.optim.FusedOptimizer;
-import io.github.sharnn.train.optim.Lookahead;
-import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.WeightUpdate;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.TrainingStep;
@@ -61,7 +49,7 @@ final class TrainingLoop {
   private double used; // of the budget
   private FitResult.@Nullable End stopped; // null in a run that goes on or is complete
 
-  private TrainingLoop(
+  TrainingLoop(
       TrainerSetup setup,
       Trainer trainer,
       WeightUpdate update,
@@ -81,49 +69,8 @@ final class TrainingLoop {
     this.step = new TrainingStep(trainer);
   }
 
-  /** Trains one stage. The model then holds the best weights of the stage. */
-  static FitResult fit(TrainerSetup setup, Corpus corpus, StageContext stage) {
-    TrainingOptions options = setup.options();
-    Model model = setup.model();
-    StreamDataset dataset = setup.dataset(corpus);
-    model.getNDManager().getEngine().setRandomSeed(options.seed());
-    CurrentLearningRate learningRate =
-        new CurrentLearningRate(
-            stage.learningRate() == null ? setup.learningRate() : stage.learningRate());
-    FusedOptimizer own =
-        setup.optimizer() == null ? options.optimizer().create(learningRate) : null;
-    Optimizer optimizer = own == null ? setup.optimizer() : own;
-    Lookahead lookahead = setup.lookahead(optimizer);
-    TrainingConfig config = setup.config(lookahead == null ? optimizer : lookahead);
-    Shape tokens = new Shape(options.batchSize(), options.sequenceLength());
-    Kernels.Use before = setup.block().kernels();
-    setup.block().kernels(options.kernels());
-    try (own;
-        MixedPrecisionWeights weights =
-            MixedPrecisionWeights.of(model, options.precision(), tokens);
-        Trainer trainer = weights.model().newTrainer(config);
-        BestWeights best = new BestWeights(setup.block(), model.getNDManager())) {
-      SHARNN.of(trainer.getModel()).kernels(options.kernels()); // the FLOAT16 weights' own block
-      trainer.setMetrics(setup.metrics());
-      trainer.initialize(tokens);
-      if (LOGGER.isInfoEnabled()) {
-        RunHeader.of(model, trainer.getModel().getDataType()).forEach(LOGGER::info);
-      }
-      NDManager manager = trainer.getManager().newSubManager(); // closed with the trainer
-      try (WeightUpdate update =
-          new WeightUpdate(
-              weights, trainer, optimizer, lookahead, options.clipNorm(), options.averageDecay())) {
-        TrainState state =
-            new TrainState(setup, weights, update, manager, best, learningRate, stage);
-        return new TrainingLoop(setup, trainer, update, stage, state, corpus, dataset).train();
-      }
-    } finally {
-      setup.block().kernels(before);
-    }
-  }
-
   /** Trains until the budget is used. */
-  private FitResult train() {
+  FitResult train() {
     Checkpoint resumed = stage.resumed();
     if (resumed != null) {
       restore(resumed);
