@@ -109,11 +109,8 @@ final class SHARNNModel extends BaseModel {
   }
 
   /**
-   * Loads the saved model from a folder. If a block is already set, it must have the saved model's
-   * shapes and vocabulary.
-   *
-   * @param prefix ignored; DJL's models use it as the file name
-   * @param options ignored
+   * Loads the saved model from a folder, and ignores DJL's other arguments. If a block is already
+   * set, it must have the saved model's shapes and vocabulary.
    */
   @Override
   public void load(Path folder, @Nullable String prefix, @Nullable Map<String, ?> options)

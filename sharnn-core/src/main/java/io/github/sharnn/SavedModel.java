@@ -83,11 +83,7 @@ public final class SavedModel implements Closeable {
     this.description = description;
   }
 
-  /**
-   * The content of {@code config.json}.
-   *
-   * @param vocabulary the property of the vocabulary, or null for bytes
-   */
+  /** The content of {@code config.json}. The vocabulary is its property, or null for bytes. */
   private record Description(
       String name,
       SHARNNConfig config,

@@ -138,12 +138,8 @@ public final class SingleHeadAttention extends AbstractBlock {
   /**
    * Computes {@code A V} over keys and values in consecutive parts. The last part ends with the
    * queries' own positions. Remembered positions without a gradient form a part of their own, for
-   * which backward computes no gradient.
-   *
-   * @param q the result of {@link #query}, {@code (B, T, C)}
-   * @param k keys before their projection, {@code (B, K_i, C)} each
-   * @param v values before their projection, in the same parts as the keys
-   * @return {@code (B, T, C)}
+   * which backward computes no gradient. Keys and values, {@code (B, K_i, C)} each, are not yet
+   * projected.
    */
   NDArray attend(
       ParameterStore parameterStore,

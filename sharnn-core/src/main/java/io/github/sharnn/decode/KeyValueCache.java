@@ -79,11 +79,7 @@ final class KeyValueCache {
         : manager.zeros(new Shape(lengths.length, allocated, config.embeddingSize()), precision);
   }
 
-  /**
-   * Allocates the next token's slot, unless it is there.
-   *
-   * @return true if {@link #arrays} has changed
-   */
+  /** Allocates the next token's slot, and returns true if {@link #arrays} has changed. */
   boolean makeRoom() {
     if (position < allocated) {
       return false;

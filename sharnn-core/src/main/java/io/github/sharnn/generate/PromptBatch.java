@@ -35,12 +35,7 @@ final class PromptBatch implements AutoCloseable {
     parameterStore = new ParameterStore(manager, false);
   }
 
-  /**
-   * The result of one prompt.
-   *
-   * @param logits the V logits after its last token
-   * @param state the one-stream state after its last token; closed with the batch
-   */
+  /** The V logits and the state after a prompt's last token. The batch closes the state. */
   record Result(float[] logits, SHARNNState state) {}
 
   /** Reads all prompts and returns their results in order. */

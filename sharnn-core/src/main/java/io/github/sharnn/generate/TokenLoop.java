@@ -86,11 +86,7 @@ final class TokenLoop implements AutoCloseable {
     return new NDList(output.logits()).addAll(output.state().toNDList());
   }
 
-  /**
-   * Keeps the state, frees all else and returns the V logits after the last token.
-   *
-   * @param outputs of {@link #forward}, or of the block: {@code [logits (1, T, V), state...]}
-   */
+  /** Keeps the state, frees all else and returns the V logits after the last token. */
   float[] accept(NDList outputs) {
     NDArray last = outputs.head().get(new NDIndex(":, -1, :")); // (1, T, V) -> (1, V)
     float[] logits = last.toType(DataType.FLOAT32, false).toFloatArray();

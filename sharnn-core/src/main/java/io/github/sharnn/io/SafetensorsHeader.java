@@ -43,13 +43,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
   private static final int MAX_NAME = 500;
   private static final int MAX_DIGITS = 19; // of a long
 
-  /**
-   * Reads and checks a header.
-   *
-   * @param json the header's bytes
-   * @param dataBytes number of bytes that follow the header
-   * @throws IllegalArgumentException if a rule is broken; the message names it
-   */
+  /** Reads and checks a header before so many bytes of data. An error names the broken rule. */
   static SafetensorsHeader parse(byte[] json, long dataBytes) {
     try {
       SafetensorsHeader header =
@@ -193,11 +187,7 @@ record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, St
     return new Safetensors.Tensor(dataType, new Shape(shape), offsets[0], bytes);
   }
 
-  /**
-   * Describes an array before it is written.
-   *
-   * @throws IllegalArgumentException if it breaks one of the rules for reading
-   */
+  /** Describes an array before it is written, by the rules for reading. */
   static Safetensors.Tensor tensor(String name, NDArray array, long offset) {
     checkArgument(
         !name.equals(METADATA)

@@ -45,12 +45,9 @@ final class ScoringLoop implements AutoCloseable {
   }
 
   /**
-   * Prepares the next segment, or a part of it, of the first streams. The other streams have ended.
-   *
-   * @param next each stream's next tokens, the longest first and none empty
-   * @param continued true if the tokens continue the segment of the call before, from whose start
-   *     on the memory may grow
-   * @return {@code [tokens (B, T), state...]}
+   * Prepares {@code [tokens (B, T), state...]} of the next segment, for the first streams. The
+   * other streams have ended. The longest tokens come first, and none are empty. They may also
+   * continue the segment of the call before, from whose start on the memory may grow.
    */
   NDList inputs(List<int[]> next, boolean continued) {
     Interrupts.check();

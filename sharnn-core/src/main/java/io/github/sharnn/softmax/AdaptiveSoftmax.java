@@ -65,13 +65,7 @@ public final class AdaptiveSoftmax {
     return splits.get(0) + splits.size() - tail;
   }
 
-  /**
-   * Computes log-probabilities of a segment.
-   *
-   * @param h {@code (T, B, C)}
-   * @param labels null for the whole vocabulary
-   * @return {@code (B, T, V)}, or the labels' {@code (B, T)}
-   */
+  /** Computes log-probabilities of a segment {@code (B, T, V)}, or of its labels {@code (B, T)}. */
   NDArray forward(NDArray h, ClusterLabels labels) {
     NDArray rows = h.transpose(1, 0, 2).reshape(-1, h.size(2)); // (T, B, C) -> (B*T, C)
     if (labels != null) {

@@ -100,15 +100,10 @@ public final class OutputLayer {
   }
 
   /**
-   * Computes {@code h vectors^T + bias}. In FLOAT16 a GPU takes five times as long for a product
-   * whose rows do not begin at multiples of 16 bytes. For many rows, this method pads the columns
-   * to a multiple of 8 and removes the padding afterwards. For few rows, copying the vectors would
-   * take longer.
-   *
-   * @param h {@code (N, C)}; its manager owns the padded weights
-   * @param vectors {@code (n, C)}
-   * @param bias {@code (n)}
-   * @return {@code (N, n)}
+   * Computes {@code h vectors^T + bias}, {@code (N, n)}. In FLOAT16 a GPU takes five times as long
+   * for a product whose rows do not begin at multiples of 16 bytes. For many rows, this method pads
+   * the columns to a multiple of 8 and removes the padding afterwards. For few rows, copying the
+   * vectors would take longer.
    */
   static NDArray logits(NDArray h, NDArray vectors, NDArray bias) {
     long tokens = vectors.size(0);

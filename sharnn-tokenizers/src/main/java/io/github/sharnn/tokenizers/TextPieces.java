@@ -36,13 +36,7 @@ final class TextPieces implements TokenEncoder {
   private final byte[] pending = new byte[LONGEST_BYTES];
   private int length;
 
-  /**
-   * Creates a splitter.
-   *
-   * @param cutsAtSpaces false to cut only after 64 KiB
-   * @param pieces gets the pieces
-   * @param otherBytes gets bytes that are not UTF-8; null to replace them by U+FFFD
-   */
+  /** Cuts at spaces or only after 64 KiB. A null {@code otherBytes} replaces bytes by U+FFFD. */
   TextPieces(boolean cutsAtSpaces, Consumer<String> pieces, @Nullable IntConsumer otherBytes) {
     this.cutsAtSpaces = cutsAtSpaces;
     this.pieces = pieces;

@@ -65,14 +65,8 @@ final class DivergenceDetector {
   }
 
   /**
-   * Counts a step, adjusts the loss scale, and decides if the run has diverged.
-   *
-   * @param step the step, from 1
-   * @param bpc its loss in bits per character
-   * @param norm its gradient norm; the step was skipped if norm or loss is not finite
-   * @param lossScale the run's loss scale
-   * @param canGoBack true if the run has checkpoints to go back to
-   * @throws TrainingDivergedException if the run has diverged
+   * Counts a step, adjusts the loss scale, and throws if the run has diverged. The step was skipped
+   * if the gradient norm or the loss is not finite.
    */
   void check(long step, double bpc, double norm, LossScaler lossScale, boolean canGoBack) {
     String reason;

@@ -135,12 +135,7 @@ final class TrainState {
     return CheckpointWriter.Snapshot.of(stage.index(), step, parts(), host);
   }
 
-  /**
-   * Restores every part.
-   *
-   * @throws DamagedCheckpointException if a part is missing or does not fit the run
-   * @throws IOException if a file can't be read
-   */
+  /** Restores every part. Throws a DamagedCheckpointException if one does not fit the run. */
   void restore(Checkpoint checkpoint) throws IOException {
     for (Map.Entry<String, Stateful> part : parts().entrySet()) {
       part.getValue().restore(checkpoint.part(part.getKey()));

@@ -28,11 +28,8 @@ final class CheckpointSums {
   }
 
   /**
-   * Checks that all listed files exist and match their sums, and that no file of arrays is
-   * unlisted.
-   *
-   * @return the sum of each file by its name
-   * @throws DamagedCheckpointException if they are not
+   * Returns the sum of each file by its name. Checks that all listed files exist and match their
+   * sums, and that no file of arrays is unlisted.
    */
   static Map<String, String> check(Path folder) throws IOException {
     Map<String, String> sums = read(folder);
