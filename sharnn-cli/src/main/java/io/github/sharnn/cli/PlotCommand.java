@@ -3,22 +3,14 @@ package io.github.sharnn.cli;
 import static com.google.common.base.Strings.lenientFormat;
 import static io.github.sharnn.cli.progress.Texts.print;
 
-import io.github.sharnn.cli.report.Curve;
+import io.github.sharnn.cli.report.RunCharts;
 import io.github.sharnn.cli.report.RunMetrics;
-import io.github.sharnn.cli.report.Svg;
 import io.github.sharnn.io.AtomicFile;
-import java.awt.BasicStroke;
-import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.knowm.xchart.XYChart;
-import org.knowm.xchart.XYChartBuilder;
-import org.knowm.xchart.XYSeries;
-import org.knowm.xchart.style.Styler.ChartTheme;
-import org.knowm.xchart.style.Styler.LegendPosition;
-import org.knowm.xchart.style.markers.SeriesMarkers;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -33,9 +25,6 @@ import picocli.CommandLine.Parameters;
         "Draw the learning curves of one or more runs: training and validation BPC against time.")
 final class PlotCommand implements Callable<Integer> {
 
-  private static final int WIDTH = 900;
-  private static final int HEIGHT = 540;
-
   @Parameters(
       paramLabel = "RUN.jsonl",
       arity = "1..*",
@@ -48,28 +37,19 @@ final class PlotCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     Sharnn.checkNew(output, "--output");
-    XYChart chart =
-        new XYChartBuilder()
-            .width(WIDTH)
-            .height(HEIGHT)
-            .theme(ChartTheme.Matlab)
-            .xAxisTitle("seconds")
-            .yAxisTitle("bits per character")
-            .build();
-    chart
-        .getStyler()
-        .setPlotGridLinesColor(Color.LIGHT_GRAY)
-        .setPlotGridLinesStroke(new BasicStroke(0.5f)) // dashes make a large file
-        .setLegendPosition(LegendPosition.InsideNE);
-    for (int i = 0; i < files.size(); i++) {
-      addRun(chart, i, files.get(i));
+    List<RunMetrics> runs = new ArrayList<>();
+    List<String> names = new ArrayList<>();
+    for (Path file : files) {
+      runs.add(read(file));
+      String name = file.toString().replaceFirst("\\.jsonl$", "");
+      names.add(names.contains(name) ? lenientFormat("%s (%s)", name, runs.size()) : name);
     }
-    AtomicFile.write(output, Svg.of(chart, "curves") + "\n");
+    AtomicFile.write(output, new RunCharts(runs, names).overTime() + "\n");
     System.out.println("drawn in " + output);
     return 0;
   }
 
-  private static void addRun(XYChart chart, int index, Path file) throws IOException {
+  private static RunMetrics read(Path file) throws IOException {
     RunMetrics run = RunMetrics.read(file);
     if (run.skipped() > 0) {
       print(
@@ -79,27 +59,6 @@ final class PlotCommand implements Callable<Integer> {
     if (run.damagedLines() > 0) {
       print("%s: %,d damaged lines were passed over%n", file, run.damagedLines());
     }
-    Curve train = Curve.of(run.steps(), RunMetrics.Step::seconds, RunMetrics.Step::trainPoint);
-    Curve validation =
-        Curve.of(run.steps(), RunMetrics.Step::seconds, RunMetrics.Step::validationPoint);
-    String fileName = file.toString().replaceFirst("\\.jsonl$", "");
-    boolean again =
-        chart.getSeriesMap().keySet().stream().anyMatch(key -> key.startsWith(fileName + ", "));
-    String name = again ? lenientFormat("%s (%s)", fileName, index + 1) : fileName;
-    Color[] colors = chart.getStyler().getSeriesColors();
-    Color color = colors[index % colors.length];
-    addSeries(chart, name + ", train", train.smooth().withoutStart(), color, 1);
-    addSeries(chart, name + ", validation", validation, color, 2);
-  }
-
-  private static void addSeries(XYChart chart, String name, Curve curve, Color color, float width) {
-    if (curve.x().isEmpty()) {
-      return; // a run without an evaluation yet
-    }
-    XYSeries series = chart.addSeries(name, curve.x(), curve.y());
-    series.setLineColor(color);
-    series.setMarkerColor(color);
-    series.setLineStyle(new BasicStroke(width));
-    series.setMarker(width > 1 || curve.isSparse() ? SeriesMarkers.CIRCLE : SeriesMarkers.NONE);
+    return run;
   }
 }

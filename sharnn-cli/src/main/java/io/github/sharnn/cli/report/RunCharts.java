@@ -30,7 +30,7 @@ import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** The charts of a report. Each chart is one {@code svg} element, and its legend names the runs. */
-record RunCharts(List<RunMetrics> runs, List<String> names) {
+public record RunCharts(List<RunMetrics> runs, List<String> names) {
 
   private static final int WIDTH = 560; // readable on a telephone too
   private static final int HEIGHT = 340; // with a legend of one line
@@ -55,13 +55,10 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
    * not bits per character against time.
    */
   List<String> curves() {
-    double seconds = runs.stream().mapToDouble(run -> run.last().seconds()).max().orElseThrow();
-    double unit = seconds < 300 ? 1 : seconds < 3 * 3600 ? 60 : 3600;
-    String time = "time (" + (unit == 1 ? "seconds" : unit == 60 ? "minutes" : "hours") + ")";
     Function<Step, Double> steps = step -> (double) step.step();
     List<XYChart> charts =
         List.of(
-            bitsPerCharacter(time, step -> step.seconds() / unit),
+            againstTime(),
             bitsPerCharacter("data trained on (MB)", step -> step.bytes() / 1e6),
             chart("Learning rate", "thousandths", steps, perStep(Step::learningRate, 1e-3)),
             chart(
@@ -83,6 +80,18 @@ record RunCharts(List<RunMetrics> runs, List<String> names) {
       }
     }
     return drawn;
+  }
+
+  /** Draws bits per character against time. */
+  public String overTime() {
+    return Svg.of(againstTime(), "curves");
+  }
+
+  private XYChart againstTime() {
+    double seconds = runs.stream().mapToDouble(run -> run.last().seconds()).max().orElseThrow();
+    double unit = seconds < 300 ? 1 : seconds < 3 * 3600 ? 60 : 3600;
+    String time = "time (" + (unit == 1 ? "seconds" : unit == 60 ? "minutes" : "hours") + ")";
+    return bitsPerCharacter(time, step -> step.seconds() / unit);
   }
 
   /** Returns a figure that each step should have, in another unit; NaN if a step lacks it. */
