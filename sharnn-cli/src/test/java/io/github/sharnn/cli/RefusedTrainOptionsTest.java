@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** {@code train} with bad options and existing files, which it refuses and leaves alone. */
+/** The command {@code train} with bad options, and with files that exist already. */
 class RefusedTrainOptionsTest extends TrainedModelTest {
 
   @ParameterizedTest
