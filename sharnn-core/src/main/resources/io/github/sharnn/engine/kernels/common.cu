@@ -1,4 +1,4 @@
-// Numbers of 16 bits, and the activations. Stands before the source of every kernel.
+// Numbers of 16 bits, activations, sums, tiles of products, and waiting. Stands before the source of every kernel.
 
 typedef unsigned short half_t;
 typedef unsigned int u32;
@@ -41,4 +41,35 @@ __device__ __forceinline__ uint4 pack(Eight e) {
 #pragma unroll
   for (int i = 0; i < 4; i++) words[i] = (u32)to_half(e.x[2 * i]) | (u32)to_half(e.x[2 * i + 1]) << 16;
   return make_uint4(words[0], words[1], words[2], words[3]);
+}
+
+__device__ __forceinline__ float warp_sum(float x) {
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffff, x, distance);
+  return x;
+}
+
+// Waits until a counter, which may overflow, has come to a count
+__device__ __forceinline__ void wait_for(const u32* counter, u32 count) {
+  u32 v;
+  do {
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(counter) : "memory");
+  } while ((int)(v - count) < 0);
+}
+__device__ __forceinline__ void arrive(u32* counter) {
+  asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter) : "memory");
+}
+__device__ __forceinline__ void multiply(float* sum, u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+}
+// The product of 16 x 32 by 32 x 8 in two halves. A thread's 16 bytes are 8 neighbours of the inner
+// axis: the hardware's order of that axis is another one, but the same in both operands.
+__device__ __forceinline__ void multiply_first(float* sum, uint4 low, uint4 high, uint4 b) {
+  multiply(sum, low.x, high.x, low.y, high.y, b.x, b.y);
+}
+__device__ __forceinline__ void multiply_second(float* sum, uint4 low, uint4 high, uint4 b) {
+  multiply(sum, low.z, high.z, low.w, high.w, b.z, b.w);
 }

@@ -19,29 +19,6 @@ __device__ __forceinline__ uint4 load_shared_row(const half_t* p) {
                : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
   return v;
 }
-__device__ __forceinline__ void wait_for(const u32* counter, u32 count) {
-  u32 v;
-  do {
-    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(counter) : "memory");
-  } while (v < count);
-}
-__device__ __forceinline__ void arrive(u32* counter) {
-  asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter) : "memory");
-}
-__device__ __forceinline__ void multiply(float* sum, u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
-      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
-}
-// The product of 16 x 32 by 32 x 8 in two halves. A thread's 16 bytes are 8 neighbours of the inner
-// axis: the hardware's order of that axis is another one, but the same in both operands.
-__device__ __forceinline__ void multiply_first(float* sum, uint4 low, uint4 high, uint4 b) {
-  multiply(sum, low.x, high.x, low.y, high.y, b.x, b.y);
-}
-__device__ __forceinline__ void multiply_second(float* sum, uint4 low, uint4 high, uint4 b) {
-  multiply(sum, low.z, high.z, low.w, high.w, b.z, b.w);
-}
 
 extern __shared__ float4 shared_memory[];
 

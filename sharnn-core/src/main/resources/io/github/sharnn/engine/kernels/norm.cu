@@ -4,12 +4,6 @@
 #define PARTS (C / 8) // 16-byte parts of a row
 #define WARPS ((PARTS + 31) / 32)
 
-__device__ __forceinline__ float warp_sum(float x) {
-#pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffff, x, distance);
-  return x;
-}
-
 __device__ __forceinline__ uint4 scaled(Eight x, uint4 weight, uint4 bias) {
   Eight w = unpack(weight), b = unpack(bias);
 #pragma unroll
