@@ -100,9 +100,20 @@ public record Sampler(float temperature, int topK, float topP, float minP, float
    *     minus infinity, or a recent token lies outside the vocabulary
    */
   public double[] probabilities(float[] logits, int... recent) {
+    double[] weights = new double[logits.length];
+    double total = weigh(logits, recent, weights);
+    for (int token = 0; token < weights.length; token++) {
+      weights[token] /= total;
+    }
+    return weights;
+  }
+
+  /**
+   * Fills in the probabilities times a factor, 1 for the most probable token; returns their sum.
+   */
+  private double weigh(float[] logits, int[] recent, double[] weights) {
     float[] penalized = penalize(logits, recent);
     double max = max(penalized);
-    double[] weights = new double[logits.length]; // 1 for the most probable token
     for (int token = 0; token < logits.length; token++) {
       weights[token] = Math.exp((penalized[token] - max) / temperature);
     }
@@ -116,10 +127,7 @@ public record Sampler(float temperature, int topK, float topP, float minP, float
       }
       total += weights[token];
     }
-    for (int token = 0; token < weights.length; token++) {
-      weights[token] /= total;
-    }
-    return weights;
+    return total;
   }
 
   /**
@@ -132,13 +140,15 @@ public record Sampler(float temperature, int topK, float topP, float minP, float
    * @throws IllegalArgumentException as {@link #probabilities} does
    */
   public int sample(float[] logits, RandomGenerator random, int... recent) {
-    double[] probabilities = probabilities(logits, recent);
+    double[] weights = new double[logits.length];
+    double total = weigh(logits, recent, weights);
     double left = random.nextDouble();
     int drawn = 0;
-    for (int token = 0; token < probabilities.length && left >= 0; token++) {
-      if (probabilities[token] > 0) {
+    for (int token = 0; token < weights.length && left >= 0; token++) {
+      double probability = weights[token] / total;
+      if (probability > 0) {
         drawn = token; // rounding may leave a rest, which goes to the last token
-        left -= probabilities[token];
+        left -= probability;
       }
     }
     return drawn;
@@ -249,13 +259,13 @@ public record Sampler(float temperature, int topK, float topP, float minP, float
   private static double max(float[] logits) {
     double max = Double.NEGATIVE_INFINITY;
     for (float logit : logits) {
-      checkArgument(
-          logit < Float.POSITIVE_INFINITY,
-          "logits must be numbers below infinity, but one is %s: check the weights for divergence or"
-              + " overflow",
-          logit);
-      max = Math.max(max, logit);
+      max = Math.max(max, logit); // NaN if one is NaN
     }
+    checkArgument(
+        max < Double.POSITIVE_INFINITY,
+        "logits must be numbers below infinity, but one is %s: check the weights for divergence or"
+            + " overflow",
+        max);
     checkArgument(
         max > Double.NEGATIVE_INFINITY,
         "logits must hold a finite number, but none of the %s does: at least one token must be"
