@@ -30,7 +30,12 @@ record Generation(int batchSize, int length, Sampler sampler, int repetitionWind
   }
 
   @Override
-  public List<Object[]> run(Model model, List<Text> prompts) {
+  public OfModel open(Model model) {
+    generator(model, 0); // checks the model
+    return prompts -> generate(model, prompts);
+  }
+
+  private List<Object[]> generate(Model model, List<Text> prompts) {
     List<StringBuilder> texts = new ArrayList<>();
     GenerationBatch batch = GenerationBatch.of(model).streams(batchSize);
     for (Text prompt : prompts) {

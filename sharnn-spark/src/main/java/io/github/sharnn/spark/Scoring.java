@@ -40,10 +40,14 @@ record Scoring(int batchSize, int segmentLength, boolean lineEnd, boolean withTo
   private static final int MOST_SIDE_BY_SIDE = 1 << 16; // bytes of a text; longer ones are streamed
 
   @Override
-  public List<Object[]> run(Model model, List<Text> texts) {
+  public OfModel open(Model model) {
     Scorer.Builder builder = Scorer.builder(model).batchSize(batchSize);
     Scorer scorer = (segmentLength > 0 ? builder.segmentLength(segmentLength) : builder).build();
     TextVocabulary vocabulary = SHARNN.of(model).vocabulary();
+    return texts -> score(scorer, vocabulary, texts);
+  }
+
+  private List<Object[]> score(Scorer scorer, TextVocabulary vocabulary, List<Text> texts) {
     List<byte[]> bytes = texts.stream().map(this::bytes).toList();
     List<Object[]> values = new ArrayList<>();
     if (bytes.stream().anyMatch(text -> text.length > MOST_SIDE_BY_SIDE)) {

@@ -1,6 +1,7 @@
 package io.github.sharnn.spark;
 
 import ai.djl.Model;
+import io.github.sharnn.spark.TextWork.OfModel;
 import io.github.sharnn.spark.TextWork.Text;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -30,6 +31,8 @@ record TextBatches(
    *
    * @param model loads the model, unless every text is null
    * @param texts the texts; null for a row without text
+   * @throws IllegalArgumentException if the model can't do the work for any text, or, with {@code
+   *     failOnError}, for one of them
    */
   List<@Nullable Object[]> run(Supplier<Model> model, List<@Nullable Text> texts) {
     List<@Nullable Object[]> results = new ArrayList<>();
@@ -41,25 +44,29 @@ record TextBatches(
             .boxed()
             .sorted(Comparator.comparing(i -> -texts.get(i).text().length()))
             .toList();
+    if (sorted.isEmpty()) {
+      return results;
+    }
+    OfModel opened = work.open(model.get());
     for (int start = 0; start < sorted.size(); start += work.batchSize()) {
       List<Integer> batch =
           sorted.subList(start, Math.min(start + work.batchSize(), sorted.size()));
-      runBatch(model.get(), texts, batch, results);
+      runBatch(opened, texts, batch, results);
     }
     return results;
   }
 
   private void runBatch(
-      Model model,
+      OfModel opened,
       List<@Nullable Text> texts,
       List<Integer> batch,
       List<@Nullable Object[]> results) {
     List<Object[]> values;
     try {
-      values = work.run(model, batch.stream().map(texts::get).toList());
+      values = opened.run(batch.stream().map(texts::get).toList());
     } catch (IllegalArgumentException e) {
       if (batch.size() > 1) { // one of them is at fault
-        batch.forEach(each -> runBatch(model, texts, List.of(each), results));
+        batch.forEach(each -> runBatch(opened, texts, List.of(each), results));
       } else if (failOnError) {
         throw e;
       } else {

@@ -19,12 +19,24 @@ interface TextWork extends Serializable {
   int batchSize();
 
   /**
-   * Computes the values of the output columns for texts side by side.
+   * {@return the work with a model}
    *
    * @param model the model
-   * @param texts at most {@link #batchSize} texts
-   * @return the values for each text, in the order of the columns
-   * @throws IllegalArgumentException if the model can't take one of the texts
+   * @throws IllegalArgumentException if the model can't do this work for any text
    */
-  List<Object[]> run(Model model, List<Text> texts);
+  OfModel open(Model model);
+
+  /** The work with a model. */
+  @FunctionalInterface
+  interface OfModel {
+
+    /**
+     * Computes the values of the output columns for texts side by side.
+     *
+     * @param texts at most {@link #batchSize} texts
+     * @return the values for each text, in the order of the columns
+     * @throws IllegalArgumentException if the model can't take one of the texts
+     */
+    List<Object[]> run(List<Text> texts);
+  }
 }

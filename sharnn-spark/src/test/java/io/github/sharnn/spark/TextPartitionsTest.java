@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.Model;
 import java.util.Iterator;
-import java.util.List;
 import java.util.NoSuchElementException;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Row;
@@ -26,7 +25,7 @@ class TextPartitionsTest {
     }
 
     @Override
-    public List<Object[]> run(Model model, List<Text> texts) {
+    public OfModel open(Model model) {
       throw new AssertionError("there is no text");
     }
   }
