@@ -152,7 +152,8 @@ final class BenchmarkCommand implements Callable<Integer> {
           name);
     }
     if (generate) {
-      return new GenerationTimes(config, device, precision, orElse(steps, 200), onnx)
+      return new GenerationTimes(
+              config, device, precision, kernels.or(Kernels.Use.AUTO), orElse(steps, 200), onnx)
           .print(batchSizes, positions);
     }
     int segment = orElse(sequenceLength, device.isGpu() ? 1024 : 128);

@@ -14,13 +14,20 @@ import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.bench.GenerationBenchmark;
 import io.github.sharnn.bench.OnnxBenchmark;
 import io.github.sharnn.cli.progress.Texts;
+import io.github.sharnn.decode.SHARNNDecoder;
+import io.github.sharnn.engine.kernels.Kernels;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** The table that {@code sharnn.jar benchmark --generate} prints. */
 record GenerationTimes(
-    SHARNNConfig config, Device device, @Nullable DataType precision, int steps, boolean onnx) {
+    SHARNNConfig config,
+    Device device,
+    @Nullable DataType precision,
+    Kernels.Use kernels,
+    int steps,
+    boolean onnx) {
 
   /** Prints a line for each batch size and position, and returns the exit code. */
   int print(List<Integer> batchSizes, @Nullable List<Integer> positions) throws Exception {
@@ -38,8 +45,11 @@ record GenerationTimes(
     boolean complete = true;
     try (Model model = SHARNN.of(config).newModel("benchmark", device)) {
       model.getBlock().initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
-      RunHeader.of(model, precision == null ? DataType.FLOAT32 : precision)
+      SHARNN block = SHARNN.of(model).kernels(kernels);
+      RunHeader.of(model, precision == null ? DataType.FLOAT32 : precision).stream()
+          .filter(line -> !line.startsWith("kernels: ")) // of training steps
           .forEach(System.out::println);
+      System.out.println("kernels: " + SHARNNDecoder.kernels(block, precision));
       System.out.println(config);
       Texts.print("the last %d tokens of each text before each position%n", steps);
       Texts.print("%5s %9s %13s %10s%n", "batch", "position", "ms, median", "tokens/s");

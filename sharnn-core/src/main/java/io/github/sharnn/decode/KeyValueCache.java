@@ -126,6 +126,11 @@ final class KeyValueCache {
     return arrays;
   }
 
+  /** Returns the number of allocated slots of each stream. */
+  int allocatedSlots() {
+    return allocated;
+  }
+
   /** Returns the slot that the next token is written to. */
   int position() {
     return position;

@@ -18,6 +18,7 @@ import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.engine.TorchScript;
 import java.util.Arrays;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A decoder that runs several streams through a model in parallel, token by token. It computes the
@@ -35,6 +36,8 @@ import java.util.Set;
  * position overwrites the oldest. The cost of a token does not depend on its position in the text.
  * Weights are prepared once: gates are multiplied into them and {@link io.github.sharnn.Overparam}
  * is collapsed. Each token then needs one call into PyTorch and one copy of the logits to the host.
+ * On an NVIDIA GPU it is one launch of this library's own kernel, if {@link SHARNN#kernels} allows
+ * it and the kernel can compute the model.
  *
  * <p>Streams may have texts of different lengths, and may come and go: {@link #add}, {@link
  * #remove}. Each stream gets the same logits as alone, up to rounding: a matrix product may sum in
@@ -55,7 +58,8 @@ public final class SHARNNDecoder implements AutoCloseable {
   private final NDManager manager;
   private final DecoderWeights weights;
   private final KeyValueCache cache;
-  private final TorchScript module;
+  private final @Nullable KernelStep kernel;
+  private final @Nullable TorchScript module; // without the kernel
   private boolean masked; // whether some ring buffer is not full
   private NDManager views; // owns the views and the prepared call
   private TorchScript.Prepared step;
@@ -66,9 +70,10 @@ public final class SHARNNDecoder implements AutoCloseable {
     this.precision = precision == null ? model.embedding.getArray().getDataType() : precision;
     this.manager = manager;
     TokenScript script = new TokenScript(config);
-    module = script.module();
     weights = new DecoderWeights(model, script.weights(), manager, this.precision);
     cache = new KeyValueCache(config, weights, script.cache(), manager, capacity, this.precision);
+    kernel = KernelStep.of(model, this.precision, weights, cache, manager, capacity);
+    module = kernel == null ? script.module() : null;
     view();
   }
 
@@ -85,7 +90,8 @@ public final class SHARNNDecoder implements AutoCloseable {
    * @return the decoder
    * @throws IllegalArgumentException if {@code capacity} is below 1 or {@code precision} another
    *     type than FLOAT16, FLOAT32 and FLOAT64
-   * @throws IllegalStateException if the model has no weights, or is closed
+   * @throws IllegalStateException if the model has no weights, or is closed, or requires kernels
+   *     that can't run
    */
   public static SHARNNDecoder of(SHARNN model, NDManager parent, int capacity, DataType precision) {
     checkArgument(capacity >= 1, "capacity must be at least 1 stream, but is %s", capacity);
@@ -114,6 +120,18 @@ public final class SHARNNDecoder implements AutoCloseable {
         precision == null || PRECISIONS.contains(precision),
         "precision must be FLOAT16, FLOAT32 or FLOAT64, but is %s",
         precision);
+  }
+
+  /**
+   * {@return which kernels a decoder of a model runs, and why} such as {@code sharnn's} or {@code
+   * PyTorch's, because kernels are off}
+   *
+   * @param model an initialized model
+   * @param precision the decoder's type, or null for the weights' own
+   */
+  public static String kernels(SHARNN model, DataType precision) {
+    return KernelStep.describe(
+        model, precision == null ? model.embedding.getArray().getDataType() : precision);
   }
 
   /** {@return the number of streams} */
@@ -152,13 +170,17 @@ public final class SHARNNDecoder implements AutoCloseable {
     }
   }
 
-  /** Creates views of the rows in use, and passes an empty mask if all ring buffers are full. */
+  /** Prepares the step for the rows in use, without a mask if all ring buffers are full. */
   private void view() {
     if (views != null) {
       views.close();
     }
     views = manager.newSubManager();
     masked = !cache.full();
+    if (kernel != null) {
+      kernel.view(masked);
+      return;
+    }
     NDList attention = new NDList();
     cache
         .arrays()
@@ -196,22 +218,27 @@ public final class SHARNNDecoder implements AutoCloseable {
       if (cache.makeRoom()) {
         view();
       }
-      long[] options = Longs.concat(new long[] {cache.position(), cache.visibleSlots()}, tokens);
-      float[] logits;
-      try (NDManager scratch = manager.newSubManager()) {
-        logits = weights.logits(step.call(scratch, options)).toFloatArray();
-      }
+      float[][] rows = kernel == null ? script(tokens) : kernel.next(tokens);
       cache.advance();
       if (masked && cache.full()) {
         view();
       }
-      int size = config.vocabularySize();
-      float[][] rows = new float[streams()][];
-      for (int row = 0; row < rows.length; row++) {
-        rows[row] = Arrays.copyOfRange(logits, row * size, (row + 1) * size);
-      }
       return rows;
     }
+  }
+
+  private float[][] script(long... tokens) {
+    long[] options = Longs.concat(new long[] {cache.position(), cache.visibleSlots()}, tokens);
+    float[] logits;
+    try (NDManager scratch = manager.newSubManager()) {
+      logits = weights.logits(step.call(scratch, options)).toFloatArray();
+    }
+    int size = config.vocabularySize();
+    float[][] rows = new float[streams()][];
+    for (int row = 0; row < rows.length; row++) {
+      rows[row] = Arrays.copyOfRange(logits, row * size, (row + 1) * size);
+    }
+    return rows;
   }
 
   private void checkTokens(long[] tokens) {

@@ -18,6 +18,7 @@ final class CudaDriver {
   static final int SHARED_MEMORY = 97; // bytes that one block may opt in to
 
   private static final int MAX_DYNAMIC_SHARED_SIZE = 8; // CUfunction_attribute
+  private static final int MAPPED = 2; // CU_MEMHOSTALLOC_DEVICEMAP
 
   private final NativeLibrary library;
   private final int device;
@@ -114,6 +115,33 @@ final class CudaDriver {
                 arguments,
                 null);
           }
+          return null;
+        });
+  }
+
+  /** Waits until all launches have ended. */
+  void synchronize() {
+    inContext(
+        () -> {
+          call("cuStreamSynchronize", (Object) null);
+          return null;
+        });
+  }
+
+  /** Returns memory of the host that the GPU reads and writes at the same address. */
+  Pointer hostMemory(long bytes) {
+    return inContext(
+        () -> {
+          PointerByReference memory = new PointerByReference();
+          call("cuMemHostAlloc", memory, bytes, MAPPED);
+          return memory.getValue();
+        });
+  }
+
+  void freeHostMemory(Pointer memory) {
+    inContext(
+        () -> {
+          call("cuMemFreeHost", memory);
           return null;
         });
   }

@@ -32,6 +32,11 @@ final class Kernel {
     launch(blocks, true, arguments);
   }
 
+  /** Launches blocks that wait for one another, with pointers to the parameters' values. */
+  void launchTogether(int blocks, Pointer parameters) {
+    driver.launch(function, blocks, threads, sharedBytes, true, parameters);
+  }
+
   private void launch(int blocks, boolean together, Object... arguments) {
     try (Memory memory = new Memory((long) arguments.length * 2 * SLOT)) {
       long values = Pointer.nativeValue(memory) + (long) arguments.length * SLOT;

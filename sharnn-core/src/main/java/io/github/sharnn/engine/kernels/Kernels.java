@@ -86,7 +86,46 @@ public final class Kernels {
     if (use == Use.OFF || !callable || use == Use.AUTO && tokens < FEWEST_TOKENS) {
       return null;
     }
-    Found found = find(input.getDevice(), input.getDataType(), Math.toIntExact(input.size(2)));
+    return resolve(
+        use, find(input.getDevice(), input.getDataType(), Math.toIntExact(input.size(2))));
+  }
+
+  /**
+   * {@return the kernels for a decoder's {@link TokenKernel}, or null if PyTorch's shall run}
+   *
+   * @param use the model's choice
+   * @param device the device
+   * @param unsupported why the kernel can't compute the model, or ""
+   * @throws IllegalStateException if they are required but can't run
+   */
+  public static @Nullable Kernels forDecoder(Use use, Device device, String unsupported) {
+    if (use == Use.OFF) {
+      return null;
+    }
+    return resolve(use, find(device, unsupported));
+  }
+
+  /**
+   * {@return why a decoder runs PyTorch's kernels although a model's own are not off; empty if it
+   * runs its own}
+   *
+   * @param device the device
+   * @param unsupported why the kernel can't compute the model, or ""
+   */
+  public static String reasonAgainst(Device device, String unsupported) {
+    return find(device, unsupported).reason;
+  }
+
+  private static Found find(Device device, String unsupported) {
+    if (!device.isGpu()) {
+      return new Found(null, "the device is " + device);
+    }
+    return unsupported.isEmpty()
+        ? BY_GPU.computeIfAbsent(device.getDeviceId(), Kernels::find)
+        : new Found(null, unsupported);
+  }
+
+  private static @Nullable Kernels resolve(Use use, Found found) {
     checkState(
         found.kernels != null || use != Use.REQUIRED,
         "kernels are required, but can't run, because %s: use auto or off",
@@ -107,18 +146,22 @@ public final class Kernels {
   }
 
   private static Found find(Device device, DataType dataType, int size) {
-    if (!device.isGpu()) {
-      return new Found(null, "the device is " + device);
-    }
-    if (dataType != DataType.FLOAT16) {
-      return new Found(null, "the precision is " + dataType.name() + ", not FLOAT16");
-    }
-    if (size % UNIT != 0 || size > LARGEST) {
-      return new Found(null, "the embedding size is " + size + ", no multiple of 128 up to 1024");
-    }
-    Found found = BY_GPU.computeIfAbsent(device.getDeviceId(), Kernels::find);
+    String precision =
+        dataType == DataType.FLOAT16 ? "" : "the precision is " + dataType.name() + ", not FLOAT16";
+    Found found = find(device, precision.isEmpty() ? reasonAgainst(size) : precision);
     String small = found.kernels == null ? "" : reasonAgainst(found.kernels.multiprocessors, size);
     return small.isEmpty() ? found : new Found(null, small);
+  }
+
+  /**
+   * {@return why kernels can't compute with an embedding size, or ""}
+   *
+   * @param size the embedding size C
+   */
+  public static String reasonAgainst(int size) {
+    return size % UNIT == 0 && size <= LARGEST
+        ? ""
+        : "the embedding size is " + size + ", no multiple of 128 up to 1024";
   }
 
   /** Returns why the LSTM's blocks can't all be resident, one on each multiprocessor, or "". */
@@ -150,6 +193,10 @@ public final class Kernels {
       LOGGER.debug("No kernels on GPU {}", ordinal, e);
       return new Found(null, Throwables.getRootCause(e).toString());
     }
+  }
+
+  CudaDriver driver() {
+    return driver;
   }
 
   int multiprocessors() {

@@ -87,7 +87,7 @@ class KernelsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"common.cu", "lstm.cu", "boom.cu"})
+  @ValueSource(strings = {"common.cu", "lstm.cu", "boom.cu", "norm.cu", "embedding.cu", "token.cu"})
   void sources_are_resources_in_ascii(String name) {
     assertThat(TorchScript.source(Kernels.class, name)).isNotEmpty().isASCII();
   }
