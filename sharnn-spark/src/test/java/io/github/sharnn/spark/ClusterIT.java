@@ -58,7 +58,9 @@ class ClusterIT {
               "--conf",
               "spark.hadoop.fs.copied.impl=" + CopiedFileSystem.class.getName(),
               "--conf",
-              "spark.sql.shuffle.partitions=4");
+              "spark.sql.shuffle.partitions=4",
+              "--conf",
+              "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
       cluster.submit("job", ClusterJob.class, options, List.of(folder.toString()));
     }
   }
