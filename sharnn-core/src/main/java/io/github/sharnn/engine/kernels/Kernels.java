@@ -31,7 +31,10 @@ public final class Kernels {
     AUTO,
     /** Uses PyTorch's only. */
     OFF,
-    /** Uses them for every segment, or fails with the reason why they can't run. */
+    /**
+     * Uses them for every segment and token, or fails with the reason why they can't run. FLOAT32
+     * segments without gradients, such as the prompt of a FLOAT32 decoder, have no kernels.
+     */
     REQUIRED;
 
     /** Returns the name on the command line, such as {@code auto}. */
@@ -83,11 +86,20 @@ public final class Kernels {
   public static @Nullable Kernels forBlock(Use use, NDArray input, boolean training) {
     boolean callable = training ? GradientCuts.current() != null : !JniUtils.isGradMode();
     long tokens = input.size(0) * input.size(1);
-    if (use == Use.OFF || !callable || use == Use.AUTO && tokens < FEWEST_TOKENS) {
+    Device device = input.getDevice();
+    DataType type = input.getDataType();
+    if (use == Use.OFF
+        || !callable
+        || !computes(device, type, training)
+        || use == Use.AUTO && tokens < FEWEST_TOKENS) {
       return null;
     }
-    return resolve(
-        use, find(input.getDevice(), input.getDataType(), Math.toIntExact(input.size(2))));
+    return resolve(use, find(device, type, Math.toIntExact(input.size(2))));
+  }
+
+  /** Returns false for a prompt of a GPU's FLOAT32 decoder, whose tokens alone have a kernel. */
+  static boolean computes(Device device, DataType type, boolean training) {
+    return training || !device.isGpu() || type == DataType.FLOAT16;
   }
 
   /**

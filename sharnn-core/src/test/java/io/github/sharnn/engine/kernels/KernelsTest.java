@@ -64,6 +64,14 @@ class KernelsTest {
     assertThat(Kernels.reasonAgainst(Device.gpu(), type, size)).isEqualTo(reason);
   }
 
+  @Test
+  void required_kernels_let_pytorch_read_the_prompt_of_a_float32_decoder() {
+    assertThat(Kernels.computes(Device.gpu(), DataType.FLOAT32, false)).isFalse();
+    assertThat(Kernels.computes(Device.gpu(), DataType.FLOAT32, true)).isTrue();
+    assertThat(Kernels.computes(Device.gpu(), DataType.FLOAT16, false)).isTrue();
+    assertThat(Kernels.computes(Device.cpu(), DataType.FLOAT32, false)).isTrue();
+  }
+
   @ParameterizedTest
   @CsvSource({
     "132, 1024, 0",
