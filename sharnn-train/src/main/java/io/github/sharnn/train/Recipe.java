@@ -81,8 +81,8 @@ public enum Recipe {
       fiveHundredSeconds(2.5e-3f)),
 
   /**
-   * {@link #FAST} for {@link #subwords} in place of bytes. A step reads four times as much text, so
-   * the run passes over a text more often, and has dropout and more weight decay.
+   * {@link #FAST} for {@link #subwords} in place of bytes. A token holds about four bytes, so the
+   * run passes over a text more often, and has dropout.
    */
   FAST_SUBWORDS(
       "the same for 8,192 subwords",
