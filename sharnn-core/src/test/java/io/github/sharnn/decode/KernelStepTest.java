@@ -35,6 +35,15 @@ class KernelStepTest {
         Arguments.of(small().valueProjection(true), "attention projects keys or values"),
         Arguments.of(small().splits(100), "the vocabulary has splits"),
         Arguments.of(
+            SHARNNConfig.fromJson(
+                small()
+                    .attentionLayers()
+                    .config()
+                    .toJson()
+                    .replace("\"droppedAttention\":[]", "\"droppedAttention\":[0]"))
+                .toBuilder(),
+            "layers have lost their attention"),
+        Arguments.of(
             small().embeddingSize(64), "the embedding size is 64, no multiple of 128 up to 1024"));
   }
 
