@@ -3,9 +3,11 @@ package io.github.sharnn.cli;
 import static io.github.sharnn.cli.Outcome.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
 import io.github.sharnn.train.Checkpoint;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -175,6 +177,32 @@ class KeptMetricsTest extends TrainedModelTest {
     assertThat(missing.out()).contains("x.jsonl is not there any more: the metrics go into");
     assertThat(metrics).doesNotExist();
     assertThat(steps(run.resolve("metrics.jsonl"))).hasSize(1);
+  }
+
+  @Test
+  void a_checkpoint_without_an_id_resumes_and_gets_one() throws IOException {
+    List<Path> checkpoints = Checkpoint.list(run);
+    for (Path checkpoint : checkpoints) {
+      Path record = checkpoint.resolve("training.json");
+      Path sums = checkpoint.resolve("SHA256SUMS");
+      String before = Files.readString(record);
+      String after = before.replaceFirst(",\\s*\"run\": \"[0-9a-f-]{36}\"", "");
+      assertThat(after).hasSizeLessThan(before.length());
+      Files.writeString(record, after);
+      Files.writeString(sums, Files.readString(sums).replace(sha256(before), sha256(after)));
+    }
+    assertThat(Checkpoint.open(run).policy().program()).doesNotContainKey("run");
+    assertRefused(run);
+    Outcome outcome = run("train", "--resume", run, "--steps", 5, "--metrics", metrics);
+    assertThat(outcome.code()).as(outcome.err()).isZero();
+    assertThat(steps(metrics)).hasSize(5);
+    assertThat(Checkpoint.open(run).policy().program().get("run")).hasSize(36);
+    assertThat(run("train", "--resume", run, "--steps", 6).code()).isZero();
+    assertThat(steps(metrics)).as("its own from then on").hasSize(6);
+  }
+
+  private static String sha256(String text) {
+    return Hashing.sha256().hashString(text, StandardCharsets.UTF_8).toString();
   }
 
   private static void copy(Path from, Path to) throws IOException {
