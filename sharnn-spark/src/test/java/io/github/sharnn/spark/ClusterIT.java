@@ -61,7 +61,7 @@ class ClusterIT {
               "spark.sql.shuffle.partitions=4",
               "--conf",
               "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
-      cluster.submit("job", ClusterJob.class, options, List.of(folder.toString()));
+      cluster.submit("job", ClusterJob.class, 5, options, List.of(folder.toString()));
     }
   }
 

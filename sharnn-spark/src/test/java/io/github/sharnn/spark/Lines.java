@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -72,6 +73,23 @@ final class Lines {
     }
     rows.sort(Comparator.comparing(row -> row.get(key).getAsString()));
     return rows;
+  }
+
+  /** Reads the bits per byte of lines by their numbers, NaN for a line without a score. */
+  static double[] bitsPerByte(Path result, int count) throws IOException {
+    double[] bits = new double[count];
+    Arrays.fill(bits, Double.NaN);
+    try (Stream<Path> files = Files.list(result)) {
+      for (Path file : files.filter(each -> each.toString().endsWith(".json")).toList()) {
+        for (String line : Files.readAllLines(file)) {
+          JsonObject row = new Gson().fromJson(line, JsonObject.class);
+          int number = Integer.parseInt(row.get("value").getAsString().substring(0, 6));
+          assertThat(bits[number]).as("line %s", number).isNaN();
+          bits[number] = row.get("bitsPerByte").getAsDouble();
+        }
+      }
+    }
+    return bits;
   }
 
   /** Returns the bits per byte that {@code sharnn.jar score --lines} prints. */

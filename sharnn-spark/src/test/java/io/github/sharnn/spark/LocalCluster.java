@@ -104,10 +104,11 @@ final class LocalCluster implements AutoCloseable {
    *
    * @param name the name of the log
    * @param main the program
+   * @param minutes the longest time that it may take
    * @param options of spark-submit
    * @param arguments of the program
    */
-  void submit(String name, Class<?> main, List<String> options, List<String> arguments)
+  void submit(String name, Class<?> main, int minutes, List<String> options, List<String> arguments)
       throws Exception {
     List<String> all = new ArrayList<>();
     Collections.addAll(all, "--master", master, "--class", main.getName());
@@ -120,7 +121,9 @@ final class LocalCluster implements AutoCloseable {
     all.add(jobJar.toString());
     all.addAll(arguments);
     Process driver = start(name, "org.apache.spark.deploy.SparkSubmit", all);
-    assertThat(driver.waitFor(5, TimeUnit.MINUTES)).as(() -> name + "\n" + log(name)).isTrue();
+    assertThat(driver.waitFor(minutes, TimeUnit.MINUTES))
+        .as(() -> name + "\n" + log(name))
+        .isTrue();
     assertThat(driver.exitValue()).as(() -> name + "\n" + log(name)).isZero();
   }
 
