@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
-/** The options of {@code train} that no recipe sets. */
+/** The options of {@code train} that are off in most recipes. */
 public final class ExtraOptions {
 
   @Option(
@@ -39,7 +39,7 @@ public final class ExtraOptions {
       paramLabel = "DECAY",
       description =
           "Evaluate and save a moving average of the weights; 0.999 averages about the last 1000"
-              + " steps.")
+              + " steps, 0 turns it off. Default: 0.998 in fast and fast-subwords.")
   private Optional<Double> averageDecay;
 
   @Option(
