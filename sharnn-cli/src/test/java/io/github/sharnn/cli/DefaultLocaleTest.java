@@ -70,7 +70,7 @@ class DefaultLocaleTest extends TrainedModelTest {
   @Test
   void pictures_are_the_same_in_every_way_to_write_numbers() throws IOException {
     String expected = plotted(Locale.ROOT);
-    assertThat(expected).contains("viewBox=\"0 0 900 540\"");
+    assertThat(expected).contains("viewBox=\"0 0 560 373\"");
     for (Locale locale : locales()) {
       assertThat(plotted(locale)).as(locale.toLanguageTag()).isEqualTo(expected);
     }
