@@ -124,7 +124,7 @@ final class BenchmarkCommand implements Callable<Integer> {
       names = "--optimizer",
       paramLabel = "NAME",
       converter = OptimizerOptions.TypeName.class,
-      description = "The optimizer: lamb, adamw or muon. Default: lamb.")
+      description = "The optimizer: lamb, adamw or muon.")
   private OptimizerSettings.Type optimizer = OptimizerSettings.Type.LAMB;
 
   @Mixin private KernelsOption kernels;

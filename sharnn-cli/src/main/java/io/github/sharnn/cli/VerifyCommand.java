@@ -56,19 +56,25 @@ public final class VerifyCommand implements Callable<Integer> {
     private KernelShapes kernels;
   }
 
-  /** The shapes to check kernels with: every combination. */
+  /** The shapes to check kernels with: every combination. Picocli can't show a group's defaults. */
   static final class KernelShapes {
 
     @Option(names = "--kernels", required = true, description = "Check the CUDA kernels.")
     private boolean kernels;
 
-    @Option(names = "--embedding-size", split = ",", description = "Default: ${DEFAULT-VALUE}.")
+    @Option(
+        names = "--embedding-size",
+        split = ",",
+        description = "Default: 128,256,512,640,768,1024.")
     private List<Integer> sizes = List.of(128, 256, 512, 640, 768, 1024);
 
-    @Option(names = "--batch-size", split = ",", description = "Default: ${DEFAULT-VALUE}.")
+    @Option(
+        names = "--batch-size",
+        split = ",",
+        description = "Default: 1,7,8,16,24,32,64,100,128.")
     private List<Integer> batches = List.of(1, 7, 8, 16, 24, 32, 64, 100, 128);
 
-    @Option(names = "--sequence-length", split = ",", description = "Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--sequence-length", split = ",", description = "Default: 1,2,31,1024.")
     private List<Integer> lengths = List.of(1, 2, 31, 1024);
   }
 
