@@ -4,7 +4,6 @@ import static io.github.sharnn.cli.progress.Texts.format;
 import static io.github.sharnn.cli.progress.Texts.print;
 
 import ai.djl.Model;
-import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.cli.compress.FileCompressor;
 import io.github.sharnn.cli.compress.FileCompressor.Sizes;
@@ -40,7 +39,7 @@ abstract class CompressCommand implements Callable<Integer> {
       System.setProperty(THREADS, "1");
     }
     try (Model model = SHARNN.load(folder, device.device())) {
-      RunHeader.of(model).forEach(System.out::println);
+      DecoderHeader.of(model, null).forEach(System.out::println);
       run(new FileCompressor(model));
     }
     return 0;

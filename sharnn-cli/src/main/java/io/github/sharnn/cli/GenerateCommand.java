@@ -3,7 +3,6 @@ package io.github.sharnn.cli;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.Model;
-import io.github.sharnn.RunHeader;
 import io.github.sharnn.cli.options.ModelOptions;
 import io.github.sharnn.generate.GeneratedText;
 import io.github.sharnn.generate.SHARNNGenerator;
@@ -122,7 +121,8 @@ final class GenerateCommand implements Callable<Integer> {
           repetitionWindow == null || repetitionPenalty != 1,
           "--repetition-window needs a --repetition-penalty other than 1: add it, or leave the window"
               + " out");
-      RunHeader.of(model).forEach(System.err::println); // standard output gets only the text
+      // standard output gets only the text
+      DecoderHeader.of(model, null).forEach(System.err::println);
       if (stream) {
         try (GeneratedText pieces = generator.iterate(text)) {
           System.out.print(text);

@@ -8,13 +8,11 @@ import ai.djl.engine.EngineException;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.onnxruntime.OrtEnvironment;
-import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.bench.GenerationBenchmark;
 import io.github.sharnn.bench.OnnxBenchmark;
 import io.github.sharnn.cli.progress.Texts;
-import io.github.sharnn.decode.SHARNNDecoder;
 import io.github.sharnn.engine.kernels.Kernels;
 import java.util.List;
 import java.util.Optional;
@@ -45,11 +43,8 @@ record GenerationTimes(
     boolean complete = true;
     try (Model model = SHARNN.of(config).newModel("benchmark", device)) {
       model.getBlock().initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
-      SHARNN block = SHARNN.of(model).kernels(kernels);
-      RunHeader.of(model, precision == null ? DataType.FLOAT32 : precision).stream()
-          .filter(line -> !line.startsWith("kernels: ")) // of training steps
-          .forEach(System.out::println);
-      System.out.println("kernels: " + SHARNNDecoder.kernels(block, precision));
+      SHARNN.of(model).kernels(kernels);
+      DecoderHeader.of(model, precision).forEach(System.out::println);
       System.out.println(config);
       Texts.print("the last %d tokens of each text before each position%n", steps);
       Texts.print("%5s %9s %13s %10s%n", "batch", "position", "ms, median", "tokens/s");

@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Strings.lenientFormat;
 import static io.github.sharnn.cli.progress.Texts.format;
 
+import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
@@ -96,15 +97,17 @@ public final class FileCompressor {
     int[] before = vocabulary.encode(new byte[] {CONTEXT});
     context = before[before.length - 1];
     modelHash = hash(block);
+    Device device = model.getNDManager().getDevice();
     environment =
         lenientFormat(
-            "sharnn %s, PyTorch %s on %s, %s %s, %s threads",
+            "sharnn %s, PyTorch %s on %s, %s %s, %s threads%s",
             RunHeader.version(),
             model.getNDManager().getEngine().getVersion(),
-            model.getNDManager().getDevice().getDeviceType(),
+            device.getDeviceType(),
             System.getProperty("os.name"),
             System.getProperty("os.arch"),
-            JniUtils.getNumThreads());
+            JniUtils.getNumThreads(),
+            device.isGpu() ? ", kernels: " + SHARNNDecoder.kernels(block, null) : "");
   }
 
   /** Bytes of the original, and of the compressed file's header and code. */
