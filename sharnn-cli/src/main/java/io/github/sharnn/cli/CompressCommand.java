@@ -8,7 +8,9 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.cli.compress.FileCompressor;
 import io.github.sharnn.cli.compress.FileCompressor.Sizes;
 import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.options.KernelsOption;
 import io.github.sharnn.cli.progress.ByteProgress;
+import io.github.sharnn.engine.kernels.Kernels;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -29,6 +31,8 @@ abstract class CompressCommand implements Callable<Integer> {
 
   @Mixin private DeviceOption device;
 
+  @Mixin private KernelsOption kernels;
+
   abstract void run(FileCompressor compressor) throws IOException;
 
   @Override
@@ -39,6 +43,7 @@ abstract class CompressCommand implements Callable<Integer> {
       System.setProperty(THREADS, "1");
     }
     try (Model model = SHARNN.load(folder, device.device())) {
+      SHARNN.of(model).kernels(kernels.or(Kernels.Use.AUTO));
       DecoderHeader.of(model, null).forEach(System.out::println);
       run(new FileCompressor(model));
     }

@@ -49,6 +49,16 @@ class GenerateCommandTest extends TrainedModelTest {
   }
 
   @Test
+  void kernels_are_chosen() {
+    String plain = run("generate", model, "--length", 3).out();
+    assertThat(run("generate", model, "--length", 3, "--kernels", "off").out()).isEqualTo(plain);
+    Outcome required = run("generate", model, "--length", 3, "--kernels", "required");
+    assertThat(required.code()).isEqualTo(1);
+    assertThat(required.err())
+        .contains("kernels are required, but can't run, because the device is cpu()");
+  }
+
+  @Test
   void prints_the_text_as_it_comes_or_at_once() {
     Outcome plain = run("generate", model, "--length", 40);
     Outcome streamed = run("generate", model, "--length", 40, "--stream");

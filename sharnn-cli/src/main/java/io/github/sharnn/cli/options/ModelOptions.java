@@ -3,6 +3,7 @@ package io.github.sharnn.cli.options;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.engine.kernels.Kernels;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -10,13 +11,15 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** A saved model, its device, and options that shorten or remove its attention. */
+/** A saved model, its device and kernels, and options that shorten or remove its attention. */
 public final class ModelOptions {
 
   @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a saved model.")
   private Path folder;
 
   @Mixin private DeviceOption device;
+
+  @Mixin private KernelsOption kernels;
 
   @Option(
       names = "--memory-length",
@@ -31,7 +34,9 @@ public final class ModelOptions {
 
   /** Loads the model. */
   public Model load() throws IOException, MalformedModelException {
-    return SHARNN.load(folder, device.device(), this::backOff);
+    Model model = SHARNN.load(folder, device.device(), this::backOff);
+    SHARNN.of(model).kernels(kernels.or(Kernels.Use.AUTO));
+    return model;
   }
 
   private SHARNN backOff(SHARNN block) {
