@@ -7,12 +7,15 @@ import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.Equations;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.engine.kernels.CudaException;
 import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.engine.kernels.TokenKernel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A decoder's step in a {@link TokenKernel}, on the arrays that the step's TorchScript takes. */
 final class KernelStep {
@@ -42,6 +45,8 @@ final class KernelStep {
           "attn.vs",
           "ff.linear1.weight",
           "ff.linear1.bias");
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(KernelStep.class);
 
   private final SHARNNConfig config;
   private final KeyValueCache cache;
@@ -78,11 +83,17 @@ final class KernelStep {
             config.attentionLayers().size(),
             config.vocabularySize(),
             precision);
-    return new KernelStep(
-        config,
-        weights,
-        cache,
-        new TokenKernel(kernels, dimensions, Equations.NORM_EPSILON, manager, capacity));
+    try {
+      TokenKernel kernel =
+          new TokenKernel(kernels, dimensions, Equations.NORM_EPSILON, manager, capacity);
+      return new KernelStep(config, weights, cache, kernel);
+    } catch (CudaException e) {
+      if (model.kernels() == Kernels.Use.REQUIRED) {
+        throw e;
+      }
+      LOGGER.warn("A decoder uses PyTorch's kernels, because {}", e.toString());
+      return null;
+    }
   }
 
   /** Returns which kernels a decoder of the model runs, such as {@code sharnn's}. */
