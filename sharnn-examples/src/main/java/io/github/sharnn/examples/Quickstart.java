@@ -33,7 +33,7 @@ public final class Quickstart {
   private Quickstart() {}
 
   public static void main(String[] args) throws Exception {
-    run(1000, freeFolder());
+    run(800, freeFolder());
   }
 
   static void run(int steps, Path folder) throws Exception {
