@@ -1,5 +1,7 @@
 package io.github.sharnn.bench;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
@@ -39,6 +41,21 @@ public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) 
 
   private static final int MEMORY = 64;
   private static final float LOSS_WEIGHT = 0.02f; // keeps gradients within FLOAT16
+
+  /**
+   * Checks the numbers.
+   *
+   * @param embeddingSize at least 1
+   * @param batchSize at least 1
+   * @param sequenceLength at least 1
+   * @throws IllegalArgumentException if a number is below 1
+   */
+  public KernelCheck {
+    checkArgument(embeddingSize >= 1, "embeddingSize must be at least 1, but is %s", embeddingSize);
+    checkArgument(batchSize >= 1, "batchSize must be at least 1, but is %s", batchSize);
+    checkArgument(
+        sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
+  }
 
   /**
    * Runs the check.
