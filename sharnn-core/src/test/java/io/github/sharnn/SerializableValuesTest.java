@@ -22,7 +22,9 @@ class SerializableValuesTest {
     return List.of(
         SHARNN.builder().attentionLayers(0, 1).vocabularySize(300).splits(100, 200).config(),
         new Sampler(0.5f, 4, 0.9f, 0.1f, 1.2f),
-        new Score(List.of(new TokenScore(1, -2, 3, 4)), new Score.Totals(perplexity, 2)));
+        new Score(
+            List.of(new TokenScore(1, -2, 3, 4, 5)),
+            new Score.Totals(perplexity, 2, 3, List.of(new Score.Surprise(4, 5, 6)))));
   }
 
   @ParameterizedTest

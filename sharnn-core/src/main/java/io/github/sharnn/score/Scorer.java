@@ -51,6 +51,7 @@ public final class Scorer {
   private final int context;
   private final int segmentLength;
   private final int batchSize;
+  private final int topSurprises;
 
   private Scorer(Builder builder) {
     model = new TextModel(builder.model);
@@ -59,6 +60,9 @@ public final class Scorer {
     context = tokens[tokens.length - 1];
     batchSize = builder.batchSize;
     checkArgument(batchSize >= 1, "batchSize must be at least 1 text, but is %s", batchSize);
+    topSurprises = builder.topSurprises;
+    checkArgument(
+        topSurprises >= 1, "topSurprises must be at least 1 token, but is %s", topSurprises);
     segmentLength = builder.segmentLength == null ? defaultSegmentLength() : builder.segmentLength;
     checkArgument(
         segmentLength >= 1, "segmentLength must be at least 1 token, but is %s", segmentLength);
@@ -165,7 +169,7 @@ public final class Scorer {
    * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public Score.Totals score(InputStream text, Consumer<TokenScore> callback) throws IOException {
-    Score.Sums sums = new Score.Sums();
+    Sums sums = new Sums(topSurprises);
     Lifetime lifetime = model.lifetime();
     try (ScoringLoop loop = loop(lifetime)) {
       Segments segments =
@@ -174,10 +178,9 @@ public final class Scorer {
               segmentLength,
               (tokens, continued) -> {
                 NDList inputs = loop.inputs(List.of(tokens), continued);
-                for (TokenScore next : loop.accept(loop.forward(inputs)).get(0)) {
-                  sums.add(next);
-                  callback.accept(next);
-                }
+                SegmentScores scores = loop.accept(loop.forward(inputs));
+                sums.add(scores, 0);
+                scores.scores(0).forEach(callback);
               });
       byte[] some = new byte[Math.max(segmentLength, SMALLEST_READ)];
       int count = text.read(some);
@@ -252,7 +255,7 @@ public final class Scorer {
   /** Starts texts side by side on the manager's device. */
   ScoringBatch start(NDManager manager, List<byte[]> texts) {
     List<Text> encoded = texts.stream().map(this::text).toList();
-    return new ScoringBatch(loop(manager, texts.size()), segmentLength, encoded);
+    return new ScoringBatch(loop(manager, texts.size()), segmentLength, topSurprises, encoded);
   }
 
   private ScoringLoop loop(NDManager manager, int streams) {
@@ -267,6 +270,7 @@ public final class Scorer {
     private @Nullable Byte context;
     private @Nullable Integer segmentLength;
     private int batchSize = 16;
+    private int topSurprises = 3;
 
     private Builder(Model model) {
       this.model = checkNotNull(model, "model must not be null");
@@ -306,6 +310,17 @@ public final class Scorer {
      */
     public Builder batchSize(int texts) {
       batchSize = texts;
+      return this;
+    }
+
+    /**
+     * Sets how many of a text's most surprising tokens {@link Score.Totals#top} lists. Default 3.
+     *
+     * @param tokens at least 1
+     * @return this builder
+     */
+    public Builder topSurprises(int tokens) {
+      topSurprises = tokens;
       return this;
     }
 

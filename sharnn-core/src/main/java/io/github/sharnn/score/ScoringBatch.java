@@ -18,12 +18,12 @@ final class ScoringBatch implements AutoCloseable {
   private final int segmentLength;
   private final List<Scorer.Text> texts;
   private final List<Integer> longestFirst;
-  private final List<Score.Sums> sums; // in the order of texts
+  private final List<Sums> sums; // in the order of texts
   private final List<List<TokenScore>> scores; // the same; empty if only totals are wanted
   private boolean onlyTotals;
   private int start; // of the next segment
 
-  ScoringBatch(ScoringLoop loop, int segmentLength, List<Scorer.Text> texts) {
+  ScoringBatch(ScoringLoop loop, int segmentLength, int mostTop, List<Scorer.Text> texts) {
     this.loop = loop;
     this.segmentLength = segmentLength;
     this.texts = texts;
@@ -32,7 +32,7 @@ final class ScoringBatch implements AutoCloseable {
             .boxed()
             .sorted(Comparator.comparing(i -> -texts.get(i).tokens().length))
             .toList();
-    sums = texts.stream().map(text -> new Score.Sums()).toList();
+    sums = texts.stream().map(text -> new Sums(mostTop)).toList();
     scores = texts.stream().<List<TokenScore>>map(text -> new ArrayList<>()).toList();
   }
 
@@ -93,12 +93,12 @@ final class ScoringBatch implements AutoCloseable {
   }
 
   private void accept(NDList outputs) {
-    int stream = 0;
-    for (List<TokenScore> segment : loop.accept(outputs)) {
-      int text = longestFirst.get(stream++);
-      segment.forEach(sums.get(text)::add);
+    SegmentScores segment = loop.accept(outputs);
+    for (int stream = 0; stream < segment.streams(); stream++) {
+      int text = longestFirst.get(stream);
+      sums.get(text).add(segment, stream);
       if (!onlyTotals) {
-        scores.get(text).addAll(segment);
+        scores.get(text).addAll(segment.scores(stream));
       }
     }
   }

@@ -10,7 +10,6 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.io.Interrupts;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -80,25 +79,23 @@ final class ScoringLoop implements AutoCloseable {
   }
 
   /** Keeps the state, frees all else and returns the scores of each stream's tokens. */
-  List<List<TokenScore>> accept(NDList outputs) {
+  SegmentScores accept(NDList outputs) {
     NDArray logits = outputs.head();
     NDArray all = logits.toType(DataType.FLOAT32, false).logSoftmax(-1); // (B, T, V)
     NDArray own = all.gather(labels.expandDims(2), 2); // (B, T, V) -> (B, T, 1)
-    float[] logProbabilities = own.toFloatArray();
-    long[] better = all.gt(own).sum(new int[] {2}).toLongArray(); // -> (B, T)
-    float[] entropies = all.exp().muli(all).sum(new int[] {2}).neg().toFloatArray(); // -> (B, T)
-    int longest = Math.toIntExact(logits.size(1));
-    List<List<TokenScore>> scores = new ArrayList<>();
-    for (int stream = 0; stream < targets.size(); stream++) {
-      List<TokenScore> scored = new ArrayList<>();
-      int at = stream * longest;
-      for (int token : targets.get(stream)) {
-        scored.add(
-            new TokenScore(token, logProbabilities[at], (int) better[at] + 1, entropies[at]));
-        at++;
-      }
-      scores.add(scored);
-    }
+    NDArray better = all.gt(own).sum(new int[] {2}); // -> (B, T)
+    NDArray probabilities = all.exp();
+    NDArray entropy = all.mul(probabilities).sum(new int[] {2}, true).neg(); // -> (B, T, 1)
+    NDArray variance =
+        all.add(entropy).square().muli(probabilities).sum(new int[] {2}); // -> (B, T)
+    SegmentScores scores =
+        new SegmentScores(
+            targets,
+            Math.toIntExact(logits.size(1)),
+            own.toFloatArray(),
+            better.toLongArray(),
+            entropy.toFloatArray(),
+            variance.toFloatArray());
     state = SHARNNState.fromNDList(model.config(), outputs.subNDList(1)).attach(manager);
     segment.close();
     return scores;

@@ -24,8 +24,10 @@ import java.io.ByteArrayInputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -72,14 +74,18 @@ class ScorerTest {
           sum += Math.exp(logit);
         }
         double entropy = 0;
+        double square = 0;
         int rank = 1;
         float own = at[text[i]];
         for (float logit : at) {
           double logProbability = logit - Math.log(sum);
           entropy -= Math.exp(logProbability) * logProbability;
+          square += Math.exp(logProbability) * logProbability * logProbability;
           rank += logit > own ? 1 : 0;
         }
-        scores.add(new TokenScore(text[i], (float) (own - Math.log(sum)), rank, (float) entropy));
+        float logProbability = (float) (own - Math.log(sum));
+        float variance = (float) (square - entropy * entropy);
+        scores.add(new TokenScore(text[i], logProbability, rank, (float) entropy, variance));
       }
       return scores;
     }
@@ -97,6 +103,9 @@ class ScorerTest {
       assertThat((double) score.entropy())
           .as("entropy at byte %s", i)
           .isCloseTo(right.entropy(), within(CLOSE * 10));
+      assertThat((double) score.variance())
+          .as("variance at byte %s", i)
+          .isCloseTo(right.variance(), within(CLOSE * 10 * (1 + right.variance())));
       // either of two bytes that differ by rounding may come first
       assertThat(score.rank()).as("rank of byte %s", i).isCloseTo(right.rank(), within(1));
     }
@@ -122,6 +131,45 @@ class ScorerTest {
           .isCloseTo(Math.exp(nats / 50), within(1e-6));
       assertThat(score.totals().entropy())
           .isCloseTo(score.tokens().stream().mapToDouble(TokenScore::entropy).sum(), within(1e-9));
+      double variance = score.tokens().stream().mapToDouble(TokenScore::variance).sum();
+      assertThat(score.totals().variance()).isCloseTo(variance, within(1e-9));
+      double excess = nats - score.totals().entropy();
+      assertThat(score.totals().excessBits()).isCloseTo(excess / Math.log(2), within(1e-9));
+      assertThat(score.totals().excessBitsPerByte())
+          .isCloseTo(excess / Math.log(2) / 50, within(1e-9));
+      assertThat(score.totals().zScore()).isCloseTo(excess / Math.sqrt(variance), within(1e-9));
+      assertThat(score.totals().varianceInBits())
+          .isCloseTo(variance / Math.log(2) / Math.log(2), within(1e-9));
+    }
+  }
+
+  @Test
+  void lists_the_most_surprising_tokens() throws Exception {
+    byte[] text = randomBytes(10, 130);
+    try (Model model = model(builder())) {
+      Score score = Scorer.builder(model).topSurprises(5).segmentLength(20).build().score(text);
+      List<TokenScore> tokens = score.tokens();
+      List<Score.Surprise> right =
+          IntStream.range(0, tokens.size())
+              .boxed()
+              .sorted(Comparator.comparing(i -> tokens.get(i).logProbability()))
+              .limit(5)
+              .map(
+                  i ->
+                      new Score.Surprise(
+                          i,
+                          Byte.toUnsignedInt(text[i]),
+                          -tokens.get(i).logProbability() / Math.log(2)))
+              .toList();
+      assertThat(score.totals().top()).isEqualTo(right);
+      assertThat(score.totals().greatestSurprise()).isEqualTo(right.get(0).bits());
+      Scorer threes = Scorer.builder(model).segmentLength(20).build();
+      assertThat(threes.score(new ByteArrayInputStream(text), next -> {}).top())
+          .isEqualTo(right.subList(0, 3));
+      assertThat(threes.score("ab").totals().top()).hasSize(2);
+      Score empty = threes.score("");
+      assertThat(empty.totals().greatestSurprise()).isZero();
+      assertThat(empty.totals().zScore()).isNaN();
     }
   }
 
@@ -246,7 +294,9 @@ class ScorerTest {
       Score empty = scorer.score("");
       assertThat(empty.tokens()).isEmpty();
       assertThat(empty.totals())
-          .isEqualTo(new Score.Totals(new Perplexity(0, 0, new Perplexity.Units(0, 0, 0, 0)), 0));
+          .isEqualTo(
+              new Score.Totals(
+                  new Perplexity(0, 0, new Perplexity.Units(0, 0, 0, 0)), 0, 0, List.of()));
       assertThat(empty.totals().bitsPerByte()).isNaN();
       assertThat(scorer.scoreAll(List.of())).isEmpty();
       assertThat(scorer.score(new ByteArrayInputStream(new byte[0]), score -> {}))
@@ -327,6 +377,9 @@ class ScorerTest {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Scorer.builder(model).batchSize(0).build())
           .withMessage("batchSize must be at least 1 text, but is 0");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> Scorer.builder(model).topSurprises(0).build())
+          .withMessage("topSurprises must be at least 1 token, but is 0");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Scorer.builder(wide).build())
           .withMessageContaining("must have a vocabularySize of at most 256");
