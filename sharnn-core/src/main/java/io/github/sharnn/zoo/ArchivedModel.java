@@ -7,13 +7,12 @@ import ai.djl.util.ZipUtils;
 import com.google.common.hash.Hashing;
 import com.google.common.io.MoreFiles;
 import io.github.sharnn.SavedModel;
+import io.github.sharnn.io.UnpackedFolder;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -61,33 +60,17 @@ final class ArchivedModel {
     Path parent = Utils.getCacheDir().resolve("sharnn").resolve("archives").resolve(sum);
     Path unpacked = parent.resolve(FilenameUtils.getNamePart(file.getFileName().toString()));
     if (!Files.isDirectory(unpacked)) {
-      Files.createDirectories(parent);
-      Path unfinished = Files.createTempDirectory(parent, ".unfinished");
-      try {
-        try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
-          if (zip) {
-            ZipUtils.unzip(in, unfinished);
-          } else {
-            TarUtils.untar(in, unfinished, isCompressed(name));
-          }
-        }
-        move(unfinished, unpacked);
-      } finally {
-        Utils.deleteQuietly(unfinished);
-      }
+      UnpackedFolder.create(unpacked, unfinished -> unpack(file, zip, unfinished));
     }
     return folder(unpacked);
   }
 
-  /** Renames a folder, unless another process was faster. */
-  private static void move(Path from, Path to) throws IOException {
-    try {
-      Files.move(from, to);
-    } catch (FileAlreadyExistsException e) {
-      // the same content
-    } catch (FileSystemException e) {
-      if (!Files.isDirectory(to)) {
-        throw e;
+  private static void unpack(Path file, boolean zip, Path folder) throws IOException {
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
+      if (zip) {
+        ZipUtils.unzip(in, folder);
+      } else {
+        TarUtils.untar(in, folder, isCompressed(file.toString()));
       }
     }
   }
