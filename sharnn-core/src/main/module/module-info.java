@@ -21,12 +21,14 @@ open module io.github.sharnn {
   exports io.github.sharnn.engine.kernels;
   exports io.github.sharnn.generate;
   exports io.github.sharnn.io;
+  exports io.github.sharnn.pretrained;
   exports io.github.sharnn.score;
   exports io.github.sharnn.serve;
   exports io.github.sharnn.softmax;
   exports io.github.sharnn.vocabulary;
   exports io.github.sharnn.zoo;
 
+  uses io.github.sharnn.pretrained.PretrainedModel;
   uses io.github.sharnn.vocabulary.VocabularyFormat;
 
   provides ai.djl.repository.RepositoryFactory with

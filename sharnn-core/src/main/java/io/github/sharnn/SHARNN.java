@@ -21,6 +21,7 @@ import io.github.sharnn.engine.Initializers;
 import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.io.Interrupts;
+import io.github.sharnn.pretrained.PretrainedModels;
 import io.github.sharnn.softmax.OutputLayer;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
@@ -519,6 +520,21 @@ public final class SHARNN extends AbstractBlock {
       throws IOException, MalformedModelException {
     Device there = Devices.require(device);
     return Interrupts.defer(() -> SavedModel.load(folder, there, backOff));
+  }
+
+  /**
+   * Loads a trained model from a jar on the class path, on DJL's default device. The artifact
+   * {@code io.github.sharnn:sharnn-models} holds the byte model {@code wiki-bytes}. Nothing is
+   * downloaded. {@link PretrainedModels#folder} returns the folder, for the other ways to load.
+   *
+   * @param name the name, such as {@code wiki-bytes}
+   * @return the model with a {@code SHARNN} block; the caller closes it
+   * @throws IllegalArgumentException if no jar on the class path has a model of this name
+   * @throws IOException if the jar is damaged, or DJL's cache folder can't be written
+   * @throws MalformedModelException if the jar's model is no saved SHARNN of this version
+   */
+  public static Model pretrained(String name) throws IOException, MalformedModelException {
+    return load(PretrainedModels.folder(name));
   }
 
   /**

@@ -79,6 +79,7 @@ class ArchitectureTest {
             ROOT + ".generate..",
             ROOT + ".score..",
             ROOT + ".serve..",
+            ROOT + ".pretrained..",
             ROOT + ".zoo..")
         .layer("train")
         .definedBy(ROOT + ".train..")
@@ -129,6 +130,7 @@ class ArchitectureTest {
                   "generate",
                   "score",
                   "serve",
+                  "pretrained",
                   "zoo")
               .contains(second);
       assertThat(module).as(type.getName()).isEqualTo("sharnn-" + (core ? "core" : second));

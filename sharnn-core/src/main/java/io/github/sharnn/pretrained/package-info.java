@@ -1,0 +1,7 @@
+/**
+ * Trained models that jars carry. Start at {@link io.github.sharnn.pretrained.PretrainedModels}.
+ */
+@NullMarked
+package io.github.sharnn.pretrained;
+
+import org.jspecify.annotations.NullMarked;
