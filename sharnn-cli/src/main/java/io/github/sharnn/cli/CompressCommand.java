@@ -9,6 +9,7 @@ import io.github.sharnn.cli.compress.FileCompressor;
 import io.github.sharnn.cli.compress.FileCompressor.Sizes;
 import io.github.sharnn.cli.options.DeviceOption;
 import io.github.sharnn.cli.options.KernelsOption;
+import io.github.sharnn.cli.options.ModelArgument;
 import io.github.sharnn.cli.progress.ByteProgress;
 import io.github.sharnn.engine.kernels.Kernels;
 import java.io.IOException;
@@ -26,8 +27,7 @@ abstract class CompressCommand implements Callable<Integer> {
   private static final String SUFFIX = ".sharnn";
   private static final String THREADS = "ai.djl.pytorch.num_threads";
 
-  @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a saved model.")
-  private Path folder;
+  @Mixin private ModelArgument argument;
 
   @Mixin private DeviceOption device;
 
@@ -42,7 +42,7 @@ abstract class CompressCommand implements Callable<Integer> {
     if (System.getProperty(THREADS) == null) {
       System.setProperty(THREADS, "1");
     }
-    try (Model model = SHARNN.load(folder, device.device())) {
+    try (Model model = SHARNN.load(argument.folder(), device.device())) {
       SHARNN.of(model).kernels(kernels.or(Kernels.Use.AUTO));
       DecoderHeader.of(model, null).forEach(System.out::println);
       run(new FileCompressor(model));

@@ -5,17 +5,14 @@ import ai.djl.Model;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.engine.kernels.Kernels;
 import java.io.IOException;
-import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** A saved model, its device and kernels, and options that shorten or remove its attention. */
 public final class ModelOptions {
 
-  @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a saved model.")
-  private Path folder;
+  @Mixin private ModelArgument argument;
 
   @Mixin private DeviceOption device;
 
@@ -34,7 +31,7 @@ public final class ModelOptions {
 
   /** Loads the model. */
   public Model load() throws IOException, MalformedModelException {
-    Model model = SHARNN.load(folder, device.device(), this::backOff);
+    Model model = SHARNN.load(argument.folder(), device.device(), this::backOff);
     SHARNN.of(model).kernels(kernels.or(Kernels.Use.AUTO));
     return model;
   }
