@@ -11,6 +11,7 @@ open module io.github.sharnn.train {
   requires com.google.gson;
   requires java.net.http;
   requires org.slf4j;
+  requires static micrometer.core;
   requires static org.jspecify;
 
   exports io.github.sharnn.train;
@@ -18,5 +19,6 @@ open module io.github.sharnn.train {
   exports io.github.sharnn.train.data;
   exports io.github.sharnn.train.evaluate;
   exports io.github.sharnn.train.optim;
+  exports io.github.sharnn.train.progress;
   exports io.github.sharnn.train.step;
 }

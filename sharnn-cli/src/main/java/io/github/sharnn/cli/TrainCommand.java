@@ -19,7 +19,7 @@ import io.github.sharnn.cli.options.CorpusOptions;
 import io.github.sharnn.cli.options.DeviceOption;
 import io.github.sharnn.cli.options.KeptOptions;
 import io.github.sharnn.cli.options.VocabularyOptions;
-import io.github.sharnn.cli.progress.ProgressLine;
+import io.github.sharnn.cli.progress.ByteProgress;
 import io.github.sharnn.cli.report.Figures;
 import io.github.sharnn.cli.report.RunIdentity;
 import io.github.sharnn.cli.report.RunLog;
@@ -34,6 +34,7 @@ import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStage;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.Evaluation;
+import io.github.sharnn.train.progress.ProgressLine;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -220,7 +221,7 @@ final class TrainCommand implements Callable<Integer> {
     TrainingOptions options = builder.build().options();
     System.out.println("options: " + options);
     try (RunLog log = log(model, data, stages, options);
-        ProgressLine progress = new ProgressLine()) {
+        ProgressLine progress = new ProgressLine(System.out, ByteProgress.terminalWidth())) {
       List<FitResult> results;
       try (StopSignals signals = new StopSignals()) {
         SHARNNTrainer trainer =
@@ -228,16 +229,13 @@ final class TrainCommand implements Callable<Integer> {
                 .listeners(printHeader(model, log))
                 .checkpoints(checkpoints.policy(output, resumed, program))
                 .stopWhen(() -> signals.getAsBoolean() || System.out.checkError())
-                .onStep(
-                    report -> {
-                      show(progress, report);
-                      log.accept(report);
-                    })
+                .onStep(report -> show(progress, report))
+                .onStep(log)
                 .build();
         results = trainer.fit(data, stages);
         FitResult last = results.get(results.size() - 1);
         if (!last.isComplete()) {
-          progress.end();
+          progress.close();
           PrintStream out = System.out.checkError() ? System.err : System.out;
           out.printf(
               Locale.ROOT,
@@ -249,7 +247,7 @@ final class TrainCommand implements Callable<Integer> {
           return signals.exitCode();
         }
       }
-      progress.end();
+      progress.close();
       Evaluation test =
           Evaluation.of(
               model,

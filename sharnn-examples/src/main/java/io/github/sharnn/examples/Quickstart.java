@@ -6,11 +6,11 @@ import io.github.sharnn.generate.SHARNNGenerator;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.FitResult;
 import io.github.sharnn.train.SHARNNTrainer;
-import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.OptimizerSettings;
+import io.github.sharnn.train.progress.ProgressLine;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -59,7 +59,7 @@ public final class Quickstart {
               .sequenceLength(64)
               .optimizer(OptimizerSettings.of(OptimizerSettings.Type.MUON).iterations(3))
               .learningRate(LearningRateSchedule.peak(8e-3f).warmUp(50).linear())
-              .onStep(Quickstart::print)
+              .onStep(new ProgressLine())
               .build()
               .fit(corpus, Budget.steps(steps));
       Evaluation test = Evaluation.of(model, corpus.test());
@@ -83,18 +83,6 @@ public final class Quickstart {
               + "  java -jar sharnn-cli/target/sharnn.jar generate %s --prompt \"Nell \"%n",
           folder,
           folder);
-    }
-  }
-
-  private static void print(StepReport report) {
-    if (report.step() % 50 == 0 || report.used() >= 1) {
-      System.out.printf(
-          Locale.ROOT,
-          "step %d  train %.3f BPC  %,.0f bytes/s  %.0f s left%n",
-          report.step(),
-          report.trainBpc(),
-          report.bytes() / report.seconds(),
-          report.seconds() * (1 / report.used() - 1));
     }
   }
 

@@ -95,7 +95,7 @@ public final class SHARNNTrainer {
   }
 
   /**
-   * Trains. Logs the {@link io.github.sharnn.RunHeader} at INFO.
+   * Trains. Logs the {@link io.github.sharnn.RunHeader} and each evaluation at INFO.
    *
    * <p>After {@link Thread#interrupt}, as by {@code Future.cancel(true)}, the run ends with the
    * step: it saves a checkpoint, if {@link Builder#checkpoints} is set, and returns. An evaluation
@@ -284,13 +284,15 @@ public final class SHARNNTrainer {
     }
 
     /**
-     * Calls back after each step, on the training thread. Default nothing.
+     * Adds a callback after each step, on the training thread, such as a {@link
+     * io.github.sharnn.train.progress.ProgressLine} or a {@link MetricsFile}. Default none.
      *
      * @param callback gets the report that the history will hold
      * @return this builder
      */
     public Builder onStep(Consumer<StepReport> callback) {
-      onStep = checkNotNull(callback, "onStep must not be null: omit the call for the default");
+      checkNotNull(callback, "onStep must not be null: omit the call for the default");
+      onStep = onStep.andThen(callback);
       return this;
     }
 

@@ -1,20 +1,23 @@
 package io.github.sharnn.cli.progress;
 
 import ai.djl.util.Progress;
+import io.github.sharnn.train.progress.LiveLine;
+import io.github.sharnn.train.progress.ProgressLine;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.function.LongSupplier;
-import me.tongfei.progressbar.ProgressBar;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** Progress through a file, printed like a {@link ProgressLine}. */
 public final class ByteProgress implements Progress {
 
+  private static final double PLAIN_SECONDS = 10;
+
   private final PrintStream out;
-  private final int width; // of the terminal; 0 without one
+  private final @Nullable LiveLine live; // null without a terminal
   private final LongSupplier nanoTime;
-  private @Nullable ProgressBar bar; // on a terminal
   private String task = "";
   private long total;
   private long done;
@@ -23,13 +26,18 @@ public final class ByteProgress implements Progress {
 
   /** Creates a progress line on standard output. */
   public ByteProgress() {
-    this(System.out, ProgressLine.terminalWidth(), System::nanoTime);
+    this(System.out, terminalWidth(), System::nanoTime);
   }
 
   ByteProgress(PrintStream out, int width, LongSupplier nanoTime) {
     this.out = out;
-    this.width = width;
+    live = width > 0 ? new LiveLine(out, width) : null;
     this.nanoTime = nanoTime;
+  }
+
+  /** Returns the width of the terminal in characters, or 0 without one. */
+  public static int terminalWidth() {
+    return LiveLine.hasTerminal() ? CommandSpec.create().usageMessage().autoWidth(true).width() : 0;
   }
 
   @Override
@@ -39,15 +47,6 @@ public final class ByteProgress implements Progress {
     done = 0;
     begun = nanoTime.getAsLong();
     printed = begun;
-    if (width > 0) {
-      bar =
-          ProgressLine.bar(out, width)
-              .setTaskName(message)
-              .setInitialMax(max)
-              .setUnit(" bytes", 1)
-              .showSpeed()
-              .build();
-    }
   }
 
   @Override
@@ -63,33 +62,33 @@ public final class ByteProgress implements Progress {
   @Override
   public void update(long progress, @Nullable String message) {
     done = progress;
-    if (bar != null) {
-      bar.stepTo(progress);
-      return;
-    }
     long now = nanoTime.getAsLong();
-    if ((now - printed) / 1e9 >= ProgressLine.PLAIN_SECONDS) {
+    if (live != null) {
+      live.show(text(now));
+    } else if ((now - printed) / 1e9 >= PLAIN_SECONDS) {
       printed = now;
-      double speed = done / ((now - begun) / 1e9);
-      Duration left = Duration.ofSeconds(Math.round((total - done) / speed));
-      out.printf(
-          Locale.ROOT,
-          "%s %,d of %,d bytes  %,.0f bytes/s  %s left%n",
-          task,
-          done,
-          total,
-          speed,
-          ProgressLine.format(left));
+      out.println(text(now));
     }
+  }
+
+  private String text(long now) {
+    double speed = done / ((now - begun) / 1e9);
+    Duration left = Duration.ofSeconds(Math.round((total - done) / speed));
+    return String.format(
+        Locale.ROOT,
+        "%s %,d of %,d bytes  %,.0f bytes/s  %s left",
+        task,
+        done,
+        total,
+        speed,
+        ProgressLine.format(left));
   }
 
   /** Ends the line on a terminal. */
   @Override
   public void end() {
-    if (bar != null) {
-      bar.close();
-      bar = null;
-      out.println();
+    if (live != null) {
+      live.close();
     }
   }
 }

@@ -38,6 +38,6 @@ class ByteProgressTest {
     String shown = shown(100);
     assertThat(shown).startsWith("\r").endsWith("\n").containsOnlyOnce("\n");
     String last = shown.substring(shown.lastIndexOf('\r') + 1).stripTrailing();
-    assertThat(last).startsWith("compress").contains("9/1200 bytes").hasSizeLessThan(100);
+    assertThat(last).startsWith("compress").contains("9 of 1,200 bytes").hasSizeLessThan(100);
   }
 }
