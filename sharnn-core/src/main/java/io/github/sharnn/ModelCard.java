@@ -141,7 +141,7 @@ public final class ModelCard {
   }
 
   private String type() {
-    return block.embedding.getArray().getDataType().name();
+    return block.isQuantized() ? "INT8" : block.embedding.getArray().getDataType().name();
   }
 
   /** Appends the results as Hugging Face's model-index has them. */

@@ -8,6 +8,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.engine.InferenceMode;
+import io.github.sharnn.engine.Int8Matrix;
 import io.github.sharnn.engine.Lifetime;
 import java.util.HashMap;
 import java.util.Map;
@@ -42,6 +43,18 @@ final class ModelVariants {
     return collapsed;
   }
 
+  /** Rounds the matrices in place to what 8 bits can hold. */
+  static void quantize(SHARNN model) {
+    for (Parameter parameter : SafetensorsWeights.names(model).values()) {
+      NDArray array = parameter.getArray();
+      if (SafetensorsWeights.isMatrix(array.getShape())) {
+        try (NDManager scratch = array.getManager().newSubManager()) {
+          SafetensorsWeights.assign(parameter, Int8Matrix.of(array, scratch).dequantized());
+        }
+      }
+    }
+  }
+
   /** Returns a model of another config that shares the given model's arrays. */
   static SHARNN sharing(SHARNN model, SHARNNConfig variant) {
     checkState(
@@ -56,6 +69,7 @@ final class ModelVariants {
       SafetensorsWeights.names(shared)
           .forEach((name, p) -> p.getArray().intern(weights.get(name).getArray().stopGradient()));
     }
+    shared.quantized(model.isQuantized());
     if (model.lifetime() != null) {
       shared.beginLifetime(model.lifetime());
     }

@@ -10,6 +10,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import io.github.sharnn.engine.Int8Matrix;
 import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.Interrupts;
@@ -30,6 +31,9 @@ import java.util.regex.Pattern;
  * <p>The reference declares parameters that it never uses ({@code lnout}, {@code attn.qkvs}, {@code
  * attn.r_gate}, and {@code lnmid} and {@code lnmem} in blocks without attention). Reading skips
  * these parameters, and writing omits them.
+ *
+ * <p>A quantized model's matrices are of I8, each beside the F32 scales of its rows under the
+ * matrix's name with {@link #SCALES} ({@code encoder.weight.scales}). Its other weights are of F32.
  */
 public final class SafetensorsWeights {
 
@@ -37,6 +41,9 @@ public final class SafetensorsWeights {
       Pattern.compile(
           "blocks\\.\\d+\\.(lnout\\.(weight|bias)|lnmid\\.(weight|bias)|lnmem\\.(weight|bias)"
               + "|attn\\.qkvs|attn\\.r_gate)");
+
+  /** The end of the name of a matrix's scales. */
+  public static final String SCALES = ".scales";
 
   private static final long SMALL_MODEL = 1_000_000;
 
@@ -81,8 +88,24 @@ public final class SafetensorsWeights {
 
   static void write(SHARNN model, WritableByteChannel channel) throws IOException {
     Map<String, NDArray> tensors = new LinkedHashMap<>();
-    names(model).forEach((name, parameter) -> tensors.put(name, parameter.getArray()));
-    Safetensors.write(tensors, Map.of(), channel);
+    try (NDManager scratch = model.embedding.getArray().getManager().newSubManager()) {
+      for (Map.Entry<String, Parameter> entry : names(model).entrySet()) {
+        NDArray array = entry.getValue().getArray();
+        if (model.isQuantized() && isMatrix(array.getShape())) {
+          Int8Matrix matrix = Int8Matrix.of(array, scratch);
+          tensors.put(entry.getKey(), matrix.values());
+          tensors.put(entry.getKey() + SCALES, matrix.scales());
+        } else {
+          tensors.put(entry.getKey(), array);
+        }
+      }
+      Safetensors.write(tensors, Map.of(), channel);
+    }
+  }
+
+  /** Tells if quantizing rounds a weight of this shape. */
+  static boolean isMatrix(Shape shape) {
+    return shape.dimension() == 2;
   }
 
   /**
@@ -130,10 +153,43 @@ public final class SafetensorsWeights {
       model.initialize(manager, dataType, new Shape(1, 1));
     }
     Map<String, Parameter> names = names(model);
-    checkFit(tensors, names);
+    Map<String, Shape> shapes = new LinkedHashMap<>();
+    names.forEach((name, parameter) -> shapes.put(name, parameter.getShape()));
+    checkFit(tensors, shapes, false);
     for (Map.Entry<String, Parameter> entry : names.entrySet()) {
       try (NDArray values = tensors.read(manager, entry.getKey())) {
         assign(entry.getValue(), values);
+      }
+    }
+  }
+
+  /** Reads the weights of a quantized model, and dequantizes them to FLOAT32. */
+  static void readQuantized(SHARNN model, NDManager manager, Safetensors tensors)
+      throws IOException, MalformedModelException {
+    if (!model.isInitialized()) {
+      checkSize(tensors, model.config());
+      model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
+    }
+    Map<String, Parameter> names = names(model);
+    Map<String, Shape> shapes = new LinkedHashMap<>();
+    names.forEach(
+        (name, parameter) -> {
+          Shape shape = parameter.getShape();
+          shapes.put(name, shape);
+          if (isMatrix(shape)) {
+            shapes.put(name + SCALES, new Shape(shape.get(0)));
+          }
+        });
+    checkFit(tensors, shapes, true);
+    for (Map.Entry<String, Parameter> entry : names.entrySet()) {
+      String name = entry.getKey();
+      try (NDManager scratch = manager.newSubManager()) {
+        NDArray values = tensors.read(scratch, name);
+        assign(
+            entry.getValue(),
+            isMatrix(entry.getValue().getShape())
+                ? new Int8Matrix(values, tensors.read(scratch, name + SCALES)).dequantized()
+                : values);
       }
     }
   }
@@ -168,26 +224,31 @@ public final class SafetensorsWeights {
     }
   }
 
-  private static void checkFit(Safetensors file, Map<String, Parameter> names)
+  /**
+   * Checks a file's names, shapes and types. A quantized file has matrices of I8, others of F32.
+   */
+  private static void checkFit(Safetensors file, Map<String, Shape> shapes, boolean quantized)
       throws MalformedModelException {
     Map<String, Safetensors.Tensor> tensors = file.tensors();
-    List<String> missing = names.keySet().stream().filter(n -> !tensors.containsKey(n)).toList();
+    List<String> missing = shapes.keySet().stream().filter(n -> !tensors.containsKey(n)).toList();
     List<String> unknown =
         tensors.keySet().stream()
-            .filter(n -> !names.containsKey(n) && !UNUSED.matcher(n).matches())
+            .filter(n -> !shapes.containsKey(n) && !UNUSED.matcher(n).matches())
             .toList();
     List<String> wrong = new ArrayList<>();
-    names.forEach(
-        (name, parameter) -> {
+    shapes.forEach(
+        (name, shape) -> {
           Safetensors.Tensor tensor = tensors.get(name);
-          if (tensor != null && !tensor.shape().equals(parameter.getShape())) {
-            wrong.add(
-                lenientFormat("%s %s (model: %s)", name, tensor.shape(), parameter.getShape()));
-          } else if (tensor != null && !tensor.dataType().isFloating()) {
-            wrong.add(
-                lenientFormat(
-                    "%s of type %s (must be F64, F32 or F16)",
-                    name, tensor.dataType().asSafetensors()));
+          if (tensor != null && !tensor.shape().equals(shape)) {
+            wrong.add(lenientFormat("%s %s (model: %s)", name, tensor.shape(), shape));
+          } else if (tensor != null) {
+            DataType type = tensor.dataType();
+            DataType only = isMatrix(shape) ? DataType.INT8 : DataType.FLOAT32;
+            if (quantized ? type != only : !type.isFloating()) {
+              String types = quantized ? only.asSafetensors() : "F64, F32 or F16";
+              wrong.add(
+                  lenientFormat("%s of type %s (must be %s)", name, type.asSafetensors(), types));
+            }
           }
         });
     if (!missing.isEmpty() || !unknown.isEmpty() || !wrong.isEmpty()) {

@@ -42,7 +42,8 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>{@code config.json}: the model's name, its {@link SHARNNConfig}, the kind and SHA-256 of
  *       its vocabulary, and its other properties
- *   <li>{@code model.safetensors}: the weights, as {@link SafetensorsWeights} names them
+ *   <li>{@code model.safetensors}: the weights, as {@link SafetensorsWeights} names them, in 8 bits
+ *       if the model is {@linkplain SHARNN#quantize quantized}
  *   <li>the file of the vocabulary, if its tokens are not bytes
  *   <li>{@code SHA256SUMS}: the SHA-256 of the files above
  *   <li>{@code serving.properties}: options for DJL's {@code Criteria} and DJL Serving
@@ -88,6 +89,7 @@ public final class SavedModel implements Closeable {
       String name,
       SHARNNConfig config,
       @Nullable String vocabulary,
+      boolean quantized,
       Map<String, String> properties) {
 
     private static final String MODEL_TYPE = "model_type";
@@ -97,9 +99,11 @@ public final class SavedModel implements Closeable {
     private static final String VOCABULARY = "vocabulary";
     private static final String KIND = "kind";
     private static final String SHA256 = "sha256";
+    private static final String QUANTIZATION = "quantization";
+    private static final String INT8 = "int8";
     private static final String PROPERTIES = "properties";
     private static final List<String> FIELDS =
-        List.of(MODEL_TYPE, VERSION, NAME, MODEL, VOCABULARY, PROPERTIES);
+        List.of(MODEL_TYPE, VERSION, NAME, MODEL, VOCABULARY, QUANTIZATION, PROPERTIES);
 
     String toJson() {
       JsonObject json = new JsonObject();
@@ -113,6 +117,9 @@ public final class SavedModel implements Closeable {
         object.addProperty(KIND, parts[0]);
         object.addProperty(SHA256, parts[1]);
         json.add(VOCABULARY, object);
+      }
+      if (quantized) {
+        json.addProperty(QUANTIZATION, INT8);
       }
       json.add(PROPERTIES, JsonUtils.GSON.toJsonTree(properties));
       return JsonUtils.GSON_PRETTY.toJson(json) + "\n";
@@ -146,6 +153,13 @@ public final class SavedModel implements Closeable {
           JsonObject named = object(json, VOCABULARY);
           vocabulary = text(named, KIND) + " " + text(named, SHA256);
         }
+        boolean quantized = json.has(QUANTIZATION);
+        checkArgument(
+            !quantized || INT8.equals(text(json, QUANTIZATION)),
+            "its %s must be %s, or missing for weights of floating point, but is %s",
+            QUANTIZATION,
+            INT8,
+            json.get(QUANTIZATION));
         String name = text(json, NAME);
         SHARNNModel.checkName(name);
         for (String field : json.keySet()) {
@@ -155,7 +169,7 @@ public final class SavedModel implements Closeable {
               field,
               Names.suggestion(field, FIELDS));
         }
-        return new Description(name, config, vocabulary, properties);
+        return new Description(name, config, vocabulary, quantized, properties);
       } catch (JsonParseException e) {
         throw new IllegalArgumentException("it is not JSON: " + e.getMessage(), e);
       }
@@ -196,7 +210,7 @@ public final class SavedModel implements Closeable {
     Map<String, String> properties = new TreeMap<>(model.getProperties());
     properties.keySet().removeAll(DERIVED);
     byte[] config =
-        new Description(name, block.config(), property(vocabulary), properties)
+        new Description(name, block.config(), property(vocabulary), block.isQuantized(), properties)
             .toJson()
             .getBytes(StandardCharsets.UTF_8);
     if (config.length > MAX_CONFIG_BYTES) {
@@ -324,7 +338,11 @@ public final class SavedModel implements Closeable {
               "%s was saved with other tokens than the model's, %s: load it with SHARNN.load",
               folder, block.vocabulary()));
     }
-    SafetensorsWeights.readOwnType(block, manager, files.tensors(WEIGHTS));
+    if (description.quantized()) {
+      SafetensorsWeights.readQuantized(block, manager, files.tensors(WEIGHTS));
+    } else {
+      SafetensorsWeights.readOwnType(block, manager, files.tensors(WEIGHTS));
+    }
     model.setDataType(block.embedding.getArray().getDataType());
     description.properties().forEach(model::setProperty);
   }

@@ -300,4 +300,25 @@ class DamagedModelTest {
           .hasMessageContaining("config.json must have at most 4194304 bytes, but has 5242880");
     }
   }
+
+  @Test
+  void rejects_weights_that_are_not_quantized_as_the_config_says() throws Exception {
+    save(TestModels.tiny());
+    edit(json -> json.replace("\"properties\"", "\"quantization\": \"int8\", \"properties\""));
+    assertRefused(WEIGHTS, "encoder.weight of type F32 (must be I8)");
+    assertRefused(WEIGHTS, "missing: [encoder.weight.scales, ");
+    edit(json -> json.replace("\"int8\"", "\"int4\""));
+    assertRefused(
+        CONFIG, "its quantization must be int8, or missing for weights of floating point");
+  }
+
+  @Test
+  void rejects_quantized_weights_without_a_config_that_says_so() throws Exception {
+    try (Model model = TestModels.model(TestModels.tiny(), 1)) {
+      SHARNN.of(model).quantize();
+      model.save(folder, "tiny");
+    }
+    edit(json -> json.replace("  \"quantization\": \"int8\",\n", ""));
+    assertRefused(WEIGHTS, "must hold weights of one type, F64, F32 or F16, but holds [F32, I8]");
+  }
 }
