@@ -2,7 +2,7 @@ package io.github.sharnn.engine.kernels;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import com.google.common.primitives.Ints;
@@ -16,7 +16,7 @@ import java.util.Map;
 public final class EmbeddingKernel {
 
   private static final int THREADS = 128;
-  private static final int BLOCKS = 8192; // about
+  private static final int BLOCKS = 8192; // about, and the most words of a launch
   private static final int MOST_SLICES = 32;
 
   private final Kernels kernels;
@@ -55,15 +55,38 @@ public final class EmbeddingKernel {
     }
   }
 
+  static Kernel kernel(Kernels kernels, long size) {
+    return kernels.kernel("embedding.cu", "embedding_backward", Map.of("C", size), THREADS, 0);
+  }
+
   private NDArray backward(NDArray words, Shape shape, NDArray gradient) {
-    NDManager manager = words.getManager();
     int vocabulary = Math.toIntExact(shape.get(0));
-    long size = shape.get(1);
+    if (vocabulary <= BLOCKS) {
+      try (words) {
+        return rows(words, vocabulary, gradient);
+      }
+    }
+    // parts of the vocabulary, because FLOAT32 sums of all its rows can take gigabytes
+    NDArray all = words.getManager().create(shape, DataType.FLOAT16);
+    try (words) {
+      for (int first = 0; first < vocabulary; first += BLOCKS) {
+        int count = Math.min(BLOCKS, vocabulary - first);
+        try (NDArray shifted = words.sub(first);
+            NDArray part = rows(shifted, count, gradient)) {
+          all.set(new NDIndex("{}:{}", first, first + count), part);
+        }
+      }
+    }
+    return all;
+  }
+
+  /** Returns the gradients of the words from 0 on. */
+  private NDArray rows(NDArray words, int vocabulary, NDArray gradient) {
+    long size = gradient.size(2);
     int slices = Ints.constrainToRange(BLOCKS / vocabulary, 1, MOST_SLICES);
-    try (words;
-        NDArray parts = manager.create(new Shape(slices, vocabulary, size), DataType.FLOAT32)) {
-      kernels
-          .kernel("embedding.cu", "embedding_backward", Map.of("C", size), THREADS, 0)
+    try (NDArray parts =
+        words.getManager().create(new Shape(slices, vocabulary, size), DataType.FLOAT32)) {
+      kernel(kernels, size)
           .launch(
               vocabulary * slices,
               words,
