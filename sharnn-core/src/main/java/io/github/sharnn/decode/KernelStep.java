@@ -7,15 +7,12 @@ import ai.djl.ndarray.types.DataType;
 import io.github.sharnn.Equations;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
-import io.github.sharnn.engine.kernels.CudaException;
 import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.engine.kernels.TokenKernel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** A decoder's step in a {@link TokenKernel}, on the arrays that the step's TorchScript takes. */
 final class KernelStep {
@@ -46,8 +43,6 @@ final class KernelStep {
           "ff.linear1.weight",
           "ff.linear1.bias");
 
-  private static final Logger LOGGER = LoggerFactory.getLogger(KernelStep.class);
-
   private final SHARNNConfig config;
   private final KeyValueCache cache;
   private final Map<String, NDArray> weights;
@@ -70,30 +65,25 @@ final class KernelStep {
       NDManager manager,
       int capacity) {
     SHARNNConfig config = model.config();
+    TokenKernel.Dimensions dimensions = dimensions(config, precision);
     Kernels kernels =
-        Kernels.forDecoder(model.kernels(), manager.getDevice(), reasonAgainst(config, precision));
-    if (kernels == null) {
-      return null;
-    }
-    TokenKernel.Dimensions dimensions =
-        new TokenKernel.Dimensions(
-            config.embeddingSize(),
-            config.boomSize() / config.embeddingSize(),
-            config.layers(),
-            config.attentionLayers().size(),
-            config.vocabularySize(),
-            precision);
-    try {
-      TokenKernel kernel =
-          new TokenKernel(kernels, dimensions, Equations.NORM_EPSILON, manager, capacity);
-      return new KernelStep(config, weights, cache, kernel);
-    } catch (CudaException e) {
-      if (model.kernels() == Kernels.Use.REQUIRED) {
-        throw e;
-      }
-      LOGGER.warn("A decoder uses PyTorch's kernels, because {}", e.toString());
-      return null;
-    }
+        Kernels.forDecoder(
+            model.kernels(), manager.getDevice(), dimensions, reasonAgainst(config, precision));
+    return kernels == null
+        ? null
+        : new KernelStep(
+            config, weights, cache, new TokenKernel(kernels, dimensions, manager, capacity));
+  }
+
+  private static TokenKernel.Dimensions dimensions(SHARNNConfig config, DataType precision) {
+    return new TokenKernel.Dimensions(
+        config.embeddingSize(),
+        config.boomSize() / config.embeddingSize(),
+        config.layers(),
+        config.attentionLayers().size(),
+        config.vocabularySize(),
+        precision,
+        Equations.NORM_EPSILON);
   }
 
   /** Returns which kernels a decoder of the model runs, such as {@code sharnn's}. */
@@ -102,7 +92,10 @@ final class KernelStep {
       return "PyTorch's, because kernels are off";
     }
     Device device = model.embedding.getArray().getDevice();
-    String reason = Kernels.reasonAgainst(device, reasonAgainst(model.config(), precision));
+    SHARNNConfig config = model.config();
+    String reason =
+        Kernels.reasonAgainst(
+            device, dimensions(config, precision), reasonAgainst(config, precision));
     return reason.isEmpty() ? "sharnn's" : "PyTorch's, because " + reason;
   }
 

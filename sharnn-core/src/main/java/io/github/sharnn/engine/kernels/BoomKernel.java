@@ -13,6 +13,9 @@ import java.util.Map;
  */
 public final class BoomKernel {
 
+  private static final String FORWARD = "boom_forward";
+  private static final String BACKWARD = "boom_backward";
+  private static final int USUAL_CHUNKS = 4; // another number compiles again
   private static final int THREADS = 256;
   private static final int COLUMNS = 8; // of a thread
   private static final int FIELD = 1 << 16; // the dropout's rate is exact to 1 / FIELD
@@ -34,6 +37,17 @@ public final class BoomKernel {
     this.boomSize = boomSize;
   }
 
+  /** Compiles both directions for the usual number of chunks. */
+  static void compile(Kernels kernels, long size) {
+    BoomKernel usual = new BoomKernel(kernels, size, USUAL_CHUNKS * size);
+    usual.kernel(FORWARD);
+    usual.kernel(BACKWARD);
+  }
+
+  private Kernel kernel(String function) {
+    return kernels.kernel("boom.cu", function, Map.of("C", size, "H", boomSize), THREADS, 0);
+  }
+
   /** One pass, with what its backward needs. */
   public final class Pass {
 
@@ -50,7 +64,7 @@ public final class BoomKernel {
     /** {@return the output (N, C), owned by the manager of u} */
     public NDArray forward() {
       NDArray output = u.getManager().create(new Shape(rows(), size), DataType.FLOAT16);
-      launch("boom_forward", u, output);
+      launch(FORWARD, u, output);
       return output;
     }
 
@@ -60,7 +74,7 @@ public final class BoomKernel {
      * @param gradient the output's gradient {@code (N, C)}
      */
     public NDArray backward(NDArray gradient) {
-      launch("boom_backward", u, gradient);
+      launch(BACKWARD, u, gradient);
       return u.stopGradient();
     }
 
@@ -70,8 +84,7 @@ public final class BoomKernel {
 
     private void launch(String function, NDArray first, NDArray second) {
       long count = rows() * size / COLUMNS;
-      kernels
-          .kernel("boom.cu", function, Map.of("C", size, "H", boomSize), THREADS, 0)
+      kernel(function)
           .launch(
               Math.toIntExact((count + THREADS - 1) / THREADS),
               first,

@@ -17,6 +17,7 @@ final class CudaDriver {
   static final int COOPERATIVE_LAUNCH = 95;
   static final int SHARED_MEMORY = 97; // bytes that one block may opt in to
 
+  private static final String OCCUPANCY = "cuOccupancyMaxActiveBlocksPerMultiprocessor";
   private static final int MAX_DYNAMIC_SHARED_SIZE = 8; // CUfunction_attribute
   private static final int MAPPED = 2; // CU_MEMHOSTALLOC_DEVICEMAP
 
@@ -56,8 +57,13 @@ final class CudaDriver {
     return value.getValue();
   }
 
-  /** Loads a function of a compiled module, which stays loaded. */
-  Pointer load(byte[] cubin, String function, int sharedBytes) {
+  /**
+   * Loads a function of a compiled module, which stays loaded.
+   *
+   * @throws CudaException if a block with these threads and this shared memory does not fit a
+   *     multiprocessor
+   */
+  Pointer load(byte[] cubin, String function, int threads, int sharedBytes) {
     return inContext(
         () -> {
           Memory code = new Memory(cubin.length);
@@ -67,6 +73,11 @@ final class CudaDriver {
           PointerByReference found = new PointerByReference();
           call("cuModuleGetFunction", found, module.getValue(), function);
           call("cuFuncSetAttribute", found.getValue(), MAX_DYNAMIC_SHARED_SIZE, sharedBytes);
+          IntByReference blocks = new IntByReference();
+          call(OCCUPANCY, blocks, found.getValue(), threads, (long) sharedBytes);
+          if (blocks.getValue() == 0) {
+            throw new CudaException(OCCUPANCY, "no block of " + function + " fits");
+          }
           return found.getValue();
         });
   }

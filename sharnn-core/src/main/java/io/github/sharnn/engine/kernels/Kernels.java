@@ -1,5 +1,6 @@
 package io.github.sharnn.engine.kernels;
 
+import static com.google.common.base.Preconditions.checkNotNull;
 import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.Device;
@@ -9,12 +10,13 @@ import ai.djl.pytorch.jni.JniUtils;
 import com.google.common.base.Throwables;
 import io.github.sharnn.engine.TorchScript;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.stream.Collectors;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -49,27 +51,36 @@ public final class Kernels {
   private static final int UNIT = 128;
   private static final int LARGEST = 1024;
   private static final int FEWEST_TOKENS = 12288; // 16 x 1024 gains, 32 x 256 loses
-  private static final Map<Integer, Found> BY_GPU = new ConcurrentHashMap<>();
+  private static final int PROBED_BATCH = 128; // of the recipe fast
+  static final Map<Integer, Found> BY_GPU = new ConcurrentHashMap<>();
 
   /** The kernels of a GPU, or why it has none. */
-  private record Found(@Nullable Kernels kernels, String reason) {}
+  record Found(@Nullable Kernels kernels, String reason) {
 
-  private final CudaDriver driver;
-  private final Nvrtc compiler;
-  private final String architecture;
+    /** Returns none instead, if there is a reason against the kernels that were found. */
+    Found unless(Function<Kernels, String> reasonAgainst) {
+      String against = kernels == null ? "" : reasonAgainst.apply(kernels);
+      return against.isEmpty() ? this : new Found(null, against);
+    }
+  }
+
+  /** Compiles a source and loads one of its functions. */
+  interface Loader {
+    Kernel load(String source, List<String> options, String function, int threads, int sharedBytes);
+  }
+
+  private final @Nullable CudaDriver driver; // null in tests
+  private final Loader loader;
   private final int multiprocessors;
   private final int sharedMemory; // bytes of a block
   private final Map<String, Kernel> compiled = new ConcurrentHashMap<>();
+  private final Map<Object, String> failures = new ConcurrentHashMap<>(); // "" for none
 
-  private Kernels(CudaDriver driver, Nvrtc compiler) {
+  Kernels(@Nullable CudaDriver driver, Loader loader, int multiprocessors, int sharedMemory) {
     this.driver = driver;
-    this.compiler = compiler;
-    architecture =
-        "--gpu-architecture=sm_"
-            + driver.attribute(CudaDriver.MAJOR)
-            + driver.attribute(CudaDriver.MINOR);
-    multiprocessors = driver.attribute(CudaDriver.MULTIPROCESSORS);
-    sharedMemory = driver.attribute(CudaDriver.SHARED_MEMORY);
+    this.loader = loader;
+    this.multiprocessors = multiprocessors;
+    this.sharedMemory = sharedMemory;
   }
 
   /**
@@ -94,7 +105,8 @@ public final class Kernels {
         || use == Use.AUTO && tokens < FEWEST_TOKENS) {
       return null;
     }
-    return resolve(use, find(device, type, Math.toIntExact(input.size(2))));
+    int size = Math.toIntExact(input.size(2));
+    return resolve(use, find(device, type, size, Math.toIntExact(input.size(1))));
   }
 
   /** Returns false for a prompt of a GPU's FLOAT32 decoder, whose tokens alone have a kernel. */
@@ -107,14 +119,13 @@ public final class Kernels {
    *
    * @param use the model's choice
    * @param device the device
+   * @param dimensions the model's sizes
    * @param unsupported why the kernel can't compute the model, or ""
    * @throws IllegalStateException if they are required but can't run
    */
-  public static @Nullable Kernels forDecoder(Use use, Device device, String unsupported) {
-    if (use == Use.OFF) {
-      return null;
-    }
-    return resolve(use, find(device, unsupported));
+  public static @Nullable Kernels forDecoder(
+      Use use, Device device, TokenKernel.Dimensions dimensions, String unsupported) {
+    return use == Use.OFF ? null : resolve(use, find(device, dimensions, unsupported));
   }
 
   /**
@@ -122,10 +133,18 @@ public final class Kernels {
    * runs its own}
    *
    * @param device the device
+   * @param dimensions the model's sizes
    * @param unsupported why the kernel can't compute the model, or ""
    */
-  public static String reasonAgainst(Device device, String unsupported) {
-    return find(device, unsupported).reason;
+  public static String reasonAgainst(
+      Device device, TokenKernel.Dimensions dimensions, String unsupported) {
+    return find(device, dimensions, unsupported).reason;
+  }
+
+  private static Found find(Device device, TokenKernel.Dimensions dimensions, String unsupported) {
+    Found found = find(device, unsupported);
+    return found.unless(
+        kernels -> kernels.failure(dimensions, () -> TokenKernel.compile(kernels, dimensions)));
   }
 
   private static Found find(Device device, String unsupported) {
@@ -154,15 +173,15 @@ public final class Kernels {
    * @param size the model's width C
    */
   public static String reasonAgainst(Device device, DataType dataType, int size) {
-    return find(device, dataType, size).reason;
+    return find(device, dataType, size, PROBED_BATCH).reason;
   }
 
-  private static Found find(Device device, DataType dataType, int size) {
+  private static Found find(Device device, DataType dataType, int size, int batch) {
     String precision =
         dataType == DataType.FLOAT16 ? "" : "the precision is " + dataType.name() + ", not FLOAT16";
-    Found found = find(device, precision.isEmpty() ? reasonAgainst(size) : precision);
-    String small = found.kernels == null ? "" : reasonAgainst(found.kernels.multiprocessors, size);
-    return small.isEmpty() ? found : new Found(null, small);
+    return find(device, precision.isEmpty() ? reasonAgainst(size) : precision)
+        .unless(kernels -> reasonAgainst(kernels.multiprocessors, size))
+        .unless(kernels -> kernels.failure(size, batch));
   }
 
   /**
@@ -196,19 +215,77 @@ public final class Kernels {
       if (major < FIRST_MAJOR || driver.attribute(CudaDriver.COOPERATIVE_LAUNCH) == 0) {
         return new Found(null, "the GPU's compute capability is below 8.0");
       }
-      Kernels kernels = new Kernels(driver, new Nvrtc());
       DeviceAddress.check();
-      // fails here, and not in a training step, if NVRTC or the driver does not know this GPU
-      kernels.kernel("boom.cu", "boom_forward", Map.of("C", UNIT, "H", UNIT), UNIT, 0);
-      return new Found(kernels, "");
+      String target = "--gpu-architecture=sm_" + major + driver.attribute(CudaDriver.MINOR);
+      Nvrtc compiler = new Nvrtc();
+      Loader loader =
+          (source, options, function, threads, sharedBytes) -> {
+            List<String> all = new ArrayList<>(List.of(target, "-std=c++17"));
+            all.addAll(options);
+            byte[] code = compiler.compile(source, driver.version(), all);
+            return new Kernel(
+                driver, driver.load(code, function, threads, sharedBytes), threads, sharedBytes);
+          };
+      return new Found(
+          new Kernels(
+              driver,
+              loader,
+              driver.attribute(CudaDriver.MULTIPROCESSORS),
+              driver.attribute(CudaDriver.SHARED_MEMORY)),
+          "");
     } catch (CudaException | LinkageError e) {
       LOGGER.debug("No kernels on GPU {}", ordinal, e);
       return new Found(null, Throwables.getRootCause(e).toString());
     }
   }
 
+  /**
+   * Returns why a source does not compile, or a block of it does not fit this GPU, for the segments
+   * of a batch; "" if all run. Tries once: later calls know the result.
+   */
+  String failure(int size, int batch) {
+    List<Integer> key = List.of(size, batch);
+    boolean first = !failures.containsKey(key);
+    LstmKernel lstm = new LstmKernel(this, size);
+    String failure =
+        failure(
+            key,
+            () -> lstm.kernel(LstmKernel.Direction.FORWARD, batch),
+            () -> lstm.kernel(LstmKernel.Direction.BACKWARD, batch),
+            () -> NormKernel.compile(this, size, 1),
+            () -> NormKernel.compile(this, size, 2),
+            () -> BoomKernel.compile(this, size),
+            () -> EmbeddingKernel.kernel(this, size));
+    if (first && batch != PROBED_BATCH && !failure.isEmpty()) { // a run's header does not say so
+      LOGGER.warn("Batches of {} run PyTorch's kernels, because {}", batch, failure);
+    }
+    return failure;
+  }
+
+  private String failure(Object key, Runnable... sources) {
+    return failures.computeIfAbsent(
+        key,
+        unused ->
+            Arrays.stream(sources)
+                .parallel()
+                .map(Kernels::failure)
+                .filter(reason -> !reason.isEmpty())
+                .findFirst()
+                .orElse(""));
+  }
+
+  private static String failure(Runnable source) {
+    try {
+      source.run();
+      return "";
+    } catch (CudaException e) {
+      LOGGER.debug("A kernel can't run", e);
+      return e.getMessage().lines().findFirst().orElseThrow();
+    }
+  }
+
   CudaDriver driver() {
-    return driver;
+    return checkNotNull(driver);
   }
 
   int multiprocessors() {
@@ -234,23 +311,20 @@ public final class Kernels {
       Map<String, Object> constants,
       int threads,
       int sharedBytes) {
-    String defines =
+    List<String> defines =
         new TreeMap<>(constants)
-            .entrySet().stream()
-                .map(e -> "-D" + e.getKey() + "=" + e.getValue())
-                .collect(Collectors.joining(" "));
+            .entrySet().stream().map(e -> "-D" + e.getKey() + "=" + e.getValue()).toList();
     return compiled.computeIfAbsent(
         resource + " " + function + " " + defines,
         key -> {
-          List<String> options = new ArrayList<>(List.of(architecture, "-std=c++17"));
-          options.addAll(List.of(defines.split(" ")));
-          byte[] code =
-              compiler.compile(
-                  TorchScript.source(Kernels.class, "common.cu")
-                      + TorchScript.source(Kernels.class, resource),
-                  driver.version(),
-                  options);
-          return new Kernel(driver, driver.load(code, function, sharedBytes), threads, sharedBytes);
+          String source =
+              TorchScript.source(Kernels.class, "common.cu")
+                  + TorchScript.source(Kernels.class, resource);
+          try {
+            return loader.load(source, defines, function, threads, sharedBytes);
+          } catch (CudaException e) {
+            throw new CudaException(resource + " can't run: " + e.getMessage(), e);
+          }
         });
   }
 }

@@ -114,7 +114,13 @@ public final class LstmKernel {
     return streams <= 8 ? 8 : (streams + 15) / 16 * 16;
   }
 
-  private Kernel kernel(Plan plan) {
+  private Plan plan(Direction direction, int batch) {
+    return plan(direction, batch, size, kernels.multiprocessors(), kernels.sharedMemory());
+  }
+
+  /** Returns the function that a batch needs, compiled. */
+  Kernel kernel(Direction direction, int batch) {
+    Plan plan = plan(direction, batch);
     Map<String, Object> constants = new HashMap<>();
     constants.put(plan.direction.name(), 1);
     constants.put("C", size);
@@ -126,8 +132,8 @@ public final class LstmKernel {
 
   private void launch(
       Direction direction, NDManager manager, NDArray[] arrays, int steps, int batch) {
-    Plan plan = plan(direction, batch, size, kernels.multiprocessors(), kernels.sharedMemory());
-    Kernel kernel = kernel(plan);
+    Plan plan = plan(direction, batch);
+    Kernel kernel = kernel(direction, batch);
     Object[] arguments = new Object[arrays.length + 4];
     System.arraycopy(arrays, 0, arguments, 0, arrays.length);
     int streams = plan.columns * plan.splits;

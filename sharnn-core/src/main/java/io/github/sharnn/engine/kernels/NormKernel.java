@@ -10,6 +10,7 @@ import ai.djl.nn.norm.LayerNorm;
 import ai.djl.training.ParameterStore;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** One or two layer norms of one input, in one pass over it, forward and backward. */
@@ -19,6 +20,7 @@ public final class NormKernel {
   private static final int WARP = 32;
   private static final int PART = 8; // numbers of 16 bytes
   private static final int BLOCKS = 4; // of a multiprocessor, in backward
+  private static final double USUAL_EPSILON = 1e-12; // of a model; another one compiles again
 
   private final Kernels kernels;
   private final double epsilon;
@@ -67,6 +69,27 @@ public final class NormKernel {
     }
   }
 
+  /** The source's functions. */
+  private enum Function {
+    NORM_FORWARD,
+    NORM_BACKWARD,
+    NORM_GRADIENTS;
+
+    Kernel compile(Kernels kernels, int size, int norms, double epsilon) {
+      // in backward a thread has one part of a row
+      int threads = this == NORM_BACKWARD ? (size / PART + WARP - 1) / WARP * WARP : THREADS;
+      Map<String, Object> constants = Map.of("C", size, "NORMS", norms, "EPSILON", epsilon + "f");
+      return kernels.kernel("norm.cu", name().toLowerCase(Locale.ROOT), constants, threads, 0);
+    }
+  }
+
+  /** Compiles all functions for one or two norms with a model's epsilon. */
+  static void compile(Kernels kernels, int size, int norms) {
+    for (Function function : Function.values()) {
+      function.compile(kernels, size, norms, USUAL_EPSILON);
+    }
+  }
+
   /** One pass, with what its backward needs. */
   private final class Pass {
 
@@ -87,10 +110,8 @@ public final class NormKernel {
       statistics = owner.create(new Shape(rows, 2), DataType.FLOAT32);
     }
 
-    private Kernel kernel(String function, int threads) {
-      Map<String, Object> constants =
-          Map.of("C", size, "NORMS", parameters.size() / 2, "EPSILON", epsilon + "f");
-      return kernels.kernel("norm.cu", function, constants, threads, 0);
+    private Kernel kernel(Function function) {
+      return function.compile(kernels, size, parameters.size() / 2, epsilon);
     }
 
     NDList forward(NDManager manager) {
@@ -99,7 +120,7 @@ public final class NormKernel {
         results.add(manager.create(shape, DataType.FLOAT16));
       }
       int last = parameters.size() - 2;
-      kernel("norm_forward", THREADS)
+      kernel(Function.NORM_FORWARD)
           .launch(
               (rows * WARP + THREADS - 1) / THREADS,
               x,
@@ -124,7 +145,7 @@ public final class NormKernel {
           ofParameters;
           NDArray partial =
               manager.create(new Shape(blocks, parameters.size(), size), DataType.FLOAT32)) {
-        kernel("norm_backward", (size / PART + WARP - 1) / WARP * WARP)
+        kernel(Function.NORM_BACKWARD)
             .launch(
                 blocks,
                 x,
@@ -136,7 +157,7 @@ public final class NormKernel {
                 ofResults.get(ofResults.size() - 1),
                 ofX,
                 partial);
-        kernel("norm_gradients", THREADS)
+        kernel(Function.NORM_GRADIENTS)
             .launch(parameters.size() * size / WARP, partial, ofParameters, blocks);
         NDList gradients = new NDList(ofX);
         for (int i = 0; i < parameters.size(); i++) {

@@ -36,9 +36,16 @@ public final class TokenKernel implements AutoCloseable {
    * @param attentions the number of layers with attention
    * @param vocabulary the number of tokens V
    * @param precision FLOAT16 or FLOAT32
+   * @param epsilon what layer norms add to the variance
    */
   public record Dimensions(
-      int size, int chunks, int layers, int attentions, int vocabulary, DataType precision) {
+      int size,
+      int chunks,
+      int layers,
+      int attentions,
+      int vocabulary,
+      DataType precision,
+      double epsilon) {
 
     private int bytes(int numbers) {
       return numbers * precision.getNumOfBytes();
@@ -92,23 +99,31 @@ public final class TokenKernel implements AutoCloseable {
    *
    * @param kernels the GPU's kernels
    * @param dimensions the model's sizes
-   * @param epsilon what layer norms add to the variance
    * @param manager owns the arrays, and closes this kernel
    * @param capacity the largest number of streams
    */
-  public TokenKernel(
-      Kernels kernels, Dimensions dimensions, double epsilon, NDManager manager, int capacity) {
+  public TokenKernel(Kernels kernels, Dimensions dimensions, NDManager manager, int capacity) {
     this.dimensions = dimensions;
     driver = kernels.driver();
     blocks = kernels.multiprocessors();
     sharedMemory = kernels.sharedMemory();
     phases = 2 * dimensions.layers + 3 * dimensions.attentions + 1;
+    kernel = compile(kernels, dimensions);
+    scratch = scratch(manager, capacity);
+    logits = (long) (capacity + 15) / 16 * 16 * INT;
+    host = driver.hostMemory(logits + (long) capacity * dimensions.vocabulary * INT);
+    manager.attachInternal("TokenKernel", this);
+  }
+
+  /** Returns the function for a model's sizes, compiled. */
+  static Kernel compile(Kernels kernels, Dimensions dimensions) {
+    int sharedMemory = kernels.sharedMemory();
     int depth = dimensions.depth(sharedMemory);
     Map<String, Object> constants = new HashMap<>();
     constants.put("C", dimensions.size);
     constants.put("CHUNKS", dimensions.chunks);
     constants.put("LAYERS", dimensions.layers);
-    constants.put("EPSILON", epsilon + "f");
+    constants.put("EPSILON", dimensions.epsilon + "f");
     constants.put("DEPTH", depth);
     if (dimensions.precision == DataType.FLOAT16) {
       constants.put("HALF", 1);
@@ -117,11 +132,7 @@ public final class TokenKernel implements AutoCloseable {
         Math.max(
             dimensions.sharedBytes(dimensions.mostStreams(sharedMemory)),
             dimensions.attentionBytes(depth));
-    kernel = kernels.kernel("token.cu", "token_step", constants, THREADS, bytes);
-    scratch = scratch(manager, capacity);
-    logits = (long) (capacity + 15) / 16 * 16 * INT;
-    host = driver.hostMemory(logits + (long) capacity * dimensions.vocabulary * INT);
-    manager.attachInternal("TokenKernel", this);
+    return kernels.kernel("token.cu", "token_step", constants, THREADS, bytes);
   }
 
   private NDList scratch(NDManager manager, int capacity) {
