@@ -64,13 +64,15 @@ record StageContext(
     TrainingConfig config = setup.config(lookahead == null ? optimizer : lookahead);
     Shape tokens = new Shape(options.batchSize(), options.sequenceLength());
     Kernels.Use before = setup.block().kernels();
-    setup.block().kernels(options.kernels());
+    // samples of a run need not have a kernel, such as those of a model with splits
+    boolean required = options.kernels() == Kernels.Use.REQUIRED;
+    setup.block().kernels(required ? Kernels.Use.AUTO : options.kernels());
     try (own;
         MixedPrecisionWeights weights =
             MixedPrecisionWeights.of(model, options.precision(), tokens);
         Trainer trainer = weights.model().newTrainer(config);
         BestWeights best = new BestWeights(setup.block(), model.getNDManager())) {
-      SHARNN.of(trainer.getModel()).kernels(options.kernels()); // the FLOAT16 weights' own block
+      SHARNN.of(trainer.getModel()).kernels(options.kernels()); // what computes the steps
       trainer.setMetrics(setup.metrics());
       trainer.initialize(tokens);
       if (LOGGER.isInfoEnabled()) {

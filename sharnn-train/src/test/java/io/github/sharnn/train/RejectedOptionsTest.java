@@ -2,6 +2,7 @@ package io.github.sharnn.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
 import ai.djl.Model;
@@ -11,6 +12,7 @@ import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.optim.Lamb;
@@ -186,6 +188,18 @@ class RejectedOptionsTest {
           .withMessageContaining(
               "model tiny must have FLOAT32 weights to be trained, but has " + type)
           .withMessageContaining("do not call Model.setDataType");
+    }
+  }
+
+  @Test
+  void required_kernels_that_cannot_run_end_the_first_step() throws Exception {
+    try (Model model = Tiny.model(Tiny.sharnn(), 1)) {
+      SHARNNTrainer trainer = Tiny.trainer(model).kernels(Kernels.Use.REQUIRED).build();
+      Corpus corpus = Tiny.corpus(folder, 3_000);
+      assertThatIllegalStateException()
+          .isThrownBy(() -> trainer.fit(corpus, Budget.steps(1)))
+          .withMessageContaining("kernels are required, but can't run");
+      assertThat(SHARNN.of(model).kernels()).isEqualTo(Kernels.Use.AUTO);
     }
   }
 }
