@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The outcome of a {@link GoldenCheck} or a {@link KernelCheck}.
+ * The outcome of a {@link GoldenCheck}, a {@link KernelCheck} or a {@link DecoderCheck}.
  *
  * @param worst the tensor of each kind whose error is the largest compared with its tolerance
  * @param compared number of tensors compared
@@ -22,7 +22,8 @@ public record GoldenReport(List<Measure> worst, int compared) {
    */
   public record Measure(String kind, String tensor, double error, double tolerance) {
 
-    private double share() {
+    /** {@return the error as a share of the tolerance} */
+    public double share() {
       return error / tolerance;
     }
 
