@@ -96,7 +96,7 @@ class ArchitectureTest {
         .layer("examples")
         .definedBy(ROOT + ".examples..")
         .whereLayer("train")
-        .mayOnlyBeAccessedByLayers("bench", "cli", "examples")
+        .mayOnlyBeAccessedByLayers("spark", "bench", "cli", "examples")
         .whereLayer("onnx")
         .mayOnlyBeAccessedByLayers("bench", "cli", "examples")
         .whereLayer("tokenizers")

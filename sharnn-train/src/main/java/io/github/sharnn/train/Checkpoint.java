@@ -39,6 +39,8 @@ import java.util.Optional;
  * <tr><td>optimizer</td><td>number of updates</td><td></td></tr>
  * <tr><td>moments, lookahead, average</td><td></td><td>the optimizer's arrays</td></tr>
  * <tr><td>state</td><td></td><td>recurrent state and memory</td></tr>
+ * <tr><td>outer</td><td>settings of the outer step</td><td>its velocity; the weights that the workers
+ * agreed on, unless they are the current ones</td></tr>
  * <tr><td>rate, scale, divergence</td><td>their counters</td><td></td></tr>
  * <tr><td>best</td><td>the lowest figure</td><td>its weights, unless they are the current
  * ones</td></tr>
@@ -56,6 +58,7 @@ public final class Checkpoint {
   static final String POSITION = "position";
   static final String WEIGHTS = "weights";
   static final String STATE = "state";
+  static final String OUTER = "outer";
   static final String DIVERGENCE = "divergence";
   static final String BEST = "best";
   static final String EARLIER = "earlier";

@@ -183,11 +183,20 @@ public enum Recipe {
     return builder;
   }
 
-  /** {@return the optimizer of the training} */
-  public OptimizerSettings optimizer() {
+  /**
+   * {@return the options of the training}
+   *
+   * @param precision FLOAT32 or FLOAT16
+   */
+  public TrainingOptions options(DataType precision) {
     TrainingOptions.Builder<?> builder = new TrainingOptions.Builder<SHARNNTrainer.Builder>();
     options.accept(builder);
-    return builder.options(DataType.FLOAT32).optimizer();
+    return builder.options(precision);
+  }
+
+  /** {@return the optimizer of the training} */
+  public OptimizerSettings optimizer() {
+    return options(DataType.FLOAT32).optimizer();
   }
 
   /** {@return the stages of the training, at least one} */

@@ -22,6 +22,7 @@ import io.github.sharnn.train.optim.LearningRateSchedule;
 import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.optim.OptimizerSettings;
+import io.github.sharnn.train.optim.OuterStep;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.SoleTraining;
 import java.util.ArrayList;
@@ -206,6 +207,7 @@ public final class SHARNNTrainer {
     private @Nullable CheckpointPolicy checkpoints;
     private BooleanSupplier stopWhen = () -> false;
     private @Nullable LongUnaryOperator drawnTokens;
+    private @Nullable OuterStep outerStep;
     private boolean savable = true;
 
     private Builder(Model model) {
@@ -323,6 +325,19 @@ public final class SHARNNTrainer {
     }
 
     /**
+     * Takes a step of an outer optimizer from time to time, together with other workers if there
+     * are any. Each worker is a process of its own, with its own part of the corpus and the same
+     * options. The run then evaluates only after outer steps. Default none.
+     *
+     * @param step the outer step, used by one training at a time
+     * @return this builder
+     */
+    public Builder outerStep(OuterStep step) {
+      outerStep = step;
+      return this;
+    }
+
+    /**
      * Sets the trainer up for benchmarks: replaces the corpus's tokens by a function of the
      * position, and allows models that are too large to save.
      *
@@ -363,6 +378,9 @@ public final class SHARNNTrainer {
           "checkpoints work only with Lamb, AdamW and Muon of this library, but the optimizer is %s:"
               + " DJL hides its moments",
           name(optimizer));
+      if (outerStep != null) {
+        checkOuterStep(options);
+      }
       checkArgument(
           learningRate == null || optimizer == null,
           "learningRate can't be combined with an optimizer that has a rate of its own (%s): give the"
@@ -379,7 +397,27 @@ public final class SHARNNTrainer {
               onStep,
               checkpoints,
               stopWhen,
-              drawnTokens));
+              drawnTokens,
+              outerStep));
+    }
+
+    private void checkOuterStep(TrainingOptions options) {
+      OuterStep.Settings outer = outerStep.settings();
+      checkArgument(
+          options.evaluationInterval() % outer.interval() == 0,
+          "evaluationInterval must be a multiple of the interval between outer steps (%s), or 0, but is"
+              + " %s",
+          outer.interval(),
+          options.evaluationInterval());
+      checkArgument(
+          options.lookaheadSteps() == 0,
+          "lookahead can't be combined with an outer step, which moves the weights too: leave one of the"
+              + " two out");
+      checkArgument(
+          outer.workers() == 1 || checkpoints == null || checkpoints.rollbacks() == 0,
+          "a run with %s workers can't go back after a divergence, since the others would go on: set"
+              + " rollbacks(0) for its checkpoints",
+          outer.workers());
     }
 
     private static String name(@Nullable Optimizer optimizer) {

@@ -82,6 +82,9 @@ record StageContext(
       try (WeightUpdate update =
           new WeightUpdate(
               weights, trainer, optimizer, lookahead, options.clipNorm(), options.averageDecay())) {
+        if (setup.outerStep() != null) {
+          setup.outerStep().begin(weights, manager);
+        }
         TrainState state = new TrainState(setup, weights, update, manager, best, rate, this);
         return new TrainingLoop(setup, trainer, update, this, state, corpus, dataset).train();
       }

@@ -1,5 +1,7 @@
 package io.github.sharnn.train;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDArray;
@@ -20,6 +22,7 @@ import io.github.sharnn.train.optim.CurrentLearningRate;
 import io.github.sharnn.train.optim.FusedOptimizer;
 import io.github.sharnn.train.optim.LossScaler;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.optim.OuterStep;
 import io.github.sharnn.train.optim.WeightUpdate;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -97,6 +100,15 @@ final class TrainState {
     parts.put(
         Checkpoint.STATE,
         Stateful.of(() -> null, host -> RecurrentTensors.copy(states, host), this::restoreStates));
+    OuterStep outer = setup.outerStep();
+    if (outer != null) {
+      parts.put(
+          Checkpoint.OUTER,
+          Stateful.of(
+              outer::settings,
+              host -> HostCopy.of(outer.arrays(), host),
+              saved -> restoreOuter(outer, saved)));
+    }
     parts.put("scale", Stateful.of(LossScaler.Saved.class, lossScale::save, lossScale::restore));
     parts.put(
         Checkpoint.DIVERGENCE,
@@ -137,6 +149,10 @@ final class TrainState {
 
   /** Restores every part. Throws a DamagedCheckpointException if one does not fit the run. */
   void restore(Checkpoint checkpoint) throws IOException {
+    checkArgument(
+        setup.outerStep() != null || !checkpoint.has(Checkpoint.OUTER),
+        "the checkpoint %s is of a run with an outer step: set it again (outerStep)",
+        checkpoint.folder());
     for (Map.Entry<String, Stateful> part : parts().entrySet()) {
       part.getValue().restore(checkpoint.part(part.getKey()));
     }
@@ -191,6 +207,20 @@ final class TrainState {
   private void restoreStates(SavedPart saved) throws IOException {
     try (NDManager scratch = manager.newSubManager()) {
       replaceStates(RecurrentTensors.read(saved.tensors(scratch), zeroStates()));
+    }
+  }
+
+  private void restoreOuter(OuterStep outer, SavedPart saved) throws IOException {
+    OuterStep.Settings before = saved.state(OuterStep.Settings.class);
+    checkArgument(
+        before.equals(outer.settings()),
+        "the run can't resume with another outer step: it was %s, is now %s; restore these settings,"
+            + " or start a new run in another folder",
+        before,
+        outer.settings());
+    try (NDManager scratch = manager.newSubManager()) {
+      boolean withAgreed = saved.header().containsKey(OuterStep.AGREED);
+      outer.restore(saved.tensors(scratch, outer.shapes(withAgreed)));
     }
   }
 

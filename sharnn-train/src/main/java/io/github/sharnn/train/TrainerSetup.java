@@ -14,6 +14,7 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.Lookahead;
+import io.github.sharnn.train.optim.OuterStep;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import java.util.List;
 import java.util.function.BooleanSupplier;
@@ -35,6 +36,7 @@ import org.jspecify.annotations.Nullable;
  * @param stopWhen the condition to stop
  * @param drawnTokens for a benchmark, a function from position to token that replaces the corpus'
  *     tokens; else null
+ * @param outerStep the step that all workers take together, or null for none
  */
 record TrainerSetup(
     Model model,
@@ -46,7 +48,8 @@ record TrainerSetup(
     Consumer<StepReport> onStep,
     @Nullable CheckpointPolicy checkpoints,
     BooleanSupplier stopWhen,
-    @Nullable LongUnaryOperator drawnTokens) {
+    @Nullable LongUnaryOperator drawnTokens,
+    @Nullable OuterStep outerStep) {
 
   TrainerSetup {
     listeners = List.copyOf(listeners);

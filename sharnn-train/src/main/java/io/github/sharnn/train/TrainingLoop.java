@@ -13,6 +13,7 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.Seeds;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.evaluate.Evaluation;
+import io.github.sharnn.train.optim.OuterStep;
 import io.github.sharnn.train.optim.WeightUpdate;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.TrainingStep;
@@ -84,6 +85,9 @@ final class TrainingLoop {
     }
     if (stage.checkpoints() != null) {
       stage.checkpoints().begin();
+    }
+    if (setup.outerStep() != null) {
+      setup.outerStep().agree();
     }
     while (!over()) {
       try {
@@ -172,10 +176,13 @@ final class TrainingLoop {
     if (endOfPass) {
       state.nextEpoch();
     }
+    boolean tookOuterStep = outerStep();
     boolean due =
         setup.options().evaluationInterval() > 0
             && state.step % setup.options().evaluationInterval() == 0;
-    double validation = used >= 1 || endOfPass || due ? evaluateUnlessInterrupted() : Double.NaN;
+    // workers reach the end of a pass at different steps
+    boolean evaluate = setup.outerStep() == null ? endOfPass || due : due && tookOuterStep;
+    double validation = used >= 1 || evaluate ? evaluateUnlessInterrupted() : Double.NaN;
     report(
         new StepReport(
             state.step,
@@ -189,6 +196,26 @@ final class TrainingLoop {
             state.learningRate.latest(),
             scale));
     stopOrSave();
+  }
+
+  /**
+   * Takes the outer step if it is due, which it also is at the end of the budget. The budget of all
+   * workers ends when that of one does.
+   *
+   * @return true if the step was due
+   */
+  private boolean outerStep() {
+    OuterStep outer = setup.outerStep();
+    if (outer == null) {
+      return false;
+    }
+    outer.moved();
+    if (state.step % outer.settings().interval() != 0 && used < 1) {
+      return false;
+    }
+    used = outer.step(used);
+    state.learningRate.used(used);
+    return true;
   }
 
   private TrainingStep.Slices forwardAndBackward(Batch batch, double lossScale) {

@@ -6,6 +6,7 @@ import ai.djl.Model;
 import io.github.sharnn.train.evaluate.DynamicEvaluation;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.LearningRateSchedule;
+import io.github.sharnn.train.optim.OuterStep;
 import io.github.sharnn.vocabulary.Perplexity;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -26,6 +27,7 @@ class SerializableOptionsTest {
         new TrainingStage(
             LearningRateSchedule.peak(1e-3f).warmUp(10).cosine(),
             Budget.time(Duration.ofSeconds(5))),
+        new OuterStep.Settings(30, 0.7f, 0.9f, 4),
         new StepReport(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
         new Evaluation(perplexity, new Evaluation.Settings(4, 64), 128),
         new DynamicEvaluation(perplexity, DynamicEvaluation.Settings.DEFAULT));

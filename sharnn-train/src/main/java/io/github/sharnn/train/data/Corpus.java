@@ -132,6 +132,34 @@ public final class Corpus {
         origin, train.encode(vocabulary), validation.encode(vocabulary), test.encode(vocabulary));
   }
 
+  /**
+   * {@return this corpus with a share of its training part, for one of several workers} The shares
+   * are contiguous, and their lengths differ by at most a byte. Take the share before {@link
+   * #withVocabulary}.
+   *
+   * @param index the share, from 0
+   * @param count the number of shares, at least 1
+   * @throws IllegalArgumentException if there is no such share, a share has less than 2 bytes, or
+   *     this corpus has tokens
+   */
+  public Corpus share(int index, int count) {
+    checkArgument(
+        index >= 0 && index < count, "the share must be from 0 to %s, but is %s", count - 1, index);
+    checkArgument(train.tokens == null, "take the share of a corpus before withVocabulary");
+    long least = train.bytes() / count;
+    checkArgument(
+        least >= 2,
+        "%s is too short for %s workers, which need 2 bytes each: use fewer workers or a longer corpus",
+        train,
+        count);
+    long longer = train.bytes() % count; // shares with one more byte, the first ones
+    TextRange text = train.text;
+    long start = text.start() + index * least + Math.min(index, longer);
+    long bytes = least + (index < longer ? 1 : 0);
+    return new Corpus(
+        origin, new Part(new TextRange(text.name(), text.file(), start, bytes)), validation, test);
+  }
+
   /** {@return the vocabulary of the tokens; bytes unless {@link #withVocabulary} set another} */
   public TextVocabulary vocabulary() {
     return train.vocabulary;

@@ -56,6 +56,23 @@ class CorpusTest {
   }
 
   @Test
+  void shares_the_training_part_among_workers() throws IOException {
+    byte[] bytes = Tiny.randomBytes(100, 256);
+    Corpus corpus = Corpus.withSizes(Tiny.file(folder, bytes), 11, 4, 2);
+    assertThat(read(corpus.share(0, 3).train())).isEqualTo(Arrays.copyOfRange(bytes, 0, 4));
+    assertThat(read(corpus.share(1, 3).train())).isEqualTo(Arrays.copyOfRange(bytes, 4, 8));
+    assertThat(read(corpus.share(2, 3).train())).isEqualTo(Arrays.copyOfRange(bytes, 8, 11));
+    assertThat(read(corpus.share(2, 3).validation())).isEqualTo(Arrays.copyOfRange(bytes, 11, 15));
+    assertThat(read(corpus.share(0, 1).train())).isEqualTo(read(corpus.train()));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> corpus.share(0, 6))
+        .withMessageContaining("(11 bytes) is too short for 6 workers, which need 2 bytes each");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> corpus.share(3, 3))
+        .withMessage("the share must be from 0 to 2, but is 3");
+  }
+
+  @Test
   void gives_training_what_rounding_leaves() throws IOException {
     Corpus corpus = Corpus.withFractions(Tiny.file(folder, new byte[107]), 0.5, 0.25, 0.25);
     assertThat(corpus.validation().length()).isEqualTo(26);
