@@ -4,9 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkNotNull;
 
 import ai.djl.Model;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import com.google.common.collect.Lists;
 import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
@@ -18,7 +16,10 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -45,27 +46,30 @@ import org.jspecify.annotations.Nullable;
 public final class Scorer {
 
   private static final int LONGEST_DEFAULT_SEGMENT = 256; // bounds the activations
-  private static final int SMALLEST_READ = 1 << 13; // bytes
+  private static final long FEWEST_FITTING = 16; // segments of the default length in a batch
 
   private final TextModel model;
   private final int context;
   private final int segmentLength;
-  private final int batchSize;
+  private final Batches batches;
   private final int topSurprises;
+  private final @Nullable ScoreCache cache; // null for none
 
   private Scorer(Builder builder) {
     model = new TextModel(builder.model);
     byte[] before = {builder.context == null ? defaultContext() : builder.context};
     int[] tokens = model.encode("context", before);
     context = tokens[tokens.length - 1];
-    batchSize = builder.batchSize;
-    checkArgument(batchSize >= 1, "batchSize must be at least 1 text, but is %s", batchSize);
     topSurprises = builder.topSurprises;
     checkArgument(
         topSurprises >= 1, "topSurprises must be at least 1 token, but is %s", topSurprises);
     segmentLength = builder.segmentLength == null ? defaultSegmentLength() : builder.segmentLength;
     checkArgument(
         segmentLength >= 1, "segmentLength must be at least 1 token, but is %s", segmentLength);
+    batches = batches(builder.batchSize);
+    checkArgument(
+        builder.cacheBytes >= 0, "cacheBytes must be at least 0, but is %s", builder.cacheBytes);
+    cache = builder.cacheBytes == 0 ? null : new ScoreCache(builder.cacheBytes);
   }
 
   private byte defaultContext() {
@@ -76,8 +80,16 @@ public final class Scorer {
     SHARNNConfig config = SHARNN.of(model.model()).config();
     // half of the memory, so that each token sees at least the other half
     int half = config.hasAttention() ? config.memoryLength() / 2 : LONGEST_DEFAULT_SEGMENT;
-    long fitting = TextModel.MAX_LOGITS / ((long) batchSize * config.vocabularySize());
+    long fitting = TextModel.MAX_LOGITS / (FEWEST_FITTING * config.vocabularySize());
     return (int) Math.max(Math.min(Math.min(half, LONGEST_DEFAULT_SEGMENT), fitting), 1);
+  }
+
+  private Batches batches(int batchSize) {
+    checkArgument(batchSize >= 1, "batchSize must be at least 1 text, but is %s", batchSize);
+    SHARNNConfig config = SHARNN.of(model.model()).config();
+    int memory = config.hasAttention() ? config.memoryLength() : 0;
+    return new Batches(
+        batchSize, segmentLength, config.vocabularySize(), memory, TextModel.MAX_LOGITS);
   }
 
   /**
@@ -114,10 +126,10 @@ public final class Scorer {
   }
 
   /**
-   * Scores texts of any lengths, {@code batchSize} side by side.
+   * Scores texts of any lengths, {@code batchSize} of similar length side by side.
    *
    * @param texts the bytes of each
-   * @return a score for each text, the same as from a separate call
+   * @return a score for each text in the same order, the same as from a separate call
    * @throws IllegalArgumentException if the model's vocabulary lacks a byte
    * @throws IllegalStateException if the model has no weights, or is closed
    * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
@@ -130,26 +142,32 @@ public final class Scorer {
    * Scores texts as {@link #scoreAll} does, but keeps only their totals, which takes little memory.
    *
    * @param texts the bytes of each
-   * @return the totals of each text
+   * @return the totals of each text, in the same order
    * @throws IllegalArgumentException if the model's vocabulary lacks a byte
    * @throws IllegalStateException if the model has no weights, or is closed
    * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public List<Score.Totals> totals(List<byte[]> texts) {
+    return cache == null ? scoredTotals(texts) : cache.totals(texts, this::scoredTotals);
+  }
+
+  private List<Score.Totals> scoredTotals(List<byte[]> texts) {
     return batches(texts, ScoringBatch::totals);
   }
 
   private <T> List<T> batches(List<byte[]> texts, Function<ScoringBatch, List<T>> results) {
-    List<T> all = new ArrayList<>();
+    Map<Integer, T> all = new TreeMap<>(); // by index, in the caller's order
     Lifetime.Lease lease = model.lifetime().lease();
     try (lease) {
-      for (List<byte[]> some : Lists.partition(texts, batchSize)) {
-        try (ScoringBatch batch = start(model.lifetime().manager(), some)) {
-          all.addAll(results.apply(batch));
+      for (List<Integer> some : batches.of(texts)) {
+        try (ScoringBatch batch =
+            start(model.lifetime().manager(), some.stream().map(texts::get).toList())) {
+          Iterator<T> scored = results.apply(batch).iterator();
+          some.forEach(text -> all.put(text, scored.next()));
         }
       }
     }
-    return all;
+    return List.copyOf(all.values());
   }
 
   /**
@@ -169,34 +187,9 @@ public final class Scorer {
    * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public Score.Totals score(InputStream text, Consumer<TokenScore> callback) throws IOException {
-    Sums sums = new Sums(topSurprises);
-    Lifetime lifetime = model.lifetime();
-    try (ScoringLoop loop = loop(lifetime)) {
-      Segments segments =
-          new Segments(
-              model,
-              segmentLength,
-              (tokens, continued) -> {
-                NDList inputs = loop.inputs(List.of(tokens), continued);
-                SegmentScores scores = loop.accept(loop.forward(inputs));
-                sums.add(scores, 0);
-                scores.scores(0).forEach(callback);
-              });
-      byte[] some = new byte[Math.max(segmentLength, SMALLEST_READ)];
-      int count = text.read(some);
-      while (count >= 0) {
-        Lifetime.Lease lease = lifetime.lease();
-        try (lease) {
-          count = write(text, some, count, segments);
-        }
-        if (count == 0) {
-          count = text.read(some); // may wait long, hence without a lease
-        }
-      }
-      Lifetime.Lease lease = lifetime.lease();
-      try (lease) {
-        return sums.totals(segments.end());
-      }
+    try (ScoringLoop loop = loop(model.lifetime())) {
+      return new LiveScoring(model, segmentLength, loop, new Sums(topSurprises), callback)
+          .score(text);
     }
   }
 
@@ -204,35 +197,6 @@ public final class Scorer {
     Lifetime.Lease lease = lifetime.lease();
     try (lease) {
       return loop(lifetime.manager(), 1);
-    }
-  }
-
-  /** Scores until the text pauses, and returns 0, or until its end, and returns -1. */
-  private int write(InputStream text, byte[] some, int first, Segments segments)
-      throws IOException {
-    for (int count = first; count >= 0; count = text.read(some)) {
-      segments.write(some, count);
-      if (pauses(text)) {
-        if (scoresParts()) {
-          segments.flush();
-        }
-        return 0;
-      }
-    }
-    return -1;
-  }
-
-  /** Tells if a part of a segment leaves enough memory for the rest of the segment. */
-  private boolean scoresParts() {
-    SHARNNConfig config = SHARNN.of(model.model()).config();
-    return !config.hasAttention() || segmentLength <= config.memoryLength();
-  }
-
-  private static boolean pauses(InputStream text) {
-    try {
-      return text.available() == 0;
-    } catch (IOException e) {
-      return true; // some streams can't tell, such as that of a named pipe from Files
     }
   }
 
@@ -269,8 +233,9 @@ public final class Scorer {
     private final Model model;
     private @Nullable Byte context;
     private @Nullable Integer segmentLength;
-    private int batchSize = 16;
+    private int batchSize = 64;
     private int topSurprises = 3;
+    private long cacheBytes;
 
     private Builder(Model model) {
       this.model = checkNotNull(model, "model must not be null");
@@ -290,9 +255,9 @@ public final class Scorer {
 
     /**
      * Sets how many tokens go through the model at once. The default is 256 or half of the memory,
-     * if that is less, and at most 2^26 logits in a batch. Longer segments are faster and take more
-     * memory: {@code batchSize * segmentLength * (memoryLength + segmentLength)} numbers for each
-     * attention layer.
+     * if that is less, and fewer if the vocabulary has more than 16,384 tokens. Longer segments are
+     * faster and take more memory: {@code batchSize * segmentLength * (memoryLength +
+     * segmentLength)} numbers for each attention layer.
      *
      * @param tokens at least 1
      * @return this builder
@@ -303,7 +268,9 @@ public final class Scorer {
     }
 
     /**
-     * Sets how many texts go through the model side by side. Default 16.
+     * Sets how many texts go through the model side by side at most. Default 64. Fewer long texts
+     * go side by side if 2^26 logits or attention weights are exceeded. Texts of similar length
+     * share a batch.
      *
      * @param texts at least 1
      * @return this builder
@@ -321,6 +288,20 @@ public final class Scorer {
      */
     public Builder topSurprises(int tokens) {
       topSurprises = tokens;
+      return this;
+    }
+
+    /**
+     * Keeps the totals of texts already scored, so that {@link Scorer#totals} does not score an
+     * equal text again. Saves most of the time on a repetitive log. Default 0, for no cache. After
+     * training the model further, build a new scorer.
+     *
+     * @param bytes the memory for texts and totals; the texts that were not used for the longest
+     *     time make room
+     * @return this builder
+     */
+    public Builder cacheBytes(long bytes) {
+      cacheBytes = bytes;
       return this;
     }
 

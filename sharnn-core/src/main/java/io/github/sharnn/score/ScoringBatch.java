@@ -93,7 +93,7 @@ final class ScoringBatch implements AutoCloseable {
   }
 
   private void accept(NDList outputs) {
-    SegmentScores segment = loop.accept(outputs);
+    SegmentScores segment = loop.accept(outputs, !onlyTotals);
     for (int stream = 0; stream < segment.streams(); stream++) {
       int text = longestFirst.get(stream);
       sums.get(text).add(segment, stream);

@@ -1,32 +1,20 @@
 package io.github.sharnn.score;
 
-import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** The figures of a segment's tokens, in rows of {@code longest} tokens for each stream. */
 final class SegmentScores {
 
   private final List<int[]> tokens; // of each stream
   private final int longest;
-  private final float[] logProbabilities;
-  private final long[] better; // tokens with a higher probability
-  private final float[] entropies;
-  private final float[] variances;
+  private final float[] figures; // (4, B, T): log-probability, entropy, variance, likelier tokens
 
-  /** Takes arrays of {@code (B, T)}, of which a shorter stream uses the first elements of a row. */
-  SegmentScores(
-      List<int[]> tokens,
-      int longest,
-      float[] logProbabilities,
-      long[] better,
-      float[] entropies,
-      float[] variances) {
+  /** Takes figures of {@code (4, B, T)}, where a shorter stream uses the start of its row. */
+  SegmentScores(List<int[]> tokens, int longest, float[] figures) {
     this.tokens = tokens;
     this.longest = longest;
-    this.logProbabilities = logProbabilities;
-    this.better = better;
-    this.entropies = entropies;
-    this.variances = variances;
+    this.figures = figures;
   }
 
   /** Returns the number of streams. */
@@ -40,26 +28,37 @@ final class SegmentScores {
   }
 
   float logProbability(int stream, int i) {
-    return logProbabilities[stream * longest + i];
+    return figure(0, stream, i);
   }
 
   float entropy(int stream, int i) {
-    return entropies[stream * longest + i];
+    return figure(1, stream, i);
   }
 
   float variance(int stream, int i) {
-    return variances[stream * longest + i];
+    return figure(2, stream, i);
+  }
+
+  private int rank(int stream, int i) {
+    return 1 + (int) figure(3, stream, i);
+  }
+
+  private float figure(int figure, int stream, int i) {
+    return figures[(figure * streams() + stream) * longest + i];
   }
 
   /** Returns the scores of a stream's tokens. */
   List<TokenScore> scores(int stream) {
-    List<TokenScore> scores = new ArrayList<>();
-    int at = stream * longest;
-    for (int token : tokens.get(stream)) {
-      int rank = (int) better[at] + 1;
-      scores.add(new TokenScore(token, logProbabilities[at], rank, entropies[at], variances[at]));
-      at++;
-    }
-    return scores;
+    int[] own = tokens(stream);
+    return IntStream.range(0, own.length)
+        .mapToObj(
+            i ->
+                new TokenScore(
+                    own[i],
+                    logProbability(stream, i),
+                    rank(stream, i),
+                    entropy(stream, i),
+                    variance(stream, i)))
+        .toList();
   }
 }

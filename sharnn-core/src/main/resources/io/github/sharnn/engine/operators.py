@@ -183,3 +183,21 @@ class Operators(Module):
       weight.addcmul_(step, own)
     torch._foreach_zero_(gradients)
     return own
+
+  def surprise(self, arrays: List[Tensor], numbers: Tensor) -> Tensor:
+    """Scores tokens. Returns FLOAT32 (4, N): log-probabilities, entropies, variances of -ln p, counts of likelier tokens.
+
+    arrays: logits (N, V) and tokens (N, 1). numbers: rows to compute at once, and 1 to count or 0 to leave zeros.
+    """
+    at_once, count = annotate(List[float], numbers.tolist())
+    logits, tokens = arrays
+    parts = annotate(List[Tensor], [])
+    for some, own in zip(logits.split(int(at_once)), tokens.split(int(at_once))):
+      l = torch.log_softmax(some, -1, 6)
+      p = l.exp()
+      mine = l.gather(1, own)
+      likelier = torch.sum(l > mine, [1], True, dtype=6) if count > 0 else torch.zeros_like(mine)
+      entropy = torch.sum(l * p, [1], True).neg_()
+      variance = torch.sum(l.add_(entropy).square_().mul_(p), [1], True)
+      parts.append(torch.cat([mine, entropy, variance, likelier], 1))
+    return torch.cat(parts).t().contiguous()
