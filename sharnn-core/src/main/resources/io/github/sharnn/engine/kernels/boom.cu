@@ -17,11 +17,9 @@ __device__ __forceinline__ u64 draw(u64 seed, u64 counter) {
 __device__ __forceinline__ Eight mask(u64 seed, u64 at, u32 threshold) {
   Eight e;
   float scale = 65536.0f / (65536 - threshold);
-#pragma unroll
-  for (int half = 0; half < 2; half++) {
+  EACH(half, 2) {
     u64 bits = draw(seed, 2 * at + half);
-#pragma unroll
-    for (int i = 0; i < 4; i++) e.x[4 * half + i] = (u32)(bits >> (16 * i) & 0xffff) < threshold ? 0 : scale;
+    EACH(i, 4) e.x[4 * half + i] = (u32)(bits >> (16 * i) & 0xffff) < threshold ? 0 : scale;
   }
   return e;
 }
@@ -32,13 +30,11 @@ extern "C" __global__ void boom_forward(const uint4* u, uint4* out, u64 count, u
   if (i >= count) return;
   u64 first = i / (C / 8) * (H / 8) + i % (C / 8);
   Eight sum = {};
-#pragma unroll
-  for (int chunk = 0; chunk < CHUNKS; chunk++) {
+  EACH(chunk, CHUNKS) {
     u64 at = first + chunk * (C / 8);
     Eight x = unpack(u[at]), m;
     if (threshold > 0) m = mask(seed, at, threshold);
-#pragma unroll
-    for (int k = 0; k < 8; k++) {
+    EACH(k, 8) {
       float y = x.x[k] * logistic(SLOPE * x.x[k]);
       sum.x[k] += threshold > 0 ? y * m.x[k] : y;
     }
@@ -52,13 +48,11 @@ extern "C" __global__ void boom_backward(uint4* u, const uint4* gradient, u64 co
   if (i >= count) return;
   u64 first = i / (C / 8) * (H / 8) + i % (C / 8);
   Eight d = unpack(gradient[i]);
-#pragma unroll
-  for (int chunk = 0; chunk < CHUNKS; chunk++) {
+  EACH(chunk, CHUNKS) {
     u64 at = first + chunk * (C / 8);
     Eight x = unpack(u[at]), m;
     if (threshold > 0) m = mask(seed, at, threshold);
-#pragma unroll
-    for (int k = 0; k < 8; k++) {
+    EACH(k, 8) {
       float s = logistic(SLOPE * x.x[k]), slope = s + SLOPE * x.x[k] * s * (1 - s);
       x.x[k] = d.x[k] * (threshold > 0 ? slope * m.x[k] : slope);
     }

@@ -1,5 +1,8 @@
 // Numbers of 16 bits, activations, sums, tiles of products, and waiting. Stands before the source of every kernel.
 
+// An unrolled loop over a number of times that the compiler knows
+#define EACH(i, n) _Pragma("unroll") for (int i = 0; i < (n); i++)
+
 typedef unsigned short half_t;
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -29,8 +32,7 @@ struct Eight {
 __device__ __forceinline__ Eight unpack(uint4 v) {
   u32 words[4] = {v.x, v.y, v.z, v.w};
   Eight e;
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
+  EACH(i, 4) {
     e.x[2 * i] = to_float((half_t)(words[i] & 0xffff));
     e.x[2 * i + 1] = to_float((half_t)(words[i] >> 16));
   }
@@ -38,8 +40,7 @@ __device__ __forceinline__ Eight unpack(uint4 v) {
 }
 __device__ __forceinline__ uint4 pack(Eight e) {
   u32 words[4];
-#pragma unroll
-  for (int i = 0; i < 4; i++) words[i] = (u32)to_half(e.x[2 * i]) | (u32)to_half(e.x[2 * i + 1]) << 16;
+  EACH(i, 4) words[i] = (u32)to_half(e.x[2 * i]) | (u32)to_half(e.x[2 * i + 1]) << 16;
   return make_uint4(words[0], words[1], words[2], words[3]);
 }
 

@@ -19,11 +19,9 @@ extern "C" __global__ void embedding_backward(const int* tokens, const uint4* gr
       for (u32 left = hits[turn][w]; left != 0; left &= left - 1)
         if (threadIdx.x < C / 8) {
           Eight row = unpack(gradient[(u64)(first + w * 32 + __ffs(left) - 1) * (C / 8) + threadIdx.x]);
-#pragma unroll
-          for (int i = 0; i < 8; i++) sum.x[i] += row.x[i];
+          EACH(i, 8) sum.x[i] += row.x[i];
         }
   }
   if (threadIdx.x < C / 8)
-#pragma unroll
-    for (int i = 0; i < 8; i++) out[(u64)blockIdx.x * C + threadIdx.x * 8 + i] = sum.x[i];
+    EACH(i, 8) out[(u64)blockIdx.x * C + threadIdx.x * 8 + i] = sum.x[i];
 }

@@ -48,32 +48,22 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   arrived += split * WARPS;
 
   uint4 weight[4][SLICE][2];
-#pragma unroll
-  for (int m = 0; m < 4; m++)
-#pragma unroll
-    for (int k = 0; k < SLICE; k++)
-#pragma unroll
-      for (int r = 0; r < 2; r++)
+  EACH(m, 4) EACH(k, SLICE) EACH(r, 2)
         weight[m][k][r] = k < parts
             ? *(const uint4*)(w + (size_t)(m * C + unit0 + row + 8 * r) * C + (warp * SLICE + k) * 32 + quad * 8)
             : make_uint4(0, 0, 0, 0);
 
   float cell[PASSES];
   int stream[PASSES], read[PASSES][TILES]; // streams beyond the batch read its last one and write nothing
-#pragma unroll
-  for (int p = 0; p < PASSES; p++) {
+  EACH(p, PASSES) {
     stream[p] = stream0 + p * CHUNK + column;
     cell[p] = to_float(c[(size_t)min(stream[p], batch - 1) * C + unit0 + unit]);
-#pragma unroll
-    for (int j = 0; j < TILES; j++) read[p][j] = min(stream0 + p * CHUNK + j * 8 + row, batch - 1);
+    EACH(j, TILES) read[p][j] = min(stream0 + p * CHUNK + j * 8 + row, batch - 1);
   }
 
   for (int t = 0; t < steps; t++) {
     half_t input[PASSES][4], output[PASSES][4];
-#pragma unroll
-    for (int p = 0; p < PASSES; p++)
-#pragma unroll
-      for (int m = 0; m < 4; m++)
+    EACH(p, PASSES) EACH(m, 4)
         input[p][m] = gates[((size_t)t * batch + min(stream[p], batch - 1)) * (4 * C) + m * C + unit0 + unit];
     if (parts > 0) {
       if (lane == 0) wait_for(arrived + warp, (u32)(2 * parts * t));
@@ -81,52 +71,27 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     }
     const half_t* before = h + (size_t)t * batch * C + warp * SLICE * 32 + quad * 8;
     uint4 state[TILES][SLICE];
-#pragma unroll
-    for (int j = 0; j < TILES; j++)
-#pragma unroll
-      for (int k = 0; k < SLICE; k++)
-        if (k < parts) state[j][k] = load_shared_row(before + (size_t)read[0][j] * C + k * 32);
+    EACH(j, TILES) EACH(k, SLICE) if (k < parts) state[j][k] = load_shared_row(before + (size_t)read[0][j] * C + k * 32);
         else state[j][k] = make_uint4(0, 0, 0, 0);
-#pragma unroll
-    for (int p = 0; p < PASSES; p++) {
+    EACH(p, PASSES) {
       float sum[4][TILES][4];
-#pragma unroll
-      for (int m = 0; m < 4; m++)
-#pragma unroll
-        for (int j = 0; j < TILES; j++)
-#pragma unroll
-          for (int i = 0; i < 4; i++) sum[m][j][i] = 0;
-#pragma unroll
-      for (int k = 0; k < SLICE; k++) {
-#pragma unroll
-        for (int m = 0; m < 4; m++)
-#pragma unroll
-          for (int j = 0; j < TILES; j++) multiply_first(sum[m][j], weight[m][k][0], weight[m][k][1], state[j][k]);
-#pragma unroll
-        for (int m = 0; m < 4; m++)
-#pragma unroll
-          for (int j = 0; j < TILES; j++) multiply_second(sum[m][j], weight[m][k][0], weight[m][k][1], state[j][k]);
+      EACH(m, 4) EACH(j, TILES) EACH(i, 4) sum[m][j][i] = 0;
+      EACH(k, SLICE) {
+        EACH(m, 4) EACH(j, TILES) multiply_first(sum[m][j], weight[m][k][0], weight[m][k][1], state[j][k]);
+        EACH(m, 4) EACH(j, TILES) multiply_second(sum[m][j], weight[m][k][0], weight[m][k][1], state[j][k]);
       }
       if (p + 1 < PASSES) {
-#pragma unroll
-        for (int j = 0; j < TILES; j++)
-#pragma unroll
-          for (int k = 0; k < SLICE; k++)
+        EACH(j, TILES) EACH(k, SLICE)
             if (k < parts) state[j][k] = load_shared_row(before + (size_t)read[p + 1 < PASSES ? p + 1 : p][j] * C + k * 32);
       }
       float* partial = (float*)shared_memory + (p & 1) * (WARPS * 64 * 16);
-#pragma unroll
-      for (int m = 0; m < 4; m++)
-#pragma unroll
-        for (int j = 0; j < TILES; j++) put_tile(partial + warp * (64 * 16), m * 16 + row, j * 8 + 2 * quad, sum[m][j]);
+      EACH(m, 4) EACH(j, TILES) put_tile(partial + warp * (64 * 16), m * 16 + row, j * 8 + 2 * quad, sum[m][j]);
       __syncthreads();
       if (own) {
         float s[4];
-#pragma unroll
-        for (int m = 0; m < 4; m++) {
+        EACH(m, 4) {
           s[m] = to_float(input[p][m]);
-#pragma unroll
-          for (int v = 0; v < WARPS; v++) s[m] += partial[v * (64 * 16) + place(m * 16 + unit, column)];
+          EACH(v, WARPS) s[m] += partial[v * (64 * 16) + place(m * 16 + unit, column)];
         }
         float i = sigmoid(s[0]), f = sigmoid(s[1]), g = tanh_(s[2]), o = sigmoid(s[3]);
         cell[p] = f * cell[p] + i * g;
@@ -142,12 +107,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     if (threadIdx.x == 0) arrive(arrived + unit0 / (32 * SLICE));
     // the other blocks need only h: the rest is written after they were told
     if (own) {
-#pragma unroll
-      for (int p = 0; p < PASSES; p++)
+      EACH(p, PASSES)
         if (stream[p] < batch) {
           size_t at = (size_t)t * batch + stream[p];
-#pragma unroll
-          for (int m = 0; m < 4; m++) gates[at * (4 * C) + m * C + unit0 + unit] = output[p][m];
+          EACH(m, 4) gates[at * (4 * C) + m * C + unit0 + unit] = output[p][m];
           c[(at + batch) * C + unit0 + unit] = to_half(cell[p]);
         }
     }
@@ -177,10 +140,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   float* partials = (float*)shared_memory;
   uint4* stored = (uint4*)(partials + 2 * WARPS * UNITS * 16) + warp * PARTS * 64 + lane;
   uint4 weight[PARTS][2];
-#pragma unroll
-  for (int k = 0; k < PARTS; k++)
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
+  EACH(k, PARTS) EACH(r, 2) {
       const half_t* at = wt + (size_t)(unit0 + row + 8 * r) * (4 * C) + (warp * PARTS + k) * 32 + quad * 8;
       weight[k][r] = *(const uint4*)at;
       if (ROWS == 2) stored[(k * 2 + r) * 32] = *(const uint4*)(at + (size_t)16 * (4 * C));
@@ -188,26 +148,18 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
 
   float cell_gradient[PASSES][ROWS];
   int stream[PASSES], read[PASSES][TILES];
-#pragma unroll
-  for (int p = 0; p < PASSES; p++) {
+  EACH(p, PASSES) {
     stream[p] = stream0 + p * CHUNK + column;
-#pragma unroll
-    for (int n = 0; n < ROWS; n++)
-      cell_gradient[p][n] = dc[(size_t)min(stream[p], batch - 1) * C + unit0 + n * 16 + unit];
-#pragma unroll
-    for (int j = 0; j < TILES; j++) read[p][j] = min(stream0 + p * CHUNK + j * 8 + row, batch - 1);
+    EACH(n, ROWS) cell_gradient[p][n] = dc[(size_t)min(stream[p], batch - 1) * C + unit0 + n * 16 + unit];
+    EACH(j, TILES) read[p][j] = min(stream0 + p * CHUNK + j * 8 + row, batch - 1);
   }
 
   for (int t = steps - 1, done = 0; t >= 0; t--, done++) {
     half_t gate[PASSES][ROWS][4], output_gradient[PASSES][ROWS], cell[PASSES][ROWS], before[PASSES][ROWS];
-#pragma unroll
-    for (int p = 0; p < PASSES; p++)
-#pragma unroll
-      for (int n = 0; n < ROWS; n++) {
+    EACH(p, PASSES) EACH(n, ROWS) {
         size_t at = (size_t)t * batch + min(stream[p], batch - 1);
         int u = unit0 + n * 16 + unit;
-#pragma unroll
-        for (int m = 0; m < 4; m++) gate[p][n][m] = gates[at * (4 * C) + m * C + u];
+        EACH(m, 4) gate[p][n][m] = gates[at * (4 * C) + m * C + u];
         output_gradient[p][n] = dh[at * C + u];
         cell[p][n] = c[(at + batch) * C + u];
         before[p][n] = c[at * C + u];
@@ -217,65 +169,41 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
       __syncwarp();
     }
     const half_t* later = gates + (size_t)(t + 1) * batch * (4 * C) + warp * PARTS * 32 + quad * 8;
-#pragma unroll
-    for (int p = 0; p < PASSES; p++) {
+    EACH(p, PASSES) {
       float sum[ROWS][TILES][4];
-#pragma unroll
-      for (int n = 0; n < ROWS; n++)
-#pragma unroll
-        for (int j = 0; j < TILES; j++)
-#pragma unroll
-          for (int i = 0; i < 4; i++) sum[n][j][i] = 0;
+      EACH(n, ROWS) EACH(j, TILES) EACH(i, 4) sum[n][j][i] = 0;
       if (done > 0) {
         uint4 next[2][AHEAD][TILES];
-#pragma unroll
-        for (int k = 0; k < AHEAD; k++)
-#pragma unroll
-          for (int j = 0; j < TILES; j++) next[0][k][j] = load_shared_row(later + (size_t)read[p][j] * (4 * C) + k * 32);
-#pragma unroll
-        for (int q = 0; q < PARTS / AHEAD; q++) {
+        EACH(k, AHEAD) EACH(j, TILES) next[0][k][j] = load_shared_row(later + (size_t)read[p][j] * (4 * C) + k * 32);
+        EACH(q, PARTS / AHEAD) {
           if (q + 1 < PARTS / AHEAD) {
-#pragma unroll
-            for (int k = 0; k < AHEAD; k++)
-#pragma unroll
-              for (int j = 0; j < TILES; j++)
+            EACH(k, AHEAD) EACH(j, TILES)
                 next[(q + 1) & 1][k][j] =
                     load_shared_row(later + (size_t)read[p][j] * (4 * C) + ((q + 1) * AHEAD + k) * 32);
           }
-#pragma unroll
-          for (int k = 0; k < AHEAD; k++) {
+          EACH(k, AHEAD) {
             const int part = q * AHEAD + k;
             uint4 low, high;
             if (ROWS == 2) {
               low = stored[(part * 2) * 32];
               high = stored[(part * 2 + 1) * 32];
             }
-#pragma unroll
-            for (int j = 0; j < TILES; j++) multiply_first(sum[0][j], weight[part][0], weight[part][1], next[q & 1][k][j]);
+            EACH(j, TILES) multiply_first(sum[0][j], weight[part][0], weight[part][1], next[q & 1][k][j]);
             if (ROWS == 2)
-#pragma unroll
-              for (int j = 0; j < TILES; j++) multiply_first(sum[ROWS - 1][j], low, high, next[q & 1][k][j]);
-#pragma unroll
-            for (int j = 0; j < TILES; j++) multiply_second(sum[0][j], weight[part][0], weight[part][1], next[q & 1][k][j]);
+              EACH(j, TILES) multiply_first(sum[ROWS - 1][j], low, high, next[q & 1][k][j]);
+            EACH(j, TILES) multiply_second(sum[0][j], weight[part][0], weight[part][1], next[q & 1][k][j]);
             if (ROWS == 2)
-#pragma unroll
-              for (int j = 0; j < TILES; j++) multiply_second(sum[ROWS - 1][j], low, high, next[q & 1][k][j]);
+              EACH(j, TILES) multiply_second(sum[ROWS - 1][j], low, high, next[q & 1][k][j]);
           }
         }
       }
       float* partial = partials + (p & 1) * (WARPS * UNITS * 16);
-#pragma unroll
-      for (int n = 0; n < ROWS; n++)
-#pragma unroll
-        for (int j = 0; j < TILES; j++)
-          put_tile(partial + warp * (UNITS * 16), n * 16 + row, j * 8 + 2 * quad, sum[n][j]);
+      EACH(n, ROWS) EACH(j, TILES) put_tile(partial + warp * (UNITS * 16), n * 16 + row, j * 8 + 2 * quad, sum[n][j]);
       __syncthreads();
       if (own) {
-#pragma unroll
-        for (int n = 0; n < ROWS; n++) {
+        EACH(n, ROWS) {
           float d = to_float(output_gradient[p][n]);
-#pragma unroll
-          for (int v = 0; v < WARPS; v++) d += partial[v * (UNITS * 16) + place(n * 16 + unit, column)];
+          EACH(v, WARPS) d += partial[v * (UNITS * 16) + place(n * 16 + unit, column)];
           float i = to_float(gate[p][n][0]), f = to_float(gate[p][n][1]), g = to_float(gate[p][n][2]);
           float o = to_float(gate[p][n][3]), tc = tanh_(to_float(cell[p][n]));
           float dcell = cell_gradient[p][n] + d * o * (1 - tc * tc);
@@ -294,11 +222,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     if (threadIdx.x == 0) arrive(arrived + unit0 / (C / 2));
   }
   if (own) {
-#pragma unroll
-    for (int p = 0; p < PASSES; p++)
-#pragma unroll
-      for (int n = 0; n < ROWS; n++)
-        if (stream[p] < batch) dc[(size_t)stream[p] * C + unit0 + n * 16 + unit] = cell_gradient[p][n];
+    EACH(p, PASSES) EACH(n, ROWS) if (stream[p] < batch) dc[(size_t)stream[p] * C + unit0 + n * 16 + unit] = cell_gradient[p][n];
   }
 }
 #endif

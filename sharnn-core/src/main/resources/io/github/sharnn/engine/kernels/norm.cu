@@ -6,8 +6,7 @@
 
 __device__ __forceinline__ uint4 scaled(Eight x, uint4 weight, uint4 bias) {
   Eight w = unpack(weight), b = unpack(bias);
-#pragma unroll
-  for (int i = 0; i < 8; i++) x.x[i] = x.x[i] * w.x[i] + b.x[i];
+  EACH(i, 8) x.x[i] = x.x[i] * w.x[i] + b.x[i];
   return pack(x);
 }
 
@@ -20,30 +19,24 @@ extern "C" __global__ void norm_forward(const uint4* x, float2* statistics, int 
   x += (u64)row * PARTS;
   Eight value[WARPS];
   float sum = 0, squares = 0;
-#pragma unroll
-  for (int k = 0; k < WARPS; k++)
+  EACH(k, WARPS)
     if (k * 32 + lane < PARTS) {
       value[k] = unpack(x[k * 32 + lane]);
-#pragma unroll
-      for (int i = 0; i < 8; i++) sum += value[k].x[i];
+      EACH(i, 8) sum += value[k].x[i];
     }
   float mean = warp_sum(sum) / C;
-#pragma unroll
-  for (int k = 0; k < WARPS; k++)
+  EACH(k, WARPS)
     if (k * 32 + lane < PARTS)
-#pragma unroll
-      for (int i = 0; i < 8; i++) {
+      EACH(i, 8) {
         value[k].x[i] -= mean;
         squares += value[k].x[i] * value[k].x[i];
       }
   float scale = rsqrtf(warp_sum(squares) / C + EPSILON);
   if (lane == 0) statistics[row] = make_float2(mean, scale);
-#pragma unroll
-  for (int k = 0; k < WARPS; k++) {
+  EACH(k, WARPS) {
     const int part = k * 32 + lane;
     if (part < PARTS) {
-#pragma unroll
-      for (int i = 0; i < 8; i++) value[k].x[i] *= scale;
+      EACH(i, 8) value[k].x[i] *= scale;
       y0[(u64)row * PARTS + part] = scaled(value[k], weight0[part], bias0[part]);
       if (NORMS == 2) y1[(u64)row * PARTS + part] = scaled(value[k], weight1[part], bias1[part]);
     }
@@ -65,8 +58,7 @@ extern "C" __global__ void norm_backward(const uint4* x, const float2* statistic
   for (int first = blockIdx.x * ROWS, turn = 0; first < rows; first += gridDim.x * ROWS, turn ^= 1) {
     Eight normed[ROWS] = {}, g[ROWS] = {};
     float scale[ROWS];
-#pragma unroll
-    for (int r = 0; r < ROWS; r++) {
+    EACH(r, ROWS) {
       const u64 at = (u64)(first + r) * PARTS + part;
       float plain = 0, product = 0;
       if (part < PARTS && first + r < rows) {
@@ -76,11 +68,9 @@ extern "C" __global__ void norm_backward(const uint4* x, const float2* statistic
         Eight dy[NORMS];
         dy[0] = unpack(dy0[at]);
         if (NORMS == 2) dy[NORMS - 1] = unpack(dy1[at]);
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
+        EACH(i, 8) {
           normed[r].x[i] = (normed[r].x[i] - row.x) * row.y;
-#pragma unroll
-          for (int n = 0; n < NORMS; n++) {
+          EACH(n, NORMS) {
             dweight[n].x[i] += dy[n].x[i] * normed[r].x[i];
             dbias[n].x[i] += dy[n].x[i];
             g[r].x[i] += dy[n].x[i] * weight[n].x[i];
@@ -94,26 +84,20 @@ extern "C" __global__ void norm_backward(const uint4* x, const float2* statistic
       if (threadIdx.x % 32 == 0) sums[turn][r][warp] = make_float2(plain, product);
     }
     __syncthreads();
-#pragma unroll
-    for (int r = 0; r < ROWS; r++) {
+    EACH(r, ROWS) {
       float plain = 0, product = 0;
-#pragma unroll
-      for (int w = 0; w < WARPS; w++) {
+      EACH(w, WARPS) {
         plain += sums[turn][r][w].x / C;
         product += sums[turn][r][w].y / C;
       }
       if (part < PARTS && first + r < rows) {
-#pragma unroll
-        for (int i = 0; i < 8; i++) g[r].x[i] = scale[r] * (g[r].x[i] - plain - normed[r].x[i] * product);
+        EACH(i, 8) g[r].x[i] = scale[r] * (g[r].x[i] - plain - normed[r].x[i] * product);
         dx[(u64)(first + r) * PARTS + part] = pack(g[r]);
       }
     }
   }
   if (part < PARTS)
-#pragma unroll
-    for (int n = 0; n < NORMS; n++)
-#pragma unroll
-      for (int i = 0; i < 8; i++) {
+    EACH(n, NORMS) EACH(i, 8) {
         float* at = partial + ((u64)blockIdx.x * 2 * NORMS + 2 * n) * C + part * 8 + i;
         at[0] = dweight[n].x[i];
         at[C] = dbias[n].x[i];
@@ -130,7 +114,6 @@ extern "C" __global__ void norm_gradients(const float* partial, half_t* out, int
   __syncthreads();
   if (warp > 0) return;
   sum = 0;
-#pragma unroll
-  for (int w = 0; w < 8; w++) sum += sums[w][lane];
+  EACH(w, 8) sum += sums[w][lane];
   out[column] = to_half(sum);
 }

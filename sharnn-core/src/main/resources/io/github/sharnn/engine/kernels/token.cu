@@ -137,9 +137,7 @@ __device__ __forceinline__ int thread() {
 // Runs over the 16-byte parts of a row that a lane holds, each with its number and its column
 template <class Part>
 __device__ __forceinline__ void for_parts(int lane, Part part) {
-#pragma unroll
-  for (int k = 0; k < LANES; k++)
-    if (k * 32 + lane < C / WIDE) part(k, (k * 32 + lane) * WIDE);
+  EACH(k, LANES) if (k * 32 + lane < C / WIDE) part(k, (k * 32 + lane) * WIDE);
 }
 // Normalizes a row that a warp holds, and returns its mean and 1 / deviation
 __device__ __forceinline__ float2 normalize(Wide* row, Norm norm, int lane) {
@@ -209,13 +207,10 @@ __device__ __forceinline__ void product(const Token& t, int phase, const number*
   uint4 weight[SLICE][2];
   auto load_rows = [&](int group, int pass) {
     const number* matrix = (pass + warp / TEAM == 0 ? matrix0 : matrix1) + at;
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
+    EACH(half, 2) {
       const int r = row + 8 * half, column = min(group * WIDTH + r % WIDTH, columns - 1);
       const number* from = matrix + ((u64)min(r / WIDTH, ROWS - 1) * columns + column) * C;
-#pragma unroll
-      for (int k = 0; k < SLICE; k++)
-        if (C / PART % TEAM == 0 || k < parts) weight[k][half] = *(const uint4*)(from + k * PART);
+      EACH(k, SLICE) if (C / PART % TEAM == 0 || k < parts) weight[k][half] = *(const uint4*)(from + k * PART);
     }
   };
   auto fetch_hidden = [&](int first, int count) {
@@ -249,8 +244,7 @@ __device__ __forceinline__ void product(const Token& t, int phase, const number*
 #pragma unroll 1
         for (int tile = 0; tile < (count + 7) / 8; tile++) {
           float sum[2][4] = {};
-#pragma unroll
-          for (int k = 0; k < SLICE; k++)
+          EACH(k, SLICE)
             if (C / PART % TEAM == 0 || k < parts)
               multiply_part(sum, weight[k][0], weight[k][1], *(const uint4*)(input + tile * (8 * ROW) + k * PART));
           float2* to = (float2*)(sums() + ((tile * WARPS + warp) * 16 + row) * 8 + 2 * quad);
@@ -269,10 +263,7 @@ __device__ __forceinline__ void product(const Token& t, int phase, const number*
       for (int i = id; i < WIDTH * count; i += THREADS) {
         const int column = group * WIDTH + i % WIDTH, stream = i / WIDTH;
         float result[ROWS] = {};
-#pragma unroll
-        for (int r = 0; r < ROWS; r++)
-#pragma unroll
-          for (int w = 0; w < WARPS; w++)
+        EACH(r, ROWS) EACH(w, WARPS)
             result[r] += sums()[((stream / 8 * WARPS + w) * 16 + r * WIDTH + i % WIDTH) * 8 + stream % 8];
         if (column < columns) output(first + stream, stream, column, result);
       }
@@ -298,8 +289,7 @@ __device__ __forceinline__ void attend(const Token& t, int phase, const Layer& l
     const number* memory = layer.memory + (u64)stream * t.slots * C;
     auto fetch_run = [&](int step) {
       const int slot = begin + (step * WARPS + warp) * RUN;
-#pragma unroll
-      for (int r = 0; r < RUN; r++)
+      EACH(r, RUN)
         if (slot + r < end)
           for_parts(lane, [&](int, int column) {
             fetch(buffer + (step % DEPTH * RUN + r) * C + column, memory + (u64)(slot + r) * C + column);
@@ -313,8 +303,7 @@ __device__ __forceinline__ void attend(const Token& t, int phase, const Layer& l
       wait_for_groups<DEPTH - 1>();
       Wide value[RUN][LANES];
       float score[RUN], highest = most;
-#pragma unroll
-      for (int r = 0; r < RUN; r++) {
+      EACH(r, RUN) {
         score[r] = 0;
         for_parts(lane, [&](int k, int column) {
           value[r][k] = load(buffer + (step % DEPTH * RUN + r) * C + column);
@@ -333,8 +322,7 @@ __device__ __forceinline__ void attend(const Token& t, int phase, const Layer& l
       for_parts(lane, [&](int k, int) {
         for (int i = 0; i < WIDE; i++) sum[k].x[i] *= scale;
       });
-#pragma unroll
-      for (int r = 0; r < RUN; r++) {
+      EACH(r, RUN) {
         const float weight = expf(score[r] - most);
         total += weight;
         if (slot + r < end)
@@ -356,16 +344,14 @@ __device__ __forceinline__ void attend(const Token& t, int phase, const Layer& l
     total = 0;
 #pragma unroll
     for (int w = 1; w < WARPS; w++) most = fmaxf(most, found[w].x);
-#pragma unroll
-    for (int w = 0; w < WARPS; w++) {
+    EACH(w, WARPS) {
       scale[w] = expf(found[w].x - most);
       total += scale[w] * found[w].y;
     }
     if (id == 0) t.slices[unit] = make_float2(most, total);
     for (int c = id; c < C; c += THREADS) {
       float x = 0;
-#pragma unroll
-      for (int w = 0; w < WARPS; w++) x += scale[w] * sums()[w * C + c];
+      EACH(w, WARPS) x += scale[w] * sums()[w * C + c];
       t.context[(u64)unit * C + c] = x;
     }
     __syncthreads();
@@ -399,8 +385,7 @@ __device__ __forceinline__ void combine(const Token& t, int phase, const Layer& 
       const int c = column + id;
       const u64 to = (u64)stream * C + c;
       float x = 0;
-#pragma unroll
-      for (int w = 0; w < WARPS; w++) x += sums()[w * 128 + id];
+      EACH(w, WARPS) x += sums()[w * 128 + id];
       write(t.attended + to, x * to_float(layer.value_scale[c])
             + normed(t.lstm + (u64)stream * C, c, layer.mid, t.statistics[stream]));
       layer.hidden[to] = t.lstm[to];
@@ -421,8 +406,7 @@ __device__ __forceinline__ void lstm(const Token& t, int phase, const Layer& lay
       [&](int stream, int, int column, float* sum) {
         const u64 to = (u64)stream * C + column;
         const number* bias = INPUTS == 1 ? t.table + (u64)t.tokens[stream] * (4 * C) : layer.bias;
-#pragma unroll
-        for (int gate = 0; gate < 4; gate++) sum[gate] += to_float(bias[gate * C + column]);
+        EACH(gate, 4) sum[gate] += to_float(bias[gate * C + column]);
         const float cell = logistic(sum[1]) * to_float(layer.cell[to]) + logistic(sum[0]) * tanhf(sum[2]);
         write(layer.cell + to, cell);
         write(t.lstm + to, logistic(sum[3]) * tanhf(cell));
@@ -459,8 +443,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) token_step(const __grid
                        [&](int stream, int s, int column, float* sum) {
                          const u64 to = (u64)stream * C;
                          float x = 0;
-#pragma unroll
-                         for (int chunk = 0; chunk < CHUNKS; chunk++) { // SLOPE is part of the weights
+                         EACH(chunk, CHUNKS) { // SLOPE is part of the weights
                            const float u = sum[chunk] + to_float(layer.boom_bias[chunk * C + column]);
                            x += u * logistic(u);
                          }
