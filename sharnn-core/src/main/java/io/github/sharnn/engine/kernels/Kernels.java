@@ -73,7 +73,7 @@ public final class Kernels {
   private final Loader loader;
   private final int multiprocessors;
   private final int sharedMemory; // bytes of a block
-  private final Map<String, Kernel> compiled = new ConcurrentHashMap<>();
+  private final Map<Object, Kernel> compiled = new ConcurrentHashMap<>();
   private final Map<Object, String> failures = new ConcurrentHashMap<>(); // "" for none
 
   Kernels(@Nullable CudaDriver driver, Loader loader, int multiprocessors, int sharedMemory) {
@@ -311,15 +311,15 @@ public final class Kernels {
       Map<String, Object> constants,
       int threads,
       int sharedBytes) {
-    List<String> defines =
-        new TreeMap<>(constants)
-            .entrySet().stream().map(e -> "-D" + e.getKey() + "=" + e.getValue()).toList();
     return compiled.computeIfAbsent(
-        resource + " " + function + " " + defines,
+        List.of(resource, function, constants),
         key -> {
           String source =
               TorchScript.source(Kernels.class, "common.cu")
                   + TorchScript.source(Kernels.class, resource);
+          List<String> defines =
+              new TreeMap<>(constants)
+                  .entrySet().stream().map(e -> "-D" + e.getKey() + "=" + e.getValue()).toList();
           try {
             return loader.load(source, defines, function, threads, sharedBytes);
           } catch (CudaException e) {
