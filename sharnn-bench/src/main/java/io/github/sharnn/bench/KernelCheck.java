@@ -30,8 +30,10 @@ import java.util.Map;
  * @param embeddingSize the size C, a multiple of 128 up to 1,024
  * @param batchSize number of streams
  * @param sequenceLength steps of the segment
+ * @param vocabularySize number of tokens V
  */
-public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) {
+public record KernelCheck(
+    int embeddingSize, int batchSize, int sequenceLength, int vocabularySize) {
 
   /** Difference from FLOAT32 that is always allowed, relative. */
   public static final double TOLERANCE = 2e-3;
@@ -39,6 +41,7 @@ public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) 
   /** Difference from FLOAT32 that is allowed too, as a multiple of that of PyTorch's FLOAT16. */
   public static final double ROUNDING = 1.5;
 
+  private static final int BYTES = 256;
   private static final int MEMORY = 64;
   private static final float NOISE = 0.02f;
   private static final float LOSS_WEIGHT = 0.02f; // keeps gradients within FLOAT16
@@ -49,6 +52,7 @@ public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) 
    * @param embeddingSize at least 1
    * @param batchSize at least 1
    * @param sequenceLength at least 1
+   * @param vocabularySize at least 1
    * @throws IllegalArgumentException if a number is below 1
    */
   public KernelCheck {
@@ -56,6 +60,19 @@ public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) 
     checkArgument(batchSize >= 1, "batchSize must be at least 1, but is %s", batchSize);
     checkArgument(
         sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
+    checkArgument(
+        vocabularySize >= 1, "vocabularySize must be at least 1, but is %s", vocabularySize);
+  }
+
+  /**
+   * Describes a check with a vocabulary of bytes.
+   *
+   * @param embeddingSize at least 1
+   * @param batchSize at least 1
+   * @param sequenceLength at least 1
+   */
+  public KernelCheck(int embeddingSize, int batchSize, int sequenceLength) {
+    this(embeddingSize, batchSize, sequenceLength, BYTES);
   }
 
   /**
@@ -93,7 +110,8 @@ public record KernelCheck(int embeddingSize, int batchSize, int sequenceLength) 
 
   /** Checks the kernels of a setting. */
   GoldenReport run(Device device, Kernels.Use use) {
-    SHARNNConfig config = config(embeddingSize, MEMORY);
+    SHARNNConfig config =
+        config(embeddingSize, MEMORY).toBuilder().vocabularySize(vocabularySize).config();
     try (NDManager manager = NDManager.newBaseManager(Devices.require(device))) {
       Shape shape = new Shape(batchSize, sequenceLength);
       SHARNN half = SHARNN.of(config);

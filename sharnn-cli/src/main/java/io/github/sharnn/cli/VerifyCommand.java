@@ -39,6 +39,7 @@ import picocli.CommandLine.Spec;
 public final class VerifyCommand implements Callable<Integer> {
 
   private static final String TF32 = "NVIDIA_TF32_OVERRIDE";
+  private static final int LARGE_VOCABULARY = 20_000;
   private static final int TEXTS = 9; // of a decoder, besides 1
 
   @Spec private CommandSpec spec;
@@ -148,6 +149,11 @@ public final class VerifyCommand implements Callable<Integer> {
               new KernelCheck(size, batch, length).run(device));
         }
       }
+    }
+    if (shapes.all) { // the embedding's gradient is then computed in parts
+      table.add(
+          "C 128, 16 x 31, V " + LARGE_VOCABULARY,
+          new KernelCheck(128, 16, 31, LARGE_VOCABULARY).run(device));
     }
     return table.end();
   }
