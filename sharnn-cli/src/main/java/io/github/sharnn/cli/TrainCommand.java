@@ -174,11 +174,11 @@ final class TrainCommand implements Callable<Integer> {
 
   /** Opens the given corpus, or that of the resumed run; a moved one is split as it was. */
   private Corpus openCorpus() throws IOException {
-    if (resumed.isEmpty() || given("--split", "--enwik8")) {
+    if (resumed.isEmpty()
+        || given("--split", "--enwik8", "--documents", "--separator", "--split-by")) {
       return corpus.open();
     }
-    Optional<Path> moved = corpus.file();
-    return moved.isPresent() ? resumed.get().corpus(moved.get()) : resumed.get().corpus();
+    return corpus.reopen(resumed.get());
   }
 
   /**

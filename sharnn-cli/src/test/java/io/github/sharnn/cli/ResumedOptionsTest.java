@@ -47,6 +47,8 @@ class ResumedOptionsTest extends TrainedModelTest {
           Map.entry("--decay-after", "3,4"),
           Map.entry("--plateau", "0.5,8"),
           Map.entry("--split", "0.8,0.1,0.1"),
+          Map.entry("--separator", "mnop. "),
+          Map.entry("--split-by", "random:5"),
           Map.entry("--checkpoint-interval", "1"),
           Map.entry("--keep", "5"));
 
@@ -137,6 +139,10 @@ class ResumedOptionsTest extends TrainedModelTest {
             "--final-rate",
             "--hold",
             "--iterations",
+            // files for each part have a test below
+            "--validation",
+            "--test",
+            "--documents",
             // vocabulary and device have tests of their own
             "--vocabulary",
             "--minimum-count",
@@ -179,6 +185,41 @@ class ResumedOptionsTest extends TrainedModelTest {
     Outcome other = run("train", "--resume", saved, "--steps", 3, "--corpus", text);
     assertThat(other.err()).isEmpty();
     assertThat(other.out()).contains("moved.txt: training 2,940, validation 840");
+  }
+
+  @Test
+  void keeps_the_files_of_each_part() throws IOException {
+    Path saved = folder.resolve("m");
+    Path more = Files.copy(corpus, folder.resolve("more.txt"));
+    Path validation = Files.writeString(folder.resolve("v.txt"), "abcd efgh\nijkl\n");
+    train(
+        "--corpus",
+        more,
+        "--validation",
+        validation,
+        "--test",
+        validation,
+        "--test",
+        corpus,
+        "--documents",
+        "lines",
+        "--output",
+        saved,
+        "--steps",
+        2);
+    Outcome second = run("train", "--resume", saved, "--steps", 3);
+    assertThat(second.err()).isEmpty();
+    assertThat(second.out())
+        .contains("corpus.txt and 4 more: training 8,400, validation 15, test 4,215 bytes")
+        .contains("; 2, 2 and 3 documents");
+    Path moved = Files.move(more, folder.resolve("moved.txt"));
+    assertThat(run("train", "--resume", saved, "--steps", 4).err()).contains("more.txt");
+    Outcome third =
+        run("train", "--resume", saved, "--steps", 4, "--corpus", corpus, "--corpus", moved);
+    assertThat(third.err()).isEmpty();
+    assertThat(metrics(saved.resolve("metrics.jsonl"))).hasSize(4);
+    Outcome other = run("train", "--resume", saved, "--steps", 5, "--corpus", moved);
+    assertThat(other.err()).contains("layout was ", "\"counts\":[2,1,2]", "is now ");
   }
 
   @ParameterizedTest

@@ -16,7 +16,6 @@ import io.github.sharnn.train.checkpoint.RecurrentTensors;
 import io.github.sharnn.train.checkpoint.RunFolder;
 import io.github.sharnn.train.checkpoint.SavedPart;
 import io.github.sharnn.train.data.Corpus;
-import io.github.sharnn.train.data.CorpusRecord;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -92,7 +91,10 @@ public final class Checkpoint {
         evaluated == Double.isFinite(best.bpc()) && (evaluated || !best.isCurrent()),
         "the evaluations and the best figure contradict each other");
     check(
-        position.offset() < (run.corpus().train() - 1) / options().batchSize(),
+        position.offset()
+            < (run.corpus().layout() != null && run.corpus().layout().documents().any()
+                ? run.corpus().train()
+                : (run.corpus().train() - 1) / options().batchSize()),
         lenientFormat("the position %s is past the end of the streams", position.offset()));
     if (has(BEST) != (evaluated && !best.isCurrent())
         || (has(EARLIER) && !Double.isFinite(part(EARLIER).state(SavedStates.Best.class).bpc()))) {
@@ -275,7 +277,7 @@ public final class Checkpoint {
    *     on this system
    */
   public Corpus corpus() throws IOException {
-    return corpus(Path.of(run.corpus().file()));
+    return corpus(List.of(), List.of(), List.of());
   }
 
   /**
@@ -287,12 +289,24 @@ public final class Checkpoint {
    * @throws IllegalArgumentException if the corpus is too short for the split
    */
   public Corpus corpus(Path origin) throws IOException {
-    CorpusRecord corpus = run.corpus();
-    Corpus bytes =
-        Files.isDirectory(origin)
-            ? Corpus.folder(origin)
-            : Corpus.withSizes(origin, corpus.train(), corpus.validation(), corpus.test());
-    return bytes.withVocabulary(vocabulary());
+    return corpus(List.of(origin), List.of(), List.of());
+  }
+
+  /**
+   * Opens the corpus of the run at other paths, for example after a move.
+   *
+   * @param train the file or folder, or the files of {@link Corpus#builder} in the same order;
+   *     empty for the run's
+   * @param validation the files of the validation part; empty for the run's
+   * @param test the files of the test part; empty for the run's
+   * @return the corpus, split as it was, with the run's vocabulary
+   * @throws IOException if there is none
+   * @throws IllegalArgumentException if the corpus is too short for the split, or has a text or a
+   *     stream
+   */
+  public Corpus corpus(List<Path> train, List<Path> validation, List<Path> test)
+      throws IOException {
+    return run.corpus().open(train, validation, test).withVocabulary(vocabulary());
   }
 
   /**

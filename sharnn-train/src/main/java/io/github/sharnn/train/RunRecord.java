@@ -43,7 +43,7 @@ record RunRecord(
 
   private static final Set<String> CONFIG_MAY_CHANGE =
       Set.of("inputDropout", "hiddenDropout", "outputDropout", "weightDrop");
-  private static final Set<String> CORPUS_MAY_CHANGE = Set.of("file");
+  private static final Set<String> CORPUS_MAY_CHANGE = Set.of("file", "files");
   private static final Set<String> POLICY_MAY_CHANGE =
       Stream.of(SavedStates.Policy.class.getRecordComponents())
           .map(RecordComponent::getName)

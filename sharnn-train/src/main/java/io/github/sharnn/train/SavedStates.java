@@ -26,7 +26,8 @@ final class SavedStates {
    * @param stage the stage, from 0
    * @param step the last step of the stage, from 1
    * @param epoch complete passes over the data
-   * @param offset tokens of each stream that are done in the current pass
+   * @param offset tokens of each stream that are done in the current pass; of all streams together
+   *     for a corpus with documents
    * @param bytes bytes trained on so far
    * @param nanos time that the stage has taken
    */

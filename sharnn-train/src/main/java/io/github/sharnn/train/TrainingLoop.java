@@ -12,6 +12,7 @@ import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.Seeds;
 import io.github.sharnn.train.data.StreamDataset;
+import io.github.sharnn.train.data.TokenBatch;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.OuterStep;
 import io.github.sharnn.train.optim.WeightUpdate;
@@ -145,7 +146,7 @@ final class TrainingLoop {
     Batch batch = nextBatch;
     nextBatch = null;
     long begin = System.nanoTime();
-    long tokens = batch.getData().head().size();
+    long tokens = TokenBatch.predicted(batch);
     double scale = state.lossScale.value();
     TrainingStep.Slices slices = forwardAndBackward(batch, scale);
     long updateBegin = System.nanoTime();
@@ -222,8 +223,9 @@ final class TrainingLoop {
     // seeds dropout by the step, so that a checkpoint needs no random state
     int seed = (int) Seeds.mix(setup.options().seed(), state.step + 1);
     trainer.getManager().getEngine().setRandomSeed(seed);
-    if (Seeds.uniform(setup.options().seed(), state.step + 1, ZERO_STATE_SALT)
-        < setup.options().zeroStateProbability()) {
+    if (TokenBatch.starts(batch)
+        || Seeds.uniform(setup.options().seed(), state.step + 1, ZERO_STATE_SALT)
+            < setup.options().zeroStateProbability()) {
       state.resetStates();
     }
     try (batch) {

@@ -49,7 +49,8 @@ class SavedStatesTest {
     }
     TrainingStage stage =
         new TrainingStage(LearningRateSchedule.peak(2e-3f).cosine(), Budget.steps(9));
-    CorpusRecord corpus = new CorpusRecord("corpus", 1000, 100, 100, "0".repeat(64), "words");
+    CorpusRecord corpus =
+        new CorpusRecord("corpus", 1000, 100, 100, "0".repeat(64), "words", null, null);
     Map<String, Object> states = new LinkedHashMap<>();
     states.put(
         "run",
@@ -242,7 +243,14 @@ class SavedStatesTest {
     CorpusRecord words = run.corpus();
     CorpusRecord bytes =
         new CorpusRecord(
-            words.file(), words.train(), words.validation(), words.test(), words.sha256(), null);
+            words.file(),
+            words.train(),
+            words.validation(),
+            words.test(),
+            words.sha256(),
+            null,
+            null,
+            null);
     assertThat(run.differences(run.config(), run.options(), words, run.policy().in(Path.of("run"))))
         .isEmpty();
     assertThat(run.differences(run.config(), run.options(), bytes, run.policy().in(Path.of("run"))))

@@ -86,12 +86,19 @@ public final class KeptOptions {
     return lines;
   }
 
+  private static String text(Path path, Path run) {
+    Path whole = path.toAbsolutePath().normalize();
+    return (whole.startsWith(run) ? run.relativize(whole) : whole).toString();
+  }
+
   /** Returns an option as text; a path is absolute, or relative to the run's folder if inside. */
   private static String text(OptionSpec option, Path run) {
     Object value = option.getValue();
     if (value instanceof Path path) {
-      Path whole = path.toAbsolutePath().normalize();
-      return (whole.startsWith(run) ? run.relativize(whole) : whole).toString();
+      return text(path, run);
+    }
+    if (value instanceof List<?> list && !list.isEmpty() && list.get(0) instanceof Path) {
+      return String.join(",", list.stream().map(path -> text((Path) path, run)).toList());
     }
     return option.originalStringValues().isEmpty()
         ? value.toString()

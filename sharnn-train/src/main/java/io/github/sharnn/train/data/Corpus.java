@@ -4,12 +4,15 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Strings.lenientFormat;
 
 import com.google.common.hash.Hashing;
+import com.google.common.primitives.ImmutableLongArray;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -28,19 +31,31 @@ import org.jspecify.annotations.Nullable;
 public final class Corpus {
 
   private final Path origin; // a file, or a folder of three
+  private final @Nullable CorpusSources sources; // null unless from the builder
   private final Part train;
   private final Part validation;
   private final Part test;
 
-  private Corpus(Path origin, Part train, Part validation, Part test) {
+  private Corpus(
+      Path origin, @Nullable CorpusSources sources, Part train, Part validation, Part test) {
     this.origin = origin;
+    this.sources = sources;
     this.train = train;
     this.validation = validation;
     this.test = test;
   }
 
   private Corpus(Path origin, List<TextRange> texts) {
-    this(origin, new Part(texts.get(0)), new Part(texts.get(1)), new Part(texts.get(2)));
+    this(origin, null, texts);
+  }
+
+  private Corpus(Path origin, @Nullable CorpusSources sources, List<TextRange> texts) {
+    this(origin, sources, new Part(texts.get(0)), new Part(texts.get(1)), new Part(texts.get(2)));
+  }
+
+  /** {@return a builder of a corpus from texts, files and streams, with or without documents} */
+  public static Builder builder() {
+    return new Builder();
   }
 
   /**
@@ -129,7 +144,11 @@ public final class Corpus {
    */
   public Corpus withVocabulary(TextVocabulary vocabulary) throws IOException {
     return new Corpus(
-        origin, train.encode(vocabulary), validation.encode(vocabulary), test.encode(vocabulary));
+        origin,
+        sources,
+        train.encode(vocabulary),
+        validation.encode(vocabulary),
+        test.encode(vocabulary));
   }
 
   /**
@@ -185,11 +204,14 @@ public final class Corpus {
    * size, modification time, inode or change time changes. Windows has no inode and no change time,
    * so there a file of the same size whose modification time was set back keeps its old hash.
    *
-   * @return the SHA-256 of the file, in lower-case hexadecimal; for a folder, the SHA-256 of the
-   *     SHA-256 of its files
+   * @return the SHA-256 of the file, in lower-case hexadecimal; for a folder or several files, the
+   *     SHA-256 of the SHA-256 of the files
    * @throws IOException if a file can't be read
    */
   public String sha256() throws IOException {
+    if (sources != null) {
+      return sources.sha256();
+    }
     String first = train.text.fileSha256();
     if (train.text.file() == test.text.file()) {
       return first;
@@ -210,12 +232,17 @@ public final class Corpus {
         validation.bytes(),
         test.bytes(),
         sha256(),
-        vocabulary() == TextVocabulary.bytes() ? null : vocabulary().property());
+        vocabulary() == TextVocabulary.bytes() ? null : vocabulary().property(),
+        sources == null ? null : sources.layout(),
+        sources == null ? null : sources.files());
   }
 
-  /** {@return the name of the corpus's file or folder, without its parents} */
+  /** {@return the name of the corpus's first file or its folder, without its parents} */
   public String name() {
-    return origin.toAbsolutePath().normalize().getFileName().toString();
+    String first = origin.toAbsolutePath().normalize().getFileName().toString();
+    return sources == null || sources.count() == 1
+        ? first
+        : lenientFormat("%s and %s more", first, sources.count() - 1);
   }
 
   @Override
@@ -224,10 +251,19 @@ public final class Corpus {
         String.format(
             Locale.ROOT,
             "%s: training %,d, validation %,d, test %,d bytes",
-            origin,
+            sources == null || sources.count() == 1 ? origin : name(),
             train.bytes(),
             validation.bytes(),
             test.bytes());
+    if (train.documents() != null) {
+      bytes +=
+          String.format(
+              Locale.ROOT,
+              "; %,d, %,d and %,d documents",
+              train.documents().length(),
+              validation.documents().length(),
+              test.documents().length());
+    }
     return train.tokens == null
         ? bytes
         : String.format(
@@ -238,6 +274,145 @@ public final class Corpus {
             train.length(),
             validation.length(),
             test.length());
+  }
+
+  /**
+   * A builder of a corpus from texts, files and streams.
+   *
+   * <pre>{@code
+   * Corpus log =
+   *     Corpus.builder()
+   *         .file(Path.of("monday.log"))
+   *         .file(Path.of("tuesday.log"))
+   *         .documents(Documents.LINES)
+   *         .split(Split.byHash(0.90, 0.05, 0.05))
+   *         .build();
+   * }</pre>
+   *
+   * <p>One file that is split by position stays where it is. Everything else is copied to temporary
+   * files, which are deleted when the process ends. Documents take 8 bytes of memory each. Files
+   * must not change while the corpus is in use.
+   */
+  public static final class Builder {
+
+    private final List<List<CorpusSources.Source>> parts =
+        List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
+    private Documents documents = Documents.NONE;
+    private Split split = Split.DEFAULT;
+
+    private Builder() {}
+
+    /**
+     * Adds a file to the training part, or to the corpus that is split.
+     *
+     * @param file the file, after those before
+     * @return this builder
+     * @throws IOException if the file is missing or can't be read
+     * @throws IllegalArgumentException if the file is empty
+     */
+    public Builder file(Path file) throws IOException {
+      parts.get(0).add(CorpusSources.Source.of(file));
+      return this;
+    }
+
+    /**
+     * Adds a text, as UTF-8, to the training part, or to the corpus that is split.
+     *
+     * @param text the text
+     * @return this builder
+     * @throws IOException if no temporary file can be written
+     */
+    public Builder text(String text) throws IOException {
+      return stream(new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /**
+     * Reads a stream to its end and adds the bytes to the training part, or to the corpus that is
+     * split.
+     *
+     * @param stream the bytes; the caller closes it
+     * @return this builder
+     * @throws IOException if the stream can't be read, or no temporary file can be written
+     */
+    public Builder stream(InputStream stream) throws IOException {
+      parts.get(0).add(CorpusSources.Source.of(stream));
+      return this;
+    }
+
+    /**
+     * Adds a file to the validation part. The other files are then not split.
+     *
+     * @param file the file, after those before
+     * @return this builder
+     * @throws IOException if the file is missing or can't be read
+     * @throws IllegalArgumentException if the file is empty
+     */
+    public Builder validation(Path file) throws IOException {
+      parts.get(1).add(CorpusSources.Source.of(file));
+      return this;
+    }
+
+    /**
+     * Adds a file to the test part. The other files are then not split.
+     *
+     * @param file the file, after those before
+     * @return this builder
+     * @throws IOException if the file is missing or can't be read
+     * @throws IllegalArgumentException if the file is empty
+     */
+    public Builder test(Path file) throws IOException {
+      parts.get(2).add(CorpusSources.Source.of(file));
+      return this;
+    }
+
+    /**
+     * Adds the three files of a folder, named as in {@link Corpus#folder}, to their parts.
+     *
+     * @param folder the folder
+     * @return this builder
+     * @throws IOException if the files are missing or can't be read
+     * @throws IllegalArgumentException if a file is empty
+     */
+    public Builder folder(Path folder) throws IOException {
+      List<Path> files = CorpusFolder.files(folder);
+      return file(files.get(0)).validation(files.get(1)).test(files.get(2));
+    }
+
+    /**
+     * Sets the boundaries of documents. Default: {@link Documents#NONE}.
+     *
+     * @param boundaries such as {@link Documents#LINES}
+     * @return this builder
+     */
+    public Builder documents(Documents boundaries) {
+      documents = boundaries;
+      return this;
+    }
+
+    /**
+     * Sets the split, for a corpus without files for validation and test. Default: {@link
+     * Split#DEFAULT}.
+     *
+     * @param division the fractions, and the rule that chooses the part of a document
+     * @return this builder
+     */
+    public Builder split(Split division) {
+      split = division;
+      return this;
+    }
+
+    /**
+     * {@return the corpus}
+     *
+     * @throws IOException if a temporary file can't be written
+     * @throws IllegalArgumentException if there is no text, only one of the validation and test
+     *     parts has a file, a split by documents has none, or a part has less than 2 bytes
+     */
+    public Corpus build() throws IOException {
+      CorpusSources sources =
+          new CorpusSources(parts.stream().map(List::copyOf).toList(), documents, split);
+      return new Corpus(sources.origin(), sources, sources.texts());
+    }
   }
 
   /** A part of a corpus: a contiguous text, as bytes or as tokens of another vocabulary. */
@@ -296,6 +471,19 @@ public final class Corpus {
     /** {@return a stream of the text's bytes, for example to train a vocabulary} */
     public InputStream open() {
       return text.open();
+    }
+
+    /** Returns the end of each document in tokens, or null without documents. */
+    @Nullable ImmutableLongArray documents() {
+      return tokens == null ? text.ends() : tokens.ends();
+    }
+
+    /**
+     * {@return the number of tokens that a model predicts} The first token of a text without
+     * documents only starts it.
+     */
+    public long predicted() {
+      return documents() == null ? length() - 1 : length();
     }
 
     /** Returns this part from a position to the end. */

@@ -26,7 +26,8 @@ final class CorpusFolder {
     return parts;
   }
 
-  private static List<Path> files(Path folder) throws IOException {
+  /** Returns the files of the training, validation and test parts. */
+  static List<Path> files(Path folder) throws IOException {
     if (!Files.isDirectory(folder)) {
       throw new NotDirectoryException(
           folder + " is not a folder; name the one with the three files of a corpus");

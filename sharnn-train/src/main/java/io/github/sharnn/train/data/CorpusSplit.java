@@ -14,8 +14,7 @@ final class CorpusSplit {
 
   private CorpusSplit() {}
 
-  static List<TextRange> byFractions(Path file, double train, double validation, double test)
-      throws IOException {
+  static void checkFractions(double train, double validation, double test) {
     checkArgument(
         train > 0 && validation > 0 && test > 0 && Math.abs(train + validation + test - 1) < 1e-9,
         "the fractions of training, validation and test must be positive and add up to 1, but are %s,"
@@ -23,6 +22,11 @@ final class CorpusSplit {
         train,
         validation,
         test);
+  }
+
+  static List<TextRange> byFractions(Path file, double train, double validation, double test)
+      throws IOException {
+    checkFractions(train, validation, test);
     long length = MappedFile.length(file);
     long validationBytes = (long) (length * validation);
     long testBytes = (long) (length * test);
@@ -54,9 +58,9 @@ final class CorpusSplit {
         length);
     MappedFile mapped = MappedFile.open(file);
     return List.of(
-        new TextRange(TextRange.PARTS.get(0), mapped, 0, train),
-        new TextRange(TextRange.PARTS.get(1), mapped, train, validation),
-        new TextRange(TextRange.PARTS.get(2), mapped, train + validation, test));
+        new TextRange(TextRange.PARTS.get(0), mapped, 0, train, null),
+        new TextRange(TextRange.PARTS.get(1), mapped, train, validation, null),
+        new TextRange(TextRange.PARTS.get(2), mapped, train + validation, test, null));
   }
 
   static List<TextRange> enwik8(Path file) throws IOException {

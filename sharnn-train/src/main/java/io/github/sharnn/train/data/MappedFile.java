@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ObjIntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /** A memory-mapped file of any length. It must not change while it is in use. */
 final class MappedFile {
@@ -23,11 +24,13 @@ final class MappedFile {
 
   private final Path path;
   private final long length;
+  private final @Nullable String sha256; // null: not known yet
   private final List<MappedByteBuffer> maps = new ArrayList<>();
 
-  private MappedFile(Path path, long length) {
+  private MappedFile(Path path, long length, @Nullable String sha256) {
     this.path = path;
     this.length = length;
+    this.sha256 = sha256;
   }
 
   /** Checks that a corpus is one file that is not empty, and returns its length. */
@@ -46,12 +49,17 @@ final class MappedFile {
   }
 
   static MappedFile open(Path path) throws IOException {
-    return Interrupts.defer(() -> map(path));
+    return open(path, null);
   }
 
-  private static MappedFile map(Path path) throws IOException {
+  /** Maps a file with a known hash. */
+  static MappedFile open(Path path, @Nullable String sha256) throws IOException {
+    return Interrupts.defer(() -> map(path, sha256));
+  }
+
+  private static MappedFile map(Path path, @Nullable String sha256) throws IOException {
     try (FileChannel channel = FileChannel.open(path)) {
-      MappedFile file = new MappedFile(path, channel.size());
+      MappedFile file = new MappedFile(path, channel.size(), sha256);
       for (long from = 0; from < file.length; from += MAP_BYTES) {
         long size = Math.min(MAP_BYTES, file.length - from);
         file.maps.add(channel.map(FileChannel.MapMode.READ_ONLY, from, size));
@@ -73,6 +81,10 @@ final class MappedFile {
 
   long length() {
     return length;
+  }
+
+  String sha256() throws IOException {
+    return sha256 == null ? CorpusHash.of(path) : sha256;
   }
 
   void read(long from, byte[] target, int offset, int count) {

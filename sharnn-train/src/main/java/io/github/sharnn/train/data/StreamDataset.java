@@ -9,7 +9,6 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.dataset.Dataset;
-import ai.djl.translate.Batchifier;
 import ai.djl.util.Progress;
 import com.google.common.collect.AbstractIterator;
 import com.google.common.collect.Iterables;
@@ -35,12 +34,16 @@ import org.jspecify.annotations.Nullable;
  * otherwise. The last segment is shorter. The last tokens of the part, fewer than B, are left out
  * unless {@link #withRest} is called.
  *
+ * <p>A part with {@link Documents} is read in groups of B documents instead, see {@link
+ * TokenBatch}. Each document is read from a zero state, from its first token to its last. With
+ * {@link #random}, each pass shuffles the documents.
+ *
  * <p>A random length depends on seed, pass and position only, so a run can resume inside a pass.
  *
  * <ul>
  *   <li>Data: tokens {@code (B, T)}, INT64; a byte's token is its unsigned value
  *   <li>Labels: the tokens one position later, {@code (B, T)}, INT64; more arrays for a model with
- *       splits, see {@link ClusterLabels}
+ *       splits, see {@link ClusterLabels}, and for a padded batch their weights
  * </ul>
  */
 public final class StreamDataset implements Dataset {
@@ -58,13 +61,18 @@ public final class StreamDataset implements Dataset {
   private @Nullable LongUnaryOperator drawn; // null: the part's tokens
   private @Nullable StreamDataset rest; // null: left out
   private final long streamLength;
+  private final @Nullable DocumentSegments documents; // null: one continuous text
   private int passes; // passes started so far
 
   private StreamDataset(Corpus.Part part, int streams, int sequenceLength, @Nullable Long seed) {
     checkArgument(streams >= 1, "the number of streams must be at least 1, but is %s", streams);
     checkArgument(
         sequenceLength >= 1, "sequenceLength must be at least 1, but is %s", sequenceLength);
-    streamLength = (part.length() - 1) / streams;
+    documents =
+        part.documents() == null
+            ? null
+            : new DocumentSegments(part, part.documents(), streams, sequenceLength, seed);
+    streamLength = documents == null ? (part.length() - 1) / streams : part.length();
     checkArgument(
         streamLength >= 1,
         "%s is too short for %s streams, which need %s tokens, but it has %s: use fewer streams (a"
@@ -136,13 +144,16 @@ public final class StreamDataset implements Dataset {
    */
   public StreamDataset withRest() {
     long done = streamLength * streams;
-    if (done < part.length() - 1) {
+    if (documents == null && done < part.length() - 1) {
       rest = fixed(part.from(done), 1, sequenceLength).withSplits(splits);
     }
     return this;
   }
 
-  /** {@return the number of tokens that each stream predicts in one pass} */
+  /**
+   * {@return the number of tokens that each stream predicts in one pass, or with documents the
+   * number that all rows predict together}
+   */
   public long streamLength() {
     return streamLength;
   }
@@ -158,9 +169,12 @@ public final class StreamDataset implements Dataset {
    *
    * @param manager each batch gets a submanager of it, which the batch closes
    * @param pass the pass, from 0
-   * @param from the position in each stream, from 0
+   * @param from the progress of the batch before, or 0
    */
   public Iterator<Batch> batches(NDManager manager, int pass, long from) {
+    if (documents != null) {
+      return documentBatches(documents, manager, pass, from);
+    }
     return new AbstractIterator<>() {
       private long position = from;
 
@@ -171,9 +185,42 @@ public final class StreamDataset implements Dataset {
           return endOfData();
         }
         int length = (int) Math.min(length(pass, position), left);
-        Batch batch = batch(manager, position, length);
+        Batch batch =
+            batch(
+                manager,
+                tokens(position, length + 1),
+                null,
+                position + length,
+                (long) streams * length,
+                false);
         position += length;
         return batch;
+      }
+    };
+  }
+
+  private Iterator<Batch> documentBatches(
+      DocumentSegments documents, NDManager manager, int pass, long from) {
+    Iterator<DocumentSegments.Segment> segments = documents.segments(pass);
+    return new AbstractIterator<>() {
+      private long position;
+
+      @Override
+      protected Batch computeNext() {
+        while (segments.hasNext()) {
+          DocumentSegments.Segment segment = segments.next();
+          position += segment.predicted();
+          if (position > from) {
+            return batch(
+                manager,
+                documents.tokens(segment),
+                documents.weights(segment),
+                position,
+                segment.predicted(),
+                segment.from() == 0);
+          }
+        }
+        return endOfData();
       }
     };
   }
@@ -189,25 +236,28 @@ public final class StreamDataset implements Dataset {
     return Math.min(Math.max(drawn, MIN_LENGTH), sequenceLength);
   }
 
-  private Batch batch(NDManager parent, long position, int length) {
+  private Batch batch(
+      NDManager parent,
+      long[] tokens,
+      float @Nullable [] weights,
+      long progress,
+      long predicted,
+      boolean starts) {
     NDManager manager = parent.newSubManager();
-    Shape shape = new Shape(streams, length + 1);
-    long[] tokens = tokens(position, length + 1);
+    Shape shape = new Shape(streams, tokens.length / streams);
     NDArray text =
         drawn == null
             ? manager.create(packed(tokens), shape, type).toType(DataType.INT64, false)
             : manager.create(tokens, shape);
     NDArray data = text.get(":, :-1"); // (B, T+1) -> (B, T)
     NDArray label = text.get(":, 1:"); // (B, T+1) -> (B, T)
-    return new Batch(
-        manager,
-        new NDList(data),
-        splits.isEmpty() ? new NDList(label) : ClusterLabels.of(label, labels(tokens), splits),
-        streams,
-        Batchifier.STACK,
-        Batchifier.STACK,
-        position + length,
-        streamLength);
+    NDList labels =
+        splits.isEmpty() ? new NDList(label) : ClusterLabels.of(label, labels(tokens), splits);
+    if (weights != null) {
+      labels.add(manager.create(weights, label.getShape()));
+    }
+    return new TokenBatch(
+        manager, new NDList(data), labels, streams, progress, streamLength, predicted, starts);
   }
 
   /** Packs tokens into few bytes, because the copy to the GPU is then short. */

@@ -2,6 +2,7 @@ package io.github.sharnn.train.data;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import com.google.common.primitives.ImmutableLongArray;
 import io.github.sharnn.vocabulary.WordCount;
 import java.io.IOException;
 import java.io.InputStream;
@@ -9,9 +10,17 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.ObjIntConsumer;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
-/** The text of a part: a range of a file's bytes. */
-record TextRange(String name, MappedFile file, long start, long bytes) {
+/**
+ * The text of a part: a range of a file's bytes.
+ *
+ * @param ends the end of each document, counted from the start of the range, or null without
+ *     documents
+ */
+record TextRange(
+    String name, MappedFile file, long start, long bytes, @Nullable ImmutableLongArray ends) {
 
   static final List<String> PARTS = List.of("training", "validation", "test");
 
@@ -20,7 +29,7 @@ record TextRange(String name, MappedFile file, long start, long bytes) {
     long length = MappedFile.length(file);
     checkArgument(
         length >= 2, "each part of a corpus needs at least 2 bytes, but %s has %s", file, length);
-    return new TextRange(name, MappedFile.open(file), 0, length);
+    return new TextRange(name, MappedFile.open(file), 0, length, null);
   }
 
   void read(long from, byte[] target, int offset, int count) {
@@ -55,17 +64,39 @@ record TextRange(String name, MappedFile file, long start, long bytes) {
   }
 
   long countWords() {
-    WordCount words = new WordCount();
-    forEachChunk((chunk, count) -> words.write(chunk, 0, count));
-    return words.words();
+    long words = 0;
+    for (TextRange document : documents()) {
+      WordCount count = new WordCount();
+      document.forEachChunk((chunk, length) -> count.write(chunk, 0, length));
+      words += count.words();
+    }
+    return words;
+  }
+
+  /** Returns the documents, or the whole range without documents. */
+  Iterable<TextRange> documents() {
+    if (ends == null) {
+      return List.of(this);
+    }
+    return () ->
+        IntStream.range(0, ends.length())
+            .mapToObj(
+                i -> {
+                  long from = i == 0 ? 0 : ends.get(i - 1);
+                  return new TextRange(name, file, start + from, ends.get(i) - from, null);
+                })
+            .iterator();
   }
 
   String fileSha256() throws IOException {
-    return CorpusHash.of(file.path());
+    return file.sha256();
   }
 
   @Override
   public String toString() {
-    return String.format(Locale.ROOT, "%s part of %s (%,d bytes)", name, file.path(), bytes);
+    String documents =
+        ends == null ? "" : String.format(Locale.ROOT, ", %,d documents", ends.length());
+    return String.format(
+        Locale.ROOT, "%s part of %s (%,d bytes%s)", name, file.path(), bytes, documents);
   }
 }

@@ -6,8 +6,10 @@ import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.util.Utils;
 import com.google.common.hash.HashCode;
+import com.google.common.hash.Hasher;
 import com.google.common.hash.Hashing;
 import com.google.common.io.LittleEndianDataOutputStream;
+import com.google.common.primitives.ImmutableLongArray;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.vocabulary.Perplexity;
@@ -28,8 +30,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.stream.LongStream;
 import java.util.zip.CRC32C;
 import java.util.zip.CheckedOutputStream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,8 +49,9 @@ import org.slf4j.LoggerFactory;
  *   <li>the SHA-256 of the vocabulary and of the part
  *   <li>the number of bytes, tokens, words and lost bytes of the part, 64 bits each
  *   <li>the CRC-32C of the tokens, then of everything before it
- *   <li>8 unused bytes
+ *   <li>the number of documents, 64 bits; 0 for a continuous text
  *   <li>the tokens, 1, 2 or 4 bytes each
+ *   <li>the end of each document, in tokens, 64 bits each
  * </ol>
  */
 final class TokenFile {
@@ -63,16 +68,21 @@ final class TokenFile {
   private final MappedFile file;
   private final int width;
   private final Perplexity.Units units;
+  private final @Nullable ImmutableLongArray ends;
 
-  private TokenFile(MappedFile file, int width, Perplexity.Units units) {
+  private TokenFile(
+      MappedFile file, int width, Perplexity.Units units, @Nullable ImmutableLongArray ends) {
     this.file = file;
     this.width = width;
     this.units = units;
+    this.ends = ends;
   }
 
   /** Opens the tokens of a part, and writes them first if the cache has none. */
   static TokenFile of(TextRange text, TextVocabulary vocabulary) throws IOException {
-    String content = lenientFormat("%s %s %s", text.fileSha256(), text.start(), text.bytes());
+    String content =
+        lenientFormat(
+            "%s %s %s%s", text.fileSha256(), text.start(), text.bytes(), hash(text.ends()));
     HashCode part = Hashing.sha256().hashString(content, StandardCharsets.US_ASCII);
     String key = part + vocabulary.property() + VERSION;
     String name = Hashing.sha256().hashString(key, StandardCharsets.US_ASCII).toString();
@@ -98,6 +108,16 @@ final class TokenFile {
         text,
         tokens.units().tokens());
     return tokens;
+  }
+
+  /** Identifies the boundaries of documents. */
+  private static String hash(@Nullable ImmutableLongArray ends) {
+    if (ends == null) {
+      return "";
+    }
+    Hasher hasher = Hashing.sha256().newHasher();
+    ends.forEach(hasher::putLong);
+    return " " + hasher.hash();
   }
 
   private static int width(TextVocabulary vocabulary) {
@@ -141,22 +161,40 @@ final class TokenFile {
     LittleEndianDataOutputStream out =
         new LittleEndianDataOutputStream(new BufferedOutputStream(summed, BUFFER_BYTES));
     channel.position(HEADER_BYTES);
-    TokenEncoder encoder = vocabulary.encoder(token -> write(out, token, width, vocabulary));
-    WordCount words = new WordCount();
-    text.forEachChunk(
-        (chunk, count) -> {
-          encoder.write(chunk, 0, count);
-          words.write(chunk, 0, count);
-        });
-    encoder.end();
+    long words = 0;
+    long lostBytes = 0;
+    long[] tokens = {0};
+    ImmutableLongArray.Builder ends = ImmutableLongArray.builder();
+    for (TextRange document : text.documents()) {
+      TokenEncoder encoder =
+          vocabulary.encoder(
+              token -> {
+                write(out, token, width, vocabulary);
+                tokens[0]++;
+              });
+      WordCount count = new WordCount();
+      document.forEachChunk(
+          (chunk, length) -> {
+            encoder.write(chunk, 0, length);
+            count.write(chunk, 0, length);
+          });
+      encoder.end();
+      words += count.words();
+      lostBytes = lostBytes < 0 || encoder.lostBytes() < 0 ? -1 : lostBytes + encoder.lostBytes();
+      ends.add(tokens[0]);
+    }
+    ImmutableLongArray documents = text.ends() == null ? ImmutableLongArray.of() : ends.build();
+    for (int i = 0; i < documents.length(); i++) {
+      out.writeLong(documents.get(i));
+    }
     out.flush();
     ByteBuffer header = ByteBuffer.allocate(HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     header.put(MAGIC).putInt(VERSION).putInt(width);
     header.put(hash(vocabulary)).put(partHash);
-    header.putLong(text.bytes()).putLong((channel.position() - HEADER_BYTES) / width);
-    header.putLong(words.words()).putLong(encoder.lostBytes());
+    header.putLong(text.bytes()).putLong(tokens[0]);
+    header.putLong(words).putLong(lostBytes);
     header.putInt((int) sum.getValue());
-    header.putInt(headerSum(header.array())).rewind();
+    header.putInt(headerSum(header.array())).putLong(documents.length()).rewind();
     channel.write(header, 0);
   }
 
@@ -212,14 +250,29 @@ final class TokenFile {
     Perplexity.Units units =
         new Perplexity.Units(
             header.getLong(), header.getLong(), header.getLong(), header.getLong());
+    long documents = header.getLong(HEADER_BYTES - Long.BYTES);
     check(
-        (file.length() - HEADER_BYTES) == units.tokens() * width,
+        documents >= 0
+            && documents <= (file.length() - HEADER_BYTES) / Long.BYTES
+            && file.length() - HEADER_BYTES == units.tokens() * width + documents * Long.BYTES,
         path,
         lenientFormat(
-            "it should have %s tokens of %s bytes, but has %s bytes",
-            units.tokens(), width, file.length()));
+            "it should have %s tokens of %s bytes and %s documents, but has %s bytes",
+            units.tokens(), width, documents, file.length()));
     check(header.getInt() == sum(file), path, "its tokens are damaged");
-    return new TokenFile(file, width, units);
+    return new TokenFile(file, width, units, documents == 0 ? null : ends(file, documents));
+  }
+
+  private static ImmutableLongArray ends(MappedFile file, long documents) {
+    byte[] end = new byte[Long.BYTES];
+    ByteBuffer buffer = ByteBuffer.wrap(end).order(ByteOrder.LITTLE_ENDIAN);
+    return ImmutableLongArray.copyOf(
+        LongStream.rangeClosed(1, documents)
+            .map(
+                i -> {
+                  file.read(file.length() - (documents + 1 - i) * Long.BYTES, end, 0, end.length);
+                  return buffer.getLong(0);
+                }));
   }
 
   private static int sum(MappedFile file) {
@@ -240,6 +293,11 @@ final class TokenFile {
 
   Perplexity.Units units() {
     return units;
+  }
+
+  /** Returns the end of each document in tokens, or null without documents. */
+  @Nullable ImmutableLongArray ends() {
+    return ends;
   }
 
   void read(long from, int[] target) {

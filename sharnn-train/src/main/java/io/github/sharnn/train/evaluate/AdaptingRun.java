@@ -17,6 +17,7 @@ import io.github.sharnn.engine.Operators;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
+import io.github.sharnn.train.data.TokenBatch;
 import io.github.sharnn.train.optim.GradientClipping;
 import io.github.sharnn.train.optim.LossScaler;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
@@ -103,8 +104,7 @@ final class AdaptingRun {
 
   /** Predicts a segment, then adapts the weights. */
   void predict(Batch batch) {
-    state = Evaluation.streamsOf(batch, state, manager);
-    long tokens = batch.getData().head().size();
+    long tokens = TokenBatch.predicted(batch);
     double loss = run(batch);
     nats += loss * tokens;
     predicted += tokens;
@@ -114,6 +114,7 @@ final class AdaptingRun {
 
   /** Runs forward and backward and returns the mean loss. */
   private double run(Batch batch) {
+    state = Evaluation.stateBefore(batch, state, block, manager);
     try (batch) {
       Interrupts.check();
       TrainingStep.Slices slices =

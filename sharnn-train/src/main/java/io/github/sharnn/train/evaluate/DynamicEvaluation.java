@@ -278,7 +278,7 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) implem
       for (Batch batch : dataset.getData(trainer.getManager())) {
         run.predict(batch);
       }
-      verify(run.predicted() == part.length() - 1, "predicted %s of %s", run.predicted(), part);
+      verify(run.predicted() == part.predicted(), "predicted %s of %s", run.predicted(), part);
       return new DynamicEvaluation(
           new Perplexity(run.nats(), run.predicted(), part.units()), settings);
     } finally {

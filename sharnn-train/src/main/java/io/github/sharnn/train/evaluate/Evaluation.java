@@ -15,7 +15,9 @@ import io.github.sharnn.engine.Lifetime;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
+import io.github.sharnn.train.data.TokenBatch;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
+import io.github.sharnn.train.step.TokenWeights;
 import io.github.sharnn.vocabulary.Perplexity;
 import java.io.Serializable;
 import java.util.function.BiConsumer;
@@ -29,11 +31,14 @@ import java.util.function.BiConsumer;
  * Evaluation.of(model, corpus.test(), Evaluation.Settings.DEFAULT.streams(64)); // faster on a GPU
  * }</pre>
  *
- * <p>The part is cut into equal contiguous streams, which are read side by side. Each stream starts
- * from a zero state and carries its state to its end. The remaining tokens, which do not fill all
- * streams, continue the last stream. Every token but the first is predicted exactly once. More
- * streams are faster on a GPU and give a slightly worse figure, because each of them starts without
- * context: report the number of streams with the figure.
+ * <p>With {@link io.github.sharnn.train.data.Documents}, each document is read from a zero state,
+ * and every token is predicted. The number of streams then changes the speed only.
+ *
+ * <p>A part without documents is cut into equal contiguous streams, which are read side by side.
+ * Each stream starts from a zero state and carries its state to its end. The remaining tokens,
+ * which do not fill all streams, continue the last stream. Every token but the first is predicted
+ * exactly once. More streams are faster on a GPU and give a slightly worse figure, because each of
+ * them starts without context: report the number of streams with the figure.
  *
  * <p>The window does not slide. The first token of a segment sees up to {@code memoryLength}
  * positions back, and the last one up to {@code sequenceLength} more.
@@ -156,27 +161,35 @@ public record Evaluation(Perplexity perplexity, Settings settings, int memoryLen
       SHARNNState state = block.zeroState(manager, settings.streams);
       for (Batch batch : dataset.getData(manager)) {
         try (batch) {
-          state = streamsOf(batch, state, manager);
+          state = stateBefore(batch, state, block, manager);
           NDArray tokens = batch.getData().head();
+          long counted = TokenBatch.predicted(batch);
           NDList labels = batch.getLabels();
-          SHARNN.Output output = block.forward(parameterStore, tokens, labels, state, false);
+          SHARNN.Output output =
+              block.forward(parameterStore, tokens, TokenWeights.without(labels), state, false);
           NDList predictions = new NDList(output.logits());
           double mean = loss.evaluate(labels, predictions).getFloat();
-          nats += mean * tokens.size();
-          predicted += tokens.size();
+          nats += mean * counted;
+          predicted += counted;
           listener.accept(batch, predictions);
           state = replace(state, output.state(), manager);
         }
       }
-      verify(predicted == part.length() - 1, "predicted %s of %s", predicted, part);
+      verify(predicted == part.predicted(), "predicted %s of %s", predicted, part);
       Perplexity perplexity = new Perplexity(nats, predicted, part.units());
       return new Evaluation(perplexity, settings, block.config().memoryLength());
     }
   }
 
-  /** Returns the state of a batch's streams. The rest continues the last stream alone. */
-  static SHARNNState streamsOf(Batch batch, SHARNNState state, NDManager manager) {
+  /**
+   * Returns the state of a batch's streams: zero at the beginning of documents. The rest of a text
+   * without documents continues the last stream alone.
+   */
+  static SHARNNState stateBefore(Batch batch, SHARNNState state, SHARNN block, NDManager manager) {
     long streams = state.batchSize();
+    if (TokenBatch.starts(batch)) {
+      return replace(state, block.zeroState(manager, streams), manager);
+    }
     return batch.getSize() == streams
         ? state
         : replace(state, state.streams(streams - 1, streams), manager);

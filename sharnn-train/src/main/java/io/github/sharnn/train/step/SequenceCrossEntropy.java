@@ -10,10 +10,10 @@ import ai.djl.training.loss.Loss;
 import ai.djl.training.loss.SoftmaxCrossEntropyLoss;
 
 /**
- * The mean cross-entropy over every step of every stream, in nats: DJL's {@link
- * SoftmaxCrossEntropyLoss} on logits {@code (B, T, V)} and labels {@code (B, T)}. The softmax is
- * computed in FLOAT32, or in FLOAT64 for FLOAT64 logits. Divide by {@link #NATS_PER_BIT} to get
- * bits per character.
+ * The mean cross-entropy over every step of every stream, weighted by {@link TokenWeights} if the
+ * labels have them, in nats: DJL's {@link SoftmaxCrossEntropyLoss} on logits {@code (B, T, V)} and
+ * labels {@code (B, T)}. The softmax is computed in FLOAT32, or in FLOAT64 for FLOAT64 logits.
+ * Divide by {@link #NATS_PER_BIT} to get bits per character.
  *
  * <p>A model with splits predicts the labels' log-probabilities {@code (B, T)} instead of logits.
  * The loss is then their negative mean. Predictions after the first, which are the recurrent state,
@@ -92,9 +92,10 @@ public final class SequenceCrossEntropy extends Loss {
   Values values(NDList labels, NDList predictions) {
     NDArray logits = predictions.head();
     checkShapes(labels.head().getShape(), logits.getShape());
+    NDArray weights = TokenWeights.of(labels);
     if (logits.getShape().dimension() == 2) {
       check(labelSmoothing, true);
-      NDArray loss = logits.mean().neg();
+      NDArray loss = (weights == null ? logits : logits.mul(weights)).mean().neg();
       return new Values(loss, loss);
     }
     if (logits.getDataType() == DataType.FLOAT16) {
@@ -103,6 +104,9 @@ public final class SequenceCrossEntropy extends Loss {
     }
     NDList targets = new NDList(labels.head().reshape(-1, 1)); // (B, T) -> (B*T, 1)
     NDArray rows = logits.reshape(-1, logits.size(2)); // (B, T, V) -> (B*T, V)
+    if (weights != null) {
+      return weighted(rows, targets.head(), weights.reshape(-1, 1)); // (B, T) -> (B*T, 1)
+    }
     if (labelSmoothing == 0) {
       NDArray loss = crossEntropy.evaluate(targets, new NDList(rows));
       return new Values(loss, loss);
@@ -112,6 +116,18 @@ public final class SequenceCrossEntropy extends Loss {
     NDArray share = scalar(1 - labelSmoothing, loss);
     NDArray even = scalar(labelSmoothing, loss);
     return new Values(loss, loss.mul(share).sub(logProbabilities.mean().mul(even)));
+  }
+
+  private Values weighted(NDArray rows, NDArray targets, NDArray weights) {
+    NDArray logProbabilities = rows.logSoftmax(1);
+    NDArray loss = logProbabilities.gather(targets, 1).mul(weights).mean().neg();
+    if (labelSmoothing == 0) {
+      return new Values(loss, loss);
+    }
+    NDArray share = scalar(1 - labelSmoothing, loss);
+    NDArray even = scalar(labelSmoothing, loss);
+    NDArray mean = logProbabilities.mul(weights).mean();
+    return new Values(loss, loss.mul(share).sub(mean.mul(even)));
   }
 
   /** Checks the shapes. DJL's loss accepts too few labels, and logits of any shape. */

@@ -61,7 +61,7 @@ public final class TrainingStep {
     SequenceCrossEntropy.Values loss;
     try (GradientCuts cuts = GradientCuts.open(batch.getManager());
         GradientCollector collector = trainer.newGradientCollector()) {
-      predictions = trainer.forward(inputs, labels);
+      predictions = trainer.forward(inputs, TokenWeights.without(labels));
       loss = loss(labels, predictions);
       NDArray objective = loss.objective();
       long begin = System.nanoTime();
@@ -133,7 +133,12 @@ public final class TrainingStep {
     int from = index * streams;
     NDIndex rows = new NDIndex("{}:{}", from, from + streams);
     NDList data = new NDList(batch.getData().head().get(rows)); // (B, T) -> (streams, T)
-    NDList labels = ClusterLabels.streams(batch.getLabels(), from, from + streams);
+    NDList all = batch.getLabels();
+    NDList labels = ClusterLabels.streams(TokenWeights.without(all), from, from + streams);
+    NDArray weights = TokenWeights.of(all);
+    if (weights != null) {
+      labels.add(weights.get(rows)); // (B, T) -> (streams, T)
+    }
     data.attach(manager);
     labels.attach(manager);
     return new Batch(
