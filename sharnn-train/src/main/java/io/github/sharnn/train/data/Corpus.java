@@ -153,7 +153,7 @@ public final class Corpus {
 
   /**
    * {@return this corpus with a share of its training part, for one of several workers} The shares
-   * are contiguous, and their lengths differ by at most a byte. Take the share before {@link
+   * are contiguous, and their lengths differ by at most a byte, or by at most a document. Take the share before {@link
    * #withVocabulary}.
    *
    * @param index the share, from 0
@@ -173,10 +173,17 @@ public final class Corpus {
         count);
     long longer = train.bytes() % count; // shares with one more byte, the first ones
     TextRange text = train.text;
+    if (text.ends() != null) {
+      int documents = text.ends().length();
+      int from = (int) ((long) index * documents / count);
+      int to = (int) ((index + 1L) * documents / count);
+      checkArgument(to > from, "%s has too few documents for %s workers", train, count);
+      return new Corpus(origin, sources, new Part(text.documents(from, to)), validation, test);
+    }
     long start = text.start() + index * least + Math.min(index, longer);
     long bytes = least + (index < longer ? 1 : 0);
-    return new Corpus(
-        origin, new Part(new TextRange(text.name(), text.file(), start, bytes)), validation, test);
+    Part share = new Part(new TextRange(text.name(), text.file(), start, bytes, null));
+    return new Corpus(origin, sources, share, validation, test);
   }
 
   /** {@return the vocabulary of the tokens; bytes unless {@link #withVocabulary} set another} */

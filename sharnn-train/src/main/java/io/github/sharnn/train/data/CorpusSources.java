@@ -164,14 +164,12 @@ record CorpusSources(List<List<Source>> parts, Documents documents, Split split)
     List<TextRange> texts = new ArrayList<>();
     for (int part = 0; part < TextRange.PARTS.size(); part++) {
       long start = cuts[part];
-      ImmutableLongArray own = null;
-      if (ends != null) {
-        ImmutableLongArray.Builder shifted = ImmutableLongArray.builder();
-        ends.subArray(documentCuts[part], documentCuts[part + 1])
-            .forEach(end -> shifted.add(end - start));
-        own = shifted.build();
-      }
-      texts.add(range(part, text.file, start, cuts[part + 1] - start, own));
+      TextRange range = range(part, text.file, start, cuts[part + 1] - start, null);
+      texts.add(
+          ends == null
+              ? range
+              : new TextRange(range.name(), text.file, 0, text.file.length(), ends)
+                  .documents(documentCuts[part], documentCuts[part + 1]));
     }
     return texts;
   }

@@ -73,19 +73,21 @@ record TextRange(
     return words;
   }
 
+  /** Returns the range of some documents. */
+  TextRange documents(int from, int to) {
+    long begin = from == 0 ? 0 : ends.get(from - 1);
+    ImmutableLongArray.Builder own = ImmutableLongArray.builder(to - from);
+    ends.subArray(from, to).forEach(end -> own.add(end - begin));
+    return new TextRange(name, file, start + begin, ends.get(to - 1) - begin, own.build());
+  }
+
   /** Returns the documents, or the whole range without documents. */
   Iterable<TextRange> documents() {
     if (ends == null) {
       return List.of(this);
     }
     return () ->
-        IntStream.range(0, ends.length())
-            .mapToObj(
-                i -> {
-                  long from = i == 0 ? 0 : ends.get(i - 1);
-                  return new TextRange(name, file, start + from, ends.get(i) - from, null);
-                })
-            .iterator();
+        IntStream.range(0, ends.length()).mapToObj(i -> documents(i, i + 1)).iterator();
   }
 
   String fileSha256() throws IOException {

@@ -140,6 +140,15 @@ class DocumentsTest {
   }
 
   @Test
+  void shares_whole_documents_among_workers() throws IOException {
+    Corpus corpus = filler().text("a\nbb\nccc\ndddd\nv\nt\n").build();
+    assertThat(text(corpus.train())).isEqualTo("a\nbb\nccc\ndddd\n");
+    assertThat(text(corpus.share(0, 2).train())).isEqualTo("a\nbb\n");
+    assertThat(corpus.share(1, 2).train().documents().asList()).containsExactly(4L, 9L);
+    assertThat(text(corpus.share(1, 2).train())).isEqualTo("ccc\ndddd\n");
+  }
+
+  @Test
   void gives_each_part_a_document_even_of_three() throws IOException {
     Corpus corpus = filler().text("a very long first line\nb\nc\n").build();
     assertThat(text(corpus.validation()) + text(corpus.test())).isEqualTo("b\nc\n");
