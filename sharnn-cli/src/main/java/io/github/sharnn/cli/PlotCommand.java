@@ -3,7 +3,7 @@ package io.github.sharnn.cli;
 import static com.google.common.base.Strings.lenientFormat;
 import static io.github.sharnn.cli.progress.Texts.print;
 
-import io.github.sharnn.cli.report.RunCharts;
+import io.github.sharnn.cli.report.CurvesSvg;
 import io.github.sharnn.cli.report.RunMetrics;
 import io.github.sharnn.io.AtomicFile;
 import java.io.IOException;
@@ -44,7 +44,7 @@ final class PlotCommand implements Callable<Integer> {
       String name = file.toString().replaceFirst("\\.jsonl$", "");
       names.add(names.contains(name) ? lenientFormat("%s (%s)", name, runs.size()) : name);
     }
-    AtomicFile.write(output, new RunCharts(runs, names).overTime() + "\n");
+    AtomicFile.write(output, CurvesSvg.of(runs, names));
     System.out.println("drawn in " + output);
     return 0;
   }

@@ -103,7 +103,6 @@ public final class Sharnn implements Runnable {
 
   /** Runs a command. It ends with an error once {@code out} can't be written. */
   private static int run(OutputStream out, String... args) {
-    System.setProperty("java.awt.headless", "true"); // draws charts without opening a window
     PrintStream before = System.out;
     StandardOutput output = new StandardOutput(out);
     System.setOut(output);

@@ -21,10 +21,10 @@ class ReportCommandTest extends TrainedModelTest {
     assertThat(outcome.out()).contains("written to " + page);
     assertThat(page)
         .content()
-        .contains("<h1>Runs model, other</h1>", "model, valid; other, train")
+        .contains("<h1>Runs model, other</h1>", "{\"name\":\"other\",\"train\":{")
         .contains("<tr class=\"differs\"><th>steps</th><td>60</td><td>3</td></tr>")
         .contains("<tr><th>embeddingSize</th><td>16</td><td>16</td></tr>")
-        .contains("<pre>mnop</pre>", "Attention of layer 0")
+        .contains("\"tokens\":[\"m\",\"n\",\"o\",\"p\"],\"layers\":[{\"layer\":0,")
         .contains("command</th><td>train --corpus " + corpus);
     assertThat(run("report", model, "--output", page).err()).contains("exists already", "--output");
     Outcome tooLong = run("report", model, "--output", folder + "/x", "--text", "x".repeat(81));

@@ -4,7 +4,10 @@ import static com.google.common.base.Strings.lenientFormat;
 import static io.github.sharnn.cli.progress.Texts.format;
 
 import com.google.common.collect.Lists;
+import com.google.common.hash.Hashing;
 import com.google.common.html.HtmlEscapers;
+import com.google.common.io.BaseEncoding;
+import com.google.common.io.Resources;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.github.sharnn.AttentionWeights;
@@ -15,7 +18,6 @@ import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.train.progress.ProgressLine;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,6 +25,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -35,8 +38,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A page of HTML on one or more runs. It opens offline, has no script and loads no other file. All
- * text of a run is escaped.
+ * A page of HTML on one or more runs. It opens offline and loads no other file. All text of a run
+ * is escaped, and the page's policy allows only the two scripts that this class puts into it.
  */
 public final class ReportPage {
 
@@ -44,9 +47,11 @@ public final class ReportPage {
   private static final Pattern CHARACTER = Pattern.compile("\\X");
   private static final int NAME_LENGTH = 30;
   private static final String DOTS = "...";
+  private static final String UPLOT = "/META-INF/resources/webjars/uplot/1.6.30/";
 
   private final List<RunMetrics> runs = new ArrayList<>();
   private final List<String> names = new ArrayList<>();
+  private final ReportData data = new ReportData();
   private final StringBuilder attention = new StringBuilder();
 
   /** Adds a run, and its model's attention on a text; null for a run without a saved model. */
@@ -58,6 +63,9 @@ public final class ReportPage {
     String name = shorten(visible(run.name()), NAME_LENGTH);
     runs.add(run);
     names.add(names.contains(name) ? lenientFormat("%s (%s)", name, runs.size()) : name);
+    List<AttentionWeights> shown = layers == null ? List.of() : layers;
+    List<String> tokens = shown.isEmpty() ? List.of() : ReportData.tokens(vocabulary, text);
+    data.add(run, names.get(names.size() - 1), tokens, shown);
     attention.append(lenientFormat("<h3>%s</h3>\n", escape(names.get(names.size() - 1))));
     if (layers == null) {
       attention.append(
@@ -67,14 +75,11 @@ public final class ReportPage {
       attention.append(note("The model has no attention, or no tokens for the text."));
     } else {
       attention
-          .append(note("The model read, token by token:"))
-          .append(lenientFormat("<pre>%s</pre>\n<div class=\"charts\">\n", escape(text)));
-      List<String> tokens = RunCharts.labels(vocabulary, text);
-      for (AttentionWeights layer : layers) {
-        String id = lenientFormat("run%s-layer%s", runs.size(), layer.layer());
-        attention.append(RunCharts.heatMap(layer, tokens, id)).append('\n');
-      }
-      attention.append("</div>\n");
+          .append(
+              note(
+                  "Point at a token, or use the arrow keys, to shade the tokens that it"
+                      + " attends to. Click a token to keep it and point at others to read their weights."))
+          .append(lenientFormat("<div data-attention=\"%s\"></div>\n", runs.size() - 1));
     }
   }
 
@@ -88,25 +93,55 @@ public final class ReportPage {
   }
 
   String html() throws IOException {
+    return html(0);
+  }
+
+  /** Returns the page, which fetches itself again after so many seconds; 0 for never. */
+  String html(int refreshSeconds) throws IOException {
     String title = runs.size() == 1 ? "Run " + names.get(0) : "Runs " + String.join(", ", names);
-    Map<String, String> parts =
-        Map.of(
-            "title", escape(title),
-            "written",
-                lenientFormat(
-                    "Written %s by SHARNN for Java %s.",
-                    Instant.now().truncatedTo(ChronoUnit.SECONDS), RunHeader.version()),
-            "results", results(),
-            "curves", String.join("\n", new RunCharts(runs, names).curves()),
-            "samples", samples(),
-            "attention", attention.toString(),
-            "settings", settings());
-    try (InputStream in = ReportPage.class.getResourceAsStream("report.html")) {
-      String template = new String(in.readAllBytes(), StandardCharsets.UTF_8);
-      return PLACEHOLDER
-          .matcher(template)
-          .replaceAll(match -> Matcher.quoteReplacement(parts.get(match.group(1))));
-    }
+    Map<String, String> parts = new HashMap<>();
+    parts.put("title", escape(title));
+    parts.put("refresh", String.valueOf(refreshSeconds));
+    parts.put(
+        "written",
+        lenientFormat(
+            "Written %s by SHARNN for Java %s.",
+            Instant.now().truncatedTo(ChronoUnit.SECONDS), RunHeader.version()));
+    parts.put("results", results());
+    parts.put("samples", samples());
+    parts.put("attention", attention.toString());
+    parts.put("settings", settings());
+    parts.put("data", data.json());
+    parts.put("style", resource("report.css"));
+    parts.put("uplotStyle", resource(UPLOT + "dist/uPlot.min.css"));
+    parts.put("script", resource("report.js"));
+    String licence = lenientFormat("/*\n%s*/\n", resource(UPLOT + "LICENSE"));
+    parts.put("uplot", licence + resource(UPLOT + "dist/uPlot.iife.min.js"));
+    parts.put(
+        "policy",
+        lenientFormat(
+            "default-src 'none'; script-src %s %s; style-src %s %s; connect-src %s; base-uri 'none';"
+                + " form-action 'none'",
+            hash(parts.get("uplot")),
+            hash(parts.get("script")),
+            hash(parts.get("uplotStyle")),
+            hash(parts.get("style")),
+            refreshSeconds > 0 ? "'self'" : "'none'"));
+    return PLACEHOLDER
+        .matcher(resource("report.html"))
+        .replaceAll(match -> Matcher.quoteReplacement(parts.get(match.group(1))));
+  }
+
+  /** Returns a source for the policy that allows exactly this text of a script or a style. */
+  private static String hash(String text) {
+    byte[] sha256 = Hashing.sha256().hashString(text, StandardCharsets.UTF_8).asBytes();
+    return lenientFormat("'sha256-%s'", BaseEncoding.base64().encode(sha256));
+  }
+
+  /** Reads a text file of this package or of the class path, with Unix line ends. */
+  private static String resource(String name) throws IOException {
+    return Resources.toString(Resources.getResource(ReportPage.class, name), StandardCharsets.UTF_8)
+        .replace("\r\n", "\n");
   }
 
   private String results() {

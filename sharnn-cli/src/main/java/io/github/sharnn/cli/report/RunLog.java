@@ -15,7 +15,6 @@ import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
-import java.awt.AWTError;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -52,7 +51,6 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   private final Map<String, ?> training;
   private @Nullable FolderLock lock;
   private boolean begun;
-  private boolean fonts = true; // false once drawing finds none
   private long nextReport = System.nanoTime(); // earliest time of the next report
 
   /** Creates a log. It begins with the first step, and ending it closes the metrics. */
@@ -196,27 +194,14 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     }
   }
 
-  /** Writes the report. A failure, such as missing fonts, must not end the run. */
+  /** Writes the report. A failure, such as a full disk, must not end the run. */
   private void writeReport() {
-    if (!fonts) {
-      return; // the user has been told already
-    }
     Path report = folder.resolve(REPORT);
     try {
       ReportPage page = new ReportPage();
       TextVocabulary vocabulary = SHARNN.of(model).vocabulary();
       page.add(RunMetrics.read(metricsFile), text, vocabulary, attention(model, text));
       page.write(report);
-    } catch (LinkageError | AWTError | InternalError e) {
-      fonts = false;
-      System.err.printf(
-          Locale.ROOT,
-          "%s was not written: Java finds no fonts to draw with (%s); install a font package, such"
-              + " as fontconfig or fonts-dejavu, and draw it from %s with: sharnn.jar report %s%n",
-          report,
-          e,
-          metricsFile,
-          folder);
     } catch (IOException | RuntimeException e) {
       System.err.printf(Locale.ROOT, "%s was not written: %s%n", report, e);
     }

@@ -2,25 +2,26 @@ package io.github.sharnn.cli.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.common.hash.Hashing;
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import io.github.sharnn.AttentionWeights;
 import io.github.sharnn.vocabulary.TextVocabulary;
-import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
-import java.util.regex.MatchResult;
-import java.util.regex.Pattern;
-import javax.xml.parsers.DocumentBuilderFactory;
+import org.jsoup.Jsoup;
+import org.jsoup.nodes.Attribute;
+import org.jsoup.nodes.Document;
+import org.jsoup.nodes.Element;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.w3c.dom.Attr;
-import org.w3c.dom.Document;
-import org.w3c.dom.Element;
-import org.w3c.dom.NodeList;
 
 /** A page on runs that hold whatever bytes a model may write. */
 class ReportPageTest {
@@ -32,6 +33,7 @@ class ReportPageTest {
   @TempDir private static Path folder;
   private static String html;
   private static Document page;
+  private static JsonArray runs;
 
   @BeforeAll
   static void draw() throws Exception {
@@ -59,10 +61,8 @@ class ReportPageTest {
     report.write(file);
     report.write(file); // over the older one
     html = Files.readString(file);
-    page =
-        DocumentBuilderFactory.newInstance()
-            .newDocumentBuilder()
-            .parse(new ByteArrayInputStream(html.getBytes(StandardCharsets.UTF_8)));
+    page = Jsoup.parse(html);
+    runs = JsonParser.parseString(page.getElementById("data").data()).getAsJsonArray();
   }
 
   private static String hostile() {
@@ -95,47 +95,64 @@ class ReportPageTest {
     return lines.toString();
   }
 
-  private static List<Element> all(String name) {
-    NodeList nodes = page.getElementsByTagName(name);
-    List<Element> elements = new ArrayList<>();
-    for (int i = 0; i < nodes.getLength(); i++) {
-      elements.add((Element) nodes.item(i));
-    }
-    return elements;
+  private static List<String> texts(String selector) {
+    return page.select(selector).stream().map(Element::wholeText).toList();
   }
 
   @Test
-  void has_no_script_and_asks_for_no_other_file() {
-    assertThat(all("*"))
-        .extracting(Element::getTagName)
-        .isNotEmpty()
-        .doesNotContain("script", "link", "iframe", "object", "embed", "img", "image", "base", "a");
-    for (Element element : all("*")) {
-      for (int i = 0; i < element.getAttributes().getLength(); i++) {
-        Attr attribute = (Attr) element.getAttributes().item(i);
-        assertThat(attribute.getName()).doesNotStartWith("on").doesNotContain("href", "src");
-        if (!attribute.getName().startsWith("xmlns")) {
-          assertThat(attribute.getValue()).doesNotContain("//", "data:", "javascript:");
-        }
+  void asks_for_no_other_file() {
+    assertThat(page.select("link, iframe, object, embed, img, image, base, a, form, svg"))
+        .isEmpty();
+    for (Element element : page.getAllElements()) {
+      for (Attribute attribute : element.attributes()) {
+        assertThat(attribute.getKey())
+            .doesNotStartWith("on")
+            .doesNotContain("href", "src", "style");
+        assertThat(attribute.getValue()).doesNotContain("//", "data:", "javascript:");
       }
     }
-    assertThat(all("style")).hasSize(1);
-    assertThat(all("style").get(0).getTextContent()).doesNotContain("url(", "@import");
-    assertThat(html).contains("default-src 'none'");
+    for (Element style : page.select("style")) {
+      assertThat(style.data()).doesNotContain("url(", "@import");
+    }
+  }
+
+  /** The policy allows the page's own scripts and styles, by their hashes, and nothing else. */
+  @Test
+  void allows_its_own_scripts_alone() {
+    String policy = page.select("meta[http-equiv]").attr("content");
+    List<String> hashes = new ArrayList<>();
+    for (Element element : page.select("style, script")) {
+      if (!element.attr("type").equals("application/json")) {
+        byte[] sha256 =
+            Hashing.sha256().hashString(element.data(), StandardCharsets.UTF_8).asBytes();
+        hashes.add("'sha256-" + Base64.getEncoder().encodeToString(sha256) + "'");
+      }
+    }
+    assertThat(hashes).hasSize(4).doesNotHaveDuplicates();
+    assertThat(policy)
+        .isEqualTo(
+            String.format(
+                Locale.ROOT,
+                "default-src 'none'; script-src %3$s %4$s; style-src %1$s %2$s; connect-src 'none';"
+                    + " base-uri 'none'; form-action 'none'",
+                hashes.toArray()));
+    assertThat(page.select("script")).hasSize(3);
   }
 
   @Test
   void shows_whatever_a_model_writes() {
-    List<String> shown = all("pre").stream().map(Element::getTextContent).toList();
-    assertThat(shown).contains(HOSTILE + "\u2400\u241b[31m\ufffd\ufffd\ufffd", "a<", "a<\n\u00e9");
-    assertThat(all("h1").get(0).getTextContent()).isEqualTo("Runs a<b>&, old");
-    assertThat(all("td")).extracting(Element::getTextContent).contains(HOSTILE, "42");
+    assertThat(texts("pre")).contains(HOSTILE + "\u2400\u241b[31m\ufffd\ufffd\ufffd", "a<");
+    assertThat(page.select("h1").text()).isEqualTo("Runs a<b>&, old");
+    assertThat(texts("td")).contains(HOSTILE, "42");
+    assertThat(page.getElementById("data").data()).doesNotContain("<", ">");
+    assertThat(runs.get(0).getAsJsonObject().get("name").getAsString()).isEqualTo("a<b>&");
+    assertThat(runs.get(0).getAsJsonObject().get("tokens").toString())
+        .isEqualTo("[\"a\",\"\\u003c\",\"\\n\",\"c3\",\"a9\"]".replace("\\u003c", "<"));
   }
 
   @Test
   void has_the_results_over_all_stages() {
-    assertThat(all("tr"))
-        .extracting(Element::getTextContent)
+    assertThat(texts("tr"))
         .contains(
             "best validation, bits per character1.8750 at step 1,001-",
             "test, bits per character1.8125 (99 bytes, 4 streams); the tokens lose 7 bytes: 2.3750 BPC"
@@ -146,41 +163,75 @@ class ReportPageTest {
             "time, h:mm:ss0:16:410:00:01",
             "steps skipped because loss or gradients were not finite41",
             "memory3 MiB in use-");
-    assertThat(all("summary"))
-        .extracting(Element::getTextContent)
+    assertThat(texts("summary"))
         .containsExactly("step 1,001, validation 1.8750 bits per character");
   }
 
   @Test
-  void has_charts_with_units_and_legends() {
-    assertThat(all("svg"))
-        .extracting(svg -> svg.getAttribute("aria-label"))
+  void has_a_chart_for_each_figure() {
+    assertThat(texts("figcaption"))
         .containsExactly(
-            "Bits per character, bits per character by time (minutes):"
-                + " a<b>&, train; a<b>&, valid; old, train",
-            "Bits per character, bits per character by data trained on (MB):"
-                + " a<b>&, train; a<b>&, valid; old, train",
-            "Learning rate, thousandths by step: a<b>&",
-            "Gradient norm before clipping, L2 norm, no unit by step: a<b>&",
-            "Loss scale, factor by step: a<b>&",
-            "Speed, kB/s by step: a<b>&",
-            "Memory at evaluations, MiB by step: a<b>&",
-            "Attention of layer 0: weight / largest of its row, token read by token attended to: weight",
-            "Attention of layer 2: weight / largest of its row, token read by token attended to: weight");
-    assertThat(all("svg")).allMatch(svg -> svg.getAttribute("viewBox").matches("0 0 \\d+ \\d+"));
+            "Bits per character",
+            "Learning rate",
+            "Gradient norm before clipping (L2 norm)",
+            "Loss scale (factor)",
+            "Speed (kB/s)",
+            "Memory at evaluations (MiB)");
+    JsonObject run = runs.get(0).getAsJsonObject();
+    for (Element figure : page.select("figure")) {
+      String name = figure.attr("data-figure");
+      assertThat(run.getAsJsonObject(name.equals("memory") ? "valid" : "train").has(name)).isTrue();
+    }
+    JsonObject old = runs.get(1).getAsJsonObject();
+    assertThat(old.getAsJsonObject("train").keySet())
+        .containsExactly("step", "bytes", "seconds", "bits");
+    assertThat(old.getAsJsonObject("train").getAsJsonObject("bits").toString())
+        .isEqualTo("{\"mean\":[8]}");
+  }
+
+  /** 1,001 steps are 334 groups of three; each keeps its mean, its smallest and its largest. */
+  @Test
+  void a_long_run_keeps_its_smallest_and_largest_figures() {
+    JsonObject train = runs.get(0).getAsJsonObject().getAsJsonObject("train");
+    JsonArray step = train.getAsJsonArray("step");
+    assertThat(step).hasSize(334);
+    assertThat(step.get(0).getAsInt()).isEqualTo(3);
+    assertThat(step.get(333).getAsInt()).isEqualTo(1001);
+    JsonObject bits = train.getAsJsonObject("bits");
+    assertThat(bits.getAsJsonArray("high").get(0).getAsDouble()).isEqualTo(8);
+    assertThat(bits.getAsJsonArray("low").get(0).getAsDouble()).isEqualTo(4);
+    assertThat(bits.getAsJsonArray("mean").get(0).getAsDouble()).isEqualTo(5.6667);
+    assertThat(train.getAsJsonObject("gradientNorm").getAsJsonArray("mean").get(0).isJsonNull())
+        .isTrue();
   }
 
   @Test
-  void has_charts_that_do_not_share_their_parts() {
-    List<String> names =
-        all("*").stream().map(e -> e.getAttribute("id")).filter(id -> !id.isEmpty()).toList();
-    assertThat(names).isNotEmpty().doesNotHaveDuplicates();
-    List<String> used =
-        Pattern.compile("url\\(#(.*?)\\)").matcher(html).results().map(MatchResult::group).toList();
-    assertThat(used).isNotEmpty();
-    for (String reference : used) {
-      assertThat(names).contains(reference.substring(5, reference.length() - 1));
-    }
+  void is_small() {
+    assertThat(html.length()).isLessThan(130_000);
+    int data = page.getElementById("data").data().length();
+    assertThat(html.length() - data).isLessThan(80_000);
+  }
+
+  @Test
+  void has_the_weights_of_the_attention() {
+    JsonArray layers = runs.get(0).getAsJsonObject().getAsJsonArray("layers");
+    assertThat(layers).hasSize(2);
+    assertThat(layers.get(1).toString())
+        .isEqualTo(
+            "{\"layer\":2,\"thousandths\":"
+                + "[[1000],[500,500],[333,333,333],[250,250,250,250],[200,200,200,200,200]]}");
+    assertThat(page.select("[data-attention]")).hasSize(1);
+    assertThat(runs.get(1).getAsJsonObject().getAsJsonArray("layers")).isEmpty();
+  }
+
+  @Test
+  void a_page_of_a_run_that_goes_on_may_fetch_itself() throws Exception {
+    ReportPage report = new ReportPage();
+    report.add(RunMetrics.read(folder.resolve("old.jsonl")), new byte[0], null, null);
+    Document live = Jsoup.parse(report.html(2));
+    assertThat(live.select("html").attr("data-refresh")).isEqualTo("2");
+    assertThat(live.select("meta[http-equiv]").attr("content")).contains("; connect-src 'self'; ");
+    assertThat(page.select("html").attr("data-refresh")).isEqualTo("0");
   }
 
   @Test
@@ -192,7 +243,7 @@ class ReportPageTest {
         new byte[] {'a', 'b'},
         TextVocabulary.bytes(),
         List.of(new AttentionWeights(0, weights)));
-    assertThat(report.html()).contains("Attention of layer 0");
+    assertThat(report.html()).contains("\"thousandths\":[[null],[null,null]]");
   }
 
   @Test

@@ -87,7 +87,7 @@ class RunLogTest {
     assertThat(run.text()).isEqualTo(TEXT);
     assertThat(folder.resolve("run/report.html"))
         .content()
-        .contains("step 6, validation", "Attention of layer 0", "letters");
+        .contains("step 6, validation", "{\"layer\":0,", "letters");
     try (Model model = model()) {
       List<StepReport> alone = fit(model, report -> {});
       assertThat(logged)
