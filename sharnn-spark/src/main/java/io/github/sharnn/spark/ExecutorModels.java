@@ -88,7 +88,7 @@ final class ExecutorModels {
   }
 
   /** Replaces {@code auto} by the GPU that Spark has assigned to the task, if there is one. */
-  private static String device(String device) {
+  static String device(String device) {
     TaskContext task = TaskContext.get();
     ResourceInformation gpus = task == null ? null : task.resourcesJMap().get(GPU);
     return device.equals(AUTO) && gpus != null ? GPU + gpus.addresses()[0] : device;
@@ -99,7 +99,7 @@ final class ExecutorModels {
    * cores of the machine for each executor. Does nothing if the user has set the number, or PyTorch
    * has already started.
    */
-  private static void limitThreads() {
+  static void limitThreads() {
     TaskContext task = TaskContext.get();
     if (task != null
         && System.getProperty(THREADS) == null
