@@ -1,11 +1,13 @@
 package io.github.sharnn.engine.kernels;
 
+import com.google.common.collect.Lists;
 import com.sun.jna.Memory;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.Platform;
 import com.sun.jna.Pointer;
 import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.PointerByReference;
+import java.util.List;
 
 /** The functions of NVIDIA's driver that kernels need, for one GPU. */
 final class CudaDriver {
@@ -64,22 +66,20 @@ final class CudaDriver {
    *     multiprocessor
    */
   Pointer load(byte[] cubin, String function, int threads, int sharedBytes) {
-    return inContext(
-        () -> {
-          Memory code = new Memory(cubin.length);
-          code.write(0, cubin, 0, cubin.length);
-          PointerByReference module = new PointerByReference();
-          call("cuModuleLoadData", module, code);
-          PointerByReference found = new PointerByReference();
-          call("cuModuleGetFunction", found, module.getValue(), function);
-          call("cuFuncSetAttribute", found.getValue(), MAX_DYNAMIC_SHARED_SIZE, sharedBytes);
-          IntByReference blocks = new IntByReference();
-          call(OCCUPANCY, blocks, found.getValue(), threads, (long) sharedBytes);
-          if (blocks.getValue() == 0) {
-            throw new CudaException(OCCUPANCY, "no block of " + function + " fits");
-          }
-          return found.getValue();
-        });
+    Memory code = new Memory(cubin.length);
+    code.write(0, cubin, 0, cubin.length);
+    PointerByReference module = new PointerByReference();
+    inContext("cuModuleLoadData", module, code);
+    PointerByReference found = new PointerByReference();
+    inContext("cuModuleGetFunction", found, module.getValue(), function);
+    Pointer loaded = found.getValue();
+    inContext("cuFuncSetAttribute", loaded, MAX_DYNAMIC_SHARED_SIZE, sharedBytes);
+    IntByReference blocks = new IntByReference();
+    inContext(OCCUPANCY, blocks, loaded, threads, (long) sharedBytes);
+    if (blocks.getValue() == 0) {
+      throw new CudaException(OCCUPANCY, "no block of " + function + " fits");
+    }
+    return loaded;
   }
 
   /**
@@ -96,77 +96,36 @@ final class CudaDriver {
       int sharedBytes,
       boolean together,
       Pointer arguments) {
-    inContext(
-        () -> {
-          if (together) {
-            call(
-                "cuLaunchCooperativeKernel",
-                function,
-                blocks,
-                1,
-                1,
-                threads,
-                1,
-                1,
-                sharedBytes,
-                null,
-                arguments);
-          } else {
-            call(
-                "cuLaunchKernel",
-                function,
-                blocks,
-                1,
-                1,
-                threads,
-                1,
-                1,
-                sharedBytes,
-                null,
-                arguments,
-                null);
-          }
-          return null;
-        });
+    List<Object> parameters =
+        Lists.newArrayList(function, blocks, 1, 1, threads, 1, 1, sharedBytes, null, arguments);
+    if (!together) {
+      parameters.add(null); // no other form of the arguments
+    }
+    String name = together ? "cuLaunchCooperativeKernel" : "cuLaunchKernel";
+    inContext(name, parameters.toArray());
   }
 
   /** Waits until all launches have ended. */
   void synchronize() {
-    inContext(
-        () -> {
-          call("cuStreamSynchronize", (Object) null);
-          return null;
-        });
+    inContext("cuStreamSynchronize", (Object) null);
   }
 
   /** Returns memory of the host that the GPU reads and writes at the same address. */
   Pointer hostMemory(long bytes) {
-    return inContext(
-        () -> {
-          PointerByReference memory = new PointerByReference();
-          call("cuMemHostAlloc", memory, bytes, MAPPED);
-          return memory.getValue();
-        });
+    PointerByReference memory = new PointerByReference();
+    inContext("cuMemHostAlloc", memory, bytes, MAPPED);
+    return memory.getValue();
   }
 
   void freeHostMemory(Pointer memory) {
-    inContext(
-        () -> {
-          call("cuMemFreeHost", memory);
-          return null;
-        });
+    inContext("cuMemFreeHost", memory);
   }
 
-  /** Work in the GPU's context. */
-  private interface Work<T> {
-    T run();
-  }
-
-  /** Runs in PyTorch's context for this GPU, whatever context the thread has. */
-  private <T> T inContext(Work<T> work) {
+  /** Calls a function in PyTorch's context for this GPU, whatever context the thread has. */
+  private void inContext(String function, Object... arguments) {
     call("cuCtxPushCurrent_v2", context);
     try {
-      return work.run();
+      call(function, arguments);
     } finally {
       call("cuCtxPopCurrent_v2", new PointerByReference());
     }

@@ -49,9 +49,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
 
   uint4 weight[4][SLICE][2];
   EACH(m, 4) EACH(k, SLICE) EACH(r, 2)
-        weight[m][k][r] = k < parts
-            ? *(const uint4*)(w + (size_t)(m * C + unit0 + row + 8 * r) * C + (warp * SLICE + k) * 32 + quad * 8)
-            : make_uint4(0, 0, 0, 0);
+    weight[m][k][r] = k < parts
+        ? *(const uint4*)(w + (size_t)(m * C + unit0 + row + 8 * r) * C + (warp * SLICE + k) * 32 + quad * 8)
+        : make_uint4(0, 0, 0, 0);
 
   float cell[PASSES];
   int stream[PASSES], read[PASSES][TILES]; // streams beyond the batch read its last one and write nothing
@@ -64,15 +64,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   for (int t = 0; t < steps; t++) {
     half_t input[PASSES][4], output[PASSES][4];
     EACH(p, PASSES) EACH(m, 4)
-        input[p][m] = gates[((size_t)t * batch + min(stream[p], batch - 1)) * (4 * C) + m * C + unit0 + unit];
+      input[p][m] = gates[((size_t)t * batch + min(stream[p], batch - 1)) * (4 * C) + m * C + unit0 + unit];
     if (parts > 0) {
       if (lane == 0) wait_for(arrived + warp, (u32)(2 * parts * t));
       __syncwarp();
     }
     const half_t* before = h + (size_t)t * batch * C + warp * SLICE * 32 + quad * 8;
     uint4 state[TILES][SLICE];
-    EACH(j, TILES) EACH(k, SLICE) if (k < parts) state[j][k] = load_shared_row(before + (size_t)read[0][j] * C + k * 32);
-        else state[j][k] = make_uint4(0, 0, 0, 0);
+    EACH(j, TILES) EACH(k, SLICE)
+      if (k < parts) state[j][k] = load_shared_row(before + (size_t)read[0][j] * C + k * 32);
+      else state[j][k] = make_uint4(0, 0, 0, 0);
     EACH(p, PASSES) {
       float sum[4][TILES][4];
       EACH(m, 4) EACH(j, TILES) EACH(i, 4) sum[m][j][i] = 0;
@@ -80,10 +81,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         EACH(m, 4) EACH(j, TILES) multiply_first(sum[m][j], weight[m][k][0], weight[m][k][1], state[j][k]);
         EACH(m, 4) EACH(j, TILES) multiply_second(sum[m][j], weight[m][k][0], weight[m][k][1], state[j][k]);
       }
-      if (p + 1 < PASSES) {
+      if (p + 1 < PASSES)
         EACH(j, TILES) EACH(k, SLICE)
-            if (k < parts) state[j][k] = load_shared_row(before + (size_t)read[p + 1 < PASSES ? p + 1 : p][j] * C + k * 32);
-      }
+          if (k < parts) state[j][k] = load_shared_row(before + (size_t)read[p + 1 < PASSES ? p + 1 : p][j] * C + k * 32);
       float* partial = (float*)shared_memory + (p & 1) * (WARPS * 64 * 16);
       EACH(m, 4) EACH(j, TILES) put_tile(partial + warp * (64 * 16), m * 16 + row, j * 8 + 2 * quad, sum[m][j]);
       __syncthreads();
@@ -97,23 +97,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         cell[p] = f * cell[p] + i * g;
         if (stream[p] < batch)
           h[((size_t)(t + 1) * batch + stream[p]) * C + unit0 + unit] = to_half(o * tanh_(cell[p]));
-        output[p][0] = to_half(i);
-        output[p][1] = to_half(f);
-        output[p][2] = to_half(g);
-        output[p][3] = to_half(o);
+        output[p][0] = to_half(i), output[p][1] = to_half(f), output[p][2] = to_half(g), output[p][3] = to_half(o);
       }
     }
     __syncthreads();
     if (threadIdx.x == 0) arrive(arrived + unit0 / (32 * SLICE));
     // the other blocks need only h: the rest is written after they were told
-    if (own) {
+    if (own)
       EACH(p, PASSES)
         if (stream[p] < batch) {
           size_t at = (size_t)t * batch + stream[p];
           EACH(m, 4) gates[at * (4 * C) + m * C + unit0 + unit] = output[p][m];
           c[(at + batch) * C + unit0 + unit] = to_half(cell[p]);
         }
-    }
   }
 }
 
@@ -141,10 +137,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   uint4* stored = (uint4*)(partials + 2 * WARPS * UNITS * 16) + warp * PARTS * 64 + lane;
   uint4 weight[PARTS][2];
   EACH(k, PARTS) EACH(r, 2) {
-      const half_t* at = wt + (size_t)(unit0 + row + 8 * r) * (4 * C) + (warp * PARTS + k) * 32 + quad * 8;
-      weight[k][r] = *(const uint4*)at;
-      if (ROWS == 2) stored[(k * 2 + r) * 32] = *(const uint4*)(at + (size_t)16 * (4 * C));
-    }
+    const half_t* at = wt + (size_t)(unit0 + row + 8 * r) * (4 * C) + (warp * PARTS + k) * 32 + quad * 8;
+    weight[k][r] = *(const uint4*)at;
+    if (ROWS == 2) stored[(k * 2 + r) * 32] = *(const uint4*)(at + (size_t)16 * (4 * C));
+  }
 
   float cell_gradient[PASSES][ROWS];
   int stream[PASSES], read[PASSES][TILES];
@@ -157,13 +153,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   for (int t = steps - 1, done = 0; t >= 0; t--, done++) {
     half_t gate[PASSES][ROWS][4], output_gradient[PASSES][ROWS], cell[PASSES][ROWS], before[PASSES][ROWS];
     EACH(p, PASSES) EACH(n, ROWS) {
-        size_t at = (size_t)t * batch + min(stream[p], batch - 1);
-        int u = unit0 + n * 16 + unit;
-        EACH(m, 4) gate[p][n][m] = gates[at * (4 * C) + m * C + u];
-        output_gradient[p][n] = dh[at * C + u];
-        cell[p][n] = c[(at + batch) * C + u];
-        before[p][n] = c[at * C + u];
-      }
+      size_t at = (size_t)t * batch + min(stream[p], batch - 1);
+      int u = unit0 + n * 16 + unit;
+      EACH(m, 4) gate[p][n][m] = gates[at * (4 * C) + m * C + u];
+      output_gradient[p][n] = dh[at * C + u];
+      cell[p][n] = c[(at + batch) * C + u];
+      before[p][n] = c[at * C + u];
+    }
     if (done > 0) {
       if (lane == 0) wait_for(arrived + (warp & 1), (u32)(C / 2 / UNITS * done));
       __syncwarp();
@@ -176,24 +172,17 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         uint4 next[2][AHEAD][TILES];
         EACH(k, AHEAD) EACH(j, TILES) next[0][k][j] = load_shared_row(later + (size_t)read[p][j] * (4 * C) + k * 32);
         EACH(q, PARTS / AHEAD) {
-          if (q + 1 < PARTS / AHEAD) {
+          if (q + 1 < PARTS / AHEAD)
             EACH(k, AHEAD) EACH(j, TILES)
-                next[(q + 1) & 1][k][j] =
-                    load_shared_row(later + (size_t)read[p][j] * (4 * C) + ((q + 1) * AHEAD + k) * 32);
-          }
+              next[(q + 1) & 1][k][j] = load_shared_row(later + (size_t)read[p][j] * (4 * C) + ((q + 1) * AHEAD + k) * 32);
           EACH(k, AHEAD) {
             const int part = q * AHEAD + k;
             uint4 low, high;
-            if (ROWS == 2) {
-              low = stored[(part * 2) * 32];
-              high = stored[(part * 2 + 1) * 32];
-            }
+            if (ROWS == 2) low = stored[(part * 2) * 32], high = stored[(part * 2 + 1) * 32];
             EACH(j, TILES) multiply_first(sum[0][j], weight[part][0], weight[part][1], next[q & 1][k][j]);
-            if (ROWS == 2)
-              EACH(j, TILES) multiply_first(sum[ROWS - 1][j], low, high, next[q & 1][k][j]);
+            if (ROWS == 2) EACH(j, TILES) multiply_first(sum[ROWS - 1][j], low, high, next[q & 1][k][j]);
             EACH(j, TILES) multiply_second(sum[0][j], weight[part][0], weight[part][1], next[q & 1][k][j]);
-            if (ROWS == 2)
-              EACH(j, TILES) multiply_second(sum[ROWS - 1][j], low, high, next[q & 1][k][j]);
+            if (ROWS == 2) EACH(j, TILES) multiply_second(sum[ROWS - 1][j], low, high, next[q & 1][k][j]);
           }
         }
       }
@@ -221,8 +210,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     __syncthreads();
     if (threadIdx.x == 0) arrive(arrived + unit0 / (C / 2));
   }
-  if (own) {
-    EACH(p, PASSES) EACH(n, ROWS) if (stream[p] < batch) dc[(size_t)stream[p] * C + unit0 + n * 16 + unit] = cell_gradient[p][n];
-  }
+  if (own)
+    EACH(p, PASSES) EACH(n, ROWS)
+      if (stream[p] < batch) dc[(size_t)stream[p] * C + unit0 + n * 16 + unit] = cell_gradient[p][n];
 }
 #endif

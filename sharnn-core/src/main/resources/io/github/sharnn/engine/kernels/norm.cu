@@ -98,10 +98,10 @@ extern "C" __global__ void norm_backward(const uint4* x, const float2* statistic
   }
   if (part < PARTS)
     EACH(n, NORMS) EACH(i, 8) {
-        float* at = partial + ((u64)blockIdx.x * 2 * NORMS + 2 * n) * C + part * 8 + i;
-        at[0] = dweight[n].x[i];
-        at[C] = dbias[n].x[i];
-      }
+      float* at = partial + ((u64)blockIdx.x * 2 * NORMS + 2 * n) * C + part * 8 + i;
+      at[0] = dweight[n].x[i];
+      at[C] = dbias[n].x[i];
+    }
 }
 
 // partial [parts][2 NORMS C] -> out [2 NORMS C], 32 columns for a block of 8 warps

@@ -264,7 +264,7 @@ __device__ __forceinline__ void product(const Token& t, int phase, const number*
         const int column = group * WIDTH + i % WIDTH, stream = i / WIDTH;
         float result[ROWS] = {};
         EACH(r, ROWS) EACH(w, WARPS)
-            result[r] += sums()[((stream / 8 * WARPS + w) * 16 + r * WIDTH + i % WIDTH) * 8 + stream % 8];
+          result[r] += sums()[((stream / 8 * WARPS + w) * 16 + r * WIDTH + i % WIDTH) * 8 + stream % 8];
         if (column < columns) output(first + stream, stream, column, result);
       }
       __syncthreads();
