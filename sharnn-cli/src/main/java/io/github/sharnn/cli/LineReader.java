@@ -1,9 +1,10 @@
 package io.github.sharnn.cli;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 
@@ -11,8 +12,8 @@ import java.util.Objects;
  * A reader of lines of any length, in batches of limited size. It does not wait for a full batch:
  * when the input pauses, it hands out the lines so far.
  *
- * <p>Only a newline ends a line. Each line comes with its newline; a last line without one gets
- * one.
+ * <p>A newline ends a line, and so does a carriage return with a newline. Each line comes with a
+ * newline alone, also a last line without one.
  */
 final class LineReader {
 
@@ -24,8 +25,12 @@ final class LineReader {
   private final List<byte[]> batch = new ArrayList<>();
   private int batchBytes;
 
-  /** Reads batches of at most so many lines, and of lines of at most so many bytes together. */
+  /**
+   * Reads batches of at most so many lines, and of lines of at most so many bytes together, at
+   * least 2.
+   */
   LineReader(InputStream in, int mostLines, int mostBytes) {
+    checkArgument(mostBytes >= 2, "mostBytes must be at least 2, but is %s", mostBytes);
     this.in = in;
     this.mostLines = mostLines;
     buffer = new byte[mostBytes];
@@ -47,7 +52,7 @@ final class LineReader {
     while (more) {
       int newline = newline();
       if (newline >= 0) {
-        add(Arrays.copyOfRange(buffer, start, newline + 1), receiver);
+        add(line(contentEnd(newline)), receiver);
         start = newline + 1;
       } else if (end - start == buffer.length) {
         handOut(receiver);
@@ -60,11 +65,22 @@ final class LineReader {
       }
     }
     if (start < end) {
-      byte[] line = Arrays.copyOfRange(buffer, start, end + 1 /* a place for the newline */);
-      line[line.length - 1] = '\n';
-      add(line, receiver);
+      add(line(end), receiver);
     }
     handOut(receiver);
+  }
+
+  /** Returns the end of a line's content, before its newline and a carriage return. */
+  private int contentEnd(int newline) {
+    return newline > start && buffer[newline - 1] == '\r' ? newline - 1 : newline;
+  }
+
+  /** Copies a line up to an index and adds a newline. */
+  private byte[] line(int contentEnd) {
+    byte[] line = new byte[contentEnd - start + 1];
+    System.arraycopy(buffer, start, line, 0, line.length - 1);
+    line[line.length - 1] = '\n';
+    return line;
   }
 
   private void add(byte[] line, Receiver receiver) throws IOException {
@@ -120,17 +136,22 @@ final class LineReader {
       if (ended || length == 0) {
         return ended ? -1 : 0;
       }
-      if (start == end && !fill()) {
-        ended = true;
-        target[offset] = '\n';
-        return 1;
+      boolean more = true;
+      while (more && (start == end || start + 1 == end && buffer[start] == '\r')) {
+        more = fill(); // the newline of a carriage return may follow
       }
       int newline = newline();
-      int count = Math.min(length, (newline < 0 ? end : newline + 1) - start);
-      System.arraycopy(buffer, start, target, offset, count);
-      start += count;
-      ended = start == newline + 1;
-      return count;
+      int contentEnd = newline >= 0 ? contentEnd(newline) : more ? contentEnd(end) : end;
+      if (start < contentEnd) {
+        int count = Math.min(length, contentEnd - start);
+        System.arraycopy(buffer, start, target, offset, count);
+        start += count;
+        return count;
+      }
+      ended = true;
+      start = newline >= 0 ? newline + 1 : end;
+      target[offset] = '\n';
+      return 1;
     }
   }
 }

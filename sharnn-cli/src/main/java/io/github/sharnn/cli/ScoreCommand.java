@@ -1,7 +1,6 @@
 package io.github.sharnn.cli;
 
 import static com.google.common.base.Preconditions.checkArgument;
-import static io.github.sharnn.cli.progress.Texts.format;
 import static io.github.sharnn.cli.progress.Texts.print;
 import static java.nio.file.StandardOpenOption.DELETE_ON_CLOSE;
 import static java.nio.file.StandardOpenOption.READ;
@@ -17,6 +16,7 @@ import io.github.sharnn.score.Scorer;
 import io.github.sharnn.score.TokenScore;
 import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
+import java.io.ByteArrayOutputStream;
 import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -45,8 +45,11 @@ import picocli.CommandLine.Parameters;
             + " space.")
 final class ScoreCommand implements Callable<Integer> {
 
-  private static final int LINES_AT_ONCE = 16; // as many as the scorer takes side by side
+  private static final int LINES_OF_STREAM =
+      64; // one batch, so that no line waits for a second one
+  private static final int LINES_OF_FILE = 1024; // sorted by length into batches
   private static final int BYTES_AT_ONCE = 1 << 16;
+  private static final long BYTES_OF_MIB = 1 << 20;
   private static final Path STANDARD_INPUT = Path.of("-");
 
   @Mixin private ModelOptions options;
@@ -57,15 +60,45 @@ final class ScoreCommand implements Callable<Integer> {
       description = "The text to score; it may hold any bytes. - is standard input.")
   private Path file;
 
-  /** The level of detail. */
-  static final class Detail {
+  /** The options of scores by line. */
+  static final class Lines {
 
     @Option(
         names = "--lines",
+        required = true,
         description =
-            "Score each line by itself. Prints bits per byte (- for a line without tokens), line"
-                + " number and line, separated by tabs.")
+            "Score each line by itself. Prints columns separated by tabs: bits_per_byte, line (its"
+                + " number), excess_per_byte (bits beyond the model's expectation), z_score, bits,"
+                + " variance (of bits, as the model expects it), max_bits and max_place (the most"
+                + " surprising token and its index), top (place:bits of the most surprising tokens)"
+                + " and text (the line). - stands for a figure that a line without tokens lacks.")
     private boolean lines;
+
+    @Option(names = "--header", description = "With --lines: begin with the columns' names.")
+    private boolean header;
+
+    @Option(
+        names = "--top",
+        paramLabel = "K",
+        defaultValue = "3",
+        description = "With --lines: tokens in the column top. Default: ${DEFAULT-VALUE}.")
+    private int top;
+
+    @Option(
+        names = "--cache",
+        paramLabel = "MIB",
+        defaultValue = "0",
+        description =
+            "With --lines: memory for lines already scored, so that an equal line is not scored"
+                + " again. Default: ${DEFAULT-VALUE}, no cache.")
+    private int cache;
+  }
+
+  /** The level of detail. */
+  static final class Detail {
+
+    @ArgGroup(exclusive = false)
+    private @Nullable Lines lines;
 
     @Option(
         names = {"--tokens", "--bytes"},
@@ -85,7 +118,7 @@ final class ScoreCommand implements Callable<Integer> {
               + " 256, or half of the memory if that is less; fewer for a large vocabulary.")
   private @Nullable Integer segmentLength;
 
-  private long printed; // tokens or lines
+  private long printed; // tokens
 
   @Override
   public Integer call() throws Exception {
@@ -97,10 +130,15 @@ final class ScoreCommand implements Callable<Integer> {
       if (segmentLength != null) {
         builder.segmentLength(segmentLength);
       }
+      Lines lines = detail.lines;
+      if (lines != null) {
+        checkArgument(lines.cache >= 0, "--cache must be at least 0 MiB, but is %s", lines.cache);
+        builder.topSurprises(lines.top).cacheBytes(lines.cache * BYTES_OF_MIB);
+      }
       Scorer scorer = builder.build();
       RunHeader.of(model).forEach(System.err::println); // standard output gets only the scores
-      if (detail.lines) {
-        scoreLines(scorer);
+      if (lines != null) {
+        scoreLines(scorer, lines.header);
       } else {
         scoreAll(scorer, SHARNN.of(model).vocabulary());
       }
@@ -137,23 +175,31 @@ final class ScoreCommand implements Callable<Integer> {
    * Scores each line including its newline, because its early end may be the odd thing about a
    * line.
    */
-  private void scoreLines(Scorer scorer) throws IOException {
+  private void scoreLines(Scorer scorer, boolean header) throws IOException {
+    if (header) {
+      System.out.print(LineTable.header());
+    }
+    LineTable table = LineTable.start();
     try (InputStream in = open()) {
-      new LineReader(in, LINES_AT_ONCE, BYTES_AT_ONCE)
+      scorer.totals(List.of(new byte[] {'\n'})); // the first call takes long; no line waits for it
+      int most = Files.isRegularFile(file) ? LINES_OF_FILE : LINES_OF_STREAM;
+      new LineReader(in, most, BYTES_AT_ONCE)
           .read(
               new LineReader.Receiver() {
                 @Override
                 public void lines(List<byte[]> lines) throws IOException {
                   Iterator<Score.Totals> totals = scorer.totals(lines).iterator();
+                  ByteArrayOutputStream rows = new ByteArrayOutputStream();
                   for (byte[] line : lines) {
-                    printLine(totals.next());
-                    System.out.write(line);
+                    rows.writeBytes(table.row(totals.next()));
+                    rows.writeBytes(line);
                   }
+                  rows.writeTo(System.out);
                 }
 
                 @Override
                 public void longLine(InputStream line) throws IOException {
-                  scoreLongLine(scorer, line);
+                  scoreLongLine(scorer, line, table);
                 }
               });
     }
@@ -163,17 +209,15 @@ final class ScoreCommand implements Callable<Integer> {
    * Keeps the line in a file, because its score is printed before its text. A killed process leaves
    * no such file on Linux and macOS.
    */
-  private void scoreLongLine(Scorer scorer, InputStream line) throws IOException {
+  private static void scoreLongLine(Scorer scorer, InputStream line, LineTable table)
+      throws IOException {
     Path file = Files.createTempFile("sharnn", ".line");
     try (FileChannel kept = FileChannel.open(file, READ, WRITE, DELETE_ON_CLOSE)) {
       line.transferTo(Channels.newOutputStream(kept));
-      printLine(scorer.score(Channels.newInputStream(kept.position(0)), token -> {}));
+      InputStream again = Channels.newInputStream(kept.position(0));
+      System.out.write(table.row(scorer.score(again, token -> {})));
       Channels.newInputStream(kept.position(0)).transferTo(System.out);
     }
-  }
-
-  private void printLine(Score.Totals totals) {
-    print("%s\t%d\t", bitsPerByte(totals), ++printed);
   }
 
   /**
@@ -187,11 +231,6 @@ final class ScoreCommand implements Callable<Integer> {
       throw new NoSuchFileException(file.toString());
     }
     return new FileInputStream(file.toFile());
-  }
-
-  /** Formats the bits per byte; a line may have no token, if the vocabulary is lossy. */
-  private static String bitsPerByte(Score.Totals totals) {
-    return totals.perplexity().predicted() == 0 ? "-" : format("%.4f", totals.bitsPerByte());
   }
 
   private static double bits(double nats) {

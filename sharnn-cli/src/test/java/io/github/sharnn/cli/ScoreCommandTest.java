@@ -2,8 +2,13 @@ package io.github.sharnn.cli;
 
 import static io.github.sharnn.cli.Outcome.run;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
+import ai.djl.Model;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.score.Score;
+import io.github.sharnn.score.Scorer;
 import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -16,6 +21,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -33,7 +39,9 @@ class ScoreCommandTest extends TrainedModelTest {
         .matches(
             "24 bytes, \\S+ bits per byte, \\S+ nats, perplexity \\S+, expected \\S+ bits .*\n");
     Outcome lines = run("score", model, file, "--lines");
-    assertThat(lines.out().lines().map(line -> line.replaceFirst("^\\d+\\.\\d{4}\t", "")))
+    assertThat(lines.out().lines().map(line -> row(line).get(0)))
+        .allSatisfy(bits -> assertThat(bits).matches("\\d+\\.\\d{4}"));
+    assertThat(lines.out().lines().map(line -> row(line).get(1) + "\t" + row(line).get(9)))
         .containsExactly("1\tabcd efgh", "2\t", "3\tijkl \u00fc!", "4\txqzw");
     Outcome bytes = run("score", model, file, "--bytes");
     assertThat(bytes.out()).hasLineCount(25).endsWith(totals.out());
@@ -45,11 +53,62 @@ class ScoreCommandTest extends TrainedModelTest {
     assertThat(run("score", model, folder).err()).contains(folder + " is a folder: name a file");
   }
 
+  private static List<String> row(String line) {
+    return List.of(line.split("\t", 10));
+  }
+
   @Test
-  void a_line_ends_at_its_newline_alone(@TempDir Path folder) throws IOException {
-    Path file = Files.writeString(folder.resolve("windows"), "ab\rcd\r\nef\r\n");
-    assertThat(run("score", model, file, "--lines").out())
-        .matches("[\\d.]+\t1\tab\rcd\r\n[\\d.]+\t2\tef\r\n");
+  void a_line_ends_at_a_newline_or_a_carriage_return_and_a_newline(@TempDir Path folder)
+      throws IOException {
+    Path windows = Files.writeString(folder.resolve("windows"), "ab\rcd\r\nef\r\n\r\n");
+    Path unix = Files.writeString(folder.resolve("unix"), "ab\rcd\nef\n\n");
+    String lines = run("score", model, windows, "--lines").out();
+    assertThat(lines).matches("[\\d.]+\t1\t\\S.*\tab\rcd\n[\\d.]+\t2\t\\S.*\tef\n.*\t\n");
+    assertThat(lines).isEqualTo(run("score", model, unix, "--lines").out());
+  }
+
+  @Test
+  void prints_named_columns(@TempDir Path folder) throws Exception {
+    Path file = Files.writeString(folder.resolve("log"), "abcd efgh\nqqqq\tz\n");
+    String[] lines = run("score", model, file, "--lines", "--header", "--top", 2).out().split("\n");
+    assertThat(lines).hasSize(3);
+    assertThat(lines[0])
+        .isEqualTo(
+            "bits_per_byte\tline\texcess_per_byte\tz_score\tbits\tvariance\tmax_bits\tmax_place"
+                + "\ttop\ttext");
+    List<String> row = row(lines[2]);
+    assertThat(row).endsWith("qqqq\tz");
+    try (Model loaded = SHARNN.load(model)) {
+      Score score = Scorer.builder(loaded).topSurprises(2).build().score("qqqq\tz\n");
+      Score.Totals totals = score.totals();
+      List<Double> right =
+          List.of(
+              totals.bitsPerByte(),
+              2.0,
+              totals.excessBitsPerByte(),
+              totals.zScore(),
+              totals.bits(),
+              totals.varianceInBits(),
+              totals.greatestSurprise());
+      for (int i = 0; i < right.size(); i++) {
+        assertThat(Double.valueOf(row.get(i))).isCloseTo(right.get(i), within(2e-4));
+      }
+      assertThat(row.get(7)).isEqualTo(totals.top().get(0).place() + "");
+      assertThat(row.get(8)).matches(row.get(7) + ":" + row.get(6) + ",\\d:\\d+\\.\\d{4}");
+    }
+  }
+
+  @Test
+  void a_cache_changes_no_score(@TempDir Path folder) throws IOException {
+    Path file = Files.writeString(folder.resolve("log"), "abcd efgh\nijkl\n".repeat(800));
+    String plain = run("score", model, file, "--lines").out();
+    Outcome cached = run("score", model, file, "--lines", "--cache", 1);
+    assertThat(cached.out()).isEqualTo(plain).hasLineCount(1600);
+    assertThat(run("score", model, file, "--lines", "--cache", -1).err())
+        .contains("--cache must be at least 0 MiB, but is -1");
+    assertThat(run("score", model, file, "--header").err()).contains("--lines");
+    assertThat(run("score", model, file, "--lines", "--top", 0).err())
+        .contains("topSurprises must be at least 1 token, but is 0");
   }
 
   @Test
@@ -89,7 +148,9 @@ class ScoreCommandTest extends TrainedModelTest {
     Outcome lines = run("score", lossy, file, "--lines");
     assertThat(lines.err()).contains("device cpu").hasLineCount(3);
     assertThat(lines.out())
-        .matches("\\d+\\.\\d{4}\t1\tabcd efgh\n-\t2\t#\n\\d+\\.\\d{4}\t3\tijkl mnop \\.\n");
+        .matches(
+            "\\d+\\.\\d{4}\t1\t.*\tabcd efgh\n-\t2\t-\t-\t-\t-\t-\t-\t-\t#\n"
+                + "\\d+\\.\\d{4}\t3\t.*\tijkl mnop \\.\n");
   }
 
   @Test
@@ -122,10 +183,10 @@ class ScoreCommandTest extends TrainedModelTest {
           writer.write(("abcd " + i + "\nun").getBytes(StandardCharsets.UTF_8));
           writer.flush();
           assertThat(reader.readLine())
-              .matches("\\d+\\.\\d{4}\t" + i + "\t" + (i == 1 ? "" : "un") + "abcd " + i);
+              .matches("\\d+\\.\\d{4}\t" + i + "\t.*\t" + (i == 1 ? "" : "un") + "abcd " + i);
         }
         writer.close();
-        assertThat(reader.readLine()).endsWith("\t4\tun");
+        assertThat(reader.readLine()).contains("\t4\t").endsWith("\tun");
         assertThat(score.get()).isZero();
       } finally {
         System.setOut(out);
@@ -143,8 +204,12 @@ class ScoreCommandTest extends TrainedModelTest {
     Files.writeString(file, line + "\n");
     String whole = run("score", model, file, "--segment-length", 512).out();
     String bits = whole.replaceFirst("(?s)^.* bytes, ([0-9.]+) bits.*", "$1");
-    assertThat(lines.out().lines()).hasSize(3).element(1, STRING).isEqualTo(bits + "\t2\t" + line);
-    assertThat(lines.out()).endsWith("\t3\tefgh\n");
+    assertThat(lines.out().lines())
+        .hasSize(3)
+        .element(1, STRING)
+        .startsWith(bits + "\t2\t")
+        .endsWith("\t" + line);
+    assertThat(lines.out().lines()).element(2, STRING).contains("\t3\t").endsWith("\tefgh");
   }
 
   @Test
