@@ -1,5 +1,7 @@
 package io.github.sharnn.score;
 
+import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.TextModel;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -7,6 +9,9 @@ import java.util.stream.IntStream;
 
 /** Batches of texts of similar length, so that little of a batch is padding. */
 final class Batches {
+
+  private static final int LONGEST_DEFAULT_SEGMENT = 256; // bounds the activations
+  private static final long FEWEST_FITTING = 16; // segments of the default length in a batch
 
   private final int mostTexts;
   private final int segmentLength;
@@ -24,17 +29,31 @@ final class Batches {
     this.mostNumbers = mostNumbers;
   }
 
+  /** Limits a batch of a model's scorer. */
+  static Batches of(SHARNNConfig config, int mostTexts, int segmentLength) {
+    int memory = config.hasAttention() ? config.memoryLength() : 0;
+    return new Batches(
+        mostTexts, segmentLength, config.vocabularySize(), memory, TextModel.MAX_LOGITS);
+  }
+
+  /** Returns the segment length of a scorer without the option. */
+  static int defaultSegmentLength(SHARNNConfig config) {
+    // half of the memory, so that each token sees at least the other half
+    int half = config.hasAttention() ? config.memoryLength() / 2 : LONGEST_DEFAULT_SEGMENT;
+    long fitting = TextModel.MAX_LOGITS / (FEWEST_FITTING * config.vocabularySize());
+    return (int) Math.max(Math.min(Math.min(half, LONGEST_DEFAULT_SEGMENT), fitting), 1);
+  }
+
   /** Returns the indices of the texts of each batch, the longest first. */
-  List<List<Integer>> of(List<byte[]> texts) {
+  List<List<Integer>> of(int... lengths) {
     List<Integer> longestFirst =
-        IntStream.range(0, texts.size())
+        IntStream.range(0, lengths.length)
             .boxed()
-            .sorted(Comparator.comparing(i -> -texts.get(i).length))
+            .sorted(Comparator.comparing(i -> -lengths[i]))
             .toList();
     List<List<Integer>> batches = new ArrayList<>();
-    for (int from = 0; from < texts.size(); ) {
-      int longest = texts.get(longestFirst.get(from)).length;
-      int to = Math.min(from + size(longest), texts.size());
+    for (int from = 0; from < lengths.length; ) {
+      int to = Math.min(from + size(lengths[longestFirst.get(from)]), lengths.length);
       batches.add(longestFirst.subList(from, to));
       from = to;
     }

@@ -1,8 +1,6 @@
 package io.github.sharnn.score;
 
 import ai.djl.ndarray.NDList;
-import io.github.sharnn.SHARNN;
-import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.TextModel;
 import io.github.sharnn.engine.Lifetime;
 import java.io.IOException;
@@ -17,19 +15,26 @@ final class LiveScoring {
 
   private final TextModel model;
   private final int segmentLength;
+  private final boolean scoresParts;
   private final ScoringLoop loop;
   private final Sums sums;
   private final Consumer<TokenScore> callback;
 
-  /** Prepares to score with a loop of one stream. */
+  /**
+   * Prepares to score with a loop of one stream.
+   *
+   * @param scoresParts true to score a part of a segment when the text pauses
+   */
   LiveScoring(
       TextModel model,
       int segmentLength,
+      boolean scoresParts,
       ScoringLoop loop,
       Sums sums,
       Consumer<TokenScore> callback) {
     this.model = model;
     this.segmentLength = segmentLength;
+    this.scoresParts = scoresParts;
     this.loop = loop;
     this.sums = sums;
     this.callback = callback;
@@ -69,19 +74,13 @@ final class LiveScoring {
     for (int count = first; count >= 0; count = text.read(some)) {
       segments.write(some, count);
       if (pauses(text)) {
-        if (scoresParts()) {
+        if (scoresParts) {
           segments.flush();
         }
         return 0;
       }
     }
     return -1;
-  }
-
-  /** Tells if a part of a segment leaves enough memory for the rest of the segment. */
-  private boolean scoresParts() {
-    SHARNNConfig config = SHARNN.of(model.model()).config();
-    return !config.hasAttention() || segmentLength <= config.memoryLength();
   }
 
   private static boolean pauses(InputStream text) {

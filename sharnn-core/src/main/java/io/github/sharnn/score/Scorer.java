@@ -5,17 +5,14 @@ import static com.google.common.base.Preconditions.checkNotNull;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
-import com.google.common.primitives.Ints;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.TextModel;
 import io.github.sharnn.engine.Lifetime;
-import io.github.sharnn.vocabulary.Perplexity;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -45,9 +42,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Scorer {
 
-  private static final int LONGEST_DEFAULT_SEGMENT = 256; // bounds the activations
-  private static final long FEWEST_FITTING = 16; // segments of the default length in a batch
-
   private final TextModel model;
   private final int context;
   private final int segmentLength;
@@ -63,10 +57,16 @@ public final class Scorer {
     topSurprises = builder.topSurprises;
     checkArgument(
         topSurprises >= 1, "topSurprises must be at least 1 token, but is %s", topSurprises);
-    segmentLength = builder.segmentLength == null ? defaultSegmentLength() : builder.segmentLength;
+    SHARNNConfig config = SHARNN.of(model.model()).config();
+    segmentLength =
+        builder.segmentLength == null
+            ? Batches.defaultSegmentLength(config)
+            : builder.segmentLength;
     checkArgument(
         segmentLength >= 1, "segmentLength must be at least 1 token, but is %s", segmentLength);
-    batches = batches(builder.batchSize);
+    checkArgument(
+        builder.batchSize >= 1, "batchSize must be at least 1 text, but is %s", builder.batchSize);
+    batches = Batches.of(config, builder.batchSize, segmentLength);
     checkArgument(
         builder.cacheBytes >= 0, "cacheBytes must be at least 0, but is %s", builder.cacheBytes);
     cache = builder.cacheBytes == 0 ? null : new ScoreCache(builder.cacheBytes);
@@ -74,22 +74,6 @@ public final class Scorer {
 
   private byte defaultContext() {
     return (byte) (model.vocabulary().encode("\n").length > 0 ? '\n' : '.');
-  }
-
-  private int defaultSegmentLength() {
-    SHARNNConfig config = SHARNN.of(model.model()).config();
-    // half of the memory, so that each token sees at least the other half
-    int half = config.hasAttention() ? config.memoryLength() / 2 : LONGEST_DEFAULT_SEGMENT;
-    long fitting = TextModel.MAX_LOGITS / (FEWEST_FITTING * config.vocabularySize());
-    return (int) Math.max(Math.min(Math.min(half, LONGEST_DEFAULT_SEGMENT), fitting), 1);
-  }
-
-  private Batches batches(int batchSize) {
-    checkArgument(batchSize >= 1, "batchSize must be at least 1 text, but is %s", batchSize);
-    SHARNNConfig config = SHARNN.of(model.model()).config();
-    int memory = config.hasAttention() ? config.memoryLength() : 0;
-    return new Batches(
-        batchSize, segmentLength, config.vocabularySize(), memory, TextModel.MAX_LOGITS);
   }
 
   /**
@@ -159,7 +143,8 @@ public final class Scorer {
     Map<Integer, T> all = new TreeMap<>(); // by index, in the caller's order
     Lifetime.Lease lease = model.lifetime().lease();
     try (lease) {
-      for (List<Integer> some : batches.of(texts)) {
+      for (List<Integer> some :
+          batches.of(texts.stream().mapToInt(text -> text.length).toArray())) {
         try (ScoringBatch batch =
             start(model.lifetime().manager(), some.stream().map(texts::get).toList())) {
           Iterator<T> scored = results.apply(batch).iterator();
@@ -168,6 +153,49 @@ public final class Scorer {
       }
     }
     return List.copyOf(all.values());
+  }
+
+  /**
+   * {@return the state before any text, from which {@link #totalsAfter} scores a first text} The
+   * state is a value and holds no native memory.
+   */
+  public ScoringState initialState() {
+    return ScoringState.initial(context, SHARNN.of(model.model()).config());
+  }
+
+  /**
+   * Scores texts that follow other texts, such as the next lines of several hosts, side by side. A
+   * text after {@link #initialState} gets the totals that {@link #totals} gives. A text begins a
+   * new segment.
+   *
+   * @param before the state before each text, of this scorer or of one with equal options;
+   *     unchanged
+   * @param texts the bytes of each
+   * @return the totals of each text and the state after it, in the same order
+   * @throws IllegalArgumentException if the lists differ in size, a state is of another model, or
+   *     the model's vocabulary lacks a byte
+   * @throws IllegalStateException if the model has no weights, or is closed
+   * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
+   */
+  public List<CarriedScore> totalsAfter(List<ScoringState> before, List<byte[]> texts) {
+    checkArgument(
+        before.size() == texts.size(),
+        "before must have a state for each of the %s texts, but has %s",
+        texts.size(),
+        before.size());
+    Lifetime.Lease lease = model.lifetime().lease();
+    try (lease) {
+      return new CarriedTexts(this, before, texts).score();
+    }
+  }
+
+  /** Scores texts with tokens after states with equal numbers of positions, the longest first. */
+  List<CarriedScore> score(List<ScoringState> before, List<Segments.Text> longestFirst) {
+    SHARNN block = SHARNN.initialized(model.model());
+    NDManager manager = model.lifetime().manager();
+    try (ScoringLoop loop = new ScoringLoop(block, manager, before, segmentLength)) {
+      return new CarriedBatch(loop, segmentLength, longestFirst, this::newSums).score();
+    }
   }
 
   /**
@@ -188,7 +216,7 @@ public final class Scorer {
    */
   public Score.Totals score(InputStream text, Consumer<TokenScore> callback) throws IOException {
     try (ScoringLoop loop = loop(model.lifetime())) {
-      return new LiveScoring(model, segmentLength, loop, new Sums(topSurprises), callback)
+      return new LiveScoring(model, segmentLength, scoresParts(), loop, newSums(), callback)
           .score(text);
     }
   }
@@ -200,16 +228,18 @@ public final class Scorer {
     }
   }
 
-  /** The tokens of a text and its length. */
-  record Text(int[] tokens, Perplexity.Units units) {}
+  /** Tells if a part of a segment leaves enough memory for the rest of the segment. */
+  boolean scoresParts() {
+    SHARNNConfig config = SHARNN.of(model.model()).config();
+    return !config.hasAttention() || segmentLength <= config.memoryLength();
+  }
 
-  private Text text(byte[] bytes) {
-    List<int[]> tokens = new ArrayList<>();
-    Segments segments =
-        new Segments(model, segmentLength, (segment, continued) -> tokens.add(segment));
-    segments.write(bytes, bytes.length);
-    Perplexity.Units units = segments.end();
-    return new Text(Ints.concat(tokens.toArray(int[][]::new)), units);
+  Batches batches() {
+    return batches;
+  }
+
+  Sums newSums() {
+    return new Sums(topSurprises);
   }
 
   TextModel model() {
@@ -218,7 +248,7 @@ public final class Scorer {
 
   /** Starts texts side by side on the manager's device. */
   ScoringBatch start(NDManager manager, List<byte[]> texts) {
-    List<Text> encoded = texts.stream().map(this::text).toList();
+    List<Segments.Text> encoded = texts.stream().map(text -> Segments.encode(model, text)).toList();
     return new ScoringBatch(loop(manager, texts.size()), segmentLength, topSurprises, encoded);
   }
 

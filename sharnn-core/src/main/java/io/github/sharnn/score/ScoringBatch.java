@@ -16,14 +16,14 @@ final class ScoringBatch implements AutoCloseable {
 
   private final ScoringLoop loop;
   private final int segmentLength;
-  private final List<Scorer.Text> texts;
+  private final List<Segments.Text> texts;
   private final List<Integer> longestFirst;
   private final List<Sums> sums; // in the order of texts
   private final List<List<TokenScore>> scores; // the same; empty if only totals are wanted
   private boolean onlyTotals;
   private int start; // of the next segment
 
-  ScoringBatch(ScoringLoop loop, int segmentLength, int mostTop, List<Scorer.Text> texts) {
+  ScoringBatch(ScoringLoop loop, int segmentLength, int mostTop, List<Segments.Text> texts) {
     this.loop = loop;
     this.segmentLength = segmentLength;
     this.texts = texts;

@@ -3,6 +3,8 @@ package io.github.sharnn.score;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.ParameterStore;
 import io.github.sharnn.SHARNN;
@@ -35,14 +37,25 @@ final class ScoringLoop implements AutoCloseable {
 
   /** Starts from a zero state on the parent's device. */
   ScoringLoop(SHARNN model, NDManager parent, int streams, int context, int segmentLength) {
+    this(model, parent, segmentLength, new int[streams]);
+    Arrays.fill(previous, context);
+    state = model.zeroState(manager, streams);
+  }
+
+  /** Starts from states with equal numbers of positions on the parent's device. */
+  ScoringLoop(SHARNN model, NDManager parent, List<ScoringState> states, int segmentLength) {
+    this(model, parent, segmentLength, states.stream().mapToInt(ScoringState::previous).toArray());
+    DataType dataType = model.embedding.getArray().getDataType();
+    state = ScoringState.join(states, manager, dataType);
+  }
+
+  private ScoringLoop(SHARNN model, NDManager parent, int segmentLength, int[] previous) {
     this.model = model;
+    this.previous = previous;
     SHARNNConfig config = model.config();
     beforeSegment = config.withMemoryLength(Math.max(config.memoryLength() - segmentLength, 0));
-    previous = new int[streams];
-    Arrays.fill(previous, context);
     manager = parent.newSubManager();
     parameterStore = new ParameterStore(manager, false);
-    state = model.zeroState(manager, streams);
   }
 
   /**
@@ -98,6 +111,15 @@ final class ScoringLoop implements AutoCloseable {
     state = SHARNNState.fromNDList(model.config(), outputs.subNDList(1)).attach(manager);
     segment.close();
     return scores;
+  }
+
+  /** Copies the states of some streams, as they are before a new segment. */
+  List<ScoringState> states(int from, int to) {
+    try (NDScope views = new NDScope()) {
+      views.suppressNotUsedWarning();
+      SHARNNState some = state.backOff(beforeSegment).streams(from, to);
+      return ScoringState.of(Arrays.copyOfRange(previous, from, to), some);
+    }
   }
 
   @Override

@@ -68,6 +68,18 @@ final class Segments {
     return new Perplexity.Units(bytes, tokens, words.words(), encoder.lostBytes());
   }
 
+  /** The tokens of a text and its length. */
+  record Text(int[] tokens, Perplexity.Units units) {}
+
+  /** Encodes a whole text. */
+  static Text encode(TextModel model, byte[] bytes) {
+    List<int[]> tokens = new ArrayList<>();
+    Segments segments = new Segments(model, MOST_ENCODED, (some, continued) -> tokens.add(some));
+    segments.write(bytes, bytes.length);
+    Perplexity.Units units = segments.end();
+    return new Text(Ints.concat(tokens.toArray(int[][]::new)), units);
+  }
+
   /** A receiver of a segment's tokens. */
   @FunctionalInterface
   interface SegmentConsumer {

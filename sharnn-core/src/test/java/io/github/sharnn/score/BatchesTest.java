@@ -11,7 +11,6 @@ import io.github.sharnn.generate.TinyModel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -19,25 +18,21 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Texts in batches of similar length, with and without a cache. */
 class BatchesTest {
 
-  private static List<byte[]> texts(int... lengths) {
-    return IntStream.of(lengths).mapToObj(byte[]::new).toList();
-  }
-
   @Test
   void puts_texts_of_similar_length_together() {
     Batches batches = new Batches(2, 100, 256, 50, Long.MAX_VALUE);
-    assertThat(batches.of(texts(5, 90, 0, 80, 6)))
+    assertThat(batches.of(5, 90, 0, 80, 6))
         .containsExactly(List.of(1, 3), List.of(4, 0), List.of(2));
-    assertThat(batches.of(List.of())).isEmpty();
+    assertThat(batches.of()).isEmpty();
   }
 
   @Test
   void puts_fewer_long_texts_together() {
-    List<byte[]> long999 = texts(999, 999, 999, 999);
-    assertThat(new Batches(9, 100, 256, 50, 2 * 100 * 256).of(long999)).hasSize(2);
-    assertThat(new Batches(9, 100, 256, 512, 2 * 100 * 256).of(long999)).hasSize(4);
-    assertThat(new Batches(9, 100, 256, 512, 2 * 100 * 256).of(texts(9, 9, 9, 9))).hasSize(1);
-    assertThat(new Batches(9, 100, 256, 512, 1).of(texts(9, 9))).hasSize(2);
+    long twoSegments = 2 * 100 * 256;
+    assertThat(new Batches(9, 100, 256, 50, twoSegments).of(999, 999, 999, 999)).hasSize(2);
+    assertThat(new Batches(9, 100, 256, 512, twoSegments).of(999, 999, 999, 999)).hasSize(4);
+    assertThat(new Batches(9, 100, 256, 512, twoSegments).of(9, 9, 9, 9)).hasSize(1);
+    assertThat(new Batches(9, 100, 256, 512, 1).of(9, 9)).hasSize(2);
   }
 
   /** Texts of which many are equal, empty, or longer than the memory. */

@@ -153,8 +153,8 @@ public final class Corpus {
 
   /**
    * {@return this corpus with a share of its training part, for one of several workers} The shares
-   * are contiguous, and their lengths differ by at most a byte, or by at most a document. Take the share before {@link
-   * #withVocabulary}.
+   * are contiguous, and their lengths differ by at most a byte, or by at most a document. Take the
+   * share before {@link #withVocabulary}.
    *
    * @param index the share, from 0
    * @param count the number of shares, at least 1

@@ -86,8 +86,7 @@ record TextRange(
     if (ends == null) {
       return List.of(this);
     }
-    return () ->
-        IntStream.range(0, ends.length()).mapToObj(i -> documents(i, i + 1)).iterator();
+    return () -> IntStream.range(0, ends.length()).mapToObj(i -> documents(i, i + 1)).iterator();
   }
 
   String fileSha256() throws IOException {
