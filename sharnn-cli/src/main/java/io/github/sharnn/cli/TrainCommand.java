@@ -19,6 +19,7 @@ import io.github.sharnn.cli.options.CorpusOptions;
 import io.github.sharnn.cli.options.DeviceOption;
 import io.github.sharnn.cli.options.KeptOptions;
 import io.github.sharnn.cli.options.VocabularyOptions;
+import io.github.sharnn.cli.options.WatchOption;
 import io.github.sharnn.cli.progress.ByteProgress;
 import io.github.sharnn.cli.report.Figures;
 import io.github.sharnn.cli.report.RunIdentity;
@@ -101,6 +102,8 @@ final class TrainCommand implements Callable<Integer> {
   @Mixin private CheckpointOptions checkpoints;
 
   @Mixin private TrainSettings settings;
+
+  @Mixin private WatchOption watch;
 
   private CommandSpec spec;
   private Map<String, String> program = Map.of();
@@ -222,6 +225,7 @@ final class TrainCommand implements Callable<Integer> {
     System.out.println("options: " + options);
     try (RunLog log = log(model, data, stages, options);
         ProgressLine progress = new ProgressLine(System.out, ByteProgress.terminalWidth())) {
+      watch.serve(log);
       List<FitResult> results;
       try (StopSignals signals = new StopSignals()) {
         SHARNNTrainer trainer =

@@ -150,6 +150,7 @@ class ResumedOptionsTest extends TrainedModelTest {
             // one process
             "--output",
             "--resume",
+            "--watch",
             "--from");
   }
 

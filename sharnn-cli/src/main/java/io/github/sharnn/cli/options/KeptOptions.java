@@ -27,7 +27,7 @@ public final class KeptOptions {
 
   /** The options of one process. */
   private static final Set<String> NOT_KEPT =
-      Set.of("--resume", "--output", "--verbose", "--help", "--version");
+      Set.of("--resume", "--output", "--watch", "--verbose", "--help", "--version");
 
   /** The text that picocli takes for no value if it is a default. */
   private static final String NULL_VALUE = CommandLine.Option.NULL_VALUE;

@@ -14,11 +14,12 @@ import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.StepReport;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.vocabulary.Perplexity;
-import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -41,6 +42,10 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   private static final int DRAWING_SHARE = 50; // 1/50 of the time goes into drawing
   private static final float SAMPLE_TEMPERATURE = 0.8f;
 
+  private static final String WAITING =
+      "<!DOCTYPE html><html lang=\"en\"><meta http-equiv=\"refresh\" content=\"1\"><title>Run</title>"
+          + "<p>Waiting for the first step.</html>";
+
   private final RunIdentity identity;
   private final MetricsFile metrics;
   private final Path metricsFile;
@@ -49,6 +54,8 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   private final byte[] text;
   private final Map<String, Object> provenance = new LinkedHashMap<>();
   private final Map<String, ?> training;
+  private volatile List<AttentionWeights> attention = List.of(); // of the last report
+  private @Nullable ReportServer server;
   private @Nullable FolderLock lock;
   private boolean begun;
   private long nextReport = System.nanoTime(); // earliest time of the next report
@@ -182,11 +189,38 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     metrics.add("test", values);
   }
 
-  /** Ends the metrics and writes the last report, even after a failure. */
+  /**
+   * Serves the report on the loopback interface until this log is closed. Any thread draws it, with
+   * the attention of the last evaluation.
+   *
+   * @return the address
+   */
+  public URI serve(int port) throws IOException {
+    server = new ReportServer(port, this::livePage);
+    return server.uri();
+  }
+
+  private String livePage(int refreshSeconds) throws IOException {
+    try {
+      return page().html(refreshSeconds);
+    } catch (NoSuchFileException | IllegalArgumentException e) { // the metrics have no step yet
+      return WAITING;
+    }
+  }
+
+  private ReportPage page() throws IOException {
+    ReportPage page = new ReportPage();
+    page.add(RunMetrics.read(metricsFile), text, SHARNN.of(model).vocabulary(), attention);
+    return page;
+  }
+
+  /** Ends the metrics, writes the last report, even after a failure, and ends its server. */
   @Override
   public void close() throws IOException {
     FolderLock held = lock;
-    try (held) {
+    ReportServer running = server;
+    try (running;
+        held) {
       metrics.close();
       if (begun) {
         writeReport();
@@ -198,10 +232,8 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   private void writeReport() {
     Path report = folder.resolve(REPORT);
     try {
-      ReportPage page = new ReportPage();
-      TextVocabulary vocabulary = SHARNN.of(model).vocabulary();
-      page.add(RunMetrics.read(metricsFile), text, vocabulary, attention(model, text));
-      page.write(report);
+      attention = attention(model, text);
+      page().write(report);
     } catch (IOException | RuntimeException e) {
       System.err.printf(Locale.ROOT, "%s was not written: %s%n", report, e);
     }

@@ -245,18 +245,22 @@
     try {
       const response = await fetch(location.href, {cache: "no-store"});
       const text = await response.text();
-      state.textContent = "live";
-      if (text !== last) {
+      const next = new DOMParser().parseFromString(text, "text/html");
+      const main = next.querySelector("main"); // none in an error's page
+      if (main && text !== last) {
         last = text;
-        const next = new DOMParser().parseFromString(text, "text/html");
         const open = new Set([...document.querySelectorAll("details[open] summary")].map(each => each.textContent));
-        next.querySelectorAll("summary").forEach(each => each.parentNode.open ||= open.has(each.textContent));
-        document.querySelector("main").replaceWith(next.querySelector("main"));
+        main.querySelectorAll("summary").forEach(each => each.parentNode.open ||= open.has(each.textContent));
+        document.querySelector("main").replaceWith(main);
         show();
       }
-      setTimeout(refresh, 1000 * page.dataset.refresh);
+      const ended = main && !(next.documentElement.dataset.refresh > 0);
+      state.textContent = ended ? "The run has ended." : "live";
+      if (!ended) {
+        setTimeout(refresh, 1000 * page.dataset.refresh);
+      }
     } catch (e) { // the server has gone with the run
-      state.textContent = "The run's process has ended. This page shows its last state.";
+      state.textContent = "The run has ended. This page shows its last known state.";
     }
   }
 

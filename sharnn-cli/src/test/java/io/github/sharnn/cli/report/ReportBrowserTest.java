@@ -10,6 +10,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Locale;
 import org.junit.jupiter.api.AfterAll;
@@ -201,6 +202,31 @@ class ReportBrowserTest {
   private static void hover(String element) throws Exception {
     browser.mouse(
         "mouseMoved", center(element, "left", "width"), center(element, "top", "height"), 1);
+  }
+
+  @Test
+  void follows_a_run_that_goes_on() throws Exception {
+    Path metrics = run("live", 150);
+    Path growing = folder.resolve("growing.jsonl");
+    Files.write(growing, Files.readAllLines(metrics).subList(0, 61));
+    ReportServer.Source source =
+        seconds -> {
+          ReportPage page = new ReportPage();
+          page.add(RunMetrics.read(growing), new byte[0], null, null);
+          return page.html(seconds);
+        };
+    String steps = "document.querySelector('main').textContent.match(/steps(\\d+)/)[1]";
+    String state = "document.getElementById('state').textContent";
+    try (ReportServer server = new ReportServer(0, source)) {
+      browser.open(server.uri(), 1280, 900);
+      assertThat(browser.text(steps)).isEqualTo("60");
+      Files.copy(metrics, growing, StandardCopyOption.REPLACE_EXISTING);
+      browser.await(steps + " === '150'");
+      assertThat(browser.text(state)).isEqualTo("live");
+      assertThat(browser.number("document.querySelectorAll('.uplot').length")).isEqualTo(5);
+    }
+    browser.await(state + " === 'The run has ended.'");
+    assertThat(browser.errors()).isEmpty();
   }
 
   @Test
