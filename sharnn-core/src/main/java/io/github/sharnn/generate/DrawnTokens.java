@@ -76,4 +76,9 @@ final class DrawnTokens {
   int count() {
     return count;
   }
+
+  /** Returns the number of tokens so far. */
+  int tokenCount() {
+    return tokens;
+  }
 }

@@ -67,6 +67,11 @@ final class GeneratedBytes implements AutoCloseable {
     return tokens.count();
   }
 
+  /** Returns the number of tokens so far. */
+  int tokenCount() {
+    return tokens.tokenCount();
+  }
+
   @Override
   public void close() {
     if (!closed) {

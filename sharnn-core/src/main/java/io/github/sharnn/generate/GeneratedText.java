@@ -72,6 +72,14 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
     return pieces.remove();
   }
 
+  /**
+   * {@return the number of tokens drawn so far, at most the generator's {@code length}} The newest
+   * tokens may be part of a character that {@link #next} has not returned yet.
+   */
+  public synchronized int tokenCount() {
+    return bytes.tokenCount();
+  }
+
   /** Ends the text and frees the model's arrays. */
   @Override
   public synchronized void close() {

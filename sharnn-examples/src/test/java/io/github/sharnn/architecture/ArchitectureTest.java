@@ -31,7 +31,7 @@ class ArchitectureTest {
   private static final int MOST_TYPES = 20;
   private static final String ROOT = "io.github.sharnn";
   private static final Pattern MODULE =
-      Pattern.compile("/(sharnn-[a-z]+)(/target/classes/|-[0-9][^/]*[.]jar!/)");
+      Pattern.compile("/(sharnn-[a-z0-9]+)(/target/classes/|-[0-9][^/]*[.]jar!/)");
   private static final JavaClasses MAIN =
       new ClassFileImporter()
           .withImportOption(new ImportOption.DoNotIncludeTests())
@@ -89,6 +89,8 @@ class ArchitectureTest {
         .definedBy(ROOT + ".tokenizers..")
         .layer("spark")
         .definedBy(ROOT + ".spark..")
+        .layer("langchain4j")
+        .definedBy(ROOT + ".langchain4j..")
         .layer("bench")
         .definedBy(ROOT + ".bench..")
         .layer("cli")
@@ -102,6 +104,8 @@ class ArchitectureTest {
         .whereLayer("tokenizers")
         .mayOnlyBeAccessedByLayers("cli", "examples")
         .whereLayer("spark")
+        .mayNotBeAccessedByAnyLayer()
+        .whereLayer("langchain4j")
         .mayNotBeAccessedByAnyLayer()
         .whereLayer("bench")
         .mayOnlyBeAccessedByLayers("cli", "examples")
@@ -138,7 +142,7 @@ class ArchitectureTest {
     }
     assertThat(modules)
         .contains("sharnn-core", "sharnn-train", "sharnn-bench", "sharnn-cli", "sharnn-examples")
-        .contains("sharnn-onnx", "sharnn-tokenizers", "sharnn-spark");
+        .contains("sharnn-onnx", "sharnn-tokenizers", "sharnn-spark", "sharnn-langchain4j");
   }
 
   @Test
