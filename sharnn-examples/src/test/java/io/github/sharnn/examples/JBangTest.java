@@ -1,0 +1,121 @@
+package io.github.sharnn.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.gson.Gson;
+import com.google.gson.JsonObject;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The scripts of {@code jbang-catalog.json}, run with plain Java. */
+class JBangTest {
+
+  private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
+  private static final Pattern PROPERTY = Pattern.compile("\\$\\{([a-z0-9.]+[.]version)}");
+  private static final String PYTORCH =
+      " ai.djl.pytorch:pytorch-native-cpu:${pytorch.version}:${native:linux-x86_64}"
+          + " ai.djl.pytorch:pytorch-jni:${pytorch.version}-${djl.version}"
+          + " org.slf4j:slf4j-simple:${slf4j.version}";
+  private static final Map<String, String> DEPENDENCIES =
+      Map.of(
+          "train",
+          "io.github.sharnn:sharnn-train:${project.version}" + PYTORCH,
+          "onnx-generate",
+          "com.microsoft.onnxruntime:onnxruntime:${onnxruntime.version}");
+
+  private static JsonObject aliases() throws IOException {
+    String catalog = Files.readString(ROOT.resolve("jbang-catalog.json"));
+    return new Gson().fromJson(catalog, JsonObject.class).getAsJsonObject("aliases");
+  }
+
+  private static Path script(JsonObject alias) {
+    assertThat(alias.get("description").getAsString()).isNotBlank();
+    return ROOT.resolve(alias.get("script-ref").getAsString());
+  }
+
+  private static Path train() throws IOException {
+    return script(aliases().getAsJsonObject("train"));
+  }
+
+  /** Returns the dependencies that an alias or its script names. */
+  private static List<String> dependencies(JsonObject alias) throws IOException {
+    List<String> named = new ArrayList<>();
+    if (alias.has("dependencies")) {
+      alias.getAsJsonArray("dependencies").forEach(each -> named.add(each.getAsString()));
+    }
+    for (String line : Files.readAllLines(script(alias))) {
+      if (line.startsWith("//DEPS ")) {
+        named.add(line.substring("//DEPS ".length()));
+      }
+    }
+    return named;
+  }
+
+  @Test
+  void dependencies_have_the_versions_of_the_pom() throws IOException {
+    String pom = Files.readString(ROOT.resolve("pom.xml"));
+    for (String name : aliases().keySet()) {
+      String expected =
+          PROPERTY
+              .matcher(DEPENDENCIES.get(name))
+              .replaceAll(match -> version(pom, match.group(1)));
+      assertThat(dependencies(aliases().getAsJsonObject(name)))
+          .as(name)
+          .containsExactly(expected.split(" "));
+    }
+    assertThat(DEPENDENCIES.keySet()).isEqualTo(aliases().keySet());
+  }
+
+  private static String version(String pom, String property) {
+    String element = property.equals("project.version") ? "version" : property;
+    Pattern pattern = Pattern.compile("<" + element + ">([^<]+)</" + element + ">");
+    return pattern.matcher(pom).results().map((MatchResult m) -> m.group(1)).findFirst().get();
+  }
+
+  @Test
+  void train_has_the_lines_of_the_readme() throws IOException {
+    String readme = Files.readString(ROOT.resolve("README.md"));
+    int start = readme.indexOf("```java\n") + "```java\n".length();
+    String lines = readme.substring(start, readme.indexOf("```", start));
+    String script =
+        Files.readAllLines(train()).stream()
+            .dropWhile(line -> line.startsWith("//"))
+            .skip(1)
+            .collect(Collectors.joining("\n", "", "\n"));
+    assertThat(script).as("jbang/Train.java: copy the lines of README.md").isEqualTo(lines);
+  }
+
+  @Test
+  void train_runs(@TempDir Path folder) throws Exception {
+    Files.writeString(folder.resolve("book.txt"), "The quick brown fox.\n".repeat(300));
+    String out = java(folder, train());
+    assertThat(out).contains("bits per character");
+    assertThat(folder.resolve("book-model").resolve("model.safetensors")).isNotEmptyFile();
+  }
+
+  private static String java(Path folder, Path script) throws Exception {
+    List<String> command =
+        List.of(
+            System.getProperty("java.home") + "/bin/java",
+            "-Dai.djl.pytorch.num_threads=1",
+            "-DENGINE_CACHE_DIR=" + System.getProperty("ENGINE_CACHE_DIR"),
+            "-cp",
+            System.getProperty("java.class.path"),
+            script.toString());
+    Process process =
+        new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true).start();
+    String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).as(out).isZero();
+    return out;
+  }
+}
