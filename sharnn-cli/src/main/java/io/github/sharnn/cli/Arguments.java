@@ -116,7 +116,10 @@ final class Arguments {
     }
   }
 
-  /** A consumer of a text that takes any argument, even one that looks like an option. */
+  /**
+   * A consumer of a text, or of one text of a list, that takes any argument, even one that looks
+   * like an option.
+   */
   static final class Text implements IParameterConsumer {
 
     @Override
@@ -126,7 +129,13 @@ final class Arguments {
             command.commandLine(),
             ((OptionSpec) option).longestName() + " must be followed by a text");
       }
-      option.setValue(args.pop());
+      if (option.isMultiValue()) {
+        List<String> texts = new ArrayList<>(option.<List<String>>getValue());
+        texts.add(args.pop());
+        option.setValue(texts);
+      } else {
+        option.setValue(args.pop());
+      }
     }
   }
 }

@@ -12,6 +12,8 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -79,15 +81,17 @@ final class GenerateCommand implements Callable<Integer> {
       description = "Number of tokens that count as recent. Default: 64.")
   private @Nullable Integer repetitionWindow;
 
-  @Option(names = "--seed", description = "Seed of the random draws.")
-  private long seed = 42;
+  @Option(
+      names = "--seed",
+      description = "Seed of the random draws. Default: a new one, printed on standard error.")
+  private @Nullable Long seed;
 
   @Option(
       names = "--stop",
       paramLabel = "TEXT",
       parameterConsumer = Arguments.Text.class,
-      description = "Stop after this text. Default: no stop text.")
-  private @Nullable String stop;
+      description = "Stop after this text; may be repeated. Default: no stop text.")
+  private List<String> stops = new ArrayList<>();
 
   @Option(
       names = "--stream",
@@ -105,7 +109,7 @@ final class GenerateCommand implements Callable<Integer> {
     String text =
         promptFile == null ? Objects.requireNonNullElse(prompt, "The ") : read(promptFile);
     try (Model model = options.load()) {
-      SHARNNGenerator generator =
+      SHARNNGenerator.Builder builder =
           SHARNNGenerator.builder(model)
               .length(length)
               .temperature(temperature)
@@ -114,22 +118,29 @@ final class GenerateCommand implements Callable<Integer> {
               .minP(minP)
               .repetitionPenalty(repetitionPenalty)
               .repetitionWindow(Objects.requireNonNullElse(repetitionWindow, 64))
-              .seed(seed)
-              .stop(stop)
-              .build();
+              .stop(stops.toArray(String[]::new));
+      if (seed != null) {
+        builder.seed(seed);
+      }
+      SHARNNGenerator generator = builder.build();
       checkArgument(
           repetitionWindow == null || repetitionPenalty != 1,
           "--repetition-window needs a --repetition-penalty other than 1: add it, or leave the window"
               + " out");
       // standard output gets only the text
       DecoderHeader.of(model, null).forEach(System.err::println);
-      if (stream) {
-        try (GeneratedText pieces = generator.iterate(text)) {
+      try (GeneratedText pieces = generator.iterate(text)) {
+        if (seed == null) {
+          System.err.println("--seed " + pieces.seed() + " gives this text again");
+        }
+        if (stream) {
           System.out.print(text);
           pieces.forEachRemaining(System.out::print);
+        } else {
+          StringBuilder whole = new StringBuilder(text);
+          pieces.forEachRemaining(whole::append);
+          System.out.print(whole);
         }
-      } else {
-        System.out.print(text + generator.generate(text));
       }
       System.out.println();
     }

@@ -11,6 +11,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,8 +22,10 @@ class GenerateCommandTest extends TrainedModelTest {
 
   @Test
   void generates_the_same_text_from_the_same_seed() {
-    Outcome first = run("generate", model, "--prompt", "abcd ", "--length", 40);
-    Outcome second = run("generate", model, "--prompt", "abcd ", "--length", 40);
+    List<Object> seeded =
+        List.of("generate", model, "--prompt", "abcd ", "--length", 40, "--seed", 42);
+    Outcome first = run(seeded.toArray());
+    Outcome second = run(seeded.toArray());
     Outcome other = run("generate", model, "--prompt", "abcd ", "--length", 40, "--seed", 7);
     assertThat(first.code()).isZero();
     assertThat(first.out()).startsWith("abcd ").hasSizeGreaterThan(20);
@@ -30,8 +34,38 @@ class GenerateCommandTest extends TrainedModelTest {
   }
 
   @Test
+  void draws_a_seed_and_prints_it() {
+    Outcome drawn = run("generate", model, "--length", 40);
+    Matcher line =
+        Pattern.compile("(?m)^--seed (\\d+) gives this text again$").matcher(drawn.err());
+    assertThat(line.find()).as(drawn.err()).isTrue();
+    assertThat(run("generate", model, "--length", 40, "--seed", line.group(1)).out())
+        .isEqualTo(drawn.out());
+    assertThat(run("generate", model, "--length", 40).out()).isNotEqualTo(drawn.out());
+  }
+
+  @Test
+  void stops_after_the_first_of_several_texts() {
+    List<Object> args =
+        List.of("generate", model, "--prompt", "abcd ", "--length", 60, "--seed", 1);
+    String text = run(args.toArray()).out();
+    String late = text.substring(40, 43);
+    String early = text.substring(25, 28);
+    int end = "abcd ".length();
+    int first =
+        Math.min(
+            text.indexOf(late, end) + late.length(), text.indexOf(early, end) + early.length());
+    for (List<String> stops : List.of(List.of(late, early), List.of(early, late))) {
+      List<Object> more = new ArrayList<>(args);
+      stops.forEach(stop -> more.addAll(List.of("--stop", stop)));
+      assertThat(run(more.toArray()).out()).isEqualTo(text.substring(0, first) + "\n");
+    }
+  }
+
+  @Test
   void samples_with_every_option() {
-    List<Object> args = new ArrayList<>(List.of("generate", model, "--temperature", 2));
+    List<Object> args =
+        new ArrayList<>(List.of("generate", model, "--temperature", 2, "--seed", 1));
     args.addAll(List.of("--length", 60));
     String plain = run(args.toArray()).out();
     for (List<Object> option :
@@ -50,8 +84,11 @@ class GenerateCommandTest extends TrainedModelTest {
 
   @Test
   void kernels_are_chosen() {
-    String plain = run("generate", model, "--length", 3).out();
-    assertThat(run("generate", model, "--length", 3, "--kernels", "off").out()).isEqualTo(plain);
+    List<Object> args = List.of("generate", model, "--length", 3, "--seed", 1);
+    String plain = run(args.toArray()).out();
+    List<Object> off = new ArrayList<>(args);
+    off.addAll(List.of("--kernels", "off"));
+    assertThat(run(off.toArray()).out()).isEqualTo(plain);
     Outcome required = run("generate", model, "--length", 3, "--kernels", "required");
     assertThat(required.code()).isEqualTo(1);
     assertThat(required.err())
@@ -60,9 +97,9 @@ class GenerateCommandTest extends TrainedModelTest {
 
   @Test
   void prints_the_text_as_it_comes_or_at_once() {
-    Outcome plain = run("generate", model, "--length", 40);
-    Outcome streamed = run("generate", model, "--length", 40, "--stream");
-    Outcome atOnce = run("generate", model, "--length", 40, "--no-stream");
+    Outcome plain = run("generate", model, "--length", 40, "--seed", 1);
+    Outcome streamed = run("generate", model, "--length", 40, "--seed", 1, "--stream");
+    Outcome atOnce = run("generate", model, "--length", 40, "--seed", 1, "--no-stream");
     assertThat(streamed.out()).isEqualTo(plain.out()).isEqualTo(atOnce.out()).endsWith("\n");
   }
 
@@ -89,13 +126,13 @@ class GenerateCommandTest extends TrainedModelTest {
             "100%% %s",
             "\\n",
             "caf\u00e9 \ud83d\ude42")) {
-      Outcome outcome = run("generate", model, "--length", 3, "--prompt", prompt);
+      Outcome outcome = run("generate", model, "--length", 3, "--seed=1", "--prompt", prompt);
       assertThat(outcome.code()).as(outcome.err()).isZero();
       assertThat(outcome.out()).startsWith(prompt);
-      assertThat(run("generate", model, "--length", 3, "--prompt=" + prompt).out())
+      assertThat(run("generate", model, "--length", 3, "--seed=1", "--prompt=" + prompt).out())
           .isEqualTo(outcome.out());
       Path file = Files.writeString(folder.resolve("prompt"), prompt);
-      assertThat(run("generate", model, "--length", 3, "--prompt-file", file).out())
+      assertThat(run("generate", model, "--length", 3, "--seed=1", "--prompt-file", file).out())
           .isEqualTo(outcome.out());
       assertThat(run("generate", model, "--length", 3, "--stop", prompt).code()).isZero();
     }

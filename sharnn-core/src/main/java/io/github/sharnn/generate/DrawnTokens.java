@@ -1,14 +1,23 @@
 package io.github.sharnn.generate;
 
+import static java.util.Objects.requireNonNullElseGet;
+
 import io.github.sharnn.vocabulary.TextVocabulary;
 import io.github.sharnn.vocabulary.TokenDecoder;
 import java.util.SplittableRandom;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.random.RandomGenerator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The tokens drawn after one prompt, from logits that the caller computes. */
 final class DrawnTokens {
 
+  private static final Logger LOGGER = LoggerFactory.getLogger(DrawnTokens.class);
+  private static final long SEEDS = 1L << 53; // any JSON reader keeps such a number exact
+
   private final GenerationOptions options;
+  private final long seed;
   private final int[] prompt;
   private final TokenDecoder decoder;
   private final RandomGenerator random;
@@ -20,12 +29,14 @@ final class DrawnTokens {
   private int count;
   private boolean ended;
 
-  /** Encodes a prompt and checks it. */
+  /** Encodes a prompt and checks it. Draws a seed if the options have none. */
   DrawnTokens(SHARNNGenerator generator, byte[] prompt) {
     options = generator.options();
     this.prompt = generator.model().encode("prompt", prompt);
-    random = new SplittableRandom(options.seed());
-    stop = new StopText(options.stop());
+    seed = requireNonNullElseGet(options.seed(), () -> ThreadLocalRandom.current().nextLong(SEEDS));
+    LOGGER.debug("generating with the seed {}", seed);
+    random = new SplittableRandom(seed);
+    stop = new StopText(options.stops());
     recent = new RecentTokens(options.penalizedTokens());
     TextVocabulary vocabulary = generator.model().vocabulary();
     decoder = vocabulary.decoder();
@@ -39,6 +50,10 @@ final class DrawnTokens {
 
   int[] prompt() {
     return prompt;
+  }
+
+  long seed() {
+    return seed;
   }
 
   /** Draws the next token from its logits and hands out its bytes, possibly none. */

@@ -62,6 +62,10 @@ final class GeneratedBytes implements AutoCloseable {
     }
   }
 
+  long seed() {
+    return tokens.seed();
+  }
+
   /** Returns the number of bytes so far. */
   int count() {
     return tokens.count();

@@ -34,6 +34,14 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
   }
 
   /**
+   * {@return the seed of this text: that of the generator, or the seed drawn for this text} {@link
+   * SHARNNGenerator.Builder#seed} with this number gives the same text again.
+   */
+  public long seed() {
+    return bytes.seed();
+  }
+
+  /**
    * Returns true if another piece follows, and computes this piece if necessary.
    *
    * @return true if there is another piece; false after {@link #close}, and after the model has

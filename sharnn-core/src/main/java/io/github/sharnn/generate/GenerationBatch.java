@@ -19,6 +19,7 @@ import java.util.PriorityQueue;
 import java.util.Queue;
 import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,9 +39,10 @@ import org.jspecify.annotations.Nullable;
  * alone, unless rounding changes which token is sampled. Rounding differs because a larger matrix
  * product may sum in another order.
  *
- * <p>A batch is for one thread, which also runs the callbacks. A callback ends its own text by
- * throwing a {@link CancellationException}. Any other exception ends all texts, and {@link #run}
- * throws it. A callback may add a prompt, which starts once an earlier text has ended.
+ * <p>A batch is for one thread, which also runs the callbacks. A callback of {@link #addWhile} ends
+ * its own text by returning false, any callback by throwing a {@link CancellationException}. Any
+ * other exception ends all texts, and {@link #run} throws it. A callback may add a prompt, which
+ * starts once an earlier text has ended.
  */
 public final class GenerationBatch {
 
@@ -68,11 +70,11 @@ public final class GenerationBatch {
     boolean draw(float[] logits) {
       try {
         tokens.draw(logits, callback);
+        if (tokens.ended()) {
+          end.run();
+        }
       } catch (CancellationException e) {
         return false;
-      }
-      if (tokens.ended()) {
-        end.run();
       }
       return !tokens.ended();
     }
@@ -143,6 +145,28 @@ public final class GenerationBatch {
   public GenerationBatch add(SHARNNGenerator generator, String prompt, Consumer<String> text) {
     Utf8Decoder decoder = new Utf8Decoder(text);
     return add(generator, prompt.getBytes(StandardCharsets.UTF_8), decoder, decoder::end);
+  }
+
+  /**
+   * Adds a prompt whose text goes on while the callback returns true.
+   *
+   * @param generator a generator of the same model, for its options
+   * @param prompt at least one token; not repeated in the output
+   * @param text receives each piece, never empty; returns false to end this text
+   * @return this batch
+   * @throws IllegalArgumentException if the generator has another model, or the prompt has no
+   *     token, or a byte that the model's vocabulary lacks
+   */
+  public GenerationBatch addWhile(
+      SHARNNGenerator generator, String prompt, Predicate<String> text) {
+    return add(
+        generator,
+        prompt,
+        piece -> {
+          if (!text.test(piece)) {
+            throw new CancellationException("the callback returned false");
+          }
+        });
   }
 
   private GenerationBatch add(

@@ -3,27 +3,28 @@ package io.github.sharnn.generate;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.ndarray.types.DataType;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The checked options of a {@link SHARNNGenerator}.
  *
- * @param stop null for none
+ * @param seed null for a new seed for each text
+ * @param stops the first of these texts ends the generated text; empty for none
  * @param precision null for the weights' own type
  */
 record GenerationOptions(
     int length,
     Sampler sampler,
-    long seed,
-    @Nullable String stop,
+    @Nullable Long seed,
+    List<String> stops,
     int repetitionWindow,
     @Nullable DataType precision) {
 
   GenerationOptions {
     checkArgument(length >= 1, "length must be at least 1 token, but is %s", length);
     checkArgument(
-        stop == null || !stop.isEmpty(),
-        "stop must not be empty: leave it out to generate length tokens");
+        !stops.contains(""), "stop must not be empty: leave it out to generate length tokens");
     checkArgument(
         repetitionWindow >= 0,
         "repetitionWindow must be at least 0 tokens, but is %s: set repetitionPenalty to 1 for no"
@@ -32,7 +33,7 @@ record GenerationOptions(
   }
 
   GenerationOptions withSeed(long other) {
-    return new GenerationOptions(length, sampler, other, stop, repetitionWindow, precision);
+    return new GenerationOptions(length, sampler, other, stops, repetitionWindow, precision);
   }
 
   /** Returns the number of recent tokens to keep, 0 without a repetition penalty. */

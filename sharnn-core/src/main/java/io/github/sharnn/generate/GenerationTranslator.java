@@ -70,6 +70,11 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
     }
   }
 
+  /** Returns the seed of the text after {@link #processInput}. */
+  static long seed(TranslatorContext ctx) {
+    return ((GeneratedBytes) ctx.getAttachment(BYTES)).seed();
+  }
+
   /** Generates the text from the outputs of the last segment. */
   @Override
   public String processOutput(TranslatorContext ctx, NDList outputs) {

@@ -13,6 +13,7 @@ import ai.djl.util.Pair;
 import io.github.sharnn.io.Names;
 import java.lang.reflect.Type;
 import java.math.BigDecimal;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -28,10 +29,11 @@ import java.util.regex.Pattern;
  *
  * <p>The arguments are options of {@link SHARNNGenerator.Builder}, with its defaults: {@code
  * length}, {@code temperature}, {@code topK}, {@code topP}, {@code minP}, {@code
- * repetitionPenalty}, {@code repetitionWindow}, {@code seed} and {@code stop}. An argument of
- * {@code Criteria.builder().optArgument("temperature", "0.7")} overrides {@code
- * serving.properties}. {@link io.github.sharnn.zoo.SHARNNBlockFactory} reads two more, {@code
- * memoryLength} and {@code attention}.
+ * repetitionPenalty}, {@code repetitionWindow}, {@code seed} and {@code stop}, which is a text or a
+ * collection of texts. An argument of {@code Criteria.builder().optArgument("temperature", "0.7")}
+ * overrides {@code serving.properties}, where {@code Model.save} sets the seed 42. {@link
+ * io.github.sharnn.zoo.SHARNNBlockFactory} reads two more, {@code memoryLength} and {@code
+ * attention}.
  */
 public final class GenerationTranslatorFactory implements TranslatorFactory {
 
@@ -100,7 +102,7 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
    * @param input the type of prompts
    * @param output the type of texts
    * @param model a model with a {@link io.github.sharnn.SHARNN}
-   * @param arguments the options, as strings or numbers
+   * @param arguments the options, as strings, numbers or a collection of strings
    * @return the translator
    * @throws IllegalArgumentException if the types are not supported, the model holds no SHARNN, an
    *     argument breaks its option's rule, or neither this library nor DJL knows an argument
@@ -137,7 +139,11 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
     set(arguments, "repetitionPenalty", Float::valueOf, builder::repetitionPenalty);
     set(arguments, "repetitionWindow", WHOLE, builder::repetitionWindow);
     set(arguments, "seed", text -> new BigDecimal(text).longValueExact(), builder::seed);
-    set(arguments, "stop", Function.identity(), builder::stop);
+    if (arguments.get("stop") instanceof Collection<?> stops) {
+      builder.stop(stops.stream().map(String::valueOf).toArray(String[]::new));
+    } else {
+      set(arguments, "stop", Function.identity(), builder::stop);
+    }
     return builder.build();
   }
 

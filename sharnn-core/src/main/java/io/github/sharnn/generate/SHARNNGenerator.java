@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Spliterator;
 import java.util.Spliterators;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
@@ -30,9 +31,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The model first reads the prompt's last {@code memoryLength} tokens, or the last 1024 if that
  * is more, without dropout. Each generated token then costs one step from the carried state, so
- * neither the time per token nor the memory grows with the text. Every call starts from the seed
- * and a zero state. The same prompt therefore gives the same text if the device computes the same
- * logits.
+ * neither the time per token nor the memory grows with the text. Every call starts from a zero
+ * state and, unless {@link Builder#seed} sets one, from a new seed. With a seed, the same prompt
+ * gives the same text if the device computes the same logits. {@link GeneratedText#seed} tells the
+ * seed of a text; each call also logs its seed at DEBUG.
  *
  * <p>Many threads may share one generator, and many generators one model. A generator keeps nothing
  * between calls and records no gradients. Callbacks run on the calling thread. Do not generate
@@ -128,6 +130,36 @@ public final class SHARNNGenerator {
   }
 
   /**
+   * Generates text while a callback wants more:
+   *
+   * <pre>{@code
+   * generator.generateWhile("The history of ", piece -> {
+   *   System.out.print(piece);
+   *   return !cancelled;
+   * });
+   * }</pre>
+   *
+   * @param prompt at least one token; not repeated in the output
+   * @param text receives each piece of whole characters, never empty; returns false to end the text
+   * @return false if the callback has returned false, true if the text has ended by itself
+   * @throws IllegalArgumentException if the prompt has no token, or a byte that the model's
+   *     vocabulary lacks
+   * @throws IllegalStateException if the model has no weights, or is closed
+   * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
+   */
+  public boolean generateWhile(String prompt, Predicate<String> text) {
+    Lifetime.Lease lease = model.lifetime().lease();
+    try (lease;
+        GeneratedText pieces = iterate(prompt)) {
+      boolean more = true;
+      while (more && pieces.hasNext()) {
+        more = text.test(pieces.next());
+      }
+      return more;
+    }
+  }
+
+  /**
    * Generates text that the caller pulls piece by piece. Closing the text ends it early:
    *
    * <pre>{@code
@@ -187,8 +219,8 @@ public final class SHARNNGenerator {
    * Generates a text for each prompt, side by side, which is many times faster on a GPU than one
    * after another. {@link GenerationBatch} does so with separate options for each prompt.
    *
-   * @param prompts prompts of any length; the prompt at index i has the seed {@code seed + i}, so
-   *     equal prompts get different texts
+   * @param prompts prompts of any length; the prompt at index i has the seed {@code seed + i}, or a
+   *     new seed if none is set, so equal prompts get different texts
    * @return the texts, each as {@link #generate(String)} gives it with that seed, unless rounding
    *     changes which token is sampled
    * @throws IllegalArgumentException if a prompt has no token, or a byte that the model's
@@ -201,12 +233,30 @@ public final class SHARNNGenerator {
     GenerationBatch batch = GenerationBatch.of(model.model()).precision(options.precision());
     for (String prompt : prompts) {
       StringBuilder text = new StringBuilder();
-      GenerationOptions other = options.withSeed(options.seed() + texts.size());
-      batch.add(new SHARNNGenerator(model, other), prompt, text::append);
+      Long seed = options.seed();
+      GenerationOptions own = seed == null ? options : options.withSeed(seed + texts.size());
+      batch.add(new SHARNNGenerator(model, own), prompt, text::append);
       texts.add(text);
     }
     batch.run();
     return texts.stream().map(StringBuilder::toString).toList();
+  }
+
+  /** {@return a new builder with this generator's model and options} */
+  public Builder toBuilder() {
+    Builder builder = new Builder(model.model());
+    Sampler sampler = options.sampler();
+    builder.length = options.length();
+    builder.temperature = sampler.temperature();
+    builder.topK = sampler.topK();
+    builder.topP = sampler.topP();
+    builder.minP = sampler.minP();
+    builder.repetitionPenalty = sampler.repetitionPenalty();
+    builder.repetitionWindow = options.repetitionWindow();
+    builder.precision = options.precision();
+    builder.seed = options.seed();
+    builder.stops = options.stops();
+    return builder;
   }
 
   TextModel model() {
@@ -237,8 +287,8 @@ public final class SHARNNGenerator {
     private float repetitionPenalty = 1;
     private int repetitionWindow = 64;
     private @Nullable DataType precision;
-    private long seed = 42;
-    private @Nullable String stop;
+    private @Nullable Long seed;
+    private List<String> stops = List.of();
 
     private Builder(Model model) {
       this.model = checkNotNull(model, "model must not be null");
@@ -324,7 +374,7 @@ public final class SHARNNGenerator {
     }
 
     /**
-     * Sets the seed of the random draws. Default 42.
+     * Sets the seed of the random draws. Default: a new seed for each text.
      *
      * @param value any
      * @return this builder
@@ -335,14 +385,18 @@ public final class SHARNNGenerator {
     }
 
     /**
-     * Sets a text after which generation stops, even within a token. The output ends with this
-     * text. Default none.
+     * Sets the texts after which generation stops, even within a token. The output ends with the
+     * first of them that it reaches. Default none.
      *
-     * @param text not empty; looked for in the output only, not in the prompt; null for none
+     * @param texts not empty; looked for in the output only, not in the prompt; no argument for
+     *     none
      * @return this builder
      */
-    public Builder stop(@Nullable String text) {
-      stop = text;
+    public Builder stop(String... texts) {
+      for (String text : texts) {
+        checkNotNull(text, "stop must not be null: omit the call for no stop text");
+      }
+      stops = List.of(texts);
       return this;
     }
 
@@ -371,7 +425,7 @@ public final class SHARNNGenerator {
       Sampler sampler = new Sampler(temperature, topK, topP, minP, repetitionPenalty);
       return new SHARNNGenerator(
           new TextModel(model),
-          new GenerationOptions(length, sampler, seed, stop, repetitionWindow, precision));
+          new GenerationOptions(length, sampler, seed, stops, repetitionWindow, precision));
     }
   }
 }

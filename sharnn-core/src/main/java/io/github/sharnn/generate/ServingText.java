@@ -9,7 +9,10 @@ import ai.djl.ndarray.NDList;
 import ai.djl.translate.NoBatchifyTranslator;
 import ai.djl.translate.TranslatorContext;
 
-/** A translator for DJL Serving, from the body of a request to the body of the answer. */
+/**
+ * A translator for DJL Serving, from the body of a request to the body of the answer. The header
+ * {@code X-SHARNN-Seed} of the answer names the seed of its text.
+ */
 final class ServingText implements NoBatchifyTranslator<Input, Output> {
 
   private static final int OK = 200;
@@ -31,6 +34,7 @@ final class ServingText implements NoBatchifyTranslator<Input, Output> {
   public Output processOutput(TranslatorContext ctx, NDList outputs) {
     Output output = new Output(OK, "OK");
     output.addProperty("Content-Type", "text/plain; charset=utf-8");
+    output.addProperty("X-SHARNN-Seed", String.valueOf(GenerationTranslator.seed(ctx)));
     output.add(text.processOutput(ctx, outputs));
     return output;
   }

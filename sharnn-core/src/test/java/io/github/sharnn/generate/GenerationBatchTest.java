@@ -73,10 +73,11 @@ class GenerationBatchTest extends TinyModelTest {
   @Test
   void a_stop_text_ends_its_own_prompt_alone() {
     try (Model ascii = TinyModel.of(TinyModel.builder().vocabularySize(128))) {
-      SHARNNGenerator endless = SHARNNGenerator.builder(ascii).length(60).build();
+      SHARNNGenerator endless = SHARNNGenerator.builder(ascii).seed(42).length(60).build();
       String text = endless.generate("a");
       String stop = text.substring(30, 33);
-      SHARNNGenerator stopping = SHARNNGenerator.builder(ascii).length(60).stop(stop).build();
+      SHARNNGenerator stopping =
+          SHARNNGenerator.builder(ascii).seed(42).length(60).stop(stop).build();
       StringBuilder first = new StringBuilder();
       StringBuilder second = new StringBuilder();
       GenerationBatch.of(ascii)
@@ -92,7 +93,7 @@ class GenerationBatchTest extends TinyModelTest {
   void nothing_to_do_is_done_at_once_and_a_batch_can_be_filled_again() {
     GenerationBatch batch = GenerationBatch.of(model);
     batch.run();
-    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(5).build();
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).seed(42).length(5).build();
     StringBuilder text = new StringBuilder();
     batch.add(generator, "a", text::append).run();
     batch.run();
@@ -101,16 +102,16 @@ class GenerationBatchTest extends TinyModelTest {
 
   @Test
   void a_callback_may_add_a_prompt() {
-    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(6).build();
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).seed(42).length(6).build();
     GenerationBatch batch = GenerationBatch.of(model);
     StringBuilder added = new StringBuilder();
     batch
         .add(
-            SHARNNGenerator.builder(model).length(1).build(),
+            SHARNNGenerator.builder(model).seed(42).length(1).build(),
             "a".getBytes(UTF_8),
             next -> batch.add(generator, "b", added::append))
         .add(
-            SHARNNGenerator.builder(model).length(2).topK(1).build(),
+            SHARNNGenerator.builder(model).seed(42).length(2).topK(1).build(),
             "a longer one".getBytes(UTF_8),
             next -> batch.add(generator, "c", piece -> {}))
         .run();
@@ -119,7 +120,7 @@ class GenerationBatchTest extends TinyModelTest {
 
   @Test
   void a_callback_that_cancels_ends_its_own_text_alone() {
-    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(30).build();
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).seed(42).length(30).build();
     for (int after : new int[] {1, 4}) {
       List<Byte> some = new ArrayList<>();
       ByteArrayOutputStream whole = new ByteArrayOutputStream();
@@ -143,8 +144,31 @@ class GenerationBatchTest extends TinyModelTest {
   }
 
   @Test
+  void a_callback_that_returns_false_ends_its_own_text_alone() {
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(30).seed(42).build();
+    List<String> all = new ArrayList<>();
+    generator.generate("a", all::add);
+    for (int after : new int[] {1, 4, all.size()}) {
+      List<String> some = new ArrayList<>();
+      StringBuilder whole = new StringBuilder();
+      GenerationBatch.of(model)
+          .addWhile(
+              generator,
+              "a",
+              piece -> {
+                some.add(piece);
+                return some.size() < after;
+              })
+          .addWhile(generator, "b", piece -> whole.append(piece).length() > 0)
+          .run();
+      assertThat(some).isEqualTo(all.subList(0, after));
+      assertThat(whole).hasToString(generator.generate("b"));
+    }
+  }
+
+  @Test
   void leaves_no_array_behind_even_if_a_callback_throws() {
-    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(5).build();
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).seed(42).length(5).build();
     int before = TinyModel.liveArrays();
     GenerationBatch batch = GenerationBatch.of(model);
     batch.add(generator, "a", piece -> {}).add(generator, "b", piece -> {}).run();
@@ -162,7 +186,7 @@ class GenerationBatchTest extends TinyModelTest {
 
   @Test
   void rejects_what_it_cannot_generate() {
-    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(5).build();
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).seed(42).length(5).build();
     GenerationBatch batch = GenerationBatch.of(model);
     assertThatThrownBy(() -> batch.streams(0))
         .isInstanceOf(IllegalArgumentException.class)
@@ -183,7 +207,7 @@ class GenerationBatchTest extends TinyModelTest {
     assertThatThrownBy(() -> batch.precision(DataType.BFLOAT16))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(precision);
-    assertThatThrownBy(() -> SHARNNGenerator.builder(model).precision(DataType.BFLOAT16))
+    assertThatThrownBy(() -> SHARNNGenerator.builder(model).seed(42).precision(DataType.BFLOAT16))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(precision);
   }

@@ -35,7 +35,7 @@ class InterruptedTest {
   @Test
   void every_call_ends_with_an_exception_and_leaves_the_status_set() {
     try (Model model = TinyModel.of(TinyModel.builder())) {
-      SHARNNGenerator generator = SHARNNGenerator.builder(model).length(9).build();
+      SHARNNGenerator generator = SHARNNGenerator.builder(model).seed(42).length(9).build();
       Scorer scorer = Scorer.builder(model).build();
       assertCancelled(() -> generator.generate("The "));
       assertCancelled(() -> generator.iterate("The "));
@@ -49,7 +49,7 @@ class InterruptedTest {
   @Test
   void an_interrupted_text_goes_on_where_it_was() {
     try (Model model = TinyModel.of(TinyModel.builder())) {
-      SHARNNGenerator generator = SHARNNGenerator.builder(model).length(30).build();
+      SHARNNGenerator generator = SHARNNGenerator.builder(model).seed(42).length(30).build();
       StringBuilder text = new StringBuilder();
       try (GeneratedText pieces = generator.iterate("The ")) {
         text.append(pieces.next());
@@ -69,7 +69,8 @@ class InterruptedTest {
   void a_cancelled_call_in_a_pool_ends_soon() throws Exception {
     ExecutorService pool = Executors.newSingleThreadExecutor();
     try (Model model = TinyModel.of(TinyModel.builder())) {
-      SHARNNGenerator generator = SHARNNGenerator.builder(model).length(100_000_000).build();
+      SHARNNGenerator generator =
+          SHARNNGenerator.builder(model).seed(42).length(100_000_000).build();
       CountDownLatch begun = new CountDownLatch(5);
       Future<?> running = pool.submit(() -> generator.generate("The ", s -> begun.countDown()));
       begun.await();

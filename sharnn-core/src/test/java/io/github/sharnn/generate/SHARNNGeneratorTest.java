@@ -26,7 +26,8 @@ class SHARNNGeneratorTest extends TinyModelTest {
   @ValueSource(ints = {0, 1, 40})
   void agrees_with_running_the_whole_text_anew_for_each_byte(int topK) {
     byte[] prompt = "hello".getBytes(UTF_8);
-    byte[] generated = bytes(SHARNNGenerator.builder(model).length(15).topK(topK).build(), prompt);
+    byte[] generated =
+        bytes(SHARNNGenerator.builder(model).seed(42).length(15).topK(topK).build(), prompt);
     assertThat(generated).isEqualTo(rerun(model, prompt, 15, new Sampler(1, topK, 1), 0));
   }
 
@@ -36,6 +37,7 @@ class SHARNNGeneratorTest extends TinyModelTest {
     byte[] prompt = "hello".getBytes(UTF_8);
     SHARNNGenerator generator =
         SHARNNGenerator.builder(model)
+            .seed(42)
             .length(15)
             .minP(0.01f)
             .repetitionPenalty(3)
@@ -60,6 +62,64 @@ class SHARNNGeneratorTest extends TinyModelTest {
   }
 
   @Test
+  void each_text_has_a_new_seed_unless_one_is_set() {
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(60).build();
+    assertThat(generator.generate("a")).isNotEqualTo(generator.generate("a"));
+    assertThat(generator.generateAll(List.of("a", "a", "a"))).doesNotHaveDuplicates();
+    try (GeneratedText text = generator.iterate("a")) {
+      StringBuilder whole = new StringBuilder();
+      text.forEachRemaining(whole::append);
+      assertThat(generator.toBuilder().seed(text.seed()).build().generate("a"))
+          .isEqualTo(whole.toString());
+      assertThat(text.seed()).isBetween(0L, 1L << 53);
+    }
+    try (GeneratedText text = generator.toBuilder().seed(-7).build().iterate("a")) {
+      assertThat(text.seed()).isEqualTo(-7);
+    }
+  }
+
+  @Test
+  void a_builder_of_a_generator_has_all_its_options() {
+    SHARNNGenerator generator =
+        SHARNNGenerator.builder(model)
+            .length(9)
+            .temperature(0.7f)
+            .topK(5)
+            .topP(0.9f)
+            .minP(0.1f)
+            .repetitionPenalty(1.1f)
+            .repetitionWindow(3)
+            .seed(6)
+            .stop("ab", "c")
+            .precision(DataType.FLOAT64)
+            .build();
+    assertThat(generator.toBuilder().build().options()).isEqualTo(generator.options());
+    assertThat(generator.toBuilder().stop().build().options().stops()).isEmpty();
+  }
+
+  @Test
+  void a_callback_ends_the_text_by_its_return_value() {
+    int before = TinyModel.liveArrays();
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(60).seed(1).build();
+    List<String> all = new ArrayList<>();
+    generator.generate("a", all::add);
+    List<String> some = new ArrayList<>();
+    boolean ended =
+        generator.generateWhile(
+            "a",
+            piece -> {
+              some.add(piece);
+              return some.size() < 7;
+            });
+    assertThat(ended).isFalse();
+    assertThat(some).isEqualTo(all.subList(0, 7));
+    some.clear();
+    assertThat(generator.generateWhile("a", some::add)).isTrue();
+    assertThat(some).isEqualTo(all);
+    assertThat(TinyModel.liveArrays()).isEqualTo(before);
+  }
+
+  @Test
   void options_have_the_documented_defaults() {
     byte[] prompt = {'a'};
     SHARNNGenerator spelledOut =
@@ -72,7 +132,7 @@ class SHARNNGeneratorTest extends TinyModelTest {
             .repetitionPenalty(1)
             .seed(42)
             .build();
-    byte[] generated = bytes(SHARNNGenerator.builder(model).build(), prompt);
+    byte[] generated = bytes(SHARNNGenerator.builder(model).seed(42).build(), prompt);
     assertThat(generated).hasSize(400).startsWith(bytes(spelledOut, prompt));
   }
 
@@ -80,18 +140,23 @@ class SHARNNGeneratorTest extends TinyModelTest {
   void stops_right_after_the_stop_text() {
     byte[] prompt = "a".getBytes(UTF_8);
     try (Model ascii = TinyModel.of(TinyModel.builder().vocabularySize(128))) {
-      String text = SHARNNGenerator.builder(ascii).length(60).build().generate("a");
+      String text = SHARNNGenerator.builder(ascii).seed(42).length(60).build().generate("a");
       String stop = text.substring(30, 33);
-      SHARNNGenerator generator = SHARNNGenerator.builder(ascii).length(60).stop(stop).build();
+      SHARNNGenerator generator =
+          SHARNNGenerator.builder(ascii).seed(42).length(60).stop(stop).build();
       int end = text.indexOf(stop) + stop.length();
       assertThat(generator.generate("a")).isEqualTo(text.substring(0, end));
       assertThat(generator.generate(prompt, value -> {})).isEqualTo(end).isLessThan(60);
+      String earlier = text.substring(20, 23);
+      String first = generator.toBuilder().stop(stop, earlier).build().generate("a");
+      assertThat(first)
+          .isEqualTo(text.substring(0, Math.min(end, text.indexOf(earlier) + earlier.length())));
     }
   }
 
   @Test
   void text_comes_in_whole_characters_that_join_to_the_decoded_bytes() {
-    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(80).build();
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).seed(42).length(80).build();
     List<String> pieces = new ArrayList<>();
     generator.generate("ü", pieces::add);
     String expected = new String(bytes(generator, "ü".getBytes(UTF_8)), UTF_8);
@@ -111,7 +176,7 @@ class SHARNNGeneratorTest extends TinyModelTest {
   void reads_logits_of_another_type() {
     try (Model doubles = TinyModel.of(TinyModel.builder(), DataType.FLOAT64, 0.7f)) {
       byte[] prompt = "hello".getBytes(UTF_8);
-      assertThat(bytes(SHARNNGenerator.builder(doubles).length(15).build(), prompt))
+      assertThat(bytes(SHARNNGenerator.builder(doubles).seed(42).length(15).build(), prompt))
           .isEqualTo(rerun(doubles, prompt, 15, new Sampler(), 0));
     }
   }
@@ -119,7 +184,7 @@ class SHARNNGeneratorTest extends TinyModelTest {
   @Test
   void leaves_no_array_behind_even_if_the_callback_throws() {
     int before = TinyModel.liveArrays();
-    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(5).build();
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).seed(42).length(5).build();
     generator.generate("a");
     assertThatThrownBy(
             () ->
@@ -134,16 +199,24 @@ class SHARNNGeneratorTest extends TinyModelTest {
 
   @Test
   void rejects_bad_options() {
-    assertRejected(SHARNNGenerator.builder(model).length(0), "length must be at least 1 token");
-    assertRejected(SHARNNGenerator.builder(model).stop(""), "stop must not be empty");
-    assertRejected(SHARNNGenerator.builder(model).temperature(0), "temperature must be above 0");
-    assertRejected(SHARNNGenerator.builder(model).topK(-1), "topK must be at least 0");
-    assertRejected(SHARNNGenerator.builder(model).topP(2), "topP must be above 0 and at most 1");
-    assertRejected(SHARNNGenerator.builder(model).minP(2), "minP must be between 0 and 1");
     assertRejected(
-        SHARNNGenerator.builder(model).repetitionPenalty(0), "repetitionPenalty must be above 0");
+        SHARNNGenerator.builder(model).seed(42).length(0), "length must be at least 1 token");
+    assertRejected(SHARNNGenerator.builder(model).seed(42).stop(""), "stop must not be empty");
+    assertRejected(SHARNNGenerator.builder(model).stop("a", ""), "stop must not be empty");
+    assertThatThrownBy(() -> SHARNNGenerator.builder(model).stop("a", null))
+        .hasMessageContaining("stop must not be null");
     assertRejected(
-        SHARNNGenerator.builder(model).repetitionWindow(-1), "repetitionWindow must be at least 0");
+        SHARNNGenerator.builder(model).seed(42).temperature(0), "temperature must be above 0");
+    assertRejected(SHARNNGenerator.builder(model).seed(42).topK(-1), "topK must be at least 0");
+    assertRejected(
+        SHARNNGenerator.builder(model).seed(42).topP(2), "topP must be above 0 and at most 1");
+    assertRejected(SHARNNGenerator.builder(model).seed(42).minP(2), "minP must be between 0 and 1");
+    assertRejected(
+        SHARNNGenerator.builder(model).seed(42).repetitionPenalty(0),
+        "repetitionPenalty must be above 0");
+    assertRejected(
+        SHARNNGenerator.builder(model).seed(42).repetitionWindow(-1),
+        "repetitionWindow must be at least 0");
   }
 
   @Test
@@ -152,15 +225,17 @@ class SHARNNGeneratorTest extends TinyModelTest {
         Model other = Model.newInstance("other", "PyTorch")) {
       other.setBlock(Blocks.identityBlock());
       assertRejected(
-          SHARNNGenerator.builder(words), "vocabularySize of at most 256, since its tokens");
-      assertRejected(SHARNNGenerator.builder(other), "model other must hold a SHARNN block");
+          SHARNNGenerator.builder(words).seed(42),
+          "vocabularySize of at most 256, since its tokens");
+      assertRejected(
+          SHARNNGenerator.builder(other).seed(42), "model other must hold a SHARNN block");
     }
   }
 
   @Test
   void rejects_a_model_without_weights() {
     try (Model empty = TinyModel.builder().build().newModel("empty")) {
-      assertThatThrownBy(() -> SHARNNGenerator.builder(empty).build().generate("a"))
+      assertThatThrownBy(() -> SHARNNGenerator.builder(empty).seed(42).build().generate("a"))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("model empty must have weights");
     }
@@ -169,7 +244,7 @@ class SHARNNGeneratorTest extends TinyModelTest {
   /** It is no error: the model keeps what it would keep of such a text. */
   @Test
   void takes_a_prompt_longer_than_the_window() {
-    SHARNNGenerator generator = SHARNNGenerator.builder(model).length(20).build();
+    SHARNNGenerator generator = SHARNNGenerator.builder(model).seed(42).length(20).build();
     String last = "the last 1024 bytes".repeat(60).substring(0, 1024);
     assertThat(generator.generate("lost ".repeat(200) + last)).isEqualTo(generator.generate(last));
   }
@@ -177,7 +252,7 @@ class SHARNNGeneratorTest extends TinyModelTest {
   @Test
   void rejects_a_bad_prompt() {
     try (Model ascii = TinyModel.of(TinyModel.builder().vocabularySize(128))) {
-      SHARNNGenerator generator = SHARNNGenerator.builder(ascii).build();
+      SHARNNGenerator generator = SHARNNGenerator.builder(ascii).seed(42).build();
       assertThatThrownBy(() -> generator.generate(""))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining(
@@ -199,6 +274,7 @@ class SHARNNGeneratorTest extends TinyModelTest {
   private List<Integer> arrayCounts() {
     List<Integer> counts = new ArrayList<>();
     SHARNNGenerator.builder(model)
+        .seed(42)
         .length(500)
         .build()
         .generate(new byte[] {'a'}, value -> counts.add(TinyModel.liveArrays()));

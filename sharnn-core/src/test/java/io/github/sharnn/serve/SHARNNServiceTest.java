@@ -15,7 +15,8 @@ import org.junit.jupiter.api.Test;
 
 class SHARNNServiceTest {
 
-  private static final UnaryOperator<SHARNNGenerator.Builder> SHORT = builder -> builder.length(20);
+  private static final UnaryOperator<SHARNNGenerator.Builder> SHORT =
+      builder -> builder.length(20).seed(42);
 
   private static Model model(float deviation) {
     return TinyModel.of(TinyModel.builder(), DataType.FLOAT32, deviation);

@@ -16,6 +16,7 @@ import io.github.sharnn.generate.SHARNNGenerator;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -50,7 +51,7 @@ class CriteriaOptionsTest {
 
   private String generated(String prompt) throws Exception {
     try (Model model = SHARNN.load(folder)) {
-      return SHARNNGenerator.builder(model).length(LENGTH).build().generate(prompt);
+      return SHARNNGenerator.builder(model).seed(42).length(LENGTH).build().generate(prompt);
     }
   }
 
@@ -90,7 +91,7 @@ class CriteriaOptionsTest {
       assertThat(SHARNNConfig.fromJson(model.getProperty(SHARNN.CONFIG_PROPERTY)))
           .isEqualTo(SHARNN.of(model).config());
       assertThat(predict(criteria(folder), "a"))
-          .isEqualTo(SHARNNGenerator.builder(model).length(30).build().generate("a"));
+          .isEqualTo(SHARNNGenerator.builder(model).seed(42).length(30).build().generate("a"));
     }
     assertThat(predict(criteria(folder).optArgument("length", "9"), "a")).hasSize(9);
     try (Model model = SHARNN.load(folder)) {
@@ -123,6 +124,8 @@ class CriteriaOptionsTest {
     assertThat(predict(without, "abc")).isEqualTo(plain);
     String stop = plain.substring(10, 12);
     assertThat(predict(shorter().optArgument("stop", stop), "abc"))
+        .isEqualTo(plain.substring(0, plain.indexOf(stop) + 2));
+    assertThat(predict(shorter().optArgument("stop", List.of("none", stop)), "abc"))
         .isEqualTo(plain.substring(0, plain.indexOf(stop) + 2));
   }
 

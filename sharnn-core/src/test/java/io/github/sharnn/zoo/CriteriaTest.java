@@ -76,7 +76,7 @@ class CriteriaTest {
 
   private String generated(String prompt) throws Exception {
     try (Model model = SHARNN.load(folder)) {
-      return SHARNNGenerator.builder(model).length(LENGTH).build().generate(prompt);
+      return SHARNNGenerator.builder(model).seed(42).length(LENGTH).build().generate(prompt);
     }
   }
 
@@ -172,6 +172,7 @@ class CriteriaTest {
       Output answer = predictor.predict(request);
       assertThat(answer.getCode()).isEqualTo(200);
       assertThat(answer.getProperty("Content-Type", null)).isEqualTo("text/plain; charset=utf-8");
+      assertThat(answer.getProperty("X-SHARNN-Seed", null)).isEqualTo("42");
       assertThat(answer.getData().getAsString()).isEqualTo(generated("The old man "));
       assertThatThrownBy(() -> predictor.predict(new Input()))
           .isInstanceOf(TranslateException.class)
@@ -295,7 +296,7 @@ class CriteriaTest {
       try (Predictor<String, Score> predictor = model.newPredictor(new ScoringTranslator(scorer))) {
         assertThat(predictor.predict("hello")).isEqualTo(scorer.score("hello"));
       }
-      SHARNNGenerator generator = SHARNNGenerator.builder(model).length(LENGTH).build();
+      SHARNNGenerator generator = SHARNNGenerator.builder(model).seed(42).length(LENGTH).build();
       try (Predictor<String, String> predictor =
           model.newPredictor(new GenerationTranslator(generator))) {
         assertThat(predictor.predict("hello")).isEqualTo(generated("hello"));

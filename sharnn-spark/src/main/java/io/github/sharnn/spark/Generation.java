@@ -56,7 +56,7 @@ record Generation(int batchSize, int length, Sampler sampler, int repetitionWind
         .minP(sampler.minP())
         .repetitionPenalty(sampler.repetitionPenalty())
         .repetitionWindow(repetitionWindow)
-        .stop(stop.isEmpty() ? null : stop)
+        .stop(stop.isEmpty() ? new String[0] : new String[] {stop})
         .seed(seed)
         .build();
   }

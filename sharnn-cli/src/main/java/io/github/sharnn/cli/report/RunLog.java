@@ -41,6 +41,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   private static final int SAMPLE_LENGTH = 200; // tokens
   private static final int DRAWING_SHARE = 50; // 1/50 of the time goes into drawing
   private static final float SAMPLE_TEMPERATURE = 0.8f;
+  private static final long SAMPLE_SEED = 42;
 
   private static final String WAITING =
       "<!DOCTYPE html><html lang=\"en\"><meta http-equiv=\"refresh\" content=\"1\"><title>Run</title>"
@@ -120,6 +121,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
       SHARNNGenerator.builder(model)
           .length(SAMPLE_LENGTH)
           .temperature(SAMPLE_TEMPERATURE)
+          .seed(SAMPLE_SEED)
           .build()
           .generate(text, bytes::write);
     } catch (RuntimeException e) {
