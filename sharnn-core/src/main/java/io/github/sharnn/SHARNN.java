@@ -431,6 +431,33 @@ public final class SHARNN extends AbstractBlock {
   }
 
   /**
+   * Freezes layers for fine-tuning: training does not change their weights.
+   *
+   * @param layers the layers, from 0
+   * @throws IllegalArgumentException if there is no such layer
+   */
+  public void freezeLayers(int... layers) {
+    for (int layer : layers) {
+      checkArgument(
+          layer >= 0 && layer < blocks.size(),
+          "a frozen layer must be from 0 to %s, but is %s",
+          blocks.size() - 1,
+          layer);
+    }
+    for (int layer : layers) {
+      blocks.get(layer).freezeParameters(true);
+    }
+  }
+
+  /**
+   * Freezes the embedding for fine-tuning: training does not change it. A tied output layer uses
+   * the same matrix.
+   */
+  public void freezeEmbedding() {
+    embedding.freeze(true);
+  }
+
+  /**
    * Returns a model with another dropout rate on the LSTMs' hidden-to-hidden matrices.
    *
    * @param rate the rate, in [0, 1)

@@ -5,7 +5,6 @@ import static io.github.sharnn.cli.progress.Texts.format;
 import static io.github.sharnn.cli.progress.Texts.print;
 
 import ai.djl.Device;
-import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.training.Trainer;
 import ai.djl.training.listener.TrainingListener;
@@ -17,7 +16,9 @@ import io.github.sharnn.cli.StandardOutput.LostOutputException;
 import io.github.sharnn.cli.options.CheckpointOptions;
 import io.github.sharnn.cli.options.CorpusOptions;
 import io.github.sharnn.cli.options.DeviceOption;
+import io.github.sharnn.cli.options.FineTuningOptions;
 import io.github.sharnn.cli.options.KeptOptions;
+import io.github.sharnn.cli.options.StartingModel;
 import io.github.sharnn.cli.options.VocabularyOptions;
 import io.github.sharnn.cli.options.WatchOption;
 import io.github.sharnn.cli.progress.ByteProgress;
@@ -101,6 +102,8 @@ final class TrainCommand implements Callable<Integer> {
 
   @Mixin private CheckpointOptions checkpoints;
 
+  @Mixin private FineTuningOptions fineTuning;
+
   @Mixin private TrainSettings settings;
 
   @Mixin private WatchOption watch;
@@ -127,9 +130,16 @@ final class TrainCommand implements Callable<Integer> {
     if (resumed.isPresent()) {
       KeptOptions.restore(spec, kept);
     }
-    Optional<Checkpoint> from = checkpoints.from();
+    Optional<StartingModel> from = fineTuning.from();
     if (resumed.isPresent()) {
-      reject("--resume", "--output", RECIPE, "--from");
+      reject(
+          "--resume",
+          "--output",
+          RECIPE,
+          FineTuningOptions.FROM,
+          "--freeze",
+          "--old-corpus",
+          "--old-share");
       output = resumed.get().folder().toAbsolutePath().getParent();
     } else {
       Sharnn.checkNew(output, "--output");
@@ -146,9 +156,11 @@ final class TrainCommand implements Callable<Integer> {
       KeptOptions.changes(kept, program).forEach(System.out::println);
     }
     program.put(RunIdentity.KEPT, identity.id());
-    Optional<Checkpoint> base = resumed.or(() -> from);
+    Optional<StartingModel> base =
+        resumed.isPresent() ? Optional.of(StartingModel.of(resumed.get())) : from;
     if (base.isPresent()) {
-      reject(resumed.isPresent() ? "--resume" : "--from", "--vocabulary", "--minimum-count");
+      String beside = resumed.isPresent() ? "--resume" : FineTuningOptions.FROM;
+      reject(beside, "--vocabulary", "--minimum-count");
     }
     Device trainingDevice =
         device.device(resumed.map(Checkpoint::device).orElse(DeviceOption.DEFAULT));
@@ -157,20 +169,22 @@ final class TrainCommand implements Callable<Integer> {
       program.put(RECIPE, settings.recipe().toString());
     }
     List<TrainingStage> stages = settings.stages(resumed);
-    settings.check(base.map(Checkpoint::config), resumed);
+    fineTuning.check(base);
+    settings.check(base.map(StartingModel::config), resumed);
     Corpus bytes = openCorpus();
     TextVocabulary tokens =
         base.isPresent() ? base.get().vocabulary() : vocabulary.of(bytes, settings.recipe());
     Corpus data = bytes.withVocabulary(tokens);
-    SHARNN block = settings.block(base.map(Checkpoint::config), tokens);
+    SHARNN block = settings.block(base.map(StartingModel::config), tokens);
     System.out.println(data);
     System.out.println(block.config());
     String recipe = settings.recipe() + (given(RECIPE) ? "" : ", the default on this device");
     System.out.println(resumed.map(c -> "resuming " + c.folder()).orElse(recipe) + ": " + stages);
-    try (Model model = block.newModel("sharnn", trainingDevice)) {
-      if (from.isPresent()) {
-        readBest(from.get(), model);
-      }
+    try (Model model =
+        from.isPresent()
+            ? from.get().model(block, trainingDevice)
+            : block.newModel("sharnn", trainingDevice)) {
+      fineTuning.freeze(SHARNN.of(model), kept);
       return train(model, data, stages);
     }
   }
@@ -179,7 +193,7 @@ final class TrainCommand implements Callable<Integer> {
   private Corpus openCorpus() throws IOException {
     if (resumed.isEmpty()
         || given("--split", "--enwik8", "--documents", "--separator", "--split-by")) {
-      return corpus.open();
+      return fineTuning.mix(corpus.open(), output);
     }
     return corpus.reopen(resumed.get());
   }
@@ -203,19 +217,6 @@ final class TrainCommand implements Callable<Integer> {
     if (folder != null && !folder.equals(run) && !Files.isDirectory(folder)) {
       throw new NoSuchFileException(
           folder.toString(), null, "--metrics needs its folder: create it, or name another file");
-    }
-  }
-
-  private static void readBest(Checkpoint from, Model model) throws IOException {
-    try {
-      from.readBest(model);
-    } catch (MalformedModelException e) {
-      throw new IllegalArgumentException(
-          lenientFormat(
-              "--from takes the sizes of the run in %s with its weights: leave out options that change"
-                  + " them, such as --embedding-size, --layers or --splits (%s)",
-              from.folder(), e.getMessage()),
-          e);
     }
   }
 

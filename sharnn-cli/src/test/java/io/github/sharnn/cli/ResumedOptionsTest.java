@@ -147,6 +147,10 @@ class ResumedOptionsTest extends TrainedModelTest {
             "--vocabulary",
             "--minimum-count",
             "--device",
+            // FineTuningTest
+            "--freeze",
+            "--old-corpus",
+            "--old-share",
             // one process
             "--output",
             "--resume",

@@ -24,14 +24,6 @@ public final class CheckpointOptions {
   private Path resume;
 
   @Option(
-      names = "--from",
-      paramLabel = "DIR",
-      description =
-          "Begin with the best weights of another run: its --output folder, or one of the checkpoints"
-              + " in it.")
-  private Path from;
-
-  @Option(
       names = "--checkpoint-minutes",
       paramLabel = "MINUTES",
       converter = Minutes.class,
@@ -54,11 +46,6 @@ public final class CheckpointOptions {
         time.isEmpty() || steps.isEmpty(),
         "--checkpoint-minutes and --checkpoint-interval exclude each other: leave one out");
     return resume == null ? Optional.empty() : Optional.of(Checkpoint.open(resume));
-  }
-
-  /** Returns the checkpoint whose best weights the run begins with. */
-  public Optional<Checkpoint> from() throws IOException {
-    return from == null ? Optional.empty() : Optional.of(Checkpoint.open(from));
   }
 
   /** Returns the policy of a run in a folder, with the given options and those of its program. */

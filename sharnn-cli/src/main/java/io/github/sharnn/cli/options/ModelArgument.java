@@ -21,6 +21,11 @@ public final class ModelArgument {
    * Returns the folder, which may be missing. The files of a pretrained model are unpacked first.
    */
   public Path folder() throws IOException {
+    return folder(model);
+  }
+
+  /** Returns a folder itself, or the folder of the pretrained model of that name. */
+  static Path folder(Path model) throws IOException {
     String name = model.toString();
     return !Files.exists(model) && PretrainedModels.names().contains(name)
         ? PretrainedModels.folder(name)
