@@ -51,11 +51,11 @@ public final class FineTune {
             ? PretrainedModels.folder(args[0])
             : Path.of(args[0]);
     Path old = args.length == 2 ? Path.of(args[1]) : null;
-    run(folder, old, Path.of("tuned-model"), Budget.time(Duration.ofMinutes(2)));
+    run(folder, novel(), old, Path.of("tuned-model"), Budget.time(Duration.ofMinutes(2)));
   }
 
-  static void run(Path folder, Path oldText, Path output, Budget budget) throws Exception {
-    Path novel = novel();
+  static void run(Path folder, Path novel, Path oldText, Path output, Budget budget)
+      throws Exception {
     long half = Files.size(novel) / 2;
     long validation = half / 20;
     Corpus fresh = Corpus.withSizes(novel, half - validation, validation, half);

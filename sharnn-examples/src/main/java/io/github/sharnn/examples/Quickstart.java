@@ -33,7 +33,7 @@ public final class Quickstart {
   private Quickstart() {}
 
   public static void main(String[] args) throws Exception {
-    run(800, freeFolder());
+    run(1200, freeFolder());
   }
 
   static void run(int steps, Path folder) throws Exception {
@@ -46,8 +46,8 @@ public final class Quickstart {
     try (Model model =
         SHARNN
             .builder()
-            .embeddingSize(192)
-            .boomSize(768)
+            .embeddingSize(128)
+            .boomSize(256)
             .layers(2)
             .memoryLength(256)
             .dropouts(0)

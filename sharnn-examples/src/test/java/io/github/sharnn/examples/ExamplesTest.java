@@ -4,10 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.train.Budget;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -29,6 +35,47 @@ class ExamplesTest {
         .contains("The old man ", "The model is in " + saved, "generate " + saved);
     try (Model model = SHARNN.load(saved)) {
       assertThat(SHARNN.of(model).isInitialized()).isTrue();
+    }
+  }
+
+  @Test
+  void fine_tuning_learns_the_new_text(@TempDir Path folder) throws Exception {
+    Path base = folder.resolve("base");
+    try (Model model =
+        SHARNN
+            .builder()
+            .embeddingSize(16)
+            .boomSize(32)
+            .layers(2)
+            .dropouts(0)
+            .build()
+            .newModel("b")) {
+      model.getBlock().initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
+      model.save(base, null);
+    }
+    Path novel = folder.resolve("novel.txt");
+    try (InputStream in = FineTune.class.getResourceAsStream("dickens.txt")) {
+      Files.write(novel, in.readNBytes(40_000));
+    }
+    Path old = Files.writeString(folder.resolve("old.txt"), "old words\n".repeat(2000));
+    Path tuned = folder.resolve("tuned");
+    String out =
+        Outcome.capture(
+                () -> {
+                  FineTune.run(base, novel, old, tuned, Budget.steps(20));
+                  return 0;
+                })
+            .out();
+    Matcher figures =
+        Pattern.compile("second half of the novel +(\\S+) +(\\S+)\nold text +(\\S+) +(\\S+)\n")
+            .matcher(out);
+    assertThat(figures.find()).as(out).isTrue();
+    assertThat(Double.parseDouble(figures.group(1))).isBetween(7.9, 8.2); // an untrained model
+    assertThat(Double.parseDouble(figures.group(2))).isLessThan(7.8);
+    assertThat(Double.parseDouble(figures.group(4))).isLessThan(7.8);
+    assertThat(tuned.resolve("mixed-corpus/train.txt")).content().contains("old words\n");
+    try (Model model = SHARNN.load(tuned)) {
+      assertThat(SHARNN.of(model).config().hiddenDropout()).isEqualTo(0.1f);
     }
   }
 
