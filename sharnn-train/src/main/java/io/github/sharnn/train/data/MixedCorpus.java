@@ -45,7 +45,7 @@ public final class MixedCorpus {
    * @return the corpus of the folder, with the vocabulary of the new text
    * @throws IOException if a file can't be written or read
    * @throws IllegalArgumentException if the share is outside its range, or the old text is too
-   *     short for it
+   *     short for it, or the new text has documents
    */
   public static Corpus write(Path folder, Corpus fresh, Corpus old, double oldShare)
       throws IOException {
@@ -53,6 +53,10 @@ public final class MixedCorpus {
         oldShare > 0 && oldShare < 1,
         "the share of old text must be above 0 and below 1, but is %s",
         oldShare);
+    checkArgument(
+        fresh.train().documents() == null,
+        "the new text of a mixture must not have documents: write the mixture without them, then open"
+            + " its folder with Corpus.builder() and documents");
     double wanted = fresh.train().bytes() * oldShare / (1 - oldShare);
     checkArgument(
         wanted <= old.train().bytes(),
@@ -72,7 +76,7 @@ public final class MixedCorpus {
     return Corpus.folder(folder).withVocabulary(fresh.vocabulary());
   }
 
-  /** Writes the content of a file. */
+  /** The content of a file. */
   private interface Content {
     void write(OutputStream out) throws IOException;
   }
@@ -94,14 +98,14 @@ public final class MixedCorpus {
     long oldEnd = 0;
     long written = 0; // of the old text
     for (long i = 1; i <= passages; i++) {
-      long from = freshEnd;
-      freshEnd = Math.max(from, lineEnd(fresh, fresh.bytes() * i / passages));
-      copy(fresh, from, freshEnd, out);
       long oldFrom = Math.max(oldEnd, lineEnd(old, old.bytes() * (i - 1) / passages));
       long length = Math.max(wanted * i / passages - written, 0);
       oldEnd = lineEnd(old, Math.min(oldFrom + length, old.bytes()));
       copy(old, oldFrom, oldEnd, out);
       written += oldEnd - oldFrom;
+      long from = freshEnd;
+      freshEnd = Math.max(from, lineEnd(fresh, fresh.bytes() * i / passages));
+      copy(fresh, from, freshEnd, out);
     }
   }
 

@@ -91,6 +91,10 @@ class MixedCorpusTest {
     assertThatThrownBy(() -> MixedCorpus.write(mixed, fresh, old, 0.5))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("use a smaller share or a longer old text");
+    Corpus lines = Corpus.builder().text("a\nb\n".repeat(100)).documents(Documents.LINES).build();
+    assertThatThrownBy(() -> MixedCorpus.write(mixed, lines, fresh, 0.1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("the new text of a mixture must not have documents");
     assertThat(mixed).doesNotExist();
   }
 }
