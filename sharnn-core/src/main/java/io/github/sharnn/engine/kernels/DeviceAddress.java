@@ -17,10 +17,21 @@ import java.nio.ByteBuffer;
  */
 final class DeviceAddress {
 
-  private static final String NO_ADDRESS = "this version of DJL does not tell an array's address";
+  private static final Object LIBRARY;
+  private static final Method DIRECT_BUFFER;
 
-  private static final Object LIBRARY = library();
-  private static final Method DIRECT_BUFFER = method();
+  static {
+    try {
+      Class<?> type = Class.forName("ai.djl.pytorch.jni.PyTorchLibrary");
+      Field instance = type.getDeclaredField("LIB");
+      instance.setAccessible(true);
+      LIBRARY = instance.get(null);
+      DIRECT_BUFFER = type.getDeclaredMethod("torchDirectByteBuffer", long.class);
+      DIRECT_BUFFER.setAccessible(true);
+    } catch (ReflectiveOperationException | RuntimeException e) {
+      throw new CudaException("this version of DJL does not tell an array's address", e);
+    }
+  }
 
   private DeviceAddress() {}
 
@@ -31,30 +42,6 @@ final class DeviceAddress {
    */
   static void check() {
     checkNotNull(DIRECT_BUFFER);
-  }
-
-  private static Object library() {
-    try {
-      Field instance = type().getDeclaredField("LIB");
-      instance.setAccessible(true);
-      return instance.get(null);
-    } catch (ReflectiveOperationException | RuntimeException e) {
-      throw new CudaException(NO_ADDRESS, e);
-    }
-  }
-
-  private static Method method() {
-    try {
-      Method method = type().getDeclaredMethod("torchDirectByteBuffer", long.class);
-      method.setAccessible(true);
-      return method;
-    } catch (ReflectiveOperationException | RuntimeException e) {
-      throw new CudaException(NO_ADDRESS, e);
-    }
-  }
-
-  private static Class<?> type() throws ClassNotFoundException {
-    return Class.forName("ai.djl.pytorch.jni.PyTorchLibrary");
   }
 
   /**

@@ -10,6 +10,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -134,16 +135,12 @@ public final class LstmKernel {
       Direction direction, NDManager manager, NDArray[] arrays, int steps, int batch) {
     Plan plan = plan(direction, batch);
     Kernel kernel = kernel(direction, batch);
-    Object[] arguments = new Object[arrays.length + 4];
-    System.arraycopy(arrays, 0, arguments, 0, arrays.length);
     int streams = plan.columns * plan.splits;
     for (int first = 0; first < batch; first += streams) {
       try (NDArray arrived = manager.zeros(new Shape((long) plan.splits * WARPS), DataType.INT32)) {
-        arguments[arrays.length] = steps;
-        arguments[arrays.length + 1] = batch;
-        arguments[arrays.length + 2] = first;
-        arguments[arrays.length + 3] = arrived;
-        kernel.launchTogether(plan.blocks(size), arguments);
+        Stream<Object> numbers = Stream.of(steps, batch, first, arrived);
+        kernel.launchTogether(
+            plan.blocks(size), Stream.concat(Stream.of(arrays), numbers).toArray());
       }
     }
   }
