@@ -48,7 +48,8 @@ public record AttentionWeights(int layer, float[][] weights) {
       for (int layer : block.config().attentionLayers()) {
         layers.add(new AttentionWeights(layer, new float[tokens.length][tokens.length]));
       }
-      ParameterStore parameterStore = new ParameterStore(manager, false);
+      ParameterStore parameterStore =
+          block.packed().over(new ParameterStore(manager, false), manager);
       SHARNNState state = block.zeroState(manager, 1);
       for (int t = 0; t < tokens.length; t++) {
         Interrupts.check();

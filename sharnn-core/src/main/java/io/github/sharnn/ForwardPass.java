@@ -2,6 +2,7 @@ package io.github.sharnn;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.core.Embedding;
@@ -68,10 +69,14 @@ final class ForwardPass implements Equations.Model<NDArray> {
 
   @Override
   public NDArray block(int layer, NDArray h) {
-    SHABlock.Output result =
-        model.blocks.get(layer).forward(parameterStore, h, state.layers().get(layer), training);
-    next.add(result.state());
-    output = result.h();
+    try (NDManager dequantized = h.getManager().newSubManager()) {
+      ParameterStore weights =
+          model.isQuantized() ? model.packed().over(parameterStore, dequantized) : parameterStore;
+      SHABlock.Output result =
+          model.blocks.get(layer).forward(weights, h, state.layers().get(layer), training);
+      next.add(result.state());
+      output = result.h();
+    }
     return output;
   }
 

@@ -10,11 +10,18 @@ import ai.djl.training.ParameterStore;
 import io.github.sharnn.engine.InferenceMode;
 import io.github.sharnn.engine.Int8Matrix;
 import io.github.sharnn.engine.Lifetime;
+import io.github.sharnn.engine.PackedMatrix;
+import io.github.sharnn.engine.PackedWeights;
 import java.util.HashMap;
 import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Builders of models with other options from a trained model's weights. */
 final class ModelVariants {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(ModelVariants.class);
+  private static final String OF_BLOCK = "blocks.";
 
   private ModelVariants() {}
 
@@ -27,8 +34,10 @@ final class ModelVariants {
     try (lease;
         NDManager scratch = manager.newSubManager()) {
       Map<String, NDArray> weights = new HashMap<>();
-      SafetensorsWeights.names(model).forEach((name, p) -> weights.put(name, p.getArray()));
-      ParameterStore parameterStore = new ParameterStore(scratch, false);
+      SafetensorsWeights.names(model)
+          .forEach((name, p) -> weights.put(name, model.packed().value(p, scratch)));
+      ParameterStore parameterStore =
+          model.packed().over(new ParameterStore(scratch, false), scratch);
       for (int layer : model.config().attentionLayers()) {
         SingleHeadAttention attention = model.blocks.get(layer).attention;
         NDArray scale =
@@ -43,16 +52,45 @@ final class ModelVariants {
     return collapsed;
   }
 
-  /** Rounds the matrices in place to what 8 bits can hold. */
-  static void quantize(SHARNN model) {
-    for (Parameter parameter : SafetensorsWeights.names(model).values()) {
-      NDArray array = parameter.getArray();
-      if (SafetensorsWeights.isMatrix(array.getShape())) {
-        try (NDManager scratch = array.getManager().newSubManager()) {
-          SafetensorsWeights.assign(parameter, Int8Matrix.of(array, scratch).dequantized());
-        }
-      }
+  /**
+   * Rounds the matrices in place to what 8 bits can hold, and packs those of the blocks on a CPU.
+   */
+  static PackedWeights quantize(SHARNN model) {
+    boolean onCpu = !model.embedding.getArray().getDevice().isGpu();
+    boolean packs = onCpu && PackedMatrix.reasonAgainst().isEmpty();
+    if (onCpu && !packs) {
+      LOGGER.warn(
+          "A quantized model computes in FLOAT32, because PyTorch has no int8 products here: {}",
+          PackedMatrix.reasonAgainst());
     }
+    PackedWeights packed = new PackedWeights();
+    SafetensorsWeights.names(model)
+        .forEach(
+            (name, parameter) -> {
+              boolean matrix = SafetensorsWeights.isMatrix(parameter.getShape());
+              if (matrix && packs && name.startsWith(OF_BLOCK)) {
+                packed.pack(parameter);
+              } else if (matrix) {
+                round(parameter);
+              } else {
+                freeSharedMemory(parameter);
+              }
+            });
+    return packed;
+  }
+
+  private static void round(Parameter parameter) {
+    NDArray array = parameter.getArray();
+    try (NDManager scratch = array.getManager().newSubManager()) {
+      SafetensorsWeights.assign(parameter, Int8Matrix.of(array, scratch).dequantized());
+    }
+  }
+
+  /** Gives a parameter memory of its own, since an LSTM's biases keep its matrices in memory. */
+  private static void freeSharedMemory(Parameter parameter) {
+    NDArray array = parameter.getArray();
+    array.setRequiresGradient(false);
+    array.intern(array.duplicate());
   }
 
   /** Returns a model of another config that shares the given model's arrays. */
@@ -69,7 +107,13 @@ final class ModelVariants {
       SafetensorsWeights.names(shared)
           .forEach((name, p) -> p.getArray().intern(weights.get(name).getArray().stopGradient()));
     }
-    shared.quantized(model.isQuantized());
+    if (model.isQuantized()) {
+      PackedWeights packed = new PackedWeights();
+      Map<String, Parameter> weights = SafetensorsWeights.names(model);
+      SafetensorsWeights.names(shared)
+          .forEach((name, p) -> packed.share(p, model.packed(), weights.get(name)));
+      shared.quantized(packed);
+    }
     if (model.lifetime() != null) {
       shared.beginLifetime(model.lifetime());
     }

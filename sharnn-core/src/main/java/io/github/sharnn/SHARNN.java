@@ -19,6 +19,8 @@ import ai.djl.util.PairList;
 import io.github.sharnn.engine.Devices;
 import io.github.sharnn.engine.Initializers;
 import io.github.sharnn.engine.Lifetime;
+import io.github.sharnn.engine.PackedMatrix;
+import io.github.sharnn.engine.PackedWeights;
 import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.pretrained.PretrainedModels;
@@ -86,6 +88,7 @@ public final class SHARNN extends AbstractBlock {
 
   private Kernels.Use kernels = Kernels.Use.AUTO;
   private volatile boolean quantized;
+  private PackedWeights packed = new PackedWeights(); // empty unless quantized on a CPU
 
   final OutputLayer outputLayer;
   private final SHARNNConfig config;
@@ -471,9 +474,14 @@ public final class SHARNN extends AbstractBlock {
 
   /**
    * Rounds each matrix to 8 bits a number, in place: symmetric, with one scale a row. Norms, biases
-   * and gates stay in FLOAT32. {@link Model#save} then writes a folder of about a quarter of the
-   * size. Loading such a folder gives FLOAT32 weights of the rounded values, which train and run as
-   * any others; to save them in 8 bits again, quantize them again, which changes no value.
+   * and gates stay in FLOAT32. On a CPU the matrices of the blocks then take a quarter of the
+   * memory, and {@link io.github.sharnn.decode.SHARNNDecoder} computes in INT8 unless told
+   * otherwise. A forward pass dequantizes the matrices of one block at a time. On a GPU, or where
+   * PyTorch has no int8 products, the rounded matrices stay in FLOAT32.
+   *
+   * <p>{@link Model#save} then writes a folder of about a quarter of the size. Loading such a
+   * folder gives FLOAT32 weights of the rounded values, which train and run as any others.
+   * Quantizing them again changes no value.
    *
    * <pre>{@code
    * try (Model model = SHARNN.load(folder, null, SHARNN::quantize)) {
@@ -492,16 +500,21 @@ public final class SHARNN extends AbstractBlock {
     Lifetime.Lease lease = leaseOfWeights();
     try (lease) {
       if (!quantized) {
-        ModelVariants.quantize(this);
-        quantized = true;
+        quantized(ModelVariants.quantize(this));
       }
     }
     return this;
   }
 
   /** Marks a model that shares a quantized model's weights. */
-  void quantized(boolean shared) {
-    quantized = shared;
+  void quantized(PackedWeights shared) {
+    packed = shared;
+    quantized = true;
+  }
+
+  /** {@return the packed matrices; none unless the model is quantized and on a CPU} */
+  public PackedWeights packed() {
+    return packed;
   }
 
   /** {@return true after {@link #quantize}} */
@@ -655,6 +668,19 @@ public final class SHARNN extends AbstractBlock {
   /** {@return the setting of {@link #kernels(Kernels.Use)}} */
   public Kernels.Use kernels() {
     return kernels;
+  }
+
+  /** {@return the bytes of memory that the weights take} */
+  public long bytes() {
+    return getParameters().values().stream()
+        .mapToLong(
+            p -> {
+              PackedMatrix matrix = packed.get(p);
+              return matrix == null
+                  ? p.getShape().size() * p.getArray().getDataType().getNumOfBytes()
+                  : matrix.bytes();
+            })
+        .sum();
   }
 
   /** {@return the number of parameters} */

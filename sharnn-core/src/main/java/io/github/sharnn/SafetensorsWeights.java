@@ -12,6 +12,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import io.github.sharnn.engine.Int8Matrix;
 import io.github.sharnn.engine.Lifetime;
+import io.github.sharnn.engine.PackedMatrix;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.io.Safetensors;
@@ -92,7 +93,9 @@ public final class SafetensorsWeights {
       for (Map.Entry<String, Parameter> entry : names(model).entrySet()) {
         NDArray array = entry.getValue().getArray();
         if (model.isQuantized() && isMatrix(array.getShape())) {
-          Int8Matrix matrix = Int8Matrix.of(array, scratch);
+          PackedMatrix packed = model.packed().get(entry.getValue());
+          Int8Matrix matrix =
+              packed == null ? Int8Matrix.of(array, scratch) : packed.unpacked(scratch);
           tensors.put(entry.getKey(), matrix.values());
           tensors.put(entry.getKey() + SCALES, matrix.scales());
         } else {

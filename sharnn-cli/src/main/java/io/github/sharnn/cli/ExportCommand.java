@@ -23,11 +23,26 @@ final class ExportCommand implements Callable<Integer> {
   @Option(names = "--output", paramLabel = "ONNX", description = "A new file for the ONNX model.")
   private Path output = Path.of("model.onnx");
 
+  @Option(
+      names = "--int8",
+      description =
+          "Round matrices to 8 bits, for ONNX Runtime on a CPU: a quarter of the size, and faster."
+              + " Prints the loss of quality.")
+  private boolean int8;
+
+  @Mixin private LossOption loss;
+
   @Override
   public Integer call() throws Exception {
     Sharnn.checkNew(output, "--output");
+    loss.check(int8, "--int8");
     try (Model model = SHARNN.load(argument.folder(), Device.cpu())) {
-      OnnxExport.write(model, output);
+      if (int8) {
+        loss.print(model);
+        OnnxExport.writeInt8(model, output);
+      } else {
+        OnnxExport.write(model, output);
+      }
     }
     print("%s: %,d bytes, ONNX opset %d%n", output, Files.size(output), OnnxExport.OPSET);
     return 0;

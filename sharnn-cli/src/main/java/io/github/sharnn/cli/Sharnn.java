@@ -57,7 +57,8 @@ import picocli.CommandLine.Spec;
       PlotCommand.class,
       ReportCommand.class,
       BenchmarkCommand.class,
-      ExportCommand.class
+      ExportCommand.class,
+      QuantizeCommand.class
     })
 public final class Sharnn implements Runnable {
 

@@ -121,7 +121,7 @@ class BenchmarkCommandTest {
         "--generate --no-floor | --no-floor is for training steps",
         "--generate --dropout 0 | --dropout is for training steps",
         "--generate --optimizer lamb | --optimizer is for training steps",
-        "--generate --precision BFLOAT16 | precision must be FLOAT16, FLOAT32 or FLOAT64",
+        "--generate --precision BFLOAT16 | precision must be INT8, FLOAT16, FLOAT32 or FLOAT64",
         "--batch-size 4,0 | batchSize must be at least 1, but is 0",
         "--boom-size 33 | boomSize (33) must be a multiple of embeddingSize (16)",
         "--sequence-length 0 | sequenceLength must be at least 1, but is 0",

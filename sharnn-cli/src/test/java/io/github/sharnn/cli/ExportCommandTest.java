@@ -51,6 +51,44 @@ class ExportCommandTest extends TrainedModelTest {
         .hasSize(4 + 64 + newline.length());
   }
 
+  @Test
+  void exports_in_8_bits_and_prints_the_loss(@TempDir Path folder) throws Exception {
+    Path file = folder.resolve("int8.onnx");
+    Outcome exported = run("export", model, "--int8", "--output", file);
+    assertThat(exported.err()).isEmpty();
+    assertThat(exported.code()).isZero();
+    assertThat(exported.out())
+        .containsPattern(
+            "1,000 tokens of its own: [0-9.]+ bits a token in FLOAT32, [0-9.]+ in INT8");
+    Process process = onnxGenerate(file, "efgh", "64", "9", "2");
+    assertThat(process.getInputStream().readAllBytes()).hasSizeGreaterThanOrEqualTo(68);
+    assertThat(process.waitFor()).isZero();
+  }
+
+  @Test
+  void quantized_folder_is_smaller_and_loads(@TempDir Path folder) throws Exception {
+    Path smaller = folder.resolve("smaller");
+    Path text = Files.writeString(folder.resolve("text"), "abcdefghijabcdefghij");
+    Outcome quantized = run("quantize", model, "--output", smaller, "--text", text);
+    assertThat(quantized.err()).isEmpty();
+    assertThat(quantized.code()).isZero();
+    assertThat(quantized.out()).contains("19 tokens of " + text + ": ", smaller + ": ");
+    assertThat(Files.size(smaller.resolve("model.safetensors")))
+        .isLessThan(Files.size(Path.of(model.toString(), "model.safetensors")) / 2);
+    Outcome text8 = run("generate", smaller, "--precision", "INT8", "--length", "8");
+    assertThat(text8.code()).isZero();
+    assertThat(text8.err()).contains("precision INT8");
+    assertThat(text8.out()).hasSizeGreaterThanOrEqualTo(12);
+  }
+
+  @Test
+  void text_of_the_loss_needs_int8(@TempDir Path folder) throws Exception {
+    Path file = folder.resolve("model.onnx");
+    Outcome exported = run("export", model, "--output", file, "--text", file);
+    assertThat(exported.code()).isEqualTo(Sharnn.BAD_USAGE);
+    assertThat(exported.err()).contains("--text needs --int8: add it, or leave --text out");
+  }
+
   private static Process onnxGenerate(Path file, String... args) throws Exception {
     Path onnxRuntime =
         Path.of(OrtSession.class.getProtectionDomain().getCodeSource().getLocation().toURI());

@@ -15,8 +15,14 @@ import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SafetensorsWeights;
 import io.github.sharnn.SingleHeadAttention;
 import io.github.sharnn.engine.Constants;
+import io.github.sharnn.engine.Int8Matrix;
+import io.github.sharnn.engine.PackedMatrix;
 import io.github.sharnn.softmax.AdaptiveSoftmax;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -36,19 +42,23 @@ final class DecoderWeights {
   private final NDManager manager;
   private final DataType precision;
   private final Map<String, NDArray> arrays = new LinkedHashMap<>();
+  private final List<PackedMatrix> packed = new ArrayList<>(); // in INT8
+  private final Set<NDArray> aliases = Collections.newSetFromMap(new IdentityHashMap<>());
+  private long bytes; // of arrays and matrices that the model does not hold
   private final AdaptiveSoftmax softmax; // null without splits
 
-  /** Prepares the weights of those names; the manager owns the arrays. */
-  DecoderWeights(SHARNN model, Set<String> names, NDManager manager, DataType precision) {
-    SHARNNDecoder.checkPrecision(precision);
+  /** Prepares a script's weights; the manager owns the arrays, which get the precision. */
+  DecoderWeights(SHARNN model, TokenScript script, NDManager manager, DataType precision) {
     this.model = model;
     this.manager = manager;
     this.precision = precision;
     config = model.config();
     parameters = SafetensorsWeights.names(model);
     try (NDManager scratch = manager.newSubManager()) {
-      names.forEach(name -> arrays.put(name, cast(prepare(name, scratch))));
+      script.weights().forEach(name -> arrays.put(name, cast(prepare(name, scratch))));
+      script.packed().forEach(name -> packed.add(pack(name, scratch)));
       softmax = config.hasSplits() ? adaptiveSoftmax(scratch) : null;
+      aliases.clear();
     }
   }
 
@@ -65,6 +75,28 @@ final class DecoderWeights {
   /** Returns the arrays by name, in the step's order. */
   Map<String, NDArray> arrays() {
     return arrays;
+  }
+
+  /** Returns the packed matrices, in the step's order. */
+  List<PackedMatrix> packed() {
+    return packed;
+  }
+
+  /** Returns the bytes of the weights that the model does not hold itself. */
+  long bytes() {
+    return bytes;
+  }
+
+  /** Returns the model's packed matrix, or packs one that the manager owns. */
+  private PackedMatrix pack(String name, NDManager scratch) {
+    PackedMatrix ofModel = model.packed().get(parameters.get(name));
+    if (ofModel != null) {
+      return ofModel;
+    }
+    PackedMatrix own = PackedMatrix.of(Int8Matrix.of(get(name, scratch), scratch));
+    manager.attachInternal(name, own);
+    bytes += own.bytes();
+    return own;
   }
 
   /**
@@ -89,7 +121,11 @@ final class DecoderWeights {
 
   private NDArray linear(int layer, String name, NDArray x) {
     String prefix = "blocks." + layer + "." + name;
-    return Linear.linear(x, arrays.get(prefix + ".weight"), arrays.get(prefix + ".bias"))
+    NDArray weight = arrays.get(prefix + ".weight"); // null if it is packed
+    return Linear.linear(
+            x,
+            weight == null ? get(prefix + ".weight", x.getManager()) : weight,
+            arrays.get(prefix + ".bias"))
         .singletonOrThrow();
   }
 
@@ -110,7 +146,7 @@ final class DecoderWeights {
   /** Prepares a weight of a block. */
   private NDArray prepare(
       String block, String part, SingleHeadAttention attention, NDManager scratch) {
-    ParameterStore store = new ParameterStore(scratch, false);
+    ParameterStore store = model.packed().over(new ParameterStore(scratch, false), scratch);
     Device device = scratch.getDevice();
     return switch (part) {
       case TokenScript.GATE_BIAS -> gateBias(block, scratch);
@@ -152,13 +188,18 @@ final class DecoderWeights {
   private NDArray cast(NDArray array) {
     NDArray cast = array.toType(precision, false);
     cast.attach(manager);
+    if (!aliases.contains(array) || array.getDataType() != precision) {
+      bytes += cast.size() * precision.getNumOfBytes();
+    }
     return cast;
   }
 
-  /** Returns an alias of a parameter, outside any gradient graph and without a name. */
+  /** Returns a parameter's values, outside any gradient graph and without a name. */
   private NDArray get(String name, NDManager scratch) {
-    NDArray alias = parameters.get(name).getArray().stopGradient();
-    alias.attach(scratch);
-    return alias;
+    NDArray values = model.packed().value(parameters.get(name), scratch);
+    if (model.packed().get(parameters.get(name)) == null) {
+      aliases.add(values);
+    }
+    return values;
   }
 }

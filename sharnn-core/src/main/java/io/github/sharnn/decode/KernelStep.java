@@ -101,8 +101,8 @@ final class KernelStep {
 
   /** Returns why the kernel can't compute a model, or "". */
   static String reasonAgainst(SHARNNConfig config, DataType precision) {
-    if (precision == DataType.FLOAT64) {
-      return "the precision is FLOAT64";
+    if (precision == DataType.FLOAT64 || precision == DataType.INT8) {
+      return "the precision is " + precision.name();
     }
     if (!config.boomShortcut()) {
       return "the Boom has no shortcut";

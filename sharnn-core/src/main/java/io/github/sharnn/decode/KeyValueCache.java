@@ -10,6 +10,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import com.google.common.collect.Iterables;
+import com.google.common.collect.Streams;
 import com.google.common.math.IntMath;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
@@ -42,6 +43,7 @@ final class KeyValueCache {
   private final DecoderWeights weights;
   private final NDManager manager;
   private final DataType precision;
+  private final DataType keyType; // of keys and values
   private final NDList states = new NDList(); // hidden and cell of each layer
   private final Map<String, NDArray> arrays = new LinkedHashMap<>();
   private final int slots; // of a ring buffer
@@ -51,18 +53,23 @@ final class KeyValueCache {
   private int position; // the next slot to be written, of all streams
   private int used; // all slots from this one on are empty
 
-  /** Allocates the arrays that {@code names} lists; the manager owns them. */
+  /**
+   * Allocates the arrays that {@code names} lists; the manager owns them. Keys and values get
+   * {@code keyType}, the others {@code precision}.
+   */
   KeyValueCache(
       SHARNNConfig config,
       DecoderWeights weights,
       Set<String> names,
       NDManager manager,
       int capacity,
-      DataType precision) {
+      DataType precision,
+      DataType keyType) {
     this.config = config;
     this.weights = weights;
     this.manager = manager;
     this.precision = precision;
+    this.keyType = keyType;
     lengths = new int[capacity];
     slots = Math.max(config.memoryLength(), 1); // a token always sees its own position
     for (int i = 0; i < 2 * config.layers(); i++) {
@@ -76,7 +83,7 @@ final class KeyValueCache {
     // zeros, because masked positions still take part in the product with the values
     return name.equals(TokenScript.MASK)
         ? manager.full(new Shape(lengths.length, allocated), Float.NEGATIVE_INFINITY, precision)
-        : manager.zeros(new Shape(lengths.length, allocated, config.embeddingSize()), precision);
+        : manager.zeros(new Shape(lengths.length, allocated, config.embeddingSize()), keyType);
   }
 
   /** Allocates the next token's slot, and returns true if {@link #arrays} has changed. */
@@ -124,6 +131,13 @@ final class KeyValueCache {
    */
   Map<String, NDArray> arrays() {
     return arrays;
+  }
+
+  /** Returns the bytes of all arrays. */
+  long bytes() {
+    return Streams.stream(Iterables.concat(states, arrays.values()))
+        .mapToLong(array -> array.size() * array.getDataType().getNumOfBytes())
+        .sum();
   }
 
   /** Returns the number of allocated slots of each stream. */
@@ -256,7 +270,8 @@ final class KeyValueCache {
 
   private void write(NDArray ring, int begin, NDArray positions) {
     long end = begin + positions.size(0);
-    ring.set(new NDIndex("{}, {}:{}", streams, begin, end), positions);
+    NDIndex slots = new NDIndex("{}, {}:{}", streams, begin, end);
+    ring.set(slots, positions.toType(keyType, false));
   }
 
   /** Removes a stream; the last one takes its place. */

@@ -3,6 +3,7 @@ package io.github.sharnn.decode;
 import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -50,11 +51,11 @@ import org.jspecify.annotations.Nullable;
 public final class SHARNNDecoder implements AutoCloseable {
 
   private static final Set<DataType> PRECISIONS =
-      Set.of(DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64);
+      Set.of(DataType.INT8, DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64);
 
   private final SHARNN model;
   private final SHARNNConfig config;
-  private final DataType precision;
+  private final DataType precision; // of all arrays but keys, values and packed matrices
   private final NDManager manager;
   private final DecoderWeights weights;
   private final KeyValueCache cache;
@@ -67,12 +68,16 @@ public final class SHARNNDecoder implements AutoCloseable {
   private SHARNNDecoder(SHARNN model, NDManager manager, int capacity, DataType precision) {
     this.model = model;
     config = model.config();
-    this.precision = precision == null ? model.embedding.getArray().getDataType() : precision;
+    boolean int8 = precision == DataType.INT8;
+    this.precision = int8 ? DataType.FLOAT32 : precision;
     this.manager = manager;
-    TokenScript script = new TokenScript(config);
-    weights = new DecoderWeights(model, script.weights(), manager, this.precision);
-    cache = new KeyValueCache(config, weights, script.cache(), manager, capacity, this.precision);
-    kernel = KernelStep.of(model, this.precision, weights, cache, manager, capacity);
+    TokenScript script = new TokenScript(config, int8);
+    weights = new DecoderWeights(model, script, manager, this.precision);
+    DataType keyType = int8 ? DataType.FLOAT16 : precision;
+    cache =
+        new KeyValueCache(
+            config, weights, script.cache(), manager, capacity, this.precision, keyType);
+    kernel = KernelStep.of(model, precision, weights, cache, manager, capacity);
     module = kernel == null ? script.module() : null;
     view();
   }
@@ -86,22 +91,30 @@ public final class SHARNNDecoder implements AutoCloseable {
    *     numbers for each layer with attention once a text is that long, twice that with projected
    *     keys or values
    * @param precision the data type of the computation, or null for the weights' own type, which
-   *     avoids copies of most weights
+   *     avoids copies of most weights. INT8 rounds matrices, and the activations that they are
+   *     multiplied by, to 8 bits, and keeps keys and values in FLOAT16
    * @return the decoder
-   * @throws IllegalArgumentException if {@code capacity} is below 1 or {@code precision} another
-   *     type than FLOAT16, FLOAT32 and FLOAT64
+   * @throws IllegalArgumentException if {@code capacity} is below 1, {@code precision} another type
+   *     than INT8, FLOAT16, FLOAT32 and FLOAT64, or INT8 on a GPU or of weights not in FLOAT32
    * @throws IllegalStateException if the model has no weights, or is closed, or requires kernels
-   *     that can't run
+   *     that can't run, or {@code precision} is INT8 and PyTorch has no int8 products here
    */
   public static SHARNNDecoder of(SHARNN model, NDManager parent, int capacity, DataType precision) {
     checkArgument(capacity >= 1, "capacity must be at least 1 stream, but is %s", capacity);
+    checkPrecision(precision);
     checkState(
         model.isInitialized(), "a model must be initialized or loaded before it decodes tokens");
+    Device device = model.embedding.getArray().getDevice();
+    checkArgument(
+        precision != DataType.INT8 || !device.isGpu(),
+        "the precision INT8 is for a CPU, but the model is on %s: use FLOAT16",
+        device);
     Lifetime.Lease lease = model.leaseOfWeights();
     try (lease) {
-      NDManager manager = parent.newSubManager(model.embedding.getArray().getDevice());
+      NDManager manager = parent.newSubManager(device);
       try {
-        return InferenceMode.call(() -> new SHARNNDecoder(model, manager, capacity, precision));
+        DataType type = precision == null ? defaultPrecision(model) : precision;
+        return InferenceMode.call(() -> new SHARNNDecoder(model, manager, capacity, type));
       } catch (Throwable e) {
         manager.close();
         throw e;
@@ -113,12 +126,12 @@ public final class SHARNNDecoder implements AutoCloseable {
    * Checks that a decoder can compute in a type.
    *
    * @param precision the type, or null for the weights' own
-   * @throws IllegalArgumentException if it is another type than FLOAT16, FLOAT32 and FLOAT64
+   * @throws IllegalArgumentException if it is another type than INT8, FLOAT16, FLOAT32 and FLOAT64
    */
   public static void checkPrecision(DataType precision) {
     checkArgument(
         precision == null || PRECISIONS.contains(precision),
-        "precision must be FLOAT16, FLOAT32 or FLOAT64, but is %s",
+        "precision must be INT8, FLOAT16, FLOAT32 or FLOAT64, but is %s",
         precision);
   }
 
@@ -130,8 +143,19 @@ public final class SHARNNDecoder implements AutoCloseable {
    * @param precision the decoder's type, or null for the weights' own
    */
   public static String kernels(SHARNN model, DataType precision) {
-    return KernelStep.describe(
-        model, precision == null ? model.embedding.getArray().getDataType() : precision);
+    return KernelStep.describe(model, precision == null ? defaultPrecision(model) : precision);
+  }
+
+  /**
+   * {@return the type that a decoder computes in unless told otherwise: INT8 for a quantized model
+   * on a CPU, else that of the weights}
+   *
+   * @param model an initialized model
+   */
+  public static DataType defaultPrecision(SHARNN model) {
+    return model.isQuantized() && !model.packed().isEmpty()
+        ? DataType.INT8
+        : model.embedding.getArray().getDataType();
   }
 
   /** {@return the number of streams} */
@@ -193,7 +217,7 @@ public final class SHARNNDecoder implements AutoCloseable {
     NDList states = new NDList();
     cache.states().forEach(array -> states.add(view(array)));
     NDList all = new NDList(weights.arrays().values());
-    step = module.prepare(views, "token", all, states, attention);
+    step = module.prepare(views, "token", weights.packed(), all, states, attention);
   }
 
   private NDArray view(NDArray array) {
@@ -254,6 +278,14 @@ public final class SHARNNDecoder implements AutoCloseable {
           config.vocabularySize() - 1,
           token);
     }
+  }
+
+  /**
+   * {@return the bytes of memory that the decoder takes next to its model: prepared weights, state,
+   * and keys and values as far as they are allocated}
+   */
+  public long bytes() {
+    return weights.bytes() + cache.bytes();
   }
 
   /** Returns the arrays that live from token to token. */

@@ -4,6 +4,7 @@ import static com.google.common.base.Strings.lenientFormat;
 
 import io.github.sharnn.Equations;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.engine.PackedMatrix;
 import io.github.sharnn.engine.TorchScript;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -27,6 +28,8 @@ import java.util.stream.Collectors;
  * h_4 = self.boom(lnff_3, lnxff_2, blocks_0_ff_linear1_weight, ..., ones, alone)
  * </pre>
  *
+ * <p>In INT8 the products take packed matrices, by the methods of {@code step8.py}.
+ *
  * <p>A branch with a residual stays a format string, {@code self.boom(%s, ...)}, until {@link
  * BlockScript#add} inserts the residual. The branch's last kernel then adds the residual.
  */
@@ -41,6 +44,9 @@ final class TokenScript implements Equations.Model<String> {
   /** A row of ones whose product with the Boom's chunks is their sum. */
   static final String ONES = "ones";
 
+  /** Tells a packed matrix's variable from that of the same matrix as a table. */
+  private static final String PACKED = "packed.";
+
   static final String MASK = "mask";
   static final String KEYS = "keys.";
   static final String VALUES = "values.";
@@ -48,7 +54,7 @@ final class TokenScript implements Equations.Model<String> {
   private static final String SIGNATURE =
       """
 
-        def token(self, weights: List[Tensor], states: List[Tensor], cache: List[Tensor],
+        def token(self, weights: List[Tensor], states: List[Tensor], cache: List[Tensor],%s
             numbers: List[int]) -> Tensor:
       """
           .stripTrailing();
@@ -57,15 +63,18 @@ final class TokenScript implements Equations.Model<String> {
   private static final Map<String, TorchScript> MODULES = new ConcurrentHashMap<>();
 
   private final SHARNNConfig config;
+  private final boolean int8;
   private final Set<String> weights = new LinkedHashSet<>();
+  private final Set<String> packed = new LinkedHashSet<>(); // in INT8
   private final Set<String> cache = new LinkedHashSet<>();
   private final List<String> states = new ArrayList<>(); // before the token
   private final List<String> nextStates = new ArrayList<>();
   private final List<String> lines = new ArrayList<>();
 
-  /** Writes the step of a model. */
-  TokenScript(SHARNNConfig config) {
+  /** Writes the step of a model, with matrices packed in INT8 or not. */
+  TokenScript(SHARNNConfig config, boolean int8) {
     this.config = config;
+    this.int8 = int8;
     if (config.hasAttention()) {
       cache(MASK);
     }
@@ -77,6 +86,11 @@ final class TokenScript implements Equations.Model<String> {
   /** Returns the names of the weights that the step takes, in its order. */
   Set<String> weights() {
     return weights;
+  }
+
+  /** Returns the names of the packed matrices that the step takes, in its order. */
+  Set<String> packed() {
+    return packed;
   }
 
   /** Returns the names of the cache's arrays that the step takes, in its order. */
@@ -95,13 +109,21 @@ final class TokenScript implements Equations.Model<String> {
     body.add("tokens = numbers[2:]");
     body.add("alone = len(tokens) == 1 and not states[0].is_cuda");
     body.add(unpack(weights, "weights"));
+    if (int8) {
+      body.add(unpack(packed.stream().map(PACKED::concat).toList(), "packed"));
+    }
     body.add(unpack(states, "states"));
     if (config.hasAttention()) {
       body.add(unpack(cache, "cache"));
       body.add("self.reveal(mask, position)");
     }
     body.addAll(lines);
-    return operations() + SIGNATURE + "\n    " + String.join("\n    ", body) + "\n";
+    String matrices = int8 ? " packed: List[" + PackedMatrix.TYPE + "]," : "";
+    return operations()
+        + lenientFormat(SIGNATURE, matrices)
+        + "\n    "
+        + String.join("\n    ", body)
+        + "\n";
   }
 
   private static String unpack(Collection<String> names, String list) {
@@ -110,8 +132,15 @@ final class TokenScript implements Equations.Model<String> {
         + list;
   }
 
-  private static String operations() {
-    return TorchScript.source(TokenScript.class, "step.py")
+  private String operations() {
+    String source = TorchScript.source(TokenScript.class, "step.py");
+    if (int8) {
+      source +=
+          TorchScript.source(TokenScript.class, "step8.py")
+              .replace("PACKED", PackedMatrix.TYPE)
+              .replace("REDUCED", PackedMatrix.reducesRange() ? "True" : "False");
+    }
+    return source
         .replace("NORM_EPSILON", String.valueOf(Equations.NORM_EPSILON))
         .replace("GELU_SLOPE", String.valueOf(Equations.GELU_SLOPE));
   }
@@ -123,6 +152,18 @@ final class TokenScript implements Equations.Model<String> {
   private String weight(String name) {
     weights.add(name);
     return variable(name);
+  }
+
+  private String packed(String name) {
+    packed.add(name);
+    return variable(PACKED + name);
+  }
+
+  /** Adds a line for a matrix's product with rows, plus a bias. */
+  private String product(String name, String x, String matrix, String bias) {
+    return int8
+        ? let(name, "linear8", x, packed(matrix), weight(bias))
+        : let(name, "linear", x, weight(matrix), weight(bias), "alone");
   }
 
   private String cache(String name) {
@@ -164,8 +205,8 @@ final class TokenScript implements Equations.Model<String> {
     if (config.hasSplits()) {
       return h; // AdaptiveSoftmax takes it from here
     }
-    String matrix = weight(config.tiedOutput() ? "encoder.weight" : "decoder.weight");
-    return let("logits", "linear", h, matrix, weight("decoder.bias"), "alone") + ".to(6)";
+    String matrix = config.tiedOutput() ? "encoder.weight" : "decoder.weight";
+    return product("logits", h, matrix, "decoder.bias") + ".to(6)";
   }
 
   /** One block's equations. */
@@ -179,8 +220,16 @@ final class TokenScript implements Equations.Model<String> {
       this.layer = layer;
     }
 
-    private String weight(String name) {
-      return TokenScript.this.weight("blocks." + layer + "." + name);
+    private String name(String part) {
+      return "blocks." + layer + "." + part;
+    }
+
+    private String weight(String part) {
+      return TokenScript.this.weight(name(part));
+    }
+
+    private String packed(String part) {
+      return TokenScript.this.packed(name(part));
     }
 
     private boolean looksUpGates() {
@@ -197,19 +246,18 @@ final class TokenScript implements Equations.Model<String> {
     @Override
     public String lstm(String x) {
       String gates =
-          looksUpGates()
-              ? x
-              : let("gates", "linear", x, weight("rnn.weight_ih_l0"), weight(GATE_BIAS), "alone");
+          looksUpGates() ? x : product("gates", x, name("rnn.weight_ih_l0"), name(GATE_BIAS));
       String hidden = variable("hidden." + layer);
       String cell = variable("cell." + layer);
       states.addAll(List.of(hidden, cell));
-      String recurrent = weight("rnn.weight_hh_l0");
+      String recurrent = "rnn.weight_hh_l0";
+      String call =
+          int8
+              ? call("lstm8", gates, hidden, cell, packed(recurrent))
+              : call("lstm", gates, hidden, cell, weight(recurrent), "alone");
       List<String> next = List.of("next_" + hidden, "next_" + cell);
       nextStates.addAll(next);
-      lines.add(
-          lenientFormat(
-              "%s = %s",
-              String.join(", ", next), call("lstm", gates, hidden, cell, recurrent, "alone")));
+      lines.add(lenientFormat("%s = %s", String.join(", ", next), call));
       return next.get(0);
     }
 
@@ -228,7 +276,8 @@ final class TokenScript implements Equations.Model<String> {
       if (!values.equals(keys)) {
         write(values, config.valueProjection() ? linear("attn.v", m) : m);
       }
-      return call("attend", RESIDUAL, query, keys, values, weight("attn.vs"), MASK, "used");
+      String method = int8 ? "attend8" : "attend";
+      return call(method, RESIDUAL, query, keys, values, weight("attn.vs"), MASK, "used");
     }
 
     private void write(String buffer, String value) {
@@ -236,16 +285,27 @@ final class TokenScript implements Equations.Model<String> {
     }
 
     private String linear(String name, String x) {
-      return let("linear", "linear", x, weight(name + ".weight"), weight(name + ".bias"), "alone");
+      return product("linear", x, name(name + ".weight"), name(name + ".bias"));
     }
 
     @Override
     public String boom(String x) {
+      if (int8) {
+        return boom8(x);
+      }
       String weight = weight("ff.linear1.weight");
       String bias = weight("ff.linear1.bias");
       return config.boomShortcut()
           ? call("boom", RESIDUAL, x, weight, bias, TokenScript.this.weight(ONES), "alone")
           : call("boom2", RESIDUAL, x, weight, bias, weight("ff.linear2.weight"), "alone");
+    }
+
+    private String boom8(String x) {
+      String weight = packed("ff.linear1.weight");
+      String bias = weight("ff.linear1.bias");
+      return config.boomShortcut()
+          ? call("boom8", RESIDUAL, x, weight, bias, TokenScript.this.weight(ONES))
+          : call("boom28", RESIDUAL, x, weight, bias, packed("ff.linear2.weight"));
     }
 
     @Override

@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.zip.ZipEntry;
@@ -102,14 +103,25 @@ public final class TorchScript {
     private final String method;
     private final IValue[] arguments; // the lists, and a place for the numbers
 
-    private Prepared(NDManager owner, PtSymbolBlock block, String method, NDList... lists) {
+    private Prepared(
+        NDManager owner,
+        PtSymbolBlock block,
+        String method,
+        List<PackedMatrix> matrices,
+        NDList... lists) {
       this.block = block;
       this.method = method;
-      arguments = new IValue[lists.length + 1];
+      int packed = matrices.isEmpty() ? 0 : 1;
+      arguments = new IValue[lists.length + packed + 1];
       for (int i = 0; i < lists.length; i++) {
         arguments[i] =
             IValue.listFrom(lists[i].stream().map(PtNDArray.class::cast).toArray(PtNDArray[]::new));
         owner.attachInternal(arguments[i].getUid(), arguments[i]); // it keeps the arrays alive
+      }
+      if (packed > 0) {
+        IValue list = PackedMatrix.list(matrices);
+        arguments[lists.length] = list;
+        owner.attachInternal(list.getUid(), list);
       }
     }
 
@@ -139,7 +151,26 @@ public final class TorchScript {
    * @return the prepared method
    */
   public Prepared prepare(NDManager owner, String method, NDList... lists) {
-    return new Prepared(owner, (PtSymbolBlock) module.getBlock(), method, lists);
+    return prepare(owner, method, List.of(), lists);
+  }
+
+  /**
+   * Prepares a method of lists, packed matrices and numbers for many calls with the same lists.
+   *
+   * @param owner the manager that closes PyTorch's handles on the lists; no call may follow
+   * @param method the method's name
+   * @param matrices the method's argument after the lists, which the method lacks if this is empty
+   * @param lists the method's list arguments in order
+   * @return the prepared method
+   */
+  public Prepared prepare(
+      NDManager owner, String method, List<PackedMatrix> matrices, NDList... lists) {
+    return new Prepared(owner, (PtSymbolBlock) module.getBlock(), method, matrices, lists);
+  }
+
+  /** Calls a method with arguments of any kind; the caller closes the result. */
+  IValue run(String method, IValue... arguments) {
+    return IValueUtils.runMethod((PtSymbolBlock) module.getBlock(), method, arguments);
   }
 
   /**

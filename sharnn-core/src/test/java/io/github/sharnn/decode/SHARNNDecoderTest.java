@@ -327,7 +327,8 @@ class SHARNNDecoderTest {
         .hasMessageContaining("must be initialized or loaded");
     assertThatThrownBy(() -> SHARNNDecoder.of(model, manager, 1, DataType.BFLOAT16))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("precision must be FLOAT16, FLOAT32 or FLOAT64, but is bfloat16");
+        .hasMessageContaining(
+            "precision must be INT8, FLOAT16, FLOAT32 or FLOAT64, but is bfloat16");
     try (SHARNNDecoder decoder = decoder(model, 1)) {
       assertThatThrownBy(() -> decoder.next(1))
           .isInstanceOf(IllegalArgumentException.class)

@@ -203,7 +203,7 @@ class GenerationBatchTest extends TinyModelTest {
           .hasMessageContaining(
               "the generator's model (tiny) must hold the same SHARNN as the batch's (other)");
     }
-    String precision = "precision must be FLOAT16, FLOAT32 or FLOAT64, but is bfloat16";
+    String precision = "precision must be INT8, FLOAT16, FLOAT32 or FLOAT64, but is bfloat16";
     assertThatThrownBy(() -> batch.precision(DataType.BFLOAT16))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(precision);

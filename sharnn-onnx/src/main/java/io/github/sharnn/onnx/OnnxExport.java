@@ -23,8 +23,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * The export of a model to one ONNX file, for any runtime that supports opset 17. The file holds
- * standard operators in FLOAT32, with Overparam collapsed and without dropout.
+ * The export of a model to one ONNX file. {@link #write} makes a file for any runtime that supports
+ * opset 17: standard operators in FLOAT32, with Overparam collapsed and without dropout. {@link
+ * #writeInt8} makes a file of about a quarter of the size for ONNX Runtime.
  *
  * <pre>{@code
  * OnnxExport.write(SHARNN.load(Path.of("book-model")), Path.of("book.onnx"));
@@ -56,6 +57,9 @@ public final class OnnxExport {
    */
   public static final String VOCABULARY_CONTENT = "sharnn.vocabulary.content";
 
+  /** The domain of ONNX Runtime's own operators, of which an INT8 file has one. */
+  public static final String RUNTIME_DOMAIN = "com.microsoft";
+
   private static final int BYTES_FOR_THE_GRAPH = 1 << 20;
 
   private OnnxExport() {}
@@ -71,6 +75,26 @@ public final class OnnxExport {
    * @throws IllegalStateException if the model has no weights, or is closed
    */
   public static void write(Model model, Path file) throws IOException {
+    write(model, file, false);
+  }
+
+  /**
+   * Writes a model with matrices in 8 bits, each with one scale a row, for ONNX Runtime on a CPU.
+   * Activations are rounded to 8 bits as the model runs. Inputs, outputs and metadata are those of
+   * {@link #write}. The LSTMs are ONNX Runtime's {@code DynamicQuantizeLSTM}; all other operators
+   * are standard.
+   *
+   * @param model a model with a {@link SHARNN}, on any device, of any precision
+   * @param file the file to write; an existing file is replaced only after the new one is complete
+   * @throws IOException if the file can't be written
+   * @throws IllegalArgumentException if the model holds no SHARNN, or a weight is not finite
+   * @throws IllegalStateException if the model has no weights, or is closed
+   */
+  public static void writeInt8(Model model, Path file) throws IOException {
+    write(model, file, true);
+  }
+
+  private static void write(Model model, Path file, boolean int8) throws IOException {
     SHARNN block = SHARNN.initialized(model);
     checkSize(block.parameterCount(), block.vocabulary().content().length);
     if (Files.isDirectory(file)) {
@@ -81,7 +105,7 @@ public final class OnnxExport {
     Lifetime lifetime = SHARNN.lifetime(model);
     Lifetime.Lease lease = lifetime.lease();
     try (lease) {
-      proto = build(block, lifetime.manager());
+      proto = build(block, int8, lifetime.manager());
     }
     AtomicFile.write(
         file,
@@ -92,17 +116,21 @@ public final class OnnxExport {
         });
   }
 
-  private static ModelProto build(SHARNN block, NDManager parent) {
+  private static ModelProto build(SHARNN block, boolean int8, NDManager parent) {
     try (NDManager manager = parent.newSubManager()) {
       ModelProto.Builder proto = ModelProto.newBuilder();
       addVocabulary(proto, block.vocabulary());
+      if (int8) {
+        proto.addOpsetImport(
+            OperatorSetIdProto.newBuilder().setDomain(RUNTIME_DOMAIN).setVersion(1));
+      }
       return proto
           .setIrVersion(Version.IR_VERSION_2021_7_30_VALUE) // the IR version of opset 17
           .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET))
           .setProducerName("sharnn")
           .setProducerVersion(RunHeader.version())
           .addMetadataProps(entry(SHARNN.CONFIG_PROPERTY, block.config().toJson()))
-          .setGraph(SharnnGraph.of(block.collapse(manager)))
+          .setGraph(SharnnGraph.of(block.collapse(manager), int8))
           .build();
     }
   }

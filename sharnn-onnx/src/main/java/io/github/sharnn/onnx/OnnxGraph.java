@@ -64,6 +64,11 @@ final class OnnxGraph {
     return initializer(name, TensorProto.DataType.FLOAT, bytes, shape);
   }
 
+  /** Adds a matrix in 8 bits. */
+  String weight(String name, byte[] values, long... shape) {
+    return initializer(name, TensorProto.DataType.INT8, ByteBuffer.wrap(values), shape);
+  }
+
   /** Adds a FLOAT32 scalar. */
   String scalar(String name, float value) {
     return weight(name, new float[] {value});
@@ -86,6 +91,16 @@ final class OnnxGraph {
   /** Adds a node and returns its outputs' names. */
   List<String> nodes(
       String operator, int outputs, List<String> inputs, AttributeProto... attributes) {
+    return nodes("", operator, outputs, inputs, attributes);
+  }
+
+  /** Adds a node of another domain than ONNX's own and returns its outputs' names. */
+  List<String> nodes(
+      String domain,
+      String operator,
+      int outputs,
+      List<String> inputs,
+      AttributeProto... attributes) {
     String name = operator + "_" + graph.getNodeCount();
     List<String> names =
         outputs == 1
@@ -95,6 +110,7 @@ final class OnnxGraph {
         NodeProto.newBuilder()
             .setName(name)
             .setOpType(operator)
+            .setDomain(domain)
             .addAllInput(inputs)
             .addAllOutput(names)
             .addAllAttribute(List.of(attributes)));

@@ -21,6 +21,7 @@ import io.github.sharnn.SingleHeadAttention;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A builder of the ONNX graph of a collapsed model. It runs the equations of {@link SHARNN#forward}
@@ -45,10 +46,12 @@ final class SharnnGraph implements Equations.Model<String> {
   private final Map<String, Parameter> parameters;
   private final int size;
   private final OnnxGraph graph = new OnnxGraph();
+  private final @Nullable Int8Graph int8; // null in FLOAT32
   private final String time; // [T]
   private final String timeFirst; // [T, B, -1]
 
-  private SharnnGraph(SHARNN collapsed) {
+  private SharnnGraph(SHARNN collapsed, boolean quantized) {
+    int8 = quantized ? new Int8Graph(graph) : null;
     model = collapsed;
     config = collapsed.config();
     parameters = SafetensorsWeights.names(collapsed);
@@ -61,8 +64,8 @@ final class SharnnGraph implements Equations.Model<String> {
     timeFirst = concat(0, time, batch, graph.integers(-1));
   }
 
-  static GraphProto of(SHARNN collapsed) {
-    SharnnGraph builder = new SharnnGraph(collapsed);
+  static GraphProto of(SHARNN collapsed, boolean quantized) {
+    SharnnGraph builder = new SharnnGraph(collapsed, quantized);
     String logits = builder.model(builder.config, "tokens"); // (T*B, V)
     builder.graph.assign("logits", builder.batchFirst(logits)); // -> (B, T, V)
     return builder.graph.build();
@@ -71,7 +74,10 @@ final class SharnnGraph implements Equations.Model<String> {
   @Override
   public String embed(String tokens) {
     String columns = transpose(tokens, 1, 0); // (B, T) -> (T, B)
-    return rows(graph.node("Gather", List.of(weight("encoder.weight"), columns))); // (T*B, C)
+    return rows(
+        int8 == null
+            ? graph.node("Gather", List.of(weight("encoder.weight"), columns))
+            : int8.gather("encoder.weight", parameters.get("encoder.weight"), columns)); // (T*B, C)
   }
 
   @Override
@@ -81,8 +87,8 @@ final class SharnnGraph implements Equations.Model<String> {
 
   @Override
   public String logits(String h) {
-    String matrix = weight(config.tiedOutput() ? "encoder.weight" : "decoder.weight");
-    String logits = linear(h, matrix, weight("decoder.bias")); // (T*B, C) -> (T*B, V)
+    String matrix = config.tiedOutput() ? "encoder.weight" : "decoder.weight";
+    String logits = linear(h, matrix, "decoder.bias"); // (T*B, C) -> (T*B, V)
     return config.hasSplits() ? logProbabilities(h, logits) : logits;
   }
 
@@ -110,22 +116,42 @@ final class SharnnGraph implements Equations.Model<String> {
       String axis = graph.integers(0);
       String hidden = state("hidden." + layer, BATCH, size);
       String cell = state("cell." + layer, BATCH, size);
-      List<String> outputs =
-          graph.nodes(
-              "LSTM",
-              3,
-              List.of(
-                  reshape(x, timeFirst), // (T*B, C) -> (T, B, C)
-                  graph.weight(rnn + "W", gates(values(rnn + "weight_ih_l0")), 1, 4L * size, size),
-                  graph.weight(rnn + "R", gates(values(rnn + "weight_hh_l0")), 1, 4L * size, size),
-                  graph.weight(rnn + "B", Floats.concat(inputBias, hiddenBias), 1, 8L * size),
-                  NONE, // no sequence lengths: all streams are equally long
-                  graph.node("Unsqueeze", List.of(hidden, axis)), // (B, C) -> (1, B, C)
-                  graph.node("Unsqueeze", List.of(cell, axis))), // (B, C) -> (1, B, C)
-              attribute("hidden_size", size));
+      List<String> inputs =
+          List.of(
+              reshape(x, timeFirst), // (T*B, C) -> (T, B, C)
+              graph.weight(rnn + "B", Floats.concat(inputBias, hiddenBias), 1, 8L * size),
+              NONE, // no sequence lengths: all streams are equally long
+              graph.node("Unsqueeze", List.of(hidden, axis)), // (B, C) -> (1, B, C)
+              graph.node("Unsqueeze", List.of(cell, axis))); // (B, C) -> (1, B, C)
+      List<String> outputs = int8 == null ? lstm(rnn, inputs) : int8Lstm(rnn, inputs);
       graph.assign(next(hidden), graph.node("Squeeze", List.of(outputs.get(1), axis)));
       graph.assign(next(cell), graph.node("Squeeze", List.of(outputs.get(2), axis)));
       return rows(outputs.get(0)); // (T, 1, B, C) -> (T*B, C)
+    }
+
+    private List<String> lstm(String rnn, List<String> inputs) {
+      List<String> all = new ArrayList<>(inputs);
+      float[] input = gates(values(rnn + "weight_ih_l0"));
+      float[] recurrent = gates(values(rnn + "weight_hh_l0"));
+      all.addAll(
+          1,
+          List.of(
+              graph.weight(rnn + "W", input, 1, 4L * size, size),
+              graph.weight(rnn + "R", recurrent, 1, 4L * size, size)));
+      return graph.nodes("LSTM", 3, all, attribute("hidden_size", size));
+    }
+
+    private List<String> int8Lstm(String rnn, List<String> inputs) {
+      Int8Graph.Matrix input = int8.lstm(rnn + "W", parameters.get(rnn + "weight_ih_l0"), GATES);
+      Int8Graph.Matrix recurrent =
+          int8.lstm(rnn + "R", parameters.get(rnn + "weight_hh_l0"), GATES);
+      List<String> all = new ArrayList<>(inputs);
+      all.addAll(1, List.of(input.values(), recurrent.values()));
+      all.add(NONE); // no peepholes
+      all.addAll(
+          List.of(input.scales(), input.zeroPoints(), recurrent.scales(), recurrent.zeroPoints()));
+      return graph.nodes(
+          OnnxExport.RUNTIME_DOMAIN, "DynamicQuantizeLSTM", 3, all, attribute("hidden_size", size));
     }
 
     /** Folds the gates and 1 / sqrt(C), which are constants, into the norm's weights. */
@@ -133,7 +159,7 @@ final class SharnnGraph implements Equations.Model<String> {
     public String query(String h) {
       String attn = prefix + "attn.";
       float[] scale = queryScale();
-      String projected = linear(h, weight(attn + "q.weight"), weight(attn + "q.bias"));
+      String projected = linear(h, attn + "q.weight", attn + "q.bias");
       return normalize(
           projected,
           graph.weight(attn + "qln.weight", product(values(attn + "qln.weight"), scale), size),
@@ -175,12 +201,12 @@ final class SharnnGraph implements Equations.Model<String> {
     @Override
     public String boom(String x) {
       String ff = prefix + "ff.";
-      String u = linear(x, weight(ff + "linear1.weight"), weight(ff + "linear1.bias")); // (T*B, H)
+      String u = linear(x, ff + "linear1.weight", ff + "linear1.bias"); // (T*B, H)
       String slope = graph.scalar("gelu.slope", (float) Equations.GELU_SLOPE);
       String gate = graph.node("Sigmoid", List.of(graph.node("Mul", List.of(u, slope))));
       String gelu = graph.node("Mul", List.of(u, gate));
       if (!config.boomShortcut()) {
-        return linear(gelu, weight(ff + "linear2.weight"), weight(ff + "linear2.bias"));
+        return linear(gelu, ff + "linear2.weight", ff + "linear2.bias");
       }
       String chunks = reshape(gelu, graph.integers(0, -1, size)); // (T*B, H) -> (T*B, H/C, C)
       return graph.node(
@@ -201,8 +227,7 @@ final class SharnnGraph implements Equations.Model<String> {
     List<Integer> splits = config.splits();
     int first = splits.get(0);
     int tails = splits.size();
-    String tombstones =
-        linear(h, weight("criterion.tail_vectors"), weight("criterion.tail_bias")); // (T*B, k)
+    String tombstones = linear(h, "criterion.tail_vectors", "criterion.tail_bias"); // (T*B, k)
     String head = logSoftmax(concat(1, columns(logits, 0, first), tombstones));
     List<String> parts = new ArrayList<>(List.of(columns(head, 0, first)));
     for (int tail = 1; tail <= tails; tail++) {
@@ -252,12 +277,14 @@ final class SharnnGraph implements Equations.Model<String> {
 
   /** Computes {@code W x + b} for each row. */
   private String linear(String rows, String weight, String bias) {
-    return graph.node("Gemm", List.of(rows, weight, bias), attribute("transB", 1));
+    return int8 == null
+        ? graph.node("Gemm", List.of(rows, weight(weight), weight(bias)), attribute("transB", 1))
+        : add(int8.product(rows, weight, parameters.get(weight)), weight(bias));
   }
 
   /** Computes {@code W x + b} for each position of {@code (B, K, C)}. */
   private String projection(String name, String x) {
-    String y = linear(rows(x), weight(name + ".weight"), weight(name + ".bias"));
+    String y = linear(rows(x), name + ".weight", name + ".bias");
     return reshape(y, graph.node("Shape", List.of(x))); // (B*K, C) -> (B, K, C)
   }
 
