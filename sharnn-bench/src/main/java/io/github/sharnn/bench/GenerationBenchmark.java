@@ -56,8 +56,11 @@ public record GenerationBenchmark(Model model, @Nullable DataType precision, int
    * @param position the position, in tokens from the start of the text
    * @param milliseconds median time of a step
    * @param tokensPerSecond mean over all timed steps, for all streams together
+   * @param bytes the memory of the weights and of the decoder's arrays; with ONNX Runtime the size
+   *     of the file
    */
-  public record Result(int streams, int position, double milliseconds, double tokensPerSecond) {}
+  public record Result(
+      int streams, int position, double milliseconds, double tokensPerSecond, long bytes) {}
 
   /**
    * Times the last {@code steps} tokens before each position.
@@ -68,8 +71,24 @@ public record GenerationBenchmark(Model model, @Nullable DataType precision, int
    * @throws IllegalArgumentException if a number is too small
    */
   public List<Result> run(int streams, int... positions) {
+    return inTurns(List.of(this), streams, positions).get(0);
+  }
+
+  /**
+   * Times several models or precisions in turns, token by token, so that other load on the machine
+   * slows all of them.
+   *
+   * @param benchmarks what to time, with the same number of steps
+   * @param streams number of streams, at least 1
+   * @param positions positions in tokens from the start of the text, each at least {@code steps}
+   * @return the results of each benchmark by ascending position
+   * @throws IllegalArgumentException if a number is too small
+   */
+  public static List<List<Result>> inTurns(
+      List<GenerationBenchmark> benchmarks, int streams, int... positions) {
     int[] ends = Arrays.stream(positions).sorted().toArray();
     for (int end : ends) {
+      int steps = benchmarks.get(0).steps();
       checkArgument(
           end >= steps,
           "a position must be at least steps (%s), since that many tokens before it are timed, but"
@@ -77,33 +96,77 @@ public record GenerationBenchmark(Model model, @Nullable DataType precision, int
           steps,
           end);
     }
-    SHARNN block = SHARNN.of(model);
-    Sampler sampler = new Sampler();
-    RandomGenerator random = new SplittableRandom(1);
-    List<Result> results = new ArrayList<>();
-    long[] tokens = new long[streams];
-    double[] times = new double[steps]; // of the newest steps, in milliseconds
-    try (SHARNNDecoder decoder =
-        SHARNNDecoder.of(block, model.getNDManager(), streams, precision)) {
-      try (SHARNNState start = block.zeroState(model.getNDManager(), 1)) {
-        for (int i = 0; i < streams; i++) {
-          decoder.add(start);
-        }
+    List<Texts> running = new ArrayList<>();
+    try {
+      for (GenerationBenchmark benchmark : benchmarks) {
+        running.add(benchmark.begin(streams));
       }
       int position = 0;
       for (int end : ends) {
         for (; position < end; position++) {
-          long start = System.nanoTime();
-          float[][] logits = decoder.next(tokens);
-          for (int i = 0; i < streams; i++) {
-            tokens[i] = sampler.sample(logits[i], random);
+          for (Texts texts : running) {
+            texts.next();
           }
-          times[position % steps] = (System.nanoTime() - start) / 1e6;
         }
-        double rate = 1000 * streams * (steps / Arrays.stream(times).sum());
-        results.add(new Result(streams, end, Quantiles.median().compute(times), rate));
+        running.forEach(texts -> texts.results.add(texts.result(end)));
+      }
+      return running.stream().map(texts -> List.copyOf(texts.results)).toList();
+    } finally {
+      running.forEach(Texts::close);
+    }
+  }
+
+  private Texts begin(int streams) {
+    SHARNN block = SHARNN.of(model);
+    SHARNNDecoder decoder = SHARNNDecoder.of(block, model.getNDManager(), streams, precision);
+    try (SHARNNState start = block.zeroState(model.getNDManager(), 1)) {
+      for (int i = 0; i < streams; i++) {
+        decoder.add(start);
       }
     }
-    return results;
+    return new Texts(decoder, block.bytes(), new long[streams], new double[steps]);
+  }
+
+  /** Texts that are being generated. */
+  private static final class Texts {
+
+    private final Sampler sampler = new Sampler();
+    private final RandomGenerator random = new SplittableRandom(1);
+    private final List<Result> results = new ArrayList<>();
+    private final SHARNNDecoder decoder;
+    private final long weightBytes;
+    private final long[] tokens;
+    private final double[] times; // of the newest steps, in milliseconds
+    private int position;
+
+    Texts(SHARNNDecoder decoder, long weightBytes, long[] tokens, double... times) {
+      this.decoder = decoder;
+      this.weightBytes = weightBytes;
+      this.tokens = tokens;
+      this.times = times;
+    }
+
+    void next() {
+      long start = System.nanoTime();
+      float[][] logits = decoder.next(tokens);
+      for (int i = 0; i < tokens.length; i++) {
+        tokens[i] = sampler.sample(logits[i], random);
+      }
+      times[position++ % times.length] = (System.nanoTime() - start) / 1e6;
+    }
+
+    Result result(int end) {
+      double rate = 1000 * tokens.length * (times.length / Arrays.stream(times).sum());
+      return new Result(
+          tokens.length,
+          end,
+          Quantiles.median().compute(times),
+          rate,
+          weightBytes + decoder.bytes());
+    }
+
+    void close() {
+      decoder.close();
+    }
   }
 }

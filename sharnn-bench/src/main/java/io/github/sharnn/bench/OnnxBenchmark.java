@@ -16,8 +16,10 @@ import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 
@@ -29,59 +31,103 @@ public final class OnnxBenchmark {
   private OnnxBenchmark() {}
 
   /**
-   * Exports a model, generates with it and times the last {@code steps} tokens.
+   * Exports a model, generates with it and times the last {@code steps} tokens. INT8 and FLOAT32
+   * take turns, token by token.
    *
    * @param model an initialized model; the caller closes it
    * @param steps number of timed tokens, at least 1
-   * @return the times with a full memory, at position {@code memoryLength}
-   * @throws IOException if the temporary file can't be written
+   * @param int8 for each file to time, true for one in 8 bits
+   * @return the times with a full memory, at position {@code memoryLength}, of each file
+   * @throws IOException if a temporary file can't be written
    * @throws OrtException if ONNX Runtime rejects the exported model
    */
-  public static GenerationBenchmark.Result run(Model model, int steps)
+  public static List<GenerationBenchmark.Result> run(Model model, int steps, List<Boolean> int8)
+      throws IOException, OrtException {
+    int memoryLength = SHARNN.of(model).config().memoryLength();
+    List<Text> texts = new ArrayList<>();
+    try {
+      for (boolean quantized : int8) {
+        texts.add(text(model, quantized, new double[steps]));
+      }
+      for (int i = -WARM_UP; i < steps; i++) {
+        for (Text text : texts) {
+          text.next(i);
+        }
+      }
+      return texts.stream().map(text -> text.result(memoryLength)).toList();
+    } finally {
+      for (Text text : texts) {
+        text.close();
+      }
+    }
+  }
+
+  private static Text text(Model model, boolean int8, double... times)
       throws IOException, OrtException {
     Path file = Files.createTempFile("sharnn-benchmark", ".onnx");
     try {
-      OnnxExport.write(model, file);
-      int memoryLength = SHARNN.of(model).config().memoryLength();
-      double[] times = times(file, memoryLength, steps);
-      return new GenerationBenchmark.Result(
-          1,
-          memoryLength,
-          Quantiles.median().compute(times),
-          1000 * steps / Arrays.stream(times).sum());
+      if (int8) {
+        OnnxExport.writeInt8(model, file);
+      } else {
+        OnnxExport.write(model, file);
+      }
+      return new Text(file, SHARNN.of(model).config().memoryLength(), times);
     } finally {
       Files.delete(file);
     }
   }
 
-  private static double[] times(Path file, int memoryLength, int steps) throws OrtException {
-    OrtEnvironment environment = OrtEnvironment.getEnvironment();
-    Sampler sampler = new Sampler();
-    SplittableRandom random = new SplittableRandom(1);
-    double[] times = new double[steps];
-    try (OrtSession session = environment.createSession(file.toString())) {
-      Map<String, OnnxTensor> state = zeroState(environment, session, memoryLength);
-      long token = 0;
-      for (int i = -WARM_UP; i < steps; i++) {
-        long start = System.nanoTime();
-        Map<String, OnnxTensor> inputs = new HashMap<>(state);
-        LongBuffer tokens = LongBuffer.wrap(new long[] {token});
-        inputs.put("tokens", OnnxTensor.createTensor(environment, tokens, new long[] {1, 1}));
-        OrtSession.Result result = session.run(inputs); // its tensors are closed one by one
-        inputs.values().forEach(OnnxTensor::close);
-        state.replaceAll((name, old) -> (OnnxTensor) result.get("next." + name).orElseThrow());
-        try (OnnxTensor logits = (OnnxTensor) result.get("logits").orElseThrow()) {
-          float[] row = new float[(int) logits.getInfo().getShape()[2]];
-          logits.getFloatBuffer().get(row);
-          token = sampler.sample(row, random);
-        }
-        if (i >= 0) {
-          times[i] = (System.nanoTime() - start) / 1e6;
-        }
-      }
-      state.values().forEach(OnnxTensor::close);
+  /** A text that is being generated. */
+  private static final class Text {
+
+    private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
+    private final Sampler sampler = new Sampler();
+    private final SplittableRandom random = new SplittableRandom(1);
+    private final double[] times;
+    private final long bytes;
+    private final OrtSession session;
+    private final Map<String, OnnxTensor> state;
+    private long token;
+
+    Text(Path file, int memoryLength, double... times) throws IOException, OrtException {
+      this.times = times;
+      bytes = Files.size(file);
+      session = environment.createSession(file.toString());
+      state = zeroState(environment, session, memoryLength);
     }
-    return times;
+
+    /** Generates a token; a time below 0 is not kept. */
+    void next(int time) throws OrtException {
+      long start = System.nanoTime();
+      Map<String, OnnxTensor> inputs = new HashMap<>(state);
+      LongBuffer tokens = LongBuffer.wrap(new long[] {token});
+      inputs.put("tokens", OnnxTensor.createTensor(environment, tokens, new long[] {1, 1}));
+      OrtSession.Result result = session.run(inputs); // its tensors are closed one by one
+      inputs.values().forEach(OnnxTensor::close);
+      state.replaceAll((name, old) -> (OnnxTensor) result.get("next." + name).orElseThrow());
+      try (OnnxTensor logits = (OnnxTensor) result.get("logits").orElseThrow()) {
+        float[] row = new float[(int) logits.getInfo().getShape()[2]];
+        logits.getFloatBuffer().get(row);
+        token = sampler.sample(row, random);
+      }
+      if (time >= 0) {
+        times[time] = (System.nanoTime() - start) / 1e6;
+      }
+    }
+
+    GenerationBenchmark.Result result(int position) {
+      return new GenerationBenchmark.Result(
+          1,
+          position,
+          Quantiles.median().compute(times),
+          1000 * times.length / Arrays.stream(times).sum(),
+          bytes);
+    }
+
+    void close() throws OrtException {
+      state.values().forEach(OnnxTensor::close);
+      session.close();
+    }
   }
 
   /** Returns zeros for one stream, with memories of their full length. */

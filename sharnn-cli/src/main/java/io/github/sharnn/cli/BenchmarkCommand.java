@@ -65,9 +65,12 @@ final class BenchmarkCommand implements Callable<Integer> {
 
   @Option(
       names = "--precision",
+      split = ",",
       paramLabel = "TYPE",
-      description = "FLOAT32 or FLOAT16. Default: FLOAT16 for training on a GPU, else FLOAT32.")
-  private @Nullable DataType precision;
+      description =
+          "FLOAT32 or FLOAT16; with --generate on a CPU also INT8, and several, separated by commas,"
+              + " take turns. Default: FLOAT16 for training on a GPU, else FLOAT32.")
+  private @Nullable List<DataType> precisions;
 
   @Option(names = "--generate", description = "Time generated tokens instead of training steps.")
   private boolean generate;
@@ -151,9 +154,13 @@ final class BenchmarkCommand implements Callable<Integer> {
           "%s is for training steps, and --generate times generated tokens: leave one of them out",
           name);
     }
+    checkArgument(
+        generate || precisions == null || precisions.size() == 1,
+        "several of --precision need --generate: add it, or name one precision");
     if (generate) {
+      List<DataType> types = precisions == null ? List.of(DataType.FLOAT32) : precisions;
       return new GenerationTimes(
-              config, device, precision, kernels.or(Kernels.Use.AUTO), orElse(steps, 200), onnx)
+              config, device, types, kernels.or(Kernels.Use.AUTO), orElse(steps, 200), onnx)
           .print(batchSizes, positions);
     }
     int segment = orElse(sequenceLength, device.isGpu() ? 1024 : 128);
@@ -164,7 +171,7 @@ final class BenchmarkCommand implements Callable<Integer> {
             optimizer,
             kernels.or(Kernels.Use.AUTO),
             device,
-            precision,
+            precisions == null ? null : precisions.get(0),
             orElse(steps, 30),
             !noFloor);
     printHeader(benchmark);

@@ -109,6 +109,13 @@ class BenchmarkCommandTest {
     outcome = run(GENERATING + " --generate --batch-size 1 --positions 3,5 --precision FLOAT16");
     assertThat(outcome.out()).contains("precision FLOAT16");
     assertThat(rows(outcome)).extracting(row -> row.get(1)).containsExactly("3", "5");
+    outcome = run(GENERATING + " --generate --onnx --positions 40 --precision FLOAT32,INT8");
+    rows = rows(outcome);
+    assertThat(rows)
+        .extracting(row -> row.get(6))
+        .containsExactly("FLOAT32", "INT8", "FLOAT32", "INT8");
+    assertThat(number(rows.get(1).get(4))).isPositive().isLessThan(number(rows.get(0).get(4)));
+    assertThat(number(rows.get(3).get(4))).isPositive().isLessThan(number(rows.get(2).get(4)));
   }
 
   @ParameterizedTest
@@ -121,6 +128,7 @@ class BenchmarkCommandTest {
         "--generate --no-floor | --no-floor is for training steps",
         "--generate --dropout 0 | --dropout is for training steps",
         "--generate --optimizer lamb | --optimizer is for training steps",
+        "--precision FLOAT16,FLOAT32 | several of --precision need --generate: add it",
         "--generate --precision BFLOAT16 | precision must be INT8, FLOAT16, FLOAT32 or FLOAT64",
         "--batch-size 4,0 | batchSize must be at least 1, but is 0",
         "--boom-size 33 | boomSize (33) must be a multiple of embeddingSize (16)",
