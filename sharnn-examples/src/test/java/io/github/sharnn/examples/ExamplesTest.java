@@ -111,19 +111,6 @@ class ExamplesTest {
     assertThat(nats[0] / Math.log(2)).isCloseTo(lossOf("validation", outcome.out()), within(6e-4));
   }
 
-  @Test
-  void odd_log_lines_are_found() {
-    Outcome outcome =
-        Outcome.capture(
-            () -> {
-              OddLogLines.run(150);
-              return 0;
-            });
-    assertThat(outcome.out())
-        .contains("in bits per byte:")
-        .contains("etc/passwd", "98765 ms", "OutOfMemoryError", "user=root", "OR%201=1");
-  }
-
   private static double lossOf(String step, String out) {
     String line = out.lines().filter(l -> l.startsWith(step + " ")).findFirst().orElseThrow();
     return Double.parseDouble(line.substring(line.indexOf("loss") + 5).split(" ")[0]);

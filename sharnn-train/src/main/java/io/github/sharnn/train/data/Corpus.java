@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * Corpus corpus = Corpus.open(Path.of("book.txt"));      // 90% / 5% / 5%
  * Corpus enwik8 = Corpus.enwik8(Path.of("enwik8"));      // 90M / 5M / 5M bytes
  * Corpus ptb = Corpus.folder(Path.of("ptb"));            // ptb.train.txt, ptb.valid.txt, ...
+ * Corpus log = Corpus.builder().file(file).documents(Documents.LINES).build();
  * }</pre>
  */
 public final class Corpus {

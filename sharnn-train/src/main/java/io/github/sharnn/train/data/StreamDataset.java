@@ -133,6 +133,7 @@ public final class StreamDataset implements Dataset {
    * @return this data set
    */
   public StreamDataset drawing(@Nullable LongUnaryOperator tokens) {
+    checkArgument(tokens == null || documents == null, "drawn tokens have no documents");
     drawn = tokens;
     return this;
   }

@@ -31,14 +31,14 @@ class DocumentsTest {
 
   @TempDir Path folder;
 
-  private static Corpus.Builder filler() throws IOException {
+  private static Corpus.Builder builder() throws IOException {
     return Corpus.builder().documents(Documents.LINES);
   }
 
   /** A part whose documents are exactly these lines. */
   private Corpus.Part part(List<String> lines) throws IOException {
     Path file = Files.write(Files.createTempFile(folder, "d", ".txt"), lines);
-    return filler().file(file).validation(file).test(file).build().test();
+    return builder().file(file).validation(file).test(file).build().test();
   }
 
   private static String text(Corpus.Part part) throws IOException {
@@ -132,7 +132,7 @@ class DocumentsTest {
       text.append("line ").append(1000 + i).append('\n');
     }
     Corpus corpus =
-        filler().text(text.toString()).split(Split.byPosition(0.805, 0.1, 0.095)).build();
+        builder().text(text.toString()).split(Split.byPosition(0.805, 0.1, 0.095)).build();
     assertThat(text(corpus.train())).endsWith("line 1080\n");
     assertThat(text(corpus.validation())).startsWith("line 1081\n").endsWith("line 1090\n");
     assertThat(text(corpus.test())).startsWith("line 1091\n").endsWith("line 1099\n");
@@ -141,7 +141,7 @@ class DocumentsTest {
 
   @Test
   void shares_whole_documents_among_workers() throws IOException {
-    Corpus corpus = filler().text("a\nbb\nccc\ndddd\nv\nt\n").build();
+    Corpus corpus = builder().text("a\nbb\nccc\ndddd\nv\nt\n").build();
     assertThat(text(corpus.train())).isEqualTo("a\nbb\nccc\ndddd\n");
     assertThat(text(corpus.share(0, 2).train())).isEqualTo("a\nbb\n");
     assertThat(corpus.share(1, 2).train().documents().asList()).containsExactly(4L, 9L);
@@ -150,10 +150,10 @@ class DocumentsTest {
 
   @Test
   void gives_each_part_a_document_even_of_three() throws IOException {
-    Corpus corpus = filler().text("a very long first line\nb\nc\n").build();
+    Corpus corpus = builder().text("a very long first line\nb\nc\n").build();
     assertThat(text(corpus.validation()) + text(corpus.test())).isEqualTo("b\nc\n");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> filler().text("a\nb\n").build())
+        .isThrownBy(() -> builder().text("a\nb\n").build())
         .withMessageContaining("at least three documents, one in each part, but has 2");
   }
 
@@ -162,7 +162,7 @@ class DocumentsTest {
     List<String> lines = randomLines(new Random(2), 2000);
     Path file = Files.write(folder.resolve("a"), lines.subList(0, 1000));
     Path more = Files.write(folder.resolve("b"), lines.subList(1000, 2000));
-    Corpus hashed = filler().file(file).file(more).split(Split.byHash(0.6, 0.3, 0.1)).build();
+    Corpus hashed = builder().file(file).file(more).split(Split.byHash(0.6, 0.3, 0.1)).build();
     List<String> train = text(hashed.train()).lines().toList();
     List<String> validation = text(hashed.validation()).lines().toList();
     List<String> test = text(hashed.test()).lines().toList();
@@ -173,12 +173,12 @@ class DocumentsTest {
     all.addAll(test);
     assertThat(all).containsExactlyInAnyOrderElementsOf(lines);
     assertThat(new TreeSet<>(train)).doesNotContainAnyElementsOf(test);
-    assertThat(text(filler().file(more).split(Split.byHash(0.6, 0.3, 0.1)).build().test()).lines())
+    assertThat(text(builder().file(more).split(Split.byHash(0.6, 0.3, 0.1)).build().test()).lines())
         .as("a document keeps its part in another corpus")
         .isSubsetOf(test);
-    Corpus random = filler().file(file).split(Split.random(3, 0.5, 0.25, 0.25)).build();
-    Corpus same = filler().file(file).split(Split.random(3, 0.5, 0.25, 0.25)).build();
-    Corpus other = filler().file(file).split(Split.random(4, 0.5, 0.25, 0.25)).build();
+    Corpus random = builder().file(file).split(Split.random(3, 0.5, 0.25, 0.25)).build();
+    Corpus same = builder().file(file).split(Split.random(3, 0.5, 0.25, 0.25)).build();
+    Corpus other = builder().file(file).split(Split.random(4, 0.5, 0.25, 0.25)).build();
     assertThat(text(random.test())).isEqualTo(text(same.test())).isNotEqualTo(text(other.test()));
     assertThat(random.record().layout()).isNotEqualTo(other.record().layout());
     assertThatIllegalArgumentException()
