@@ -219,7 +219,7 @@ final class TrainState {
         before,
         outer.settings());
     try (NDManager scratch = manager.newSubManager()) {
-      boolean withAgreed = saved.header().containsKey(OuterStep.AGREED);
+      boolean withAgreed = OuterStep.hasAgreed(saved.header().keySet());
       outer.restore(saved.tensors(scratch, outer.shapes(withAgreed)));
     }
   }

@@ -4,8 +4,8 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
 import ai.djl.Device;
+import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
@@ -19,6 +19,7 @@ import java.nio.ByteOrder;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -28,10 +29,10 @@ import org.jspecify.annotations.Nullable;
  * weights that all of them agree on. Then all of them take the same step:
  *
  * <pre>{@code
- * delta_k  = agreed - weights of worker k          in FLOAT16, times 1024
- * mean     = (delta_0 + delta_1 + ...) / workers   in FLOAT32, in this order
- * velocity = momentum * velocity + mean
- * agreed   = agreed - rate * (mean + momentum * velocity)
+ * change_k = weights of worker k - agreed               in FLOAT16, times 1024
+ * step     = rate * (change_0 + change_1 + ...) / workers   in FLOAT32, in this order
+ * velocity = momentum * (velocity + step)
+ * agreed   = agreed + step + velocity
  * }</pre>
  *
  * <p>All workers compute the same numbers, so the changes travel once, and no worker is special.
@@ -42,20 +43,17 @@ import org.jspecify.annotations.Nullable;
  */
 public final class OuterStep {
 
-  /** The name of the agreed weights among {@link #arrays}. */
-  public static final String AGREED = "outer.agreed";
-
-  private static final String VELOCITY = "outer.velocity";
-  private static final float SCALE = 1024; // the smallest number of FLOAT16 is 6e-8
-  private static final float LARGEST = 65_504; // of FLOAT16
-  private static final long MOST_WEIGHTS = (1L << 29) - 1; // FLOAT32 in less than 2 GiB
+  private static final String AGREED = "agreed.";
+  private static final String VELOCITY = "velocity.";
+  private static final float SCALE = 1024; // FLOAT16 reaches from 6e-8 to 65504
+  private static final long MOST_WEIGHTS = 1L << 29; // in FLOAT16 half of the longest buffer
 
   private final Settings settings;
   private final Exchange exchange;
   private @Nullable MixedPrecisionWeights weights;
-  private @Nullable NDManager manager; // owns the two arrays
-  private @Nullable NDArray agreed; // all weights in one row
-  private @Nullable NDArray velocity; // null without momentum
+  private @Nullable NDManager manager; // owns the two lists
+  private NDList agreed = new NDList(); // in the order of the weights
+  private NDList velocity = new NDList(); // empty without momentum
   private boolean current; // whether the model's weights are the agreed ones
   private @Nullable ByteBuffer message;
   private int count;
@@ -164,12 +162,20 @@ public final class OuterStep {
         size);
     weights = trained;
     manager = owner;
-    message = null;
+    message =
+        ByteBuffer.allocateDirect(Math.toIntExact(Double.BYTES + Short.BYTES * size))
+            .order(ByteOrder.LITTLE_ENDIAN);
     count = 0;
     nanos = 0;
-    agreed = owner.zeros(new Shape(size), DataType.FLOAT32);
-    velocity = settings.momentum() > 0 ? agreed.duplicate() : null;
+    agreed = zeros();
+    velocity = settings.momentum() > 0 ? zeros() : new NDList();
     restore(Map.of());
+  }
+
+  private NDList zeros() {
+    NDList zeros = new NDList();
+    weights.masters().forEach(array -> zeros.add(manager.zeros(array.getShape())));
+    return zeros;
   }
 
   /**
@@ -179,26 +185,26 @@ public final class OuterStep {
    *     current ones
    */
   public void restore(Map<String, NDArray> saved) {
-    current = !saved.containsKey(AGREED);
-    try (NDArray now = flat()) {
-      copy(saved.getOrDefault(AGREED, now), agreed);
+    current = !hasAgreed(saved.keySet());
+    for (int i = 0; i < agreed.size(); i++) {
+      copy(current ? weights.masters().get(i) : saved.get(AGREED + i), agreed.get(i));
+      if (saved.containsKey(VELOCITY + i)) {
+        copy(saved.get(VELOCITY + i), velocity.get(i));
+      }
     }
-    if (velocity != null && saved.containsKey(VELOCITY)) {
-      copy(saved.get(VELOCITY), velocity);
-    }
+  }
+
+  /**
+   * {@return true if the agreed weights are among saved arrays}
+   *
+   * @param names the names of the arrays
+   */
+  public static boolean hasAgreed(Set<String> names) {
+    return names.contains(AGREED + 0);
   }
 
   private static void copy(NDArray from, NDArray to) {
     to.set(new NDIndex("..."), from);
-  }
-
-  /** Returns the model's weights in one row, as a new array. */
-  private NDArray flat() {
-    NDList rows = new NDList();
-    weights.masters().forEach(array -> rows.add(array.reshape(-1)));
-    try (rows) {
-      return NDArrays.concat(rows);
-    }
   }
 
   /**
@@ -212,8 +218,10 @@ public final class OuterStep {
       return;
     }
     CRC32C sum = new CRC32C();
-    try (NDScope ignored = new NDScope()) {
-      sum.update(agreed.toDevice(Device.cpu(), false).toByteBuffer());
+    for (NDArray array : agreed) {
+      try (NDScope ignored = new NDScope()) {
+        sum.update(array.toDevice(Device.cpu(), false).toByteBuffer());
+      }
     }
     List<ByteBuffer> all =
         all(ByteBuffer.allocateDirect(Long.BYTES).putLong(sum.getValue()).flip());
@@ -233,7 +241,7 @@ public final class OuterStep {
         "the exchange must return %s messages, but returned %s",
         settings.workers(),
         all.size());
-    return all;
+    return all.stream().map(ByteBuffer::duplicate).toList();
   }
 
   /**
@@ -241,26 +249,21 @@ public final class OuterStep {
    *
    * @param used the share of its budget that this worker has used
    * @return the largest share that any worker has used
+   * @throws TrainingDivergedException if a weight changed by 64 or more, or is not finite
    */
   public double step(double used) {
     long begin = System.nanoTime();
+    List<ByteBuffer> all = all(message(used));
     double most = used;
-    try (NDScope ignored = new NDScope()) {
-      NDArray change = agreed.sub(flat()).muli(SCALE).clip(-LARGEST, LARGEST);
-      NDArray mean = null;
-      for (ByteBuffer each : all(message(used, change.toType(DataType.FLOAT16, false)))) {
-        most = Math.max(most, each.duplicate().order(ByteOrder.LITTLE_ENDIAN).getDouble());
-        NDArray delta = change(each);
-        mean = mean == null ? delta : mean.addi(delta);
-      }
-      mean.divi(SCALE * settings.workers());
-      if (velocity != null) {
-        velocity.muli(settings.momentum()).addi(mean);
-        mean.addi(velocity.mul(settings.momentum()));
-      }
-      agreed.subi(mean.muli(settings.rate()));
-      spread();
+    for (ByteBuffer each : all) {
+      most = Math.max(most, each.order(ByteOrder.LITTLE_ENDIAN).getDouble());
     }
+    for (int i = 0; i < agreed.size(); i++) {
+      try (NDScope ignored = new NDScope()) {
+        step(i, all);
+      }
+    }
+    weights.sync();
     current = true;
     count++;
     nanos += System.nanoTime() - begin;
@@ -268,33 +271,44 @@ public final class OuterStep {
   }
 
   /** Packs the used share of the budget and the changes. */
-  private ByteBuffer message(double used, NDArray changes) {
-    ByteBuffer bytes = changes.toDevice(Device.cpu(), false).toByteBuffer();
-    if (message == null) {
-      message =
-          ByteBuffer.allocateDirect(Double.BYTES + bytes.remaining())
-              .order(ByteOrder.LITTLE_ENDIAN);
+  private ByteBuffer message(double used) {
+    message.clear().putDouble(used);
+    for (int i = 0; i < agreed.size(); i++) {
+      try (NDScope ignored = new NDScope()) { // small arrays: new memory takes longer than the sums
+        NDArray change = weights.masters().get(i).sub(agreed.get(i)).muli(SCALE);
+        NDArray half = change.toType(DataType.FLOAT16, false).toDevice(Device.cpu(), false);
+        message.put(half.toByteBuffer(true));
+      }
     }
-    return message.clear().putDouble(used).put(bytes).flip();
+    return message.flip();
   }
 
-  /** Unpacks the changes of a worker. */
-  private NDArray change(ByteBuffer received) {
-    ByteBuffer changes = received.duplicate().position(received.position() + Double.BYTES).slice();
-    return manager
-        .create(changes.order(ByteOrder.nativeOrder()), agreed.getShape(), DataType.FLOAT16)
-        .toType(DataType.FLOAT32, true);
+  /** Takes the step of one weight. The messages are at the positions of its changes. */
+  private void step(int index, List<ByteBuffer> messages) {
+    NDArray weight = weights.masters().get(index);
+    NDArray step = manager.zeros(weight.getShape());
+    for (ByteBuffer each : messages) {
+      step.addi(change(each, weight.getShape()));
+    }
+    step.muli(settings.rate() / (SCALE * settings.workers()));
+    if (!Float.isFinite(step.sum().getFloat())) {
+      throw new TrainingDivergedException(
+          "a weight changed by 64 or more between two outer steps, or is no number: use a lower learning"
+              + " rate or a smaller interval");
+    }
+    agreed.get(index).addi(step);
+    if (!velocity.isEmpty()) {
+      agreed.get(index).addi(velocity.get(index).addi(step).muli(settings.momentum()));
+    }
+    copy(agreed.get(index), weight);
   }
 
-  /** Copies the agreed weights into the model. */
-  private void spread() {
-    long from = 0;
-    for (NDArray weight : weights.masters()) {
-      NDArray slice = agreed.get(new NDIndex("{}:{}", from, from + weight.size()));
-      copy(slice.reshape(weight.getShape()), weight);
-      from += weight.size();
-    }
-    weights.sync();
+  /** Reads the changes of a weight from a message. */
+  private NDArray change(ByteBuffer from, Shape shape) {
+    int bytes = Math.toIntExact(Short.BYTES * shape.size());
+    ByteBuffer changes = from.slice(from.position(), bytes).order(ByteOrder.nativeOrder());
+    from.position(from.position() + bytes);
+    return manager.create(changes, shape, DataType.FLOAT16);
   }
 
   /** Notes that a step of the worker's own optimizer has moved the weights. */
@@ -312,11 +326,11 @@ public final class OuterStep {
 
   private Map<String, NDArray> arrays(boolean withAgreed) {
     Map<String, NDArray> arrays = new LinkedHashMap<>();
-    if (velocity != null) {
-      arrays.put(VELOCITY, velocity);
+    for (int i = 0; i < velocity.size(); i++) {
+      arrays.put(VELOCITY + i, velocity.get(i));
     }
-    if (withAgreed) {
-      arrays.put(AGREED, agreed);
+    for (int i = 0; withAgreed && i < agreed.size(); i++) {
+      arrays.put(AGREED + i, agreed.get(i));
     }
     return arrays;
   }

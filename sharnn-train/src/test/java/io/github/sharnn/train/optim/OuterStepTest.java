@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
 
 import ai.djl.Model;
+import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
@@ -208,13 +209,25 @@ class OuterStepTest {
       float scaled0 = changes[0][i] * 1024;
       float scaled1 = changes[1][i] * 1024;
       float scaled2 = changes[2][i] * 1024;
-      expected[i] = 0 - ((scaled0 + scaled1) + scaled2) / (1024f * 3);
+      expected[i] = 0 - ((scaled0 + scaled1) + scaled2) * (1 / (1024f * 3));
       differs += (scaled0 + scaled1) + scaled2 == scaled0 + (scaled1 + scaled2) ? 0 : 1;
     }
     assertThat(differs).isPositive(); // or the order would not matter
     for (Worker worker : workers) {
       assertThat(worker.values()).isEqualTo(expected);
     }
+    workers.forEach(Worker::close);
+  }
+
+  @Test
+  void a_change_too_large_for_FLOAT16_ends_the_training() throws Exception {
+    List<Worker> workers = workers(2, DataType.FLOAT32, 1, 0);
+    float[] changes = new float[workers.get(0).values().length];
+    changes[3] = 65;
+    workers.get(1).change(changes);
+    assertThatThrownBy(() -> each(workers, List.of(0.0, 0.0)))
+        .hasCauseInstanceOf(TrainingDivergedException.class)
+        .hasMessageContaining("a weight changed by 64 or more between two outer steps");
     workers.forEach(Worker::close);
   }
 
