@@ -1,5 +1,5 @@
 /**
- * Scoring and generation on Apache Spark. {@link io.github.sharnn.spark.SharnnScorer} and {@link
+ * Scoring, generation and training on Apache Spark. {@link io.github.sharnn.spark.SharnnScorer} and {@link
  * io.github.sharnn.spark.SharnnGenerator} are Spark ML transformers: they add columns to a data
  * frame, in batch, in structured streaming and in a pipeline. Each of them also registers a SQL
  * function.
@@ -11,6 +11,9 @@
  *
  * <p>Each executor loads a model once, from a Hadoop file system or from Spark's own files, and
  * checks its sums. The tasks of an executor share the model.
+ *
+ * <p>{@link io.github.sharnn.spark.SharnnDistributedTrainer} is an estimator. It trains one model with
+ * several executors, in a barrier stage with a {@code WorkerTask} for each of them.
  */
 @NullMarked
 package io.github.sharnn.spark;
