@@ -55,6 +55,9 @@ class PretrainedCommandsTest extends TrainedModelTest {
     assertThat(run("compress", "bundled-bytes", corpus, "--output", compressed).err()).isEmpty();
     assertThat(run("decompress", model, compressed, "--output", restored).err()).isEmpty();
     assertThat(restored).hasSameBinaryContentAs(corpus);
+    Path tuned = folder.resolve("tuned");
+    assertThat(train("--from", "bundled-bytes", "--output", tuned, "--steps", 1).err()).isEmpty();
+    assertThat(tuned.resolve("model.safetensors")).isNotEmptyFile();
   }
 
   private static void assertSame(String command, String... more) {
