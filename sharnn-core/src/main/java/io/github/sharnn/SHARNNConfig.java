@@ -14,6 +14,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -237,6 +238,18 @@ public record SHARNNConfig(
         "%s must be at least 0 and below 1 (a dropout rate), but is %s",
         option,
         value);
+  }
+
+  /** Lists each option that differs from the paper's model, by the name of its setter. */
+  @Override
+  public String toString() {
+    Map<String, Object> paper = Records.values(new Builder().config());
+    String changes =
+        Records.values(this).entrySet().stream()
+            .filter(option -> !option.getValue().equals(paper.get(option.getKey())))
+            .map(Object::toString)
+            .collect(Collectors.joining(", "));
+    return "SHA-RNN" + (changes.isEmpty() ? " of the paper" : " with " + changes);
   }
 
   /**

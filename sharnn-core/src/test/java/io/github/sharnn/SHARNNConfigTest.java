@@ -266,4 +266,15 @@ class SHARNNConfigTest {
         .contains("boomShortcut=false", "keyProjection=true", "valueProjection=true")
         .contains("tiedOutput=false", "collapsed=true", "splits=[7, 11]");
   }
+
+  @Test
+  void shows_nothing_but_what_differs_from_the_paper() {
+    assertThat(SHARNN.builder().config()).hasToString("SHA-RNN of the paper");
+    assertThat(SHARNN.builder().layers(3).dropouts(0).config())
+        .hasToString(
+            "SHA-RNN with layers=3, attentionLayers=[1], inputDropout=0.0, hiddenDropout=0.0,"
+                + " outputDropout=0.0");
+    assertThat(SHARNN.builder().attentionLayers().config())
+        .hasToString("SHA-RNN with attentionLayers=[]");
+  }
 }

@@ -52,7 +52,7 @@ class TrainCommandTest extends TrainedModelTest {
     LearningRateSchedule fast = Recipe.FAST.stages().get(0).learningRate();
     assertThat(outcome.out())
         .contains("layers=3", "attentionLayers=[1]", "hiddenDropout=0.0", "embeddingSize=16")
-        .contains("fast: [", fast.toString(), "unit=STEPS, amount=3")
+        .contains("fast: [", fast.toString(), "[3 steps at rate ")
         .contains("optimizer muon (", "clip norm 1.0", "average decay ")
         .contains("best: step 3", "4 streams");
     assertThat(folder.resolve("model/metrics.jsonl")).doesNotExist();
@@ -142,7 +142,12 @@ class TrainCommandTest extends TrainedModelTest {
             "--lookahead",
             "6,0.75");
     assertThat(outcome.err()).isEmpty();
-    assertThat(outcome.out()).contains("weightDrop=0.2", "fall=LINEAR", "plateauPatience=1");
+    assertThat(outcome.out())
+        .contains(
+            "weightDrop=0.2",
+            "[4 steps at rate 0.5, warm-up of 50 steps, linear to 0.05 at the end, from 25% of the"
+                + " budget on, cooldown to 0 from step 40 to 80, a tenth after each step of [15,"
+                + " 18], times 0.5 after an evaluation without a new best]");
     assertThat(outcome.out())
         .contains(
             "optimizer muon (cautious weight decay 0.3, embedding rate x 0.5, rest rate x 0.75,"
@@ -193,15 +198,15 @@ class TrainCommandTest extends TrainedModelTest {
     Outcome both = run(args.toArray());
     assertThat(both.err()).isEmpty();
     assertThat(both.out())
-        .contains("paper: ", "amount=32, patience=0", "amount=32, patience=1")
-        .contains("warmUpSteps=9", "best of stage 1: step", "best of stage 2: step");
+        .contains("paper: ", "32 epochs at rate 0.002, ", "32 epochs, patience 1 at rate 0.001, ")
+        .contains("warm-up of 9 steps", "best of stage 1: step", "best of stage 2: step");
     args = new ArrayList<>(options);
     args.addAll(List.of("--cosine", "--learning-rate", 0.01, "--epochs", 1));
     args.addAll(List.of("--output", folder.resolve("one")));
     Outcome one = run(args.toArray());
     assertThat(one.out())
-        .contains("peak=0.01", "finalRate=0.0", "best: step")
-        .doesNotContain("stage 2", "peak=0.001");
+        .contains("1 epoch at rate 0.01, ", "cosine to 0 at the end", "best: step")
+        .doesNotContain("stage 2", "rate 0.001");
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.github.sharnn.train;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import java.io.Serializable;
+import java.math.BigDecimal;
 import java.time.Duration;
 import java.util.Locale;
 
@@ -107,5 +108,15 @@ public record Budget(Unit unit, long amount, int patience) implements Serializab
           case TIME -> nanos;
         };
     return done / amount;
+  }
+
+  /** Describes the budget in words, as "32 epochs, patience 3" or "500 s". */
+  @Override
+  public String toString() {
+    String length =
+        unit == Unit.TIME
+            ? new BigDecimal(amount).movePointLeft(9).stripTrailingZeros().toPlainString() + " s"
+            : amount + (unit == Unit.EPOCHS ? " epoch" : " step") + (amount == 1 ? "" : "s");
+    return patience == 0 ? length : length + ", patience " + patience;
   }
 }

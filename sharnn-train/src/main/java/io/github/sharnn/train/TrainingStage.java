@@ -22,4 +22,10 @@ public record TrainingStage(@Nullable LearningRateSchedule learningRate, Budget 
           new TrainingStage(LearningRateSchedule.peak(2e-3f).warmUp(800), Budget.epochs(32)),
           new TrainingStage(
               LearningRateSchedule.peak(1e-3f).warmUp(800), Budget.epochs(32).patience(3)));
+
+  /** Describes the stage in words, as "32 epochs at rate 0.002, warm-up of 800 steps". */
+  @Override
+  public String toString() {
+    return budget + " at " + (learningRate == null ? "a rate of its own" : "rate " + learningRate);
+  }
 }

@@ -50,6 +50,23 @@ class RecipeTest {
                 LearningRateSchedule.peak(1e-3f).warmUp(800), Budget.epochs(32).patience(3)));
   }
 
+  @Test
+  void stages_are_described_in_words() {
+    assertThat(Recipe.PAPER.stages())
+        .hasToString(
+            "[32 epochs at rate 0.002, warm-up of 800 steps,"
+                + " 32 epochs, patience 3 at rate 0.001, warm-up of 800 steps]");
+    assertThat(Recipe.FAST.stages())
+        .hasToString("[500 s at rate 0.0025, warm-up of 300 steps, linear to 0 at the end]");
+    assertThat(new TrainingStage(null, Budget.steps(1))).hasToString("1 step at a rate of its own");
+    assertThat(LearningRateSchedule.peak(8e-4f).cosine(1e-5f).hold(0.25f).plateau(0.5f, 2))
+        .hasToString(
+            "0.0008, cosine to 0.00001 at the end, from 25% of the budget on, times 0.5 after 2"
+                + " evaluations without a new best");
+    assertThat(LearningRateSchedule.peak(1).cooldown(40).decayAfter(15, 18))
+        .hasToString("1, cooldown to 0 from step 40 to 80, a tenth after each step of [15, 18]");
+  }
+
   @ParameterizedTest
   @EnumSource
   void every_recipe_can_be_changed_and_leaves_the_next_as_it_was(Recipe recipe) {

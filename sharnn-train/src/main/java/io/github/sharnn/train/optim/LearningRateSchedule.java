@@ -6,7 +6,10 @@ import static com.google.common.base.Preconditions.checkState;
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.io.Records;
 import java.io.Serializable;
+import java.math.BigDecimal;
 import java.util.List;
+import java.util.Locale;
+import java.util.StringJoiner;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -314,5 +317,34 @@ public record LearningRateSchedule(
         "a learning rate with plateau() needs to know the validation figures: give it to"
             + " SHARNNTrainer's learningRate");
     return rate(step, 0);
+  }
+
+  /** Describes the schedule in words, as "0.002, warm-up of 800 steps, cosine to 0 at the end". */
+  @Override
+  public String toString() {
+    StringJoiner words = new StringJoiner(", ").add(plain(peak));
+    if (warmUpSteps > 0) {
+      words.add("warm-up of " + warmUpSteps + " steps");
+    }
+    if (finalRate != peak) {
+      String late = holdUntil > 0 ? ", from " + plain(100 * holdUntil) + "% of the budget on" : "";
+      String way = fall.name().toLowerCase(Locale.ROOT);
+      words.add(way + " to " + plain(finalRate) + " at the end" + late);
+    }
+    if (cooldownSteps > 0) {
+      words.add("cooldown to 0 from step " + cooldownSteps + " to " + 2L * cooldownSteps);
+    }
+    if (!decaySteps.isEmpty()) {
+      words.add("a tenth after each step of " + decaySteps);
+    }
+    if (plateauPatience > 0) {
+      String many = plateauPatience == 1 ? "an evaluation" : plateauPatience + " evaluations";
+      words.add("times " + plain(plateauFactor) + " after " + many + " without a new best");
+    }
+    return words.toString();
+  }
+
+  private static String plain(float number) {
+    return new BigDecimal(Float.toString(number)).stripTrailingZeros().toPlainString();
   }
 }
