@@ -228,6 +228,11 @@ public final class Scorer {
     }
   }
 
+  /** {@return the token from which the first token of a text is predicted} */
+  public int contextToken() {
+    return context;
+  }
+
   /** Tells if a part of a segment leaves enough memory for the rest of the segment. */
   boolean scoresParts() {
     SHARNNConfig config = SHARNN.of(model.model()).config();

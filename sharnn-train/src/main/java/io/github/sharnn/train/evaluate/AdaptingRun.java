@@ -73,8 +73,18 @@ final class AdaptingRun {
         weights.model().getDataType() == DataType.FLOAT16
             ? LossScaler.dynamic()
             : LossScaler.none();
+    resetWeights();
+  }
+
+  /** Copies the trained weights into the adapting model. */
+  void resetWeights() {
     Operators.get().call("copy", weights.masters(), trained).close();
     weights.sync();
+  }
+
+  /** Begins a text of one stream with a zero state. */
+  void begin() {
+    state = Evaluation.replace(state, block.zeroState(manager, 1), manager);
   }
 
   /** Returns the total loss of the tokens so far. */

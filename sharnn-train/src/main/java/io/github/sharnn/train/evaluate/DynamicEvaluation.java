@@ -58,6 +58,8 @@ import org.jspecify.annotations.Nullable;
  * the part. Only one stream, the default, reads the part from beginning to end. Report the number
  * of streams with the figure.
  *
+ * <p>An {@link AdaptingScorer} adapts in the same way to single texts.
+ *
  * <p>The model does not change. Dynamic evaluation needs additional memory: five times that of the
  * FLOAT32 weights, and that of a training step. It counts as training: it can't run while {@link
  * io.github.sharnn.train.SHARNNTrainer#fit} runs in the same process.
@@ -247,16 +249,8 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) implem
       Settings settings,
       DoubleConsumer segments) {
     SHARNN block = SHARNN.initialized(model);
-    Evaluation.checkVocabulary(block, training);
+    StreamDataset statistics = statistics(block, training, settings);
     Evaluation.checkVocabulary(block, part);
-    StreamDataset statistics = dataset(block, training, settings);
-    checkArgument(
-        statistics.streamLength() >= settings.sequenceLength(),
-        "%s is too short for a segment of %s in each of %s streams, from which dynamic evaluation"
-            + " takes its statistics: use shorter segments or fewer streams",
-        training,
-        settings.sequenceLength(),
-        settings.streams());
     StreamDataset dataset = dataset(block, part, settings).withRest();
     Device device = model.getNDManager().getDevice();
     DefaultTrainingConfig config =
@@ -284,6 +278,20 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) implem
     } finally {
       SoleTraining.end();
     }
+  }
+
+  /** Checks the training part and returns its segments, from which the rms are measured. */
+  static StreamDataset statistics(SHARNN block, Corpus.Part training, Settings settings) {
+    Evaluation.checkVocabulary(block, training);
+    StreamDataset statistics = dataset(block, training, settings);
+    checkArgument(
+        statistics.streamLength() >= settings.sequenceLength(),
+        "%s is too short for a segment of %s in each of %s streams, from which dynamic evaluation"
+            + " takes its statistics: use shorter segments or fewer streams",
+        training,
+        settings.sequenceLength(),
+        settings.streams());
+    return statistics;
   }
 
   private static StreamDataset dataset(SHARNN block, Corpus.Part part, Settings settings) {
