@@ -152,7 +152,8 @@ final class OddLines {
     SHARNNTrainer.builder(model)
         .batchSize(16) // lines
         .sequenceLength(256)
-        .optimizer(OptimizerSettings.of(OptimizerSettings.Type.MUON).iterations(3).weightDecay(0.1f))
+        .optimizer(
+            OptimizerSettings.of(OptimizerSettings.Type.MUON).iterations(3).weightDecay(0.1f))
         .learningRate(LearningRateSchedule.peak(8e-3f).warmUp(steps / 10).linear())
         .seed((int) seed)
         .build()

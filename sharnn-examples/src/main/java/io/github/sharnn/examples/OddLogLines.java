@@ -97,7 +97,9 @@ public final class OddLogLines {
     report(scored);
     double[] own = figures(scored);
     double[] other = figures(deflate(normal, today));
-    print("AUROC %.3f, average precision %.3f; deflate's %.3f, %.3f%n", own[0], own[1], other[0], other[1]);
+    print(
+        "AUROC %.3f, average precision %.3f; deflate's %.3f, %.3f%n",
+        own[0], own[1], other[0], other[1]);
     print(
         "false alarms: %.2f%% of the normal lines, ten days later %.2f%%%n",
         falseAlarms(scored), falseAlarms(all.subList(today.size(), all.size())));
@@ -118,10 +120,14 @@ public final class OddLogLines {
     Map<String, List<Scored>> tags =
         scored.stream()
             .filter(each -> !each.normal())
-            .collect(Collectors.groupingBy(each -> each.line().tag(), TreeMap::new, Collectors.toList()));
+            .collect(
+                Collectors.groupingBy(
+                    each -> each.line().tag(), TreeMap::new, Collectors.toList()));
     tags.forEach(
         (tag, own) ->
-            print("%-10s found %d of %d%n", tag, own.stream().filter(Scored::alert).count(), own.size()));
+            print(
+                "%-10s found %d of %d%n",
+                tag, own.stream().filter(Scored::alert).count(), own.size()));
   }
 
   /** Ranks lines by deflate's bytes for each byte, with the normal lines as its dictionary. */
@@ -143,8 +149,8 @@ public final class OddLogLines {
   }
 
   /**
-   * Returns the area under the ROC curve and the average precision. Equal ranks are one step. Leaves
-   * out the faults that no score of single lines can find.
+   * Returns the area under the ROC curve and the average precision. Equal ranks are one step.
+   * Leaves out the faults that no score of single lines can find.
    */
   static double[] figures(List<Scored> scored) {
     TreeMap<Double, int[]> steps = new TreeMap<>(Comparator.reverseOrder());
@@ -205,7 +211,8 @@ public final class OddLogLines {
       case "session" -> Integer.toHexString(0x10000000 + random.nextInt(0x60000000));
       case "word" -> WORDS.get(random.nextInt(WORDS.size()));
       case "garbage" ->
-          random.ints(20 + random.nextInt(40), 33, 127)
+          random
+              .ints(20 + random.nextInt(40), 33, 127)
               .filter(c -> c != '$' && c != '\\') // special in a replacement
               .mapToObj(Character::toString)
               .collect(Collectors.joining());

@@ -56,7 +56,8 @@ class OddLogLinesTest {
                   return 0;
                 })
             .out();
-    assertThat(out).contains("garbage    found 12 of 12", "hidden-order", "of 12", "ten days later");
+    assertThat(out)
+        .contains("garbage    found 12 of 12", "hidden-order", "of 12", "ten days later");
     Matcher area = Pattern.compile("AUROC (\\S+), average precision (\\S+);").matcher(out);
     assertThat(area.find()).isTrue();
     assertThat(Double.parseDouble(area.group(1))).isGreaterThan(0.85);
@@ -79,6 +80,8 @@ class OddLogLinesTest {
                 })
             .out();
     assertThat(out).containsPattern("0 +1\\.000 +1\\.000 +1\\.000 +1\\.000 ");
-    assertThat(out).contains("median", "FATAL core dumped").containsPattern("CRASH +found (\\d+) of");
+    assertThat(out)
+        .contains("median", "FATAL core dumped")
+        .containsPattern("CRASH +found (\\d+) of");
   }
 }

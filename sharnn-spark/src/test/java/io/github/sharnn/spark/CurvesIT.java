@@ -13,8 +13,8 @@ import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The figures of one, two and four workers after equal numbers of steps. It needs a text of 20 MB and
- * takes many minutes.
+ * The figures of one, two and four workers after equal numbers of steps. It needs a text of 20 MB
+ * and takes many minutes.
  */
 @Tag("slow")
 @EnabledIfSystemProperty(named = "sharnn.corpus", matches = ".+")
@@ -32,8 +32,7 @@ class CurvesIT {
           CurvesJob.class,
           90,
           List.of(),
-          List.of(
-              folder.toString(), System.getProperty("sharnn.corpus"), Integer.toString(STEPS)));
+          List.of(folder.toString(), System.getProperty("sharnn.corpus"), Integer.toString(STEPS)));
     }
     List<String> lines = Files.readAllLines(folder.resolve("curves"));
     lines.forEach(System.out::println);

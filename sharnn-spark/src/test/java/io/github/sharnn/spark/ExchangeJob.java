@@ -23,8 +23,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * A process that takes part in an exchange without Spark, with the model of the recipe {@code fast}.
- * It measures outer steps alone, or those of a training.
+ * A process that takes part in an exchange without Spark, with the model of the recipe {@code
+ * fast}. It measures outer steps alone, or those of a training.
  */
 public final class ExchangeJob {
 
@@ -44,8 +44,7 @@ public final class ExchangeJob {
     int worker = Integer.parseInt(arguments[1]);
     int workers = Integer.parseInt(arguments[2]);
     Device device = Devices.of(arguments[3]);
-    try (TcpExchange exchange =
-        new TcpExchange(worker, HOST, Duration.ofMinutes(5), () -> false)) {
+    try (TcpExchange exchange = new TcpExchange(worker, HOST, Duration.ofMinutes(5), () -> false)) {
       exchange.connect(meet(folder, worker, workers, exchange.port()), new byte[32]);
       String line =
           arguments.length == 4
@@ -109,11 +108,7 @@ public final class ExchangeJob {
         new OuterStep(new OuterStep.Settings(interval, 0.7f, 0.9f, workers), exchange);
     try (Model model = SHARNN.of(Recipe.FAST.model().config()).newModel("fast", device)) {
       FitResult result =
-          Recipe.FAST
-              .trainer(model)
-              .outerStep(outer)
-              .build()
-              .fit(corpus, Budget.steps(steps));
+          Recipe.FAST.trainer(model).outerStep(outer).build().fit(corpus, Budget.steps(steps));
       return String.format(
           Locale.ROOT,
           "%d steps, interval %d: %.1f s, of which %d outer steps took %.2f s, %.1f%%, with the waiting",

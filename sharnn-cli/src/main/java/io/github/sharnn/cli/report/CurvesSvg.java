@@ -25,8 +25,8 @@ public final class CurvesSvg {
   private static final int ENOUGH = 50; // a curve with this many points can lose its start
   private static final int STEEP = 20; // the start is 1/20 of it
   // told apart by people who see fewer colours, on white
-  private static final List<String> COLORS =
-      List.of("#0072b2", "#d55e00", "#00805c", "#b0478a", "#222222", "#8a6d00");
+  static final List<String> COLORS =
+      List.of("#0072b2", "#d55e00", "#cc79a7", "#6b3d00", "#222222", "#332288");
 
   /** A curve; a point without values is a gap. */
   private record Curve(

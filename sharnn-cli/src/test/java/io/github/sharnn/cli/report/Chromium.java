@@ -174,7 +174,9 @@ final class Chromium implements AutoCloseable {
             "y", y,
             "button", moved ? "none" : "left",
             "clickCount", clicks));
-    Thread.sleep(60); // the page reacts at its next frame
+    // the page reacts at its next frame
+    String frames = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))";
+    send("Runtime.evaluate", Map.of("expression", frames, "awaitPromise", true));
   }
 
   void click(double x, double y, int clicks) throws InterruptedException {

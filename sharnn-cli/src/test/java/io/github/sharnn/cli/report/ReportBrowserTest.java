@@ -16,6 +16,8 @@ import java.util.Locale;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -24,6 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * The page in headless Chromium, on a desktop and on a telephone. Skipped on a machine without
  * Chromium. The screenshots are in {@code target}.
  */
+@DisabledOnOs(OS.WINDOWS) // whose browsers are not on the path
 class ReportBrowserTest {
 
   private static final String FIRST = "document.querySelector('figure .u-over')";
