@@ -37,6 +37,9 @@ import org.jspecify.annotations.Nullable;
  */
 public record GenerationBenchmark(Model model, @Nullable DataType precision, int steps) {
 
+  /** Tokens of a turn. In the first ones of a turn the weights come back into the caches. */
+  static final int TURN = 20;
+
   /**
    * Checks the number of steps.
    *
@@ -75,7 +78,7 @@ public record GenerationBenchmark(Model model, @Nullable DataType precision, int
   }
 
   /**
-   * Times several models or precisions in turns, token by token, so that other load on the machine
+   * Times several models or precisions in turns of 20 tokens, so that other load on the machine
    * slows all of them.
    *
    * @param benchmarks what to time, with the same number of steps
@@ -103,10 +106,14 @@ public record GenerationBenchmark(Model model, @Nullable DataType precision, int
       }
       int position = 0;
       for (int end : ends) {
-        for (; position < end; position++) {
+        while (position < end) {
+          int turn = Math.min(TURN, end - position);
           for (Texts texts : running) {
-            texts.next();
+            for (int i = 0; i < turn; i++) {
+              texts.next();
+            }
           }
+          position += turn;
         }
         running.forEach(texts -> texts.results.add(texts.result(end)));
       }

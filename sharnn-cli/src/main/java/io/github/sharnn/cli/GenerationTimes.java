@@ -53,7 +53,7 @@ record GenerationTimes(
       System.out.println(config);
       Texts.print("the last %d tokens of each text before each position%n", steps);
       Texts.print(
-          "%5s %9s %13s %10s %10s  %s%n",
+          "%5s %9s %13s %10s %12s  %s%n",
           "batch", "position", "ms, median", "tokens/s", "memory", "precision");
       for (int batchSize : batchSizes) {
         complete &= print(models, batchSize, measured);
@@ -122,7 +122,7 @@ record GenerationTimes(
 
   private static void printRow(GenerationBenchmark.Result result, String position, String note) {
     Texts.print(
-        "%5d %9s %13.3f %,10.0f %6.1f MiB  %s%n",
+        "%5d %9s %13.3f %,10.0f %8.2f MiB  %s%n",
         result.streams(),
         position,
         result.milliseconds(),

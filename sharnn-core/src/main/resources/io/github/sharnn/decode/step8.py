@@ -6,9 +6,11 @@
     return ops.quantized.linear_dynamic(x, weight, REDUCED) + bias
 
   def lstm8(self, gates: Tensor, hidden: Tensor, cell: Tensor, weight: PACKED) -> Tuple[Tensor, Tensor]:
-    i, f, g, o = self.linear8(hidden, weight, gates).chunk(4, 1)
-    c = torch.addcmul(f.sigmoid() * cell, i.sigmoid(), g.tanh())
-    return o.sigmoid() * c.tanh(), c
+    z = self.linear8(hidden, weight, gates)
+    i, f, _, o = z.sigmoid().chunk(4, 1)
+    g = z.narrow(1, 2 * cell.size(1), cell.size(1)).tanh()
+    c = torch.addcmul(f * cell, i, g)
+    return o * c.tanh(), c
 
   def attend8(self, residual: Tensor, query: Tensor, keys: Tensor, values: Tensor, scale: Tensor, mask: Tensor,
       used: int) -> Tensor:

@@ -182,8 +182,8 @@ final class SharnnGraph implements Equations.Model<String> {
       String attn = prefix + "attn.";
       String memory = state("memory." + layer, BATCH, "memory", size);
       String window = graph.integers(config.memoryLength());
-      String kept = graph.node("Sub", List.of(window, time)); // negative if T exceeds the window
-      String keys = concat(1, last(memory, kept), batchFirst(m)); // -> (B, K, C)
+      // copies the memory twice: the mask hides what is older than the window
+      String keys = concat(1, memory, batchFirst(m)); // -> (B, K, C)
       graph.assign(next(memory), last(keys, window));
 
       String q = batchFirst(query); // (T*B, C) -> (B, T, C)
@@ -191,7 +191,7 @@ final class SharnnGraph implements Equations.Model<String> {
       String v = config.valueProjection() ? projection(attn + "v", keys) : keys;
       String scores = graph.node("MatMul", List.of(q, transpose(k, 0, 2, 1))); // -> (B, T, K)
       String unseen = graph.scalar("unseen", Float.NEGATIVE_INFINITY);
-      String seen = graph.node("Where", List.of(visible(keys), scores, unseen));
+      String seen = graph.node("Where", List.of(visible(keys, window), scores, unseen));
       String weights = graph.node("Softmax", List.of(seen), attribute("axis", -1));
       String context = graph.node("MatMul", List.of(weights, v)); // -> (B, T, C)
       String scaled = graph.node("Mul", List.of(context, weight(attn + "vs", size)));
@@ -262,9 +262,9 @@ final class SharnnGraph implements Equations.Model<String> {
 
   /**
    * Returns the mask {@code (T, K)}. Query t is at key position {@code K - T + t} and sees the keys
-   * up to this position.
+   * up to this position, of the last {@code window} or T.
    */
-  private String visible(String keys) {
+  private String visible(String keys, String window) {
     String count = length(keys); // [K]
     String zero = graph.integers(0);
     String from = scalar(graph.node("Sub", List.of(count, time)));
@@ -272,7 +272,10 @@ final class SharnnGraph implements Equations.Model<String> {
     String key = graph.node("Range", List.of(scalar(zero), scalar(count), step)); // (K)
     String query = graph.node("Range", List.of(from, scalar(count), step)); // (T)
     String column = graph.node("Unsqueeze", List.of(query, graph.integers(1))); // (T) -> (T, 1)
-    return graph.node("LessOrEqual", List.of(key, column)); // (T, K)
+    String past = graph.node("LessOrEqual", List.of(key, column)); // (T, K)
+    String longest = graph.node("Max", List.of(window, time));
+    String oldest = graph.node("Sub", List.of(count, longest)); // [1]
+    return graph.node("And", List.of(past, graph.node("GreaterOrEqual", List.of(key, oldest))));
   }
 
   /** Computes {@code W x + b} for each row. */
