@@ -2,7 +2,6 @@ package io.github.sharnn.bench;
 
 import ai.djl.Device;
 import ai.djl.Model;
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -18,6 +17,7 @@ import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.optim.Lamb;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.optim.Readback;
 import io.github.sharnn.train.optim.WeightUpdate;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.TrainingStep;
@@ -136,8 +136,9 @@ public class TrainingStepBenchmark {
         TrainingStep.Result result = step.run(batch, state, 1);
         state.close();
         state = result.state().attach(stateManager);
-        try (NDArray norm = update.launch(new NDList(result.loss()), 1)) {
-          double sum = norm.getFloat() + result.loss().getFloat();
+        try (Readback readback = update.launch(new NDList(result.loss()), 1)) {
+          float[] measured = readback.await();
+          double sum = measured[0] + measured[1];
           update.complete();
           return sum;
         }

@@ -26,6 +26,7 @@ import io.github.sharnn.softmax.ClusterLabels;
 import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.optim.Lamb;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.optim.Readback;
 import io.github.sharnn.train.optim.WeightUpdate;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.SoleTraining;
@@ -221,8 +222,10 @@ public final class GoldenCheck {
                 compare("gradient", prefix + "grad." + name, gradient);
               }
             });
-        NDArray norm = update.launch(new NDList(result.loss()), 1);
-        compare("clipped norm", prefix + "grad_norm", norm);
+        try (Readback readback = update.launch(new NDList(result.loss()), 1)) {
+          NDArray norm = scratch.create(readback.await()[0]);
+          compare("clipped norm", prefix + "grad_norm", norm);
+        }
         update.complete();
         names.forEach(
             (name, parameter) ->

@@ -13,6 +13,14 @@ class Operators(Module):
     """The norm of all gradients together, in FLOAT32."""
     return torch.norm(torch.stack(torch._foreach_norm(gradients, 2, 6)))
 
+  def stack(self, scalars: List[Tensor]) -> Tensor:
+    return torch.stack(scalars)
+
+  def send(self, x: List[Tensor], numbers: Tensor) -> Tensor:
+    """Page-locked memory of the host, full of numbers[0] until the device's copy of x[0] arrives."""
+    host = torch.full(x[0].size(), float(numbers[0]), dtype=6, pin_memory=True)
+    return host.copy_(x[0], True)
+
   def scale(self, gradients: List[Tensor], numbers: Tensor) -> Tensor:
     torch._foreach_mul_(gradients, float(numbers[0]))
     return numbers

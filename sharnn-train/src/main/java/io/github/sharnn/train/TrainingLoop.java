@@ -4,7 +4,6 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.TrainingDivergedException;
-import ai.djl.ndarray.NDArray;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import io.github.sharnn.SHARNNState;
@@ -15,6 +14,7 @@ import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.data.TokenBatch;
 import io.github.sharnn.train.evaluate.Evaluation;
 import io.github.sharnn.train.optim.OuterStep;
+import io.github.sharnn.train.optim.Readback;
 import io.github.sharnn.train.optim.WeightUpdate;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.TrainingStep;
@@ -25,6 +25,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CancellationException;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -150,14 +151,17 @@ final class TrainingLoop {
     double scale = state.lossScale.value();
     TrainingStep.Slices slices = forwardAndBackward(batch, scale);
     long updateBegin = System.nanoTime();
-    NDArray scaledNorm = update.launch(slices.losses(), scale);
-    // loads the next batch while the device is still busy with this one
-    nextBatch = batches.hasNext() ? batches.next() : null;
     double norm;
-    try (scaledNorm) {
-      norm = scaledNorm.getFloat() / scale; // waits for the device
+    double bpc;
+    try (Readback readback = update.launch(slices.losses(), scale)) {
+      slices.losses().close();
+      // loads the next batch while the device is still busy with this one
+      nextBatch = batches.hasNext() ? batches.next() : null;
+      float[] measured = readback.await();
+      norm = measured[0] / scale;
+      double loss = IntStream.range(1, measured.length).mapToDouble(i -> measured[i]).average().orElseThrow();
+      bpc = loss / bytesPerToken / SequenceCrossEntropy.NATS_PER_BIT;
     }
-    double bpc = slices.meanLoss() / bytesPerToken / SequenceCrossEntropy.NATS_PER_BIT;
     if (Double.isFinite(norm)) {
       state.replaceStates(slices.states());
     } else {

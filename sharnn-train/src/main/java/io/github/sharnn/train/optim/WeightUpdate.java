@@ -93,23 +93,24 @@ public final class WeightUpdate implements AutoCloseable {
    *
    * @param losses losses of the batch's slices, on the device
    * @param lossScale factor of the losses before backward
-   * @return the global L2 norm of the scaled gradients, a FLOAT32 scalar still on the device
+   * @return the global L2 norm of the scaled gradients, then the losses
    */
-  public NDArray launch(NDList losses, double lossScale) {
+  public Readback launch(NDList losses, double lossScale) {
     if (gradients == null) {
       gradients = GradientClipping.gradients(weights.model().getBlock());
       gradients.attach(trainer.getManager());
     }
-    NDArray norm = Operators.get().call("norm", gradients);
+    NDList measured = new NDList(Operators.get().call("norm", gradients)).addAll(losses);
+    Readback readback = new Readback(measured);
     if (fused != null) {
       if (lookahead != null) {
         lookahead.begin(ids, masters);
       }
-      NDList measured = new NDList(norm).addAll(losses);
       fused.updateAll(ids, masters, gradients, 1 / lossScale, measured, clipNorm);
       weights.sync();
     }
-    return norm;
+    measured.head().close();
+    return readback;
   }
 
   /** Completes the update after {@link #launch}. */
