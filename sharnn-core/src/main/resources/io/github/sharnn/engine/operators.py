@@ -16,10 +16,14 @@ class Operators(Module):
   def stack(self, scalars: List[Tensor]) -> Tensor:
     return torch.stack(scalars)
 
-  def send(self, x: List[Tensor], numbers: Tensor) -> Tensor:
-    """Page-locked memory of the host, full of numbers[0] until the device's copy of x[0] arrives."""
+  def to_host(self, x: List[Tensor], numbers: Tensor) -> Tensor:
+    """Page-locked memory, full of numbers[0] until the device's copy of x[0] arrives. Does not wait for the device."""
     host = torch.full(x[0].size(), float(numbers[0]), dtype=6, pin_memory=True)
     return host.copy_(x[0], True)
+
+  def to_device(self, like: List[Tensor], x: List[Tensor]) -> Tensor:
+    """A copy of x[0] on the GPU of like[0]. Does not wait for the GPU."""
+    return torch.empty_like(x[0], device=like[0].device).copy_(x[0].pin_memory(), True)
 
   def scale(self, gradients: List[Tensor], numbers: Tensor) -> Tensor:
     torch._foreach_mul_(gradients, float(numbers[0]))

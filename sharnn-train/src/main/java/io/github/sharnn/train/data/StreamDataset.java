@@ -2,6 +2,7 @@ package io.github.sharnn.train.data;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -12,6 +13,7 @@ import ai.djl.training.dataset.Dataset;
 import ai.djl.util.Progress;
 import com.google.common.collect.AbstractIterator;
 import com.google.common.collect.Iterables;
+import io.github.sharnn.engine.Operators;
 import io.github.sharnn.softmax.ClusterLabels;
 import io.github.sharnn.vocabulary.TextVocabulary;
 import java.nio.ByteBuffer;
@@ -248,7 +250,7 @@ public final class StreamDataset implements Dataset {
     Shape shape = new Shape(streams, tokens.length / streams);
     NDArray text =
         drawn == null
-            ? manager.create(packed(tokens), shape, type).toType(DataType.INT64, false)
+            ? send(packed(tokens), shape, manager).toType(DataType.INT64, false)
             : manager.create(tokens, shape);
     NDArray data = text.get(":, :-1"); // (B, T+1) -> (B, T)
     NDArray label = text.get(":, 1:"); // (B, T+1) -> (B, T)
@@ -259,6 +261,18 @@ public final class StreamDataset implements Dataset {
     }
     return new TokenBatch(
         manager, new NDList(data), labels, streams, progress, streamLength, predicted, starts);
+  }
+
+  /** Copies tokens to the manager's device without waiting for the work of a GPU. */
+  private NDArray send(ByteBuffer tokens, Shape shape, NDManager manager) {
+    if (!manager.getDevice().isGpu()) {
+      return manager.create(tokens, shape, type);
+    }
+    try (NDManager host = manager.newSubManager(Device.cpu());
+        NDArray like = manager.create(new Shape(1), type)) {
+      NDArray onHost = host.create(tokens, shape, type);
+      return Operators.get().call("to_device", new NDList(like), new NDList(onHost));
+    }
   }
 
   /** Packs tokens into few bytes, because the copy to the GPU is then short. */

@@ -33,7 +33,7 @@ public final class Readback implements AutoCloseable {
     this.scalars = Operators.get().call("stack", scalars);
     host =
         this.scalars.getDevice().isGpu()
-            ? Operators.get().call("send", new float[] {ABSENT}, new NDList(this.scalars))
+            ? Operators.get().call("to_host", new float[] {ABSENT}, new NDList(this.scalars))
             : null;
   }
 
