@@ -78,7 +78,7 @@ public enum Recipe {
               .optimizer(muon(0.3f))
               .clipNorm(1)
               .averageDecay(0.998),
-      fiveHundredSeconds(2.5e-3f)),
+      fiveHundredSeconds(3e-3f)),
 
   /**
    * {@link #FAST} for {@link #subwords} in place of bytes. A token holds about four bytes, so the
