@@ -159,7 +159,8 @@ final class TrainingLoop {
       nextBatch = batches.hasNext() ? batches.next() : null;
       float[] measured = readback.await();
       norm = measured[0] / scale;
-      double loss = IntStream.range(1, measured.length).mapToDouble(i -> measured[i]).average().orElseThrow();
+      double loss =
+          IntStream.range(1, measured.length).mapToDouble(i -> measured[i]).average().orElseThrow();
       bpc = loss / bytesPerToken / SequenceCrossEntropy.NATS_PER_BIT;
     }
     if (Double.isFinite(norm)) {
