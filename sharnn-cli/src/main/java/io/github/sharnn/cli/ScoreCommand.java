@@ -125,6 +125,11 @@ final class ScoreCommand implements Callable<Integer> {
     if (Files.isDirectory(file)) {
       throw new IOException(file + " is a folder: name a file");
     }
+    boolean bulk = detail.lines != null && Files.isRegularFile(file); // no line waits for others
+    int workers = bulk ? ParallelScorer.workersForFiles() : 1;
+    if (workers > 1) {
+      ParallelScorer.sharePyTorchThreads(workers);
+    }
     try (Model model = options.load()) {
       Scorer.Builder builder = Scorer.builder(model);
       if (segmentLength != null) {
@@ -138,7 +143,10 @@ final class ScoreCommand implements Callable<Integer> {
       Scorer scorer = builder.build();
       RunHeader.of(model).forEach(System.err::println); // standard output gets only the scores
       if (lines != null) {
-        scoreLines(scorer, lines.header);
+        boolean gpu = model.getNDManager().getDevice().isGpu();
+        try (ParallelScorer parallel = new ParallelScorer(scorer, gpu ? 1 : workers)) {
+          scoreLines(scorer, parallel, lines.header);
+        }
       } else {
         scoreAll(scorer, SHARNN.of(model).vocabulary());
       }
@@ -175,7 +183,8 @@ final class ScoreCommand implements Callable<Integer> {
    * Scores each line including its newline, because its early end may be the odd thing about a
    * line.
    */
-  private void scoreLines(Scorer scorer, boolean header) throws IOException {
+  private void scoreLines(Scorer scorer, ParallelScorer parallel, boolean header)
+      throws IOException {
     if (header) {
       System.out.print(LineTable.header());
     }
@@ -188,7 +197,7 @@ final class ScoreCommand implements Callable<Integer> {
               new LineReader.Receiver() {
                 @Override
                 public void lines(List<byte[]> lines) throws IOException {
-                  Iterator<Score.Totals> totals = scorer.totals(lines).iterator();
+                  Iterator<Score.Totals> totals = parallel.totals(lines).iterator();
                   ByteArrayOutputStream rows = new ByteArrayOutputStream();
                   for (byte[] line : lines) {
                     rows.writeBytes(table.row(totals.next()));
