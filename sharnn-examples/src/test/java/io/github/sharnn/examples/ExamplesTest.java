@@ -47,7 +47,7 @@ class ExamplesTest {
             .embeddingSize(16)
             .boomSize(32)
             .layers(2)
-            .dropouts(0)
+            .memoryLength(32)
             .build()
             .newModel("b")) {
       model.getBlock().initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 1));
@@ -62,7 +62,7 @@ class ExamplesTest {
     String out =
         Outcome.capture(
                 () -> {
-                  FineTune.run(base, novel, old, tuned, Budget.steps(20));
+                  FineTune.run(base, novel, old, tuned, Budget.steps(60));
                   return 0;
                 })
             .out();
@@ -71,11 +71,13 @@ class ExamplesTest {
             .matcher(out);
     assertThat(figures.find()).as(out).isTrue();
     assertThat(Double.parseDouble(figures.group(1))).isBetween(7.9, 8.2); // an untrained model
-    assertThat(Double.parseDouble(figures.group(2))).isLessThan(7.8);
-    assertThat(Double.parseDouble(figures.group(4))).isLessThan(7.8);
+    for (int before : new int[] {1, 3}) {
+      assertThat(Double.parseDouble(figures.group(before + 1)))
+          .isLessThan(Double.parseDouble(figures.group(before)) - 0.05);
+    }
     assertThat(tuned.resolve("mixed-corpus/train.txt")).content().contains("old words\n");
     try (Model model = SHARNN.load(tuned)) {
-      assertThat(SHARNN.of(model).config().hiddenDropout()).isEqualTo(0.1f);
+      assertThat(SHARNN.of(model).config().hiddenDropout()).isZero();
     }
   }
 
