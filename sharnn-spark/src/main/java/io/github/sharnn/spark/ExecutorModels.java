@@ -1,7 +1,10 @@
 package io.github.sharnn.spark;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
+import com.google.common.base.CharMatcher;
 import com.google.common.base.Strings;
 import java.io.IOException;
 import java.util.LinkedHashMap;
@@ -91,7 +94,17 @@ final class ExecutorModels {
   static String device(String device) {
     TaskContext task = TaskContext.get();
     ResourceInformation gpus = task == null ? null : task.resourcesJMap().get(GPU);
-    return device.equals(AUTO) && gpus != null ? GPU + gpus.addresses()[0] : device;
+    return device.equals(AUTO) && gpus != null ? gpu(gpus.addresses()[0]) : device;
+  }
+
+  /** Returns the device of an address of Spark. */
+  static String gpu(String address) {
+    checkArgument(
+        CharMatcher.inRange('0', '9').matchesAllOf(address),
+        "the addresses of Spark's GPUs must be numbers as in nvidia-smi, but one is %s: for a MIG device"
+            + " or the UUID of a GPU, set CUDA_VISIBLE_DEVICES for the executor and device to gpu0",
+        address);
+    return GPU + address;
   }
 
   /**

@@ -2,6 +2,8 @@ package io.github.sharnn.spark;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import com.google.common.collect.Iterables;
+import java.util.Arrays;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.param.BooleanParam;
 import org.apache.spark.ml.param.IntParam;
@@ -13,6 +15,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
@@ -240,8 +243,8 @@ public abstract class ModelTransformer<T extends ModelTransformer<T>> extends Tr
     TextPartitions partitions =
         new TextPartitions(
             batches(dataset.sparkSession()),
-            schema.fieldIndex(getOrDefault(inputCol)),
-            seeds.isEmpty() ? -1 : schema.fieldIndex(seeds),
+            indexOf(schema, getOrDefault(inputCol)),
+            seeds.isEmpty() ? -1 : indexOf(schema, seeds),
             rowSeeds(),
             (Long) getOrDefault(windowBytes));
     return dataset.toDF().mapPartitions(partitions, Encoders.row(extended));
@@ -314,7 +317,7 @@ public abstract class ModelTransformer<T extends ModelTransformer<T>> extends Tr
         param.name(),
         name,
         String.join(", ", schema.fieldNames()));
-    DataType actual = schema.apply(name).dataType();
+    DataType actual = schema.fields()[indexOf(schema, name)].dataType();
     checkArgument(
         actual.equals(type),
         "%s must name a column of type %s, but '%s' has the type %s: cast it",
@@ -325,7 +328,15 @@ public abstract class ModelTransformer<T extends ModelTransformer<T>> extends Tr
   }
 
   private static boolean contains(StructType schema, String name) {
-    return schema.getFieldIndex(name).isDefined();
+    return indexOf(schema, name) >= 0;
+  }
+
+  /** Finds a column as Spark does, which ignores case unless spark.sql.caseSensitive is set. */
+  private static int indexOf(StructType schema, String name) {
+    boolean sensitive = SQLConf.get().caseSensitiveAnalysis();
+    return Iterables.indexOf(
+        Arrays.asList(schema.fieldNames()),
+        each -> sensitive ? each.equals(name) : each.equalsIgnoreCase(name));
   }
 
   @Override

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 @EnabledIfSystemProperty(named = "sharnn.corpus", matches = ".+")
 class CurvesIT {
 
-  private static final int STEPS = Integer.getInteger("sharnn.steps", 1500);
+  private static final int STEPS = Integer.getInteger("sharnn.steps", 960);
 
   @TempDir private Path folder;
 

@@ -13,7 +13,7 @@ import org.apache.spark.sql.SparkSession;
 /** The driver's program of {@link CurvesIT}: trains with one, two and four workers. */
 public final class CurvesJob {
 
-  private static final int EVALUATION = 150;
+  private static final int EVALUATION = 240;
 
   private final SparkSession session;
   private final Path folder;
@@ -40,7 +40,6 @@ public final class CurvesJob {
     job.train("2 workers, batch 16", 2, 16, 0.9);
     job.train("1 worker, batch 32", 1, 32, 0);
     job.train("4 workers, batch 16", 4, 16, 0.9);
-    job.train("1 worker, batch 64", 1, 64, 0);
     job.train("1 worker, batch 16, outer step", 1, 16, 0.9);
     job.train("2 workers, batch 16, momentum 0.6", 2, 16, 0.6);
     job.session.stop();
@@ -53,7 +52,7 @@ public final class CurvesJob {
         new SharnnDistributedTrainer()
             .setConfig(config)
             .setCorpus(corpus)
-            .setSplit(20_000_000, 200_000, 2)
+            .setSplit(20_000_000, 100_000, 2)
             .setModel(folder.resolve("model").toString())
             .setOption("batchSize", batch)
             .setOption("evaluationStreams", 16)

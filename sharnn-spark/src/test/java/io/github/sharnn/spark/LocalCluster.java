@@ -28,7 +28,7 @@ final class LocalCluster implements AutoCloseable {
   static final Path SHARNN_JAR = Path.of("target/sharnn-spark.jar").toAbsolutePath();
 
   private static final String HOST = "127.0.0.1";
-  private static final int SECONDS_TO_START = 60;
+  private static final int SECONDS_TO_START = 180;
   private static final List<String> NOT_OF_SPARK =
       List.of("/sharnn", "/ai/djl/", "/org/junit/", "/org/assertj/", "/net/java/dev/jna/");
   private static final List<String> OPENED =

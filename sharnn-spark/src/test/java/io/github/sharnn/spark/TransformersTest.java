@@ -56,6 +56,10 @@ class TransformersTest {
     assertThatThrownBy(() -> new SharnnScorer().setInputCol("text").transformSchema(LINES))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("inputCol must name a column, but there is no 'text' among value");
+    StructType upper = new StructType().add("VALUE", DataTypes.StringType);
+    assertThat(new SharnnScorer().transformSchema(upper).fieldNames()).contains("VALUE", "bits");
+    assertThatThrownBy(() -> new SharnnScorer().setBitsCol("Value").transformSchema(LINES))
+        .hasMessageContaining("there is already a column 'Value': choose another one");
     StructType numbers = new StructType().add("value", DataTypes.LongType);
     assertThatThrownBy(() -> new SharnnScorer().transformSchema(numbers))
         .hasMessage(
@@ -80,5 +84,13 @@ class TransformersTest {
         .hasMessageContaining("topP must be above 0 and at most 1, but is 2.0");
     assertThatThrownBy(() -> new SharnnGenerator().setRepetitionWindow(-1).transformSchema(LINES))
         .hasMessageContaining("repetitionWindow must be at least 0 tokens, but is -1");
+  }
+
+  @Test
+  void the_address_of_a_gpu_is_its_number() {
+    assertThat(ExecutorModels.gpu("3")).isEqualTo("gpu3");
+    assertThatThrownBy(() -> ExecutorModels.gpu("MIG-4dd9ed01"))
+        .hasMessageContaining("must be numbers as in nvidia-smi, but one is MIG-4dd9ed01: for a MIG")
+        .hasMessageContaining("set CUDA_VISIBLE_DEVICES for the executor and device to gpu0");
   }
 }
