@@ -61,6 +61,15 @@ final class LocalCluster implements AutoCloseable {
       port = socket.getLocalPort();
     }
     master = String.format(Locale.ROOT, "spark://%s:%d", HOST, port);
+    try {
+      start(port, workers);
+    } catch (AssertionError | Exception e) {
+      close();
+      throw e;
+    }
+  }
+
+  private void start(int port, int workers) throws Exception {
     start(
         "master",
         "org.apache.spark.deploy.master.Master",
