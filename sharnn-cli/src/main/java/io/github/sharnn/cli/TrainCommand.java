@@ -240,7 +240,7 @@ final class TrainCommand implements Callable<Integer> {
         results = trainer.fit(data, stages);
         FitResult last = results.get(results.size() - 1);
         if (!last.isComplete()) {
-          progress.close();
+          progress.end();
           PrintStream out = System.out.checkError() ? System.err : System.out;
           out.printf(
               Locale.ROOT,
@@ -252,7 +252,7 @@ final class TrainCommand implements Callable<Integer> {
           return signals.exitCode();
         }
       }
-      progress.close();
+      progress.end();
       Evaluation test =
           Evaluation.of(
               model,

@@ -219,7 +219,8 @@ public final class OuterStep {
     }
     CRC32C sum = new CRC32C();
     for (NDArray array : agreed) {
-      try (NDScope ignored = new NDScope()) {
+      NDScope scope = new NDScope();
+      try (scope) {
         sum.update(array.toDevice(Device.cpu(), false).toByteBuffer());
       }
     }
@@ -259,7 +260,8 @@ public final class OuterStep {
       most = Math.max(most, each.order(ByteOrder.LITTLE_ENDIAN).getDouble());
     }
     for (int i = 0; i < agreed.size(); i++) {
-      try (NDScope ignored = new NDScope()) {
+      NDScope scope = new NDScope();
+      try (scope) {
         step(i, all);
       }
     }
@@ -274,7 +276,8 @@ public final class OuterStep {
   private ByteBuffer message(double used) {
     message.clear().putDouble(used);
     for (int i = 0; i < agreed.size(); i++) {
-      try (NDScope ignored = new NDScope()) { // small arrays: new memory takes longer than the sums
+      NDScope scope = new NDScope();
+      try (scope) { // small arrays: new memory takes longer than the sums
         NDArray change = weights.masters().get(i).sub(agreed.get(i)).muli(SCALE);
         NDArray half = change.toType(DataType.FLOAT16, false).toDevice(Device.cpu(), false);
         message.put(half.toByteBuffer(true));

@@ -56,7 +56,7 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
   @Override
   public void accept(StepReport report) {
     if (report.step() == 1) {
-      close();
+      end();
       trainBpc = Double.NaN;
       validationBpc = Double.NaN;
       printed = Double.NEGATIVE_INFINITY;
@@ -72,7 +72,7 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
     if (live != null) {
       live.show(text(report));
       if (last) {
-        close();
+        end();
       }
     } else if (last || report.seconds() - printed >= interval()) {
       printed = report.seconds();
@@ -108,10 +108,15 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
   }
 
   /** Ends the line on a terminal, as a stopped run must before it prints something else. */
-  @Override
-  public void close() {
+  public void end() {
     if (live != null) {
       live.close();
     }
+  }
+
+  /** Ends the line. */
+  @Override
+  public void close() {
+    end();
   }
 }
