@@ -5,8 +5,10 @@ import static io.github.sharnn.cli.progress.Texts.print;
 import ai.djl.Device;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.cli.options.LossOption;
 import io.github.sharnn.cli.options.ModelArgument;
 import io.github.sharnn.onnx.OnnxExport;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -46,5 +48,42 @@ final class ExportCommand implements Callable<Integer> {
     }
     print("%s: %,d bytes, ONNX opset %d%n", output, Files.size(output), OnnxExport.OPSET);
     return 0;
+  }
+
+  /** {@code sharnn.jar quantize}: saves a model in 8 bits a weight. */
+  @Command(
+      name = "quantize",
+      description = "Save a model with matrices in 8 bits, and print the loss of quality.")
+  static final class Quantize implements Callable<Integer> {
+
+    private static final String WEIGHTS = "model.safetensors";
+
+    @Mixin private ModelArgument argument;
+
+    @Option(
+        names = "--output",
+        paramLabel = "DIR",
+        required = true,
+        description = "A new folder for the smaller model.")
+    private Path output;
+
+    @Mixin private LossOption loss;
+
+    @Override
+    public Integer call() throws Exception {
+      Sharnn.checkNew(output, "--output");
+      Path folder = argument.folder();
+      try (Model model = SHARNN.load(folder, Device.cpu())) {
+        loss.print(model);
+        SHARNN.of(model).quantize();
+        model.save(output, null);
+      }
+      print("%s: %,d bytes, %s: %,d bytes%n", folder, size(folder), output, size(output));
+      return 0;
+    }
+
+    private static long size(Path model) throws IOException {
+      return Files.size(model.resolve(WEIGHTS));
+    }
   }
 }

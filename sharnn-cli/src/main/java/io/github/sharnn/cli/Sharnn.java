@@ -58,7 +58,7 @@ import picocli.CommandLine.Spec;
       ReportCommand.class,
       BenchmarkCommand.class,
       ExportCommand.class,
-      QuantizeCommand.class
+      ExportCommand.Quantize.class
     })
 public final class Sharnn implements Runnable {
 

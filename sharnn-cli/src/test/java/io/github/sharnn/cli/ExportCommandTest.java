@@ -60,6 +60,9 @@ class ExportCommandTest extends TrainedModelTest {
     assertThat(exported.out())
         .containsPattern(
             "1,000 tokens of its own: [0-9.]+ bits a token in FLOAT32, [0-9.]+ in INT8");
+    String printed = exported.out().lines().findFirst().orElseThrow();
+    double loss = Double.parseDouble(printed.substring(printed.lastIndexOf(' ') + 1));
+    assertThat(loss).isBetween(-0.01, 0.01); // bits a byte
     Process process = onnxGenerate(file, "efgh", "64", "9", "2");
     assertThat(process.getInputStream().readAllBytes()).hasSizeGreaterThanOrEqualTo(68);
     assertThat(process.waitFor()).isZero();

@@ -29,7 +29,8 @@ class SharnnTest {
         "plot",
         "report",
         "benchmark",
-        "export"
+        "export",
+        "quantize"
       })
   void explains_every_command(String command) {
     Outcome outcome = run(command, "--help");

@@ -1,4 +1,4 @@
-package io.github.sharnn.cli;
+package io.github.sharnn.cli.options;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** The text on which a command measures the loss of quality by 8 bits. */
-final class LossOption {
+public final class LossOption {
 
   private static final int OWN_TOKENS = 1_000;
 
@@ -24,12 +24,12 @@ final class LossOption {
   private @Nullable Path text;
 
   /** Checks that the text is not given without the option that needs it. */
-  void check(boolean measures, String option) {
+  public void check(boolean measures, String option) {
     checkArgument(measures || text == null, "--text needs %s: add it, or leave --text out", option);
   }
 
   /** Measures and prints the loss. */
-  void print(Model model) throws IOException {
+  public void print(Model model) throws IOException {
     QuantizationLoss loss =
         text == null
             ? QuantizationLoss.onOwnText(model, OWN_TOKENS)
