@@ -89,6 +89,8 @@ class ArchitectureTest {
         .definedBy(ROOT + ".tokenizers..")
         .layer("spark")
         .definedBy(ROOT + ".spark..")
+        .layer("models")
+        .definedBy(ROOT + ".models..")
         .layer("langchain4j")
         .definedBy(ROOT + ".langchain4j..")
         .layer("bench")
@@ -104,6 +106,8 @@ class ArchitectureTest {
         .whereLayer("tokenizers")
         .mayOnlyBeAccessedByLayers("cli", "examples")
         .whereLayer("spark")
+        .mayNotBeAccessedByAnyLayer()
+        .whereLayer("models")
         .mayNotBeAccessedByAnyLayer()
         .whereLayer("langchain4j")
         .mayNotBeAccessedByAnyLayer()
@@ -142,7 +146,8 @@ class ArchitectureTest {
     }
     assertThat(modules)
         .contains("sharnn-core", "sharnn-train", "sharnn-bench", "sharnn-cli", "sharnn-examples")
-        .contains("sharnn-onnx", "sharnn-tokenizers", "sharnn-spark", "sharnn-langchain4j");
+        .contains("sharnn-onnx", "sharnn-tokenizers", "sharnn-spark", "sharnn-langchain4j")
+        .contains("sharnn-models");
   }
 
   @Test

@@ -19,7 +19,7 @@ class ModuleDescriptorTest {
   private static final Pattern EXPORT = Pattern.compile("exports ([a-z0-9.]+);");
 
   @ParameterizedTest
-  @ValueSource(strings = {"core", "train", "tokenizers", "onnx", "bench", "langchain4j"})
+  @ValueSource(strings = {"core", "train", "tokenizers", "onnx", "bench", "langchain4j", "models"})
   void exports_every_package(String module) throws IOException {
     Path main = Path.of("../sharnn-" + module + "/src/main");
     Set<String> exported =
