@@ -28,6 +28,8 @@ class JBangTest {
           + " org.slf4j:slf4j-simple:${slf4j.version}";
   private static final Map<String, String> DEPENDENCIES =
       Map.of(
+          "generate",
+          "io.github.sharnn:sharnn-models:${project.version}" + PYTORCH,
           "train",
           "io.github.sharnn:sharnn-train:${project.version}" + PYTORCH,
           "onnx-generate",
@@ -43,8 +45,8 @@ class JBangTest {
     return ROOT.resolve(alias.get("script-ref").getAsString());
   }
 
-  private static Path train() throws IOException {
-    return script(aliases().getAsJsonObject("train"));
+  private static Path script(String alias) throws IOException {
+    return script(aliases().getAsJsonObject(alias));
   }
 
   /** Returns the dependencies that an alias or its script names. */
@@ -88,7 +90,7 @@ class JBangTest {
     int start = readme.indexOf("```java\n") + "```java\n".length();
     String lines = readme.substring(start, readme.indexOf("```", start));
     String script =
-        Files.readAllLines(train()).stream()
+        Files.readAllLines(script("train")).stream()
             .dropWhile(line -> line.startsWith("//"))
             .skip(1)
             .collect(Collectors.joining("\n", "", "\n"));
@@ -98,20 +100,29 @@ class JBangTest {
   @Test
   void train_runs(@TempDir Path folder) throws Exception {
     Files.writeString(folder.resolve("book.txt"), "The quick brown fox.\n".repeat(300));
-    String out = java(folder, train());
+    String out = java(folder, script("train"));
     assertThat(out).contains("bits per character");
     assertThat(folder.resolve("book-model").resolve("model.safetensors")).isNotEmptyFile();
   }
 
-  private static String java(Path folder, Path script) throws Exception {
-    List<String> command =
+  @Test
+  void generate_runs(@TempDir Path folder) throws Exception {
+    assertThat(java(folder, script("generate"), "The old", "town "))
+        .contains("The old town ")
+        .hasSizeGreaterThan(400);
+  }
+
+  private static String java(Path folder, Path script, String... args) throws Exception {
+    List<String> command = new ArrayList<>();
+    command.addAll(
         List.of(
             System.getProperty("java.home") + "/bin/java",
             "-Dai.djl.pytorch.num_threads=1",
             "-DENGINE_CACHE_DIR=" + System.getProperty("ENGINE_CACHE_DIR"),
             "-cp",
             System.getProperty("java.class.path"),
-            script.toString());
+            script.toString()));
+    command.addAll(List.of(args));
     Process process =
         new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true).start();
     String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
