@@ -132,11 +132,9 @@ public final class Scorer {
    * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
   public List<Score.Totals> totals(List<byte[]> texts) {
-    return cache == null ? scoredTotals(texts) : cache.totals(texts, this::scoredTotals);
-  }
-
-  private List<Score.Totals> scoredTotals(List<byte[]> texts) {
-    return batches(texts, ScoringBatch::totals);
+    Function<List<byte[]>, List<Score.Totals>> scoring =
+        some -> batches(some, ScoringBatch::totals);
+    return cache == null ? scoring.apply(texts) : cache.totals(texts, scoring);
   }
 
   private <T> List<T> batches(List<byte[]> texts, Function<ScoringBatch, List<T>> results) {
@@ -192,8 +190,8 @@ public final class Scorer {
   /** Scores texts with tokens after states with equal numbers of positions, the longest first. */
   List<CarriedScore> score(List<ScoringState> before, List<Segments.Text> longestFirst) {
     SHARNN block = SHARNN.initialized(model.model());
-    NDManager manager = model.lifetime().manager();
-    try (ScoringLoop loop = new ScoringLoop(block, manager, before, segmentLength)) {
+    try (ScoringLoop loop =
+        new ScoringLoop(block, model.lifetime().manager(), before, segmentLength)) {
       return new CarriedBatch(loop, segmentLength, longestFirst, this::newSums).score();
     }
   }
@@ -258,8 +256,8 @@ public final class Scorer {
   }
 
   private ScoringLoop loop(NDManager manager, int streams) {
-    SHARNN block = SHARNN.initialized(model.model());
-    return new ScoringLoop(block, manager, streams, context, segmentLength);
+    return new ScoringLoop(
+        SHARNN.initialized(model.model()), manager, streams, context, segmentLength);
   }
 
   /** A builder of a {@link Scorer}. */
@@ -328,11 +326,9 @@ public final class Scorer {
 
     /**
      * Keeps the totals of texts already scored, so that {@link Scorer#totals} does not score an
-     * equal text again. Saves most of the time on a repetitive log. Default 0, for no cache. After
-     * training the model further, build a new scorer.
+     * equal text again. Default 0, for no cache. After further training, build a new scorer.
      *
-     * @param bytes the memory for texts and totals; the texts that were not used for the longest
-     *     time make room
+     * @param bytes the memory for texts and totals; the texts unused for the longest time make room
      * @return this builder
      */
     public Builder cacheBytes(long bytes) {
