@@ -3,7 +3,7 @@
 //DESCRIPTION Trains a small model on book.txt, generates 100 characters, and saves the model
 //DEPS io.github.sharnn:sharnn-train:0.1.0-SNAPSHOT
 //DEPS ai.djl.pytorch:pytorch-native-cpu:2.7.1:${native:linux-x86_64}
-//DEPS ai.djl.pytorch:pytorch-jni:2.7.1-0.35.1
+//DEPS ai.djl.pytorch:pytorch-jni:2.7.1-0.36.0
 //DEPS org.slf4j:slf4j-simple:2.0.20
 
 import ai.djl.Model;
