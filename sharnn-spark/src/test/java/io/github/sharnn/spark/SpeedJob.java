@@ -31,7 +31,7 @@ public final class SpeedJob {
     SharnnScorer scorer =
         new SharnnScorer().setModel(folder.resolve("model").toString()).setDevice("cpu");
     // loads the model on each executor, and lets Java compile
-    scorer.transform(lines.sample(0.02, 1)).write().format("noop").mode("overwrite").save();
+    scorer.transform(lines.sample(0.1, 1)).write().format("noop").mode("overwrite").save();
     long start = System.nanoTime();
     scorer.transform(lines).write().json(folder.resolve(arguments[1]).toUri().toString());
     Files.writeString(
