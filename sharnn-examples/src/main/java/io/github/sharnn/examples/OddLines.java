@@ -26,10 +26,10 @@ import java.util.stream.IntStream;
 /**
  * A score of log lines by small models.
  *
- * <p>A line has two views. Its kind is the text with every word masked that has a digit; its most
- * surprising byte finds new kinds and wrong severities. Its values are the text with identifiers
- * masked; compared with lines of the same kind, the surprise finds odd values. Neither has the
- * time.
+ * <p>A line has two views. Its kind is the text with every word masked that has a digit; its two
+ * most surprising bytes find new kinds and wrong severities. Its values are the text with
+ * identifiers masked; compared with lines of the same kind, the surprise finds odd values. Neither
+ * has the time.
  */
 final class OddLines {
 
@@ -79,7 +79,7 @@ final class OddLines {
    * Scores lines by models that each learn all folds of the normal lines but one (cross-fitting).
    * Each model's surprise at the fold that it has not seen tells which surprise is usual.
    */
-  static List<Scored> score(List<Line> normal, List<Line> lines, int steps, long seed)
+  static List<Scored> score(List<Line> normal, List<Line> lines, int leastSteps, long seed)
       throws IOException {
     int[] folds = new Random(seed).ints(normal.size(), 0, FOLDS).toArray();
     double[] usualKinds = new double[normal.size()];
@@ -89,7 +89,7 @@ final class OddLines {
       int own = fold;
       int[] held = IntStream.range(0, folds.length).filter(i -> folds[i] == own).toArray();
       IntStream seen = IntStream.range(0, folds.length).filter(i -> folds[i] != own);
-      try (Model model = train(seen.mapToObj(normal::get).toList(), steps, seed + fold)) {
+      try (Model model = train(seen.mapToObj(normal::get).toList(), leastSteps, seed + fold)) {
         double[][] usual = surprises(model, Arrays.stream(held).mapToObj(normal::get).toList());
         for (int i = 0; i < held.length; i++) {
           usualKinds[held[i]] = usual[0][i];
@@ -134,7 +134,8 @@ final class OddLines {
     return usual.length == 0 ? 0 : surprise / Math.max(usual[threshold], 1);
   }
 
-  private static Model train(List<Line> lines, int steps, long seed) throws IOException {
+  private static Model train(List<Line> lines, int leastSteps, long seed) throws IOException {
+    int steps = Math.max(leastSteps, lines.size() / 4); // or two passes
     String both =
         lines.stream().map(l -> l.kind + "\n" + l.values + "\n").collect(Collectors.joining());
     Split split = Split.random(seed, 0.94, 0.04, 0.02);
@@ -163,12 +164,13 @@ final class OddLines {
 
   /** Returns the surprise at each line's kind, and at its values in standard deviations. */
   private static double[][] surprises(Model model, List<Line> lines) {
-    Scorer scorer = Scorer.builder(model).cacheBytes(1 << 24).build();
+    Scorer scorer = Scorer.builder(model).topSurprises(2).cacheBytes(1 << 24).build();
     List<Score.Totals> kinds = scorer.totals(lines.stream().map(l -> utf8(l.kind)).toList());
     List<Score.Totals> values = scorer.totals(lines.stream().map(l -> utf8(l.values)).toList());
     double[][] surprises = new double[2][lines.size()];
     for (int i = 0; i < lines.size(); i++) {
-      surprises[0][i] = kinds.get(i).greatestSurprise() * lines.get(i).weight();
+      double kind = kinds.get(i).top().stream().mapToDouble(Score.Surprise::bits).sum() / 2;
+      surprises[0][i] = kind * lines.get(i).weight();
       surprises[1][i] = values.get(i).excessBits() / Math.sqrt(values.get(i).varianceInBits() + 1);
     }
     return surprises;

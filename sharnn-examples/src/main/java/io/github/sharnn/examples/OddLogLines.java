@@ -15,94 +15,118 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.ToDoubleFunction;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import java.util.zip.Deflater;
 
 /**
  * Anomaly detection in a log. Without an argument, the program makes a log with faults and looks
  * for them. Otherwise it reads a file of lines "TAG TEXT" with the tag "-" for normal lines, learns
- * the normal lines of a random half and looks for the others in the other half, five times.
- *
- * <p>A score of single lines finds no wrong order, no repetition and no missing line.
+ * the normal lines of a random half and looks for the others in the other half, five times. A score
+ * of single lines finds no wrong order, no repetition and no missing line.
  */
 public final class OddLogLines {
 
-  private static final String ROW = "%-6s %9.3f %6.3f %16.3f %6.3f %15.1f%%%n";
+  private static final String HEADER =
+      "         AUROC     AP  merged     AP deflate     AP  merged     AP  false alarms%n";
   private static final Pattern FIELD = Pattern.compile("<(\\w+)(?:-(\\d+))?>");
-  private static final List<String> WORDS = List.of("lamp", "chair", "desk", "rug", "sofa", "bed");
 
   private OddLogLines() {}
 
   public static void main(String[] args) throws IOException {
     if (args.length == 0) {
-      findFaults(600, 4_000);
+      findFaults(250, 4_000);
     } else {
-      measure(Path.of(args[0]), 600, 5);
+      measure(Path.of(args[0]), 250, 5);
     }
   }
 
   /** Measures on random halves of a labelled log. */
-  static void measure(Path file, int steps, int seeds) throws IOException {
+  static void measure(Path file, int leastSteps, int seeds) throws IOException {
     List<String> text = Files.readAllLines(file, StandardCharsets.ISO_8859_1);
     List<Line> lines = new ArrayList<>(text.stream().map(Line::of).toList());
-    double[][] columns = new double[5][seeds];
-    print("seed       AUROC     AP  deflate's AUROC     AP  false alarms at 1%%%n");
+    double[][] rows = new double[seeds][];
+    print(HEADER);
     for (int seed = 0; seed < seeds; seed++) {
       Collections.shuffle(lines, new Random(seed));
-      List<Line> first = lines.subList(0, lines.size() / 2);
-      List<Line> rest = lines.subList(lines.size() / 2, lines.size());
-      List<Line> normal = first.stream().filter(line -> line.tag().equals("-")).toList();
-      List<Scored> scored = OddLines.score(normal, rest, steps, seed);
-      double[] own = figures(scored);
-      double[] other = figures(deflate(normal, rest));
-      print(ROW, seed, own[0], own[1], other[0], other[1], falseAlarms(scored));
-      columns[0][seed] = own[0];
-      columns[1][seed] = own[1];
-      columns[2][seed] = other[0];
-      columns[3][seed] = other[1];
-      columns[4][seed] = falseAlarms(scored);
+      int half = lines.size() / 2;
+      List<Line> rest = lines.subList(half, lines.size());
+      List<Line> normal = lines.stream().limit(half).filter(l -> l.tag().equals("-")).toList();
+      List<Scored> scored = OddLines.score(normal, rest, leastSteps, seed);
+      rows[seed] = row(normal, scored);
+      printRow(String.valueOf(seed), rows[seed]);
       if (seed == seeds - 1) {
-        for (double[] column : columns) {
-          Arrays.sort(column);
-        }
-        int middle = seeds / 2;
-        print(
-            ROW,
-            "median",
-            columns[0][middle],
-            columns[1][middle],
-            columns[2][middle],
-            columns[3][middle],
-            columns[4][middle]);
+        double[] medians =
+            IntStream.range(0, 9)
+                .mapToDouble(
+                    i -> Stream.of(rows).mapToDouble(r -> r[i]).sorted().toArray()[seeds / 2])
+                .toArray();
+        printRow("median", medians);
         report(scored);
       }
     }
   }
 
+  /** Returns AUROC and average precision of four ranks, and the rate of false alarms. */
+  private static double[] row(List<Line> normal, List<Scored> scored) {
+    List<Line> lines = scored.stream().map(Scored::line).toList();
+    List<Scored> plain = deflate(normal, lines, line -> 1);
+    List<Scored> weighted = deflate(normal, lines, Line::weight);
+    return DoubleStream.concat(
+            Stream.of(scored, merged(normal, scored), plain, merged(normal, weighted))
+                .flatMapToDouble(each -> Arrays.stream(figures(each))),
+            DoubleStream.of(falseAlarms(scored)))
+        .toArray();
+  }
+
+  private static void printRow(String name, double[] row) {
+    print("%-6s", name);
+    for (int i = 0; i < 8; i += 2) {
+      print("%8.3f %6.3f", row[i], row[i + 1]);
+    }
+    print("%12.2f%%%n", row[8]);
+  }
+
+  /**
+   * Merges lines of the same new kind: the more there are, the higher is their rank. A normal kind
+   * that has n lines here has none among as many normal lines with probability 2^-n only.
+   */
+  private static List<Scored> merged(List<Line> normal, List<Scored> scored) {
+    Set<String> known = normal.stream().map(Line::kind).collect(Collectors.toSet());
+    Map<String, Long> counts =
+        scored.stream().collect(Collectors.groupingBy(s -> s.line().kind(), Collectors.counting()));
+    List<Scored> merged = new ArrayList<>();
+    for (Scored each : scored) {
+      String kind = each.line().kind();
+      double factor = known.contains(kind) ? 1 : Math.log1p(counts.get(kind)) / Math.log(2);
+      merged.add(new Scored(each.line(), each.p(), each.rank() * factor));
+    }
+    return merged;
+  }
+
   /** Makes a log, learns five days of it, and looks for the faults of the sixth day. */
-  static void findFaults(int steps, int linesADay) throws IOException {
+  static void findFaults(int leastSteps, int linesADay) throws IOException {
     Random random = new Random(1);
     List<Line> normal = new ArrayList<>();
     for (int day = 1; day <= 5; day++) {
       normal.addAll(makeLog(day, linesADay / 5, false, random));
     }
     List<Line> lines = makeLog(6, linesADay, true, random);
-    List<Line> today = List.copyOf(lines);
+    int today = lines.size();
     lines.addAll(makeLog(16, linesADay, false, random));
-    List<Scored> all = OddLines.score(normal, lines, steps, 1);
-    List<Scored> scored = all.subList(0, today.size());
-    report(scored);
-    double[] own = figures(scored);
-    double[] other = figures(deflate(normal, today));
-    print(
-        "AUROC %.3f, average precision %.3f; deflate's %.3f, %.3f%n",
-        own[0], own[1], other[0], other[1]);
-    print(
-        "false alarms: %.2f%% of the normal lines, ten days later %.2f%%%n",
-        falseAlarms(scored), falseAlarms(all.subList(today.size(), all.size())));
+    List<Scored> scored = OddLines.score(normal, lines, leastSteps, 1);
+    List<Scored> later = scored.subList(today, scored.size());
+    report(scored.subList(0, today));
+    print(HEADER);
+    printRow("", row(normal, scored.subList(0, today)));
+    print("false alarms ten days later: %.2f%%%n", falseAlarms(later));
   }
 
   /** Prints the alerts, merged by kind, and the lines found with each tag. */
@@ -112,26 +136,23 @@ public final class OddLogLines {
             .filter(Scored::alert)
             .sorted(Comparator.comparing(each -> -each.rank()))
             .collect(Collectors.groupingBy(each -> each.line().kind()));
-    print("%nlines, p-value, most surprising of its kind:%n");
+    print("%nlines, p-value, oddest line of a kind:%n");
     kinds.values().stream()
         .sorted(Comparator.comparing(same -> -same.get(0).rank()))
         .limit(30)
         .forEach(s -> print("%4d  %.4f  %s%n", s.size(), s.get(0).p(), s.get(0).line().values()));
-    Map<String, List<Scored>> tags =
-        scored.stream()
-            .filter(each -> !each.normal())
-            .collect(
-                Collectors.groupingBy(
-                    each -> each.line().tag(), TreeMap::new, Collectors.toList()));
-    tags.forEach(
-        (tag, own) ->
-            print(
-                "%-10s found %d of %d%n",
-                tag, own.stream().filter(Scored::alert).count(), own.size()));
+    Map<String, int[]> tags = new TreeMap<>();
+    for (Scored each : scored) {
+      int[] counts = tags.computeIfAbsent(each.line().tag(), tag -> new int[2]);
+      counts[0] += each.alert() ? 1 : 0;
+      counts[1]++;
+    }
+    tags.forEach((tag, counts) -> print("%-13s %d of %d alert%n", tag, counts[0], counts[1]));
   }
 
   /** Ranks lines by deflate's bytes for each byte, with the normal lines as its dictionary. */
-  private static List<Scored> deflate(List<Line> normal, List<Line> lines) {
+  private static List<Scored> deflate(
+      List<Line> normal, List<Line> lines, ToDoubleFunction<Line> weight) {
     byte[] all = OddLines.utf8(normal.stream().map(Line::kind).collect(Collectors.joining("\n")));
     byte[] newest = Arrays.copyOfRange(all, Math.max(0, all.length - (1 << 15)), all.length);
     List<Scored> scored = new ArrayList<>();
@@ -143,7 +164,7 @@ public final class OddLogLines {
       deflater.finish();
       double size = deflater.deflate(new byte[2 * own.length + 100]);
       deflater.end();
-      scored.add(new Scored(line, 1, line.weight() * size / own.length));
+      scored.add(new Scored(line, 1, weight.applyAsDouble(line) * size / own.length));
     }
     return scored;
   }
@@ -209,7 +230,7 @@ public final class OddLogLines {
       case "user" -> "u" + (100 + random.nextInt(400));
       case "address" -> "10.0." + random.nextInt(4) + "." + (1 + random.nextInt(99));
       case "session" -> Integer.toHexString(0x10000000 + random.nextInt(0x60000000));
-      case "word" -> WORDS.get(random.nextInt(WORDS.size()));
+      case "word" -> List.of("lamp", "chair", "desk", "rug", "sofa", "bed").get(random.nextInt(6));
       case "garbage" ->
           random
               .ints(20 + random.nextInt(40), 33, 127)

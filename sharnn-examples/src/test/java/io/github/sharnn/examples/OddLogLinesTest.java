@@ -22,7 +22,8 @@ class OddLogLinesTest {
   void views_have_no_time_and_mask_numbers_or_identifiers() {
     Line line =
         Line.of(
-            "- 2026-11-06T02:06:08.467Z ERROR order 480123 from 10.0.0.65 took 31 ms, session=1f00a2b3");
+            "- 2026-11-06T02:06:08.467Z ERROR order 480123 from 10.0.0.65 took 31 ms,"
+                + " session=1f00a2b3");
     assertThat(line.tag()).isEqualTo("-");
     assertThat(line.kind()).isEqualTo("ERROR order # from # took # ms, session=#");
     assertThat(line.values())
@@ -52,15 +53,15 @@ class OddLogLinesTest {
     String out =
         Outcome.capture(
                 () -> {
-                  OddLogLines.findFaults(60, 500);
+                  OddLogLines.findFaults(60, 300);
                   return 0;
                 })
             .out();
     assertThat(out)
-        .contains("garbage    found 12 of 12", "hidden-order", "of 12", "ten days later");
-    Matcher area = Pattern.compile("AUROC (\\S+), average precision (\\S+);").matcher(out);
+        .contains("ERROR kernel: oom killer", "hidden-order  0 of 12 alert", "ten days later");
+    Matcher area = Pattern.compile("AUROC .*\\n +(0\\.\\d+)").matcher(out);
     assertThat(area.find()).isTrue();
-    assertThat(Double.parseDouble(area.group(1))).isGreaterThan(0.85);
+    assertThat(Double.parseDouble(area.group(1))).isGreaterThan(0.8);
   }
 
   @Test
@@ -80,8 +81,6 @@ class OddLogLinesTest {
                 })
             .out();
     assertThat(out).containsPattern("0 +1\\.000 +1\\.000 +1\\.000 +1\\.000 ");
-    assertThat(out)
-        .contains("median", "FATAL core dumped")
-        .containsPattern("CRASH +found (\\d+) of");
+    assertThat(out).contains("median").containsPattern("CRASH +\\d+ of \\d+ alert");
   }
 }
