@@ -1,4 +1,4 @@
-package io.github.sharnn.cli;
+package io.github.sharnn.cli.lines;
 
 import com.google.common.base.Throwables;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
@@ -22,7 +22,7 @@ import java.util.stream.IntStream;
  * A scorer of many lines on a few threads. PyTorch makes little use of several cores for one batch
  * of short lines, so that each thread scores batches of its own.
  */
-final class ParallelScorer implements AutoCloseable {
+public final class ParallelScorer implements AutoCloseable {
 
   private static final int MOST_WORKERS = 4; // bounds the memory for activations
   private static final int FEWEST_LINES = 32; // of a worker
@@ -31,8 +31,13 @@ final class ParallelScorer implements AutoCloseable {
   private final int workers;
   private final ExecutorService pool;
 
-  /** Creates a scorer with so many workers. */
-  ParallelScorer(Scorer scorer, int workers) {
+  /**
+   * Creates a scorer.
+   *
+   * @param scorer scores the lines; the caller closes it
+   * @param workers number of threads
+   */
+  public ParallelScorer(Scorer scorer, int workers) {
     this.scorer = scorer;
     this.workers = workers;
     pool =
@@ -40,15 +45,17 @@ final class ParallelScorer implements AutoCloseable {
             workers, new ThreadFactoryBuilder().setNameFormat("score-%d").setDaemon(true).build());
   }
 
-  /** Returns a good number of workers for the lines of a file. */
-  static int workersForFiles() {
+  /** {@return a good number of workers for the lines of a file} */
+  public static int workersForFiles() {
     return Math.min(Runtime.getRuntime().availableProcessors(), MOST_WORKERS);
   }
 
   /**
    * Divides PyTorch's threads among workers. Does nothing once PyTorch runs, or if the user chose.
+   *
+   * @param workers number of workers
    */
-  static void sharePyTorchThreads(int workers) {
+  public static void sharePyTorchThreads(int workers) {
     String property = "ai.djl.pytorch.num_threads";
     if (System.getProperty(property) == null && System.getenv("OMP_NUM_THREADS") == null) {
       int each = Math.max(Runtime.getRuntime().availableProcessors() / workers, 1);
@@ -56,8 +63,12 @@ final class ParallelScorer implements AutoCloseable {
     }
   }
 
-  /** Returns the totals of each line, in the lines' order. */
-  List<Score.Totals> totals(List<byte[]> lines) {
+  /**
+   * {@return the totals of each line, in the lines' order}
+   *
+   * @param lines the lines
+   */
+  public List<Score.Totals> totals(List<byte[]> lines) {
     if (workers == 1 || lines.size() < FEWEST_LINES * workers) {
       return scorer.totals(lines);
     }

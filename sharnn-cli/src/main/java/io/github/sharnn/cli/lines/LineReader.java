@@ -1,4 +1,4 @@
-package io.github.sharnn.cli;
+package io.github.sharnn.cli.lines;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
@@ -15,7 +15,7 @@ import java.util.Objects;
  * <p>A newline ends a line, and so does a carriage return with a newline. Each line comes with a
  * newline alone, also a last line without one.
  */
-final class LineReader {
+public final class LineReader {
 
   private final InputStream in;
   private final int mostLines;
@@ -26,10 +26,13 @@ final class LineReader {
   private int batchBytes;
 
   /**
-   * Reads batches of at most so many lines, and of lines of at most so many bytes together, at
-   * least 2.
+   * Creates a reader.
+   *
+   * @param in the bytes of the lines
+   * @param mostLines largest number of lines in a batch
+   * @param mostBytes largest number of bytes in a batch, at least 2
    */
-  LineReader(InputStream in, int mostLines, int mostBytes) {
+  public LineReader(InputStream in, int mostLines, int mostBytes) {
     checkArgument(mostBytes >= 2, "mostBytes must be at least 2, but is %s", mostBytes);
     this.in = in;
     this.mostLines = mostLines;
@@ -37,17 +40,32 @@ final class LineReader {
   }
 
   /** A receiver of lines, in order. */
-  interface Receiver {
+  public interface Receiver {
 
-    /** Takes a batch, never empty. */
+    /**
+     * Takes a batch.
+     *
+     * @param lines the lines, at least one
+     * @throws IOException if the lines can't be handled
+     */
     void lines(List<byte[]> lines) throws IOException;
 
-    /** Takes a line that is too long for a batch, and reads the stream to its end. */
+    /**
+     * Takes a line that is too long for a batch, and reads the stream to its end.
+     *
+     * @param line the bytes of the line
+     * @throws IOException if the line can't be read or handled
+     */
     void longLine(InputStream line) throws IOException;
   }
 
-  /** Reads all lines. */
-  void read(Receiver receiver) throws IOException {
+  /**
+   * Reads all lines.
+   *
+   * @param receiver takes them
+   * @throws IOException if a line can't be read, or the receiver throws it
+   */
+  public void read(Receiver receiver) throws IOException {
     boolean more = true;
     while (more) {
       int newline = newline();

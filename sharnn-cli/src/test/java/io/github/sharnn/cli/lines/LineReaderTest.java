@@ -1,4 +1,4 @@
-package io.github.sharnn.cli;
+package io.github.sharnn.cli.lines;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,4 +1,4 @@
-package io.github.sharnn.cli;
+package io.github.sharnn.cli.lines;
 
 import static io.github.sharnn.cli.progress.Texts.format;
 
@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /** The table of {@code score --lines}: columns separated by tabs, and the line as the last one. */
-final class LineTable {
+public final class LineTable {
 
-  static final List<String> COLUMNS =
+  private static final List<String> COLUMNS =
       List.of(
           "bits_per_byte",
           "line",
@@ -27,18 +27,22 @@ final class LineTable {
 
   private LineTable() {}
 
-  /** Starts a table. */
-  static LineTable start() {
+  /** {@return a new table without rows} */
+  public static LineTable start() {
     return new LineTable();
   }
 
-  /** Returns the names of the columns, with a newline. */
-  static String header() {
+  /** {@return the names of the columns, with a newline} */
+  public static String header() {
     return String.join("\t", COLUMNS) + "\n";
   }
 
-  /** Returns the next row without the line, which comes after the last tab. */
-  byte[] row(Score.Totals totals) {
+  /**
+   * {@return the next row without the line, which comes after the last tab}
+   *
+   * @param totals the line's totals
+   */
+  public byte[] row(Score.Totals totals) {
     lines++;
     String row =
         totals.top().isEmpty() // a lossy vocabulary may find no token

@@ -1,4 +1,4 @@
-package io.github.sharnn.cli;
+package io.github.sharnn.cli.lines;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.cli.TrainedModelTest;
 import io.github.sharnn.score.Score;
 import io.github.sharnn.score.Scorer;
 import java.util.ArrayList;
