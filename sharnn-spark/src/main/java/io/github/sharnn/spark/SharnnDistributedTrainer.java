@@ -80,7 +80,7 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
     setDefault(numWorkers, 1);
     setDefault(interval, 100);
     setDefault(outerRate, 0.7);
-    setDefault(outerMomentum, 0.9);
+    setDefault(outerMomentum, 0.6);
     setDefault(checkpoints, "");
     setDefault(checkpointRounds, 1);
     setDefault(timeoutSeconds, 600);
@@ -115,7 +115,7 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
     return outerRate;
   }
 
-  /** {@return the Nesterov momentum of the outer step} The default is 0.9. */
+  /** {@return the Nesterov momentum of the outer step} The default is 0.6. */
   public DoubleParam outerMomentum() {
     return outerMomentum;
   }
@@ -172,7 +172,8 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
   }
 
   /**
-   * Sets the Nesterov momentum of the outer step. Default 0.9.
+   * Sets the Nesterov momentum of the outer step. Default 0.6. Long trainings, of hundreds of outer
+   * steps, may take up to 0.9.
    *
    * @param value at least 0 and below 1
    * @return this trainer

@@ -37,11 +37,11 @@ public final class CurvesJob {
     CurvesJob job =
         new CurvesJob(SparkSession.builder().appName("curves").getOrCreate(), arguments);
     job.train("1 worker, batch 16", 1, 16, 0);
-    job.train("2 workers, batch 16", 2, 16, 0.9);
+    job.train("2 workers, batch 16", 2, 16, 0.6);
     job.train("1 worker, batch 32", 1, 32, 0);
-    job.train("4 workers, batch 16", 4, 16, 0.9);
-    job.train("1 worker, batch 16, outer step", 1, 16, 0.9);
-    job.train("2 workers, batch 16, momentum 0.6", 2, 16, 0.6);
+    job.train("4 workers, batch 16", 4, 16, 0.6);
+    job.train("1 worker, batch 16, outer step", 1, 16, 0.6);
+    job.train("2 workers, batch 16, momentum 0.9", 2, 16, 0.9);
     job.session.stop();
   }
 
