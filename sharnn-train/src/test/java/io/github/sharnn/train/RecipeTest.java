@@ -57,7 +57,7 @@ class RecipeTest {
             "[32 epochs at rate 0.002, warm-up of 800 steps,"
                 + " 32 epochs, patience 3 at rate 0.001, warm-up of 800 steps]");
     assertThat(Recipe.FAST.stages())
-        .hasToString("[500 s at rate 0.0025, warm-up of 300 steps, linear to 0 at the end]");
+        .hasToString("[500 s at rate 0.003, warm-up of 300 steps, linear to 0 at the end]");
     assertThat(new TrainingStage(null, Budget.steps(1))).hasToString("1 step at a rate of its own");
     assertThat(LearningRateSchedule.peak(8e-4f).cosine(1e-5f).hold(0.25f).plateau(0.5f, 2))
         .hasToString(
