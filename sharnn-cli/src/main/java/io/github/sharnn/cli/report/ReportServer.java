@@ -60,7 +60,7 @@ final class ReportServer implements AutoCloseable {
     try (exchange) {
       String host = exchange.getRequestHeaders().getFirst("Host");
       int port = server.getAddress().getPort();
-      if (!List.of("127.0.0.1:" + port, "localhost:" + port).contains(host)) {
+      if (host == null || !List.of("127.0.0.1:" + port, "localhost:" + port).contains(host)) {
         exchange.sendResponseHeaders(403, -1); // a page from elsewhere under a name of its own
       } else if (!exchange.getRequestURI().getPath().equals("/")) {
         exchange.sendResponseHeaders(404, -1);

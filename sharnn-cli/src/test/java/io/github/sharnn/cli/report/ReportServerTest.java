@@ -30,11 +30,13 @@ class ReportServerTest {
 
   /** Sends a request as a browser does for a page under another name; returns the first line. */
   private static String ask(URI uri, String host) throws IOException {
+    String request = "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n";
+    return send(uri, String.format(Locale.ROOT, request, host));
+  }
+
+  private static String send(URI uri, String request) throws IOException {
     try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), uri.getPort())) {
-      String request = "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n";
-      socket
-          .getOutputStream()
-          .write(String.format(Locale.ROOT, request, host).getBytes(StandardCharsets.US_ASCII));
+      socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
       String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
       return answer.lines().findFirst().orElseThrow();
     }
@@ -88,6 +90,7 @@ class ReportServerTest {
       assertThat(client.send(post, BodyHandlers.ofString()).statusCode()).isEqualTo(405);
       assertThat(ask(uri, "rebound.example:" + uri.getPort())).contains(" 403 ");
       assertThat(ask(uri, "127.0.0.1:1")).contains(" 403 ");
+      assertThat(send(uri, "GET / HTTP/1.0\r\n\r\n")).contains(" 403 ");
       assertThat(ask(uri, "localhost:" + uri.getPort())).contains(" 200 ");
       for (NetworkInterface each : NetworkInterface.networkInterfaces().toList()) {
         for (InetAddress address : each.inetAddresses().toList()) {
