@@ -105,7 +105,7 @@ final class MappedFile {
    * @throws java.util.concurrent.CancellationException if the thread is interrupted
    */
   void forEachChunk(long start, long bytes, ObjIntConsumer<byte[]> chunks) {
-    byte[] chunk = new byte[CHUNK_BYTES];
+    byte[] chunk = new byte[(int) Math.min(CHUNK_BYTES, bytes)]; // short for a line
     for (long from = 0; from < bytes; from += CHUNK_BYTES) {
       Interrupts.check();
       int count = (int) Math.min(CHUNK_BYTES, bytes - from);
