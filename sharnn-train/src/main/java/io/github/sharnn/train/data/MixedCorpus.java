@@ -100,7 +100,7 @@ public final class MixedCorpus {
     for (long i = 1; i <= passages; i++) {
       long oldFrom = Math.max(oldEnd, lineEnd(old, old.bytes() * (i - 1) / passages));
       long length = Math.max(wanted * i / passages - written, 0);
-      oldEnd = lineEnd(old, Math.min(oldFrom + length, old.bytes()));
+      oldEnd = length == 0 ? oldFrom : lineEnd(old, Math.min(oldFrom + length, old.bytes()));
       copy(old, oldFrom, oldEnd, out);
       written += oldEnd - oldFrom;
       long from = freshEnd;

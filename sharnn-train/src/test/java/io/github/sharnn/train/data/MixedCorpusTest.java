@@ -61,6 +61,16 @@ class MixedCorpusTest {
   }
 
   @Test
+  void has_its_share_if_old_lines_are_longer_than_a_passage_needs() throws IOException {
+    String line = "x".repeat(499) + "\n";
+    Corpus fresh = corpus("new", "neu", 40_000);
+    Corpus old = Corpus.open(Files.writeString(folder.resolve("old"), line.repeat(4000)));
+    Corpus mixed = MixedCorpus.write(folder.resolve("mixed"), fresh, old, 0.01);
+    double bytes = mixed.train().bytes() - fresh.train().bytes();
+    assertThat(bytes / mixed.train().bytes()).isCloseTo(0.01, within(0.001));
+  }
+
+  @Test
   void texts_without_lines_are_cut_between_characters() throws IOException {
     Path file = Files.writeString(folder.resolve("one line"), "\u20ac".repeat(30_000));
     Corpus euro = Corpus.withFractions(file, 0.8, 0.1, 0.1);
