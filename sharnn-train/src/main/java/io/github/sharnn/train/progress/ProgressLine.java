@@ -62,9 +62,9 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
       printed = Double.NEGATIVE_INFINITY;
     }
     trainBpc =
-        Double.isNaN(trainBpc)
-            ? report.trainBpc()
-            : SMOOTHING * trainBpc + (1 - SMOOTHING) * report.trainBpc();
+        Double.isFinite(trainBpc)
+            ? SMOOTHING * trainBpc + (1 - SMOOTHING) * report.trainBpc()
+            : report.trainBpc();
     if (report.evaluated()) {
       validationBpc = report.validationBpc();
     }

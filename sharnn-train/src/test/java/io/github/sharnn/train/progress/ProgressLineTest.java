@@ -78,6 +78,22 @@ class ProgressLineTest {
             "step 6  train 5.000 BPC  valid 4.500 BPC  500 bytes/s  0:03:08 left");
   }
 
+  @Test
+  void forgets_a_loss_that_is_not_finite() {
+    try (ProgressLine line = new ProgressLine(out, 0)) {
+      for (double bpc : new double[] {5, Double.POSITIVE_INFINITY, 4, Double.NaN, 3}) {
+        line.accept(new StepReport(2, 1000, 0.5, 2, bpc, 4.5, 500, 1, 1e-3f, 1));
+      }
+    }
+    assertThat(bytes.toString(StandardCharsets.UTF_8).lines().map(text -> text.substring(8, 22)))
+        .containsExactly(
+            "train 5.000 BP",
+            "train Infinity",
+            "train 4.000 BP",
+            "train NaN BPC ",
+            "train 3.000 BP");
+  }
+
   /** Steps of a tenth of a second: the first line comes at once, the next within two seconds. */
   @Test
   void plain_lines_come_often_at_first_and_then_every_ten_seconds() {
