@@ -3,6 +3,7 @@ package io.github.sharnn.spark;
 import static com.google.common.base.Preconditions.checkState;
 import static com.google.common.base.Strings.lenientFormat;
 
+import com.google.common.primitives.Ints;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.github.sharnn.train.optim.OuterStep;
 import java.io.EOFException;
@@ -135,7 +136,9 @@ final class TcpExchange implements OuterStep.Exchange, AutoCloseable {
       configure(channel);
       channel
           .socket()
-          .connect(new InetSocketAddress(peer.host(), peer.port()), (int) timeout.toMillis());
+          .connect(
+              new InetSocketAddress(peer.host(), peer.port()),
+              Ints.saturatedCast(timeout.toMillis()));
       write(
           channel,
           ByteBuffer.allocate(TOKEN_BYTES + Integer.BYTES).put(token).putInt(index).flip());

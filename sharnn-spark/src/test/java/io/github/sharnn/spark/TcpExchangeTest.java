@@ -67,6 +67,11 @@ class TcpExchangeTest {
   }
 
   @Test
+  void the_longest_timeout_is_accepted() throws Exception {
+    connect(2, Duration.ofSeconds(Integer.MAX_VALUE));
+  }
+
+  @Test
   void every_worker_gets_all_messages_in_order() throws Exception {
     connect(3, Duration.ofSeconds(30));
     for (int length : new int[] {8, 3_000_000, 3_000_000, 8}) {
