@@ -48,7 +48,17 @@ final class TrainingDriver extends SparkListener {
   Result run() throws IOException {
     context.addSparkListener(this);
     context.addJobTag(tag);
-    job.markFolders();
+    try {
+      job.markFolders();
+      return train();
+    } finally {
+      context.removeJobTag(tag);
+      context.removeSparkListener(this);
+      job.unmarkFolders();
+    }
+  }
+
+  private Result train() {
     try {
       int workers = job.outer().workers();
       ClassTag<Result> type = ClassTag$.MODULE$.apply(Result.class);
@@ -62,10 +72,6 @@ final class TrainingDriver extends SparkListener {
       return all.get(0);
     } catch (Exception e) { // Scala does not declare Spark's exceptions
       throw explained(e);
-    } finally {
-      job.unmarkFolders();
-      context.removeJobTag(tag);
-      context.removeSparkListener(this);
     }
   }
 
