@@ -5,6 +5,7 @@ import ai.djl.Model;
 import com.google.common.io.BaseEncoding;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.engine.Devices;
+import io.github.sharnn.io.FolderLock;
 import io.github.sharnn.spark.TrainingJob.Result;
 import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.FitResult;
@@ -153,8 +154,14 @@ final class WorkerTask extends AbstractFunction1<Iterator<Integer>, Iterator<Res
     if (common.isPresent()) {
       return policy.resumeFrom(folder.resolve(common.get()));
     }
-    for (String name : all.get(worker).checkpoints()) {
-      RunFolder.setAside(folder.resolve(name)); // other workers were killed before they saved one
+    List<String> own = all.get(worker).checkpoints();
+    if (!own.isEmpty()) { // other workers were killed before they saved one
+      FolderLock lock = FolderLock.ofRun(folder);
+      try (lock) {
+        for (String name : own) {
+          RunFolder.setAside(folder.resolve(name));
+        }
+      }
     }
     return policy;
   }
