@@ -25,8 +25,8 @@ import java.util.Map;
 
 /**
  * A check of this library's CUDA kernels: the same model, weights, tokens and state, forward and
- * backward, in FLOAT16 through the kernels and through PyTorch's, and in FLOAT32 through PyTorch's. For
- * few tokens, the errors of four segments count together.
+ * backward, in FLOAT16 through the kernels and through PyTorch's, and in FLOAT32 through PyTorch's.
+ * For few tokens, the errors of four segments count together.
  *
  * @param embeddingSize the size C, a multiple of 128 up to 1,024
  * @param batchSize number of streams

@@ -33,7 +33,11 @@ class WikiBytesTest {
       double bits = Scorer.builder(model).build().score(TEXT).totals().bitsPerByte();
       assertThat(bits).isBetween(1.0, 2.0).isLessThan(gzip(TEXT) * 8.0 / TEXT.length() / 2);
       String text =
-          SHARNNGenerator.builder(model).length(60).topK(1).build().generate("In the year 1861, the ");
+          SHARNNGenerator.builder(model)
+              .length(60)
+              .topK(1)
+              .build()
+              .generate("In the year 1861, the ");
       assertThat(text).matches("[ -~]+").contains(" ");
     }
   }
@@ -50,7 +54,8 @@ class WikiBytesTest {
   void its_folder_is_small_and_has_a_card() throws IOException {
     Path folder = PretrainedModels.folder("wiki-bytes");
     assertThat(Files.size(folder.resolve("model.safetensors"))).isLessThan(16_000_000);
-    assertThat(Files.readString(folder.resolve("config.json"))).contains("\"quantization\": \"int8\"");
+    assertThat(Files.readString(folder.resolve("config.json")))
+        .contains("\"quantization\": \"int8\"");
     assertThat(folder.resolve("README.md"))
         .content()
         .contains("CC BY-SA", "Bits per byte", "sharnn.jar train");

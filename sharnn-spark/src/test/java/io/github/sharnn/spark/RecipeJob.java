@@ -5,7 +5,9 @@ import java.nio.file.Path;
 import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
 
-/** A driver's program that trains a recipe, as for the figures of several GPUs in the benchmarks. */
+/**
+ * A driver's program that trains a recipe, as for the figures of several GPUs in the benchmarks.
+ */
 public final class RecipeJob {
 
   private RecipeJob() {}

@@ -90,7 +90,8 @@ class TransformersTest {
   void the_address_of_a_gpu_is_its_number() {
     assertThat(ExecutorModels.gpu("3")).isEqualTo("gpu3");
     assertThatThrownBy(() -> ExecutorModels.gpu("MIG-4dd9ed01"))
-        .hasMessageContaining("must be numbers as in nvidia-smi, but one is MIG-4dd9ed01: for a MIG")
+        .hasMessageContaining(
+            "must be numbers as in nvidia-smi, but one is MIG-4dd9ed01: for a MIG")
         .hasMessageContaining("set CUDA_VISIBLE_DEVICES for the executor and device to gpu0");
   }
 }
