@@ -124,7 +124,7 @@ final class DecoderWeights {
     NDArray weight = arrays.get(prefix + ".weight"); // null if it is packed
     return Linear.linear(
             x,
-            weight == null ? get(prefix + ".weight", x.getManager()) : weight,
+            weight == null ? values(prefix + ".weight", x.getManager()) : weight,
             arrays.get(prefix + ".bias"))
         .singletonOrThrow();
   }
@@ -196,10 +196,14 @@ final class DecoderWeights {
 
   /** Returns a parameter's values, outside any gradient graph and without a name. */
   private NDArray get(String name, NDManager scratch) {
-    NDArray values = model.packed().value(parameters.get(name), scratch);
+    NDArray values = values(name, scratch);
     if (model.packed().get(parameters.get(name)) == null) {
       aliases.add(values);
     }
     return values;
+  }
+
+  private NDArray values(String name, NDManager owner) {
+    return model.packed().value(parameters.get(name), owner);
   }
 }
