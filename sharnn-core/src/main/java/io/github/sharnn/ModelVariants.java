@@ -63,19 +63,25 @@ final class ModelVariants {
           "A quantized model computes in FLOAT32, because PyTorch has no int8 products here: {}",
           PackedMatrix.reasonAgainst());
     }
+    Map<String, Parameter> weights = SafetensorsWeights.names(model);
+    weights.forEach( // all, before the first one changes
+        (name, parameter) -> {
+          if (SafetensorsWeights.isMatrix(parameter.getShape())) {
+            Int8Matrix.check(name, parameter.getArray());
+          }
+        });
     PackedWeights packed = new PackedWeights();
-    SafetensorsWeights.names(model)
-        .forEach(
-            (name, parameter) -> {
-              boolean matrix = SafetensorsWeights.isMatrix(parameter.getShape());
-              if (matrix && packs && name.startsWith(OF_BLOCK)) {
-                packed.pack(parameter);
-              } else if (matrix) {
-                round(parameter);
-              } else {
-                freeSharedMemory(parameter);
-              }
-            });
+    weights.forEach(
+        (name, parameter) -> {
+          boolean matrix = SafetensorsWeights.isMatrix(parameter.getShape());
+          if (matrix && packs && name.startsWith(OF_BLOCK)) {
+            packed.pack(parameter);
+          } else if (matrix) {
+            round(parameter);
+          } else {
+            freeSharedMemory(parameter);
+          }
+        });
     return packed;
   }
 

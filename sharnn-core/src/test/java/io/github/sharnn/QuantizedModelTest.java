@@ -7,11 +7,14 @@ import ai.djl.Model;
 import ai.djl.inference.Predictor;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
 import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ZooModel;
 import ai.djl.training.ParameterStore;
+import com.google.common.collect.Iterables;
 import io.github.sharnn.engine.Int8Matrix;
 import io.github.sharnn.io.Safetensors;
 import java.nio.file.Path;
@@ -167,6 +170,31 @@ class QuantizedModelTest {
               () -> block.forward(new ParameterStore(manager, false), tokens, state, true))
           .isInstanceOf(IllegalStateException.class)
           .hasMessage("a quantized model does not train: load the model without quantize()");
+    }
+  }
+
+  @Test
+  void stays_as_it_is_if_a_later_matrix_is_not_finite() {
+    try (Model model = TestModels.model(TestModels.tiny(), 1)) {
+      SHARNN block = SHARNN.of(model);
+      Map<String, Parameter> parameters = SafetensorsWeights.names(block);
+      String last =
+          Iterables.getLast(
+              Iterables.filter(
+                  parameters.keySet(),
+                  name -> SafetensorsWeights.isMatrix(parameters.get(name).getShape())));
+      NDArray array = parameters.get(last).getArray();
+      array.setRequiresGradient(false);
+      array.set(new NDIndex("1, 0"), Float.NaN);
+      Map<String, float[]> before = weights(model);
+      assertThatThrownBy(block::quantize)
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage(
+              "only finite weights can be quantized, but row 1 of %s has another: repair the model",
+              last);
+      assertThat(block.isQuantized()).isFalse();
+      weights(model)
+          .forEach((name, values) -> assertThat(values).as(name).isEqualTo(before.get(name)));
     }
   }
 

@@ -33,21 +33,11 @@ public record Int8Matrix(NDArray values, NDArray scales) implements AutoCloseabl
    * @throws IllegalArgumentException if the matrix has another type, or a number is not finite
    */
   public static Int8Matrix of(NDArray matrix, NDManager manager) {
-    checkArgument(
-        matrix.getDataType() == DataType.FLOAT32,
-        "only FLOAT32 weights can be quantized, but %s is of %s: load or train the model in FLOAT32",
-        matrix.getName(),
-        matrix.getDataType());
     try (NDManager scratch = manager.newSubManager()) {
       NDArray alias = matrix.stopGradient();
       alias.attach(scratch);
-      float[] scales = alias.abs().max(new int[] {1}).toFloatArray();
+      float[] scales = largest("a matrix", alias);
       for (int row = 0; row < scales.length; row++) {
-        checkArgument(
-            Float.isFinite(scales[row]),
-            "only finite weights can be quantized, but row %s of %s has another: repair the model",
-            row,
-            matrix.getName());
         scales[row] = scale(scales[row]);
       }
       NDArray rowScales = scratch.create(scales);
@@ -56,6 +46,39 @@ public record Int8Matrix(NDArray values, NDArray scales) implements AutoCloseabl
       new NDList(values, rowScales).attach(manager);
       return new Int8Matrix(values, rowScales);
     }
+  }
+
+  /**
+   * Checks that a matrix can be rounded, and leaves it as it is.
+   *
+   * @param name the name for the exception's message
+   * @param matrix {@code (rows, columns)}
+   * @throws IllegalArgumentException if the matrix is not of FLOAT32, or a number is not finite
+   */
+  public static void check(String name, NDArray matrix) {
+    try (NDManager scratch = matrix.getManager().newSubManager()) {
+      NDArray alias = matrix.stopGradient();
+      alias.attach(scratch);
+      largest(name, alias);
+    }
+  }
+
+  /** Returns the largest absolute number of each row. */
+  private static float[] largest(String name, NDArray matrix) {
+    checkArgument(
+        matrix.getDataType() == DataType.FLOAT32,
+        "only FLOAT32 weights can be quantized, but %s is of %s: load or train the model in FLOAT32",
+        name,
+        matrix.getDataType());
+    float[] largest = matrix.abs().max(new int[] {1}).toFloatArray();
+    for (int row = 0; row < largest.length; row++) {
+      checkArgument(
+          Float.isFinite(largest[row]),
+          "only finite weights can be quantized, but row %s of %s has another: repair the model",
+          row,
+          name);
+    }
+    return largest;
   }
 
   /** Returns the smallest scale of 17 bits that maps a row's largest number to at most 127. */
