@@ -12,6 +12,7 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * An {@link Int8Matrix} in the layout of PyTorch's int8 products on a CPU: FBGEMM's on x86,
@@ -70,7 +71,7 @@ public final class PackedMatrix implements AutoCloseable {
       try (NDManager manager = Devices.engine().newBaseManager(Device.cpu())) {
         reduced = saturates(manager);
       } catch (EngineException e) {
-        missing = String.valueOf(e.getMessage()).lines().reduce("", (first, last) -> last);
+        missing = reason(e);
       }
       REDUCED = reduced;
       MISSING = missing;
@@ -93,6 +94,14 @@ public final class PackedMatrix implements AutoCloseable {
         return Math.abs(sum - exact) > 0.02f * exact;
       }
     }
+  }
+
+  /** Returns the last line of a message that is not blank, which is PyTorch's own. */
+  static String reason(EngineException e) {
+    return Stream.ofNullable(e.getMessage())
+        .flatMap(String::lines)
+        .filter(line -> !line.isBlank())
+        .reduce(e.toString(), (first, last) -> last);
   }
 
   /** {@return why PyTorch has no int8 products on this machine, or ""} */
