@@ -170,8 +170,8 @@ public final class Scorer {
    *     unchanged
    * @param texts the bytes of each
    * @return the totals of each text and the state after it, in the same order
-   * @throws IllegalArgumentException if the lists differ in size, a state is of another model, or
-   *     the model's vocabulary lacks a byte
+   * @throws IllegalArgumentException if the lists differ in size, a state is of a model of another
+   *     shape, or the model's vocabulary lacks a byte
    * @throws IllegalStateException if the model has no weights, or is closed
    * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */
@@ -181,6 +181,8 @@ public final class Scorer {
         "before must have a state for each of the %s texts, but has %s",
         texts.size(),
         before.size());
+    SHARNNConfig config = SHARNN.of(model.model()).config();
+    before.forEach(state -> state.check(config));
     Lifetime.Lease lease = model.lifetime().lease();
     try (lease) {
       return new CarriedTexts(this, before, texts).score();

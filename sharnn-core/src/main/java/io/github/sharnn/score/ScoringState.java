@@ -1,5 +1,7 @@
 package io.github.sharnn.score;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -12,6 +14,7 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -83,6 +86,31 @@ public final class ScoringState implements Serializable {
 
   private static float[] numbers(NDArray array) {
     return array.size() == 0 ? new float[0] : array.toType(DataType.FLOAT32, false).toFloatArray();
+  }
+
+  /**
+   * Checks that a model of this config can take the state.
+   *
+   * @throws IllegalArgumentException if the state is of a model of another shape
+   */
+  void check(SHARNNConfig config) {
+    List<Integer> attention =
+        IntStream.range(0, layers.size())
+            .filter(layer -> layers.get(layer).memory != null)
+            .boxed()
+            .toList();
+    checkArgument(
+        size == config.embeddingSize()
+            && layers.size() == config.layers()
+            && attention.equals(config.attentionLayers()),
+        "before must have states of this model, of embedding size %s and %s layers with attention in"
+            + " %s, but one is of %s and %s with attention in %s: begin with the scorer's initialState",
+        config.embeddingSize(),
+        config.layers(),
+        config.attentionLayers(),
+        size,
+        layers.size(),
+        attention);
   }
 
   int previous() {

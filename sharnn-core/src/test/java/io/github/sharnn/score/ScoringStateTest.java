@@ -144,4 +144,24 @@ class ScoringStateTest {
           .withMessage("before must have a state for each of the 1 texts, but has 0");
     }
   }
+
+  @Test
+  void rejects_a_state_of_another_model() {
+    byte[] line = {'a', '\n'};
+    try (Model small = model(TinyModel.builder());
+        Model deep = model(TinyModel.builder().layers(4));
+        Model blind = model(TinyModel.builder().attentionLayers())) {
+      Scorer scorer = Scorer.builder(small).build();
+      for (Model other : List.of(deep, blind)) {
+        ScoringState state = Scorer.builder(other).build().initialState();
+        assertThatIllegalArgumentException()
+            .isThrownBy(
+                () ->
+                    scorer.totalsAfter(
+                        List.of(scorer.initialState(), state), List.of(line, new byte[0])))
+            .withMessageStartingWith("before must have states of this model, of embedding size 16")
+            .withMessageEndingWith(": begin with the scorer's initialState");
+      }
+    }
+  }
 }
