@@ -69,8 +69,8 @@ public final class AdaptingScorer implements AutoCloseable {
    * @return a scorer with the model's weights, on the device of the model's manager
    * @throws IllegalArgumentException if the weights are not FLOAT32, the model's tokens are not
    *     text, or the training part is too short or has another vocabulary than the model
-   * @throws IllegalStateException if the model has no weights or is closed, or a {@code fit} is
-   *     running in this process
+   * @throws IllegalStateException if the model has no weights, is closed or quantized, or a {@code
+   *     fit} is running in this process
    * @throws ai.djl.TrainingDivergedException if no gradients are finite
    * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */

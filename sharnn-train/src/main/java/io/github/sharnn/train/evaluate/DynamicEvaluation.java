@@ -228,8 +228,8 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) implem
    * @return the figures
    * @throws IllegalArgumentException if the weights are not FLOAT32, or a part is too short, has
    *     bytes outside the vocabulary, or has another vocabulary than the model
-   * @throws IllegalStateException if the model has no weights or is closed, or a {@code fit} is
-   *     running in this process
+   * @throws IllegalStateException if the model has no weights, is closed or quantized, or a {@code
+   *     fit} is running in this process
    * @throws ai.djl.TrainingDivergedException if the gradients are no longer finite
    * @throws java.util.concurrent.CancellationException soon after the thread is interrupted
    */

@@ -1,6 +1,7 @@
 package io.github.sharnn.train.optim;
 
 import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
 import static java.util.Objects.requireNonNullElse;
 
 import ai.djl.Device;
@@ -153,8 +154,12 @@ public final class MixedPrecisionWeights implements AutoCloseable {
    * {@return a model's weights, detached from the gradient graph, in the order of its parameters}
    *
    * @param model an initialized model; the arrays share its memory
+   * @throws IllegalStateException if the model is quantized
    */
   public static NDList aliases(Model model) {
+    checkState(
+        !SHARNN.of(model).isQuantized(),
+        "a quantized model does not train: load the model without quantize()");
     NDList aliases = new NDList();
     for (Parameter parameter : model.getBlock().getParameters().values()) {
       aliases.add(parameter.getArray().stopGradient());

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
+import io.github.sharnn.SHARNN;
 import io.github.sharnn.score.Scorer;
 import io.github.sharnn.train.Tiny;
 import io.github.sharnn.train.data.Corpus;
@@ -95,6 +96,10 @@ class AdaptingScorerTest {
         }
         assertThat(adapting.learn(new byte[0])).isZero();
       }
+      SHARNN.of(model).quantize();
+      assertThatIllegalStateException()
+          .isThrownBy(() -> AdaptingScorer.of(model, training, SETTINGS))
+          .withMessage("a quantized model does not train: load the model without quantize()");
     }
   }
 }
