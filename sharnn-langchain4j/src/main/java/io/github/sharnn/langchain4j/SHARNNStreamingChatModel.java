@@ -91,14 +91,13 @@ public final class SHARNNStreamingChatModel implements StreamingChatModel {
       Handle handle = new Handle();
       PartialResponseContext context = new PartialResponseContext(handle);
       String piece = completion.next();
-      while (piece != null) {
+      while (piece != null && !handle.isCancelled()) {
         handler.onPartialResponse(new PartialResponse(piece), context);
-        if (handle.isCancelled()) {
-          return;
-        }
-        piece = completion.next();
+        piece = handle.isCancelled() ? null : completion.next();
       }
-      handler.onCompleteResponse(SHARNNChatModel.response(completions.model(), completion));
+      if (!handle.isCancelled()) { // another thread may cancel while a piece is computed
+        handler.onCompleteResponse(SHARNNChatModel.response(completions.model(), completion));
+      }
     } catch (RuntimeException e) {
       handler.onError(e);
     }
