@@ -87,7 +87,8 @@ public final class OnnxExport {
    * @param model a model with a {@link SHARNN}, on any device, of any precision
    * @param file the file to write; an existing file is replaced only after the new one is complete
    * @throws IOException if the file can't be written
-   * @throws IllegalArgumentException if the model holds no SHARNN, or a weight is not finite
+   * @throws IllegalArgumentException if the model holds no SHARNN, a weight is not finite, or the
+   *     weights in FLOAT32 take more than 2 GiB
    * @throws IllegalStateException if the model has no weights, or is closed
    */
   public static void writeInt8(Model model, Path file) throws IOException {
