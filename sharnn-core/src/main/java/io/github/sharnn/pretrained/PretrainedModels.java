@@ -57,8 +57,9 @@ public final class PretrainedModels {
    * }</pre>
    *
    * <p>The first call unpacks the files from the jar into {@code sharnn/pretrained} in DJL's cache
-   * folder, under the SHA-256 of the model. Later calls check every byte of the folder, and unpack
-   * the files again if one is damaged or missing. Save the model to another folder if you want to
+   * folder, under the SHA-256 of the model. Later calls compare the files with their SHA-256, and
+   * unpack all again if one is damaged or missing. {@code README.md} and {@code serving.properties}
+   * have no SHA-256, so that you may edit them. Save the model to another folder if you want to
    * change it.
    *
    * @param name one of {@link #names()}
