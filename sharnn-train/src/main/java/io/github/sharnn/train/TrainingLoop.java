@@ -89,7 +89,7 @@ final class TrainingLoop {
       stage.checkpoints().begin();
     }
     if (setup.outerStep() != null) {
-      setup.outerStep().agree();
+      used = setup.outerStep().agree(used); // another worker may have completed the stage
     }
     while (!over()) {
       try {

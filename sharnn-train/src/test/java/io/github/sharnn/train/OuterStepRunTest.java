@@ -118,6 +118,33 @@ class OuterStepRunTest {
     }
   }
 
+  /** Both workers saved their last checkpoint at this step, but only the other's time was up. */
+  @Test
+  void a_resumed_worker_ends_at_once_if_another_one_has_completed_the_training() {
+    double[] others = {0};
+    OuterStep.Exchange exchange =
+        own -> {
+          ByteBuffer other = ByteBuffer.allocateDirect(own.remaining()).put(own.duplicate()).flip();
+          return List.of(own, other.order(ByteOrder.LITTLE_ENDIAN).putDouble(0, others[0]));
+        };
+    CheckpointPolicy policy = CheckpointPolicy.in(run).everySteps(4).rollbacks(0).resume();
+    for (double used : new double[] {0, 1}) {
+      others[0] = used;
+      int[] steps = {0};
+      OuterStep step = new OuterStep(new OuterStep.Settings(4, 0.7f, 0.9f, 2), exchange);
+      try (Model model = Tiny.sharnn().build().newModel("tiny")) {
+        FitResult result =
+            trainer(model, step)
+                .checkpoints(policy)
+                .stopWhen(() -> ++steps[0] == 4)
+                .build()
+                .fit(corpus, Budget.steps(20));
+        assertThat(result.isComplete()).isEqualTo(used == 1);
+        assertThat(result.last().step()).isEqualTo(4);
+      }
+    }
+  }
+
   @Test
   void options_are_checked() {
     OuterStep step = OuterStep.alone(4, 0.7f, 0.9f);

@@ -173,9 +173,7 @@ public final class OuterStep {
   }
 
   private NDList zeros() {
-    NDList zeros = new NDList();
-    weights.masters().forEach(array -> zeros.add(manager.zeros(array.getShape())));
-    return zeros;
+    return new NDList(weights.masters().stream().map(a -> manager.zeros(a.getShape())).toList());
   }
 
   /**
@@ -211,11 +209,13 @@ public final class OuterStep {
    * Checks that all workers start from the same weights. The trainer calls this method before the
    * first step.
    *
+   * @param used the share of its budget that this worker has used
+   * @return the largest share that any worker has used
    * @throws IllegalStateException if they do not
    */
-  public void agree() {
+  public double agree(double used) {
     if (settings.workers() == 1) {
-      return;
+      return used;
     }
     CRC32C sum = new CRC32C();
     for (NDArray array : agreed) {
@@ -224,8 +224,10 @@ public final class OuterStep {
         sum.update(array.toDevice(Device.cpu(), false).toByteBuffer());
       }
     }
-    List<ByteBuffer> all =
-        all(ByteBuffer.allocateDirect(Long.BYTES).putLong(sum.getValue()).flip());
+    ByteBuffer own = ByteBuffer.allocateDirect(Double.BYTES + Long.BYTES);
+    own.order(ByteOrder.LITTLE_ENDIAN).putDouble(used).putLong(sum.getValue());
+    List<ByteBuffer> all = all(own.flip());
+    double most = all.stream().mapToDouble(ByteBuffer::getDouble).max().orElseThrow();
     for (int worker = 1; worker < all.size(); worker++) {
       checkState(
           all.get(worker).equals(all.get(0)),
@@ -233,6 +235,7 @@ public final class OuterStep {
               + " one kind of device, one version of the software and one folder of checkpoints",
           worker);
     }
+    return most;
   }
 
   private List<ByteBuffer> all(ByteBuffer own) {
@@ -242,7 +245,7 @@ public final class OuterStep {
         "the exchange must return %s messages, but returned %s",
         settings.workers(),
         all.size());
-    return all.stream().map(ByteBuffer::duplicate).toList();
+    return all.stream().map(each -> each.duplicate().order(ByteOrder.LITTLE_ENDIAN)).toList();
   }
 
   /**
@@ -255,10 +258,7 @@ public final class OuterStep {
   public double step(double used) {
     long begin = System.nanoTime();
     List<ByteBuffer> all = all(message(used));
-    double most = used;
-    for (ByteBuffer each : all) {
-      most = Math.max(most, each.order(ByteOrder.LITTLE_ENDIAN).getDouble());
-    }
+    double most = all.stream().mapToDouble(ByteBuffer::getDouble).max().orElseThrow();
     for (int i = 0; i < agreed.size(); i++) {
       NDScope scope = new NDScope();
       try (scope) {

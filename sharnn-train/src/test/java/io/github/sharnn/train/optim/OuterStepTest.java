@@ -238,8 +238,8 @@ class OuterStepTest {
     ExecutorService executor = Executors.newFixedThreadPool(2);
     try (Worker first = Worker.of(1, DataType.FLOAT32, new OuterStep(settings, threads.worker(0)));
         Worker other = Worker.of(2, DataType.FLOAT32, new OuterStep(settings, threads.worker(1)))) {
-      Future<?> one = executor.submit(first.step()::agree);
-      Future<?> two = executor.submit(other.step()::agree);
+      Future<?> one = executor.submit(() -> first.step().agree(0));
+      Future<?> two = executor.submit(() -> other.step().agree(0));
       for (Future<?> each : List.of(one, two)) {
         assertThatThrownBy(each::get)
             .hasRootCauseInstanceOf(IllegalStateException.class)
