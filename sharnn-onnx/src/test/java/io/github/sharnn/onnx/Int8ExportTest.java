@@ -14,6 +14,7 @@ import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
+import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -86,6 +87,15 @@ class Int8ExportTest {
     }
   }
 
+  /** Returns all weights but the scale of values, which is the product with a rounded matrix. */
+  private static List<TensorProto> weights(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
+      return ModelProto.parseFrom(in).getGraph().getInitializerList().stream()
+          .filter(weight -> !weight.getName().endsWith("attn.vs"))
+          .toList();
+    }
+  }
+
   @Test
   void writes_a_quantized_model_as_the_model_before() throws Exception {
     try (Model model = TestModels.model("projections")) {
@@ -95,7 +105,7 @@ class Int8ExportTest {
       SHARNN.of(model).quantize();
       OnnxExport.writeInt8(model, second);
       assertThat(SHARNN.of(model).embedding.getArray().getDataType()).isEqualTo(DataType.FLOAT32);
-      assertThat(Files.size(second)).isEqualTo(Files.size(first));
+      assertThat(weights(second)).isEqualTo(weights(first));
     }
   }
 }
