@@ -121,6 +121,7 @@ public final class SafetensorsWeights {
    * @throws MalformedModelException if it is no {@link Safetensors} file, or its names, shapes or
    *     types are not the model's. The message lists every difference. The weights of an
    *     initialized model stay as they were
+   * @throws IllegalStateException if the model is quantized
    */
   public static void read(SHARNN model, NDManager manager, Path file)
       throws IOException, MalformedModelException {
@@ -151,6 +152,7 @@ public final class SafetensorsWeights {
 
   private static void read(SHARNN model, NDManager manager, Safetensors tensors, DataType dataType)
       throws IOException, MalformedModelException {
+    checkNotQuantized(model);
     if (!model.isInitialized()) {
       checkSize(tensors, model.config());
       model.initialize(manager, dataType, new Shape(1, 1));
@@ -166,9 +168,16 @@ public final class SafetensorsWeights {
     }
   }
 
+  private static void checkNotQuantized(SHARNN model) {
+    checkState(
+        !model.isQuantized(),
+        "a quantized model can't take other weights: read them into a new model, then quantize it");
+  }
+
   /** Reads the weights of a quantized model, and dequantizes them to FLOAT32. */
   static void readQuantized(SHARNN model, NDManager manager, Safetensors tensors)
       throws IOException, MalformedModelException {
+    checkNotQuantized(model);
     if (!model.isInitialized()) {
       checkSize(tensors, model.config());
       model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));

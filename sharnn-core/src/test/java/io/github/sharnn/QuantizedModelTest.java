@@ -174,6 +174,25 @@ class QuantizedModelTest {
   }
 
   @Test
+  void takes_no_other_weights() throws Exception {
+    try (Model model = TestModels.model(TestModels.tiny(), 1)) {
+      model.save(folder, null);
+      SHARNN block = SHARNN.of(model).quantize();
+      Map<String, float[]> before = weights(model);
+      assertThatThrownBy(
+              () ->
+                  SafetensorsWeights.read(
+                      block, model.getNDManager(), folder.resolve("model.safetensors")))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage(
+              "a quantized model can't take other weights: read them into a new model, then quantize"
+                  + " it");
+      weights(model)
+          .forEach((name, values) -> assertThat(values).as(name).isEqualTo(before.get(name)));
+    }
+  }
+
+  @Test
   void stays_as_it_is_if_a_later_matrix_is_not_finite() {
     try (Model model = TestModels.model(TestModels.tiny(), 1)) {
       SHARNN block = SHARNN.of(model);
