@@ -193,7 +193,7 @@ final class TrainCommand implements Callable<Integer> {
   private Corpus openCorpus() throws IOException {
     if (resumed.isEmpty()
         || given("--split", "--enwik8", "--documents", "--separator", "--split-by")) {
-      return fineTuning.mix(corpus.open(), output);
+      return corpus.open();
     }
     return corpus.reopen(resumed.get());
   }
@@ -227,6 +227,8 @@ final class TrainCommand implements Callable<Integer> {
     try (RunLog log = log(model, data, stages, options);
         ProgressLine progress = new ProgressLine(System.out, ByteProgress.terminalWidth())) {
       watch.serve(log);
+      Corpus text = fineTuning.mix(data, output); // writes into the folder, after all checks
+      log.provenance("corpus", text.toString());
       List<FitResult> results;
       try (StopSignals signals = new StopSignals()) {
         SHARNNTrainer trainer =
@@ -237,7 +239,7 @@ final class TrainCommand implements Callable<Integer> {
                 .onStep(report -> show(progress, report))
                 .onStep(log)
                 .build();
-        results = trainer.fit(data, stages);
+        results = trainer.fit(text, stages);
         FitResult last = results.get(results.size() - 1);
         if (!last.isComplete()) {
           progress.end();
@@ -256,10 +258,10 @@ final class TrainCommand implements Callable<Integer> {
       Evaluation test =
           Evaluation.of(
               model,
-              data.test(),
+              text.test(),
               new Evaluation.Settings(options.evaluationStreams(), options.sequenceLength()));
       double validationBpc = results.get(results.size() - 1).best().validationBpc();
-      model.setProperty(ModelCard.DATASET, data.name());
+      model.setProperty(ModelCard.DATASET, text.name());
       model.setProperty(ModelCard.VALIDATION_BITS_PER_BYTE, String.valueOf(validationBpc));
       model.setProperty(ModelCard.TEST_BITS_PER_BYTE, String.valueOf(test.bitsPerCharacter()));
       model.save(output, null);
@@ -303,7 +305,6 @@ final class TrainCommand implements Callable<Integer> {
     RunLog log = new RunLog(identity, lines, file, model, text, training);
     log.provenance("started", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
     log.provenance("command", String.join(" ", spec.commandLine().getParseResult().originalArgs()));
-    log.provenance("corpus", data.toString());
     return log;
   }
 

@@ -112,6 +112,10 @@ class FineTuningTest extends TrainedModelTest {
         .contains("--old-share needs --old-corpus");
     assertThat(tune(output, "--steps", 1, "--old-corpus", corpus, "--old-share", 1).err())
         .contains("the share of old text must be above 0 and below 1, but is 1.0");
+    assertThat(tune(output, "--old-corpus", corpus, "--steps", 1, "--layers", 3).err())
+        .contains("--from takes the sizes of the model in " + saved);
+    assertThat(tune(output, "--old-corpus", corpus, "--steps", 1, "--watch=70000").err())
+        .contains("--watch must name a port");
     assertThat(output).doesNotExist();
     assertThat(train("--output", output, "--freeze", "0").err())
         .contains("--freeze and --old-corpus need --from");

@@ -74,14 +74,17 @@ public final class FineTuningOptions {
     return Optional.of(StartingModel.saved(ModelArgument.folder(from)));
   }
 
-  /** Mixes the old text into a corpus of bytes, if there is one. */
+  /** Mixes the old text into a corpus, if there is one, and prints the mixture. */
   public Corpus mix(Corpus corpus, Path output) throws IOException {
     if (oldCorpus == null) {
       return corpus;
     }
     Corpus old = Files.isDirectory(oldCorpus) ? Corpus.folder(oldCorpus) : Corpus.open(oldCorpus);
-    return MixedCorpus.write(
-        output.resolve(MIXED_CORPUS), corpus, old, oldShare == null ? 0.25 : oldShare);
+    Corpus mixed =
+        MixedCorpus.write(
+            output.resolve(MIXED_CORPUS), corpus, old, oldShare == null ? 0.25 : oldShare);
+    System.out.println(mixed);
+    return mixed;
   }
 
   /** Checks the options before the corpus is read. */
