@@ -50,6 +50,12 @@ final class OddLines {
 
     static Line of(String tagged) {
       String[] parts = tagged.split(" ", 2);
+      if (parts.length < 2) {
+        throw new IllegalArgumentException(
+            "each line must be \"TAG TEXT\", but one is '"
+                + tagged
+                + "': put \"- \" before a normal line");
+      }
       String text = TIME.matcher(parts[1]).replaceAll("").replaceAll(" +", " ").strip();
       return new Line(
           parts[0],

@@ -1,6 +1,7 @@
 package io.github.sharnn.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.github.sharnn.examples.OddLines.Line;
@@ -33,6 +34,14 @@ class OddLogLinesTest {
     assertThat(other.kind()).isEqualTo("# INFO core #");
     assertThat(other.values()).isEqualTo("R02-M1 INFO core 7");
     assertThat(other.weight()).isEqualTo(1);
+  }
+
+  @Test
+  void a_line_without_a_tag_is_rejected() {
+    assertThatThrownBy(() -> Line.of("started"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "each line must be \"TAG TEXT\", but one is 'started': put \"- \" before a normal line");
   }
 
   private static Scored scored(String tag, double rank) {
