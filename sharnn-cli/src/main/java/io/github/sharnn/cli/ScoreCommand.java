@@ -141,6 +141,7 @@ final class ScoreCommand implements Callable<Integer> {
       Lines lines = detail.lines;
       if (lines != null) {
         checkArgument(lines.cache >= 0, "--cache must be at least 0 MiB, but is %s", lines.cache);
+        checkArgument(lines.top >= 1, "--top must be at least 1 token, but is %s", lines.top);
         builder.topSurprises(lines.top).cacheBytes(lines.cache * BYTES_OF_MIB);
       }
       Scorer scorer = builder.build();

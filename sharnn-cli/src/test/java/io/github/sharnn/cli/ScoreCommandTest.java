@@ -108,7 +108,7 @@ class ScoreCommandTest extends TrainedModelTest {
         .contains("--cache must be at least 0 MiB, but is -1");
     assertThat(run("score", model, file, "--header").err()).contains("--lines");
     assertThat(run("score", model, file, "--lines", "--top", 0).err())
-        .contains("topSurprises must be at least 1 token, but is 0");
+        .contains("--top must be at least 1 token, but is 0");
   }
 
   @Test
