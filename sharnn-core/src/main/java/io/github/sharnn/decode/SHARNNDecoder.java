@@ -42,7 +42,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Streams may have texts of different lengths, and may come and go: {@link #add}, {@link
  * #remove}. Each stream gets the same logits as alone, up to rounding: a matrix product may sum in
- * another order for another number of rows.
+ * another order for another number of rows. In INT8 the difference is larger, because the
+ * activations of all streams are rounded to 8 bits with one scale.
  *
  * <p>The decoder copies the weights that it prepares or casts, and shares the others with the
  * model. Do not train the model while the decoder is in use. A decoder is not thread-safe. Several

@@ -107,7 +107,7 @@ public final class GenerationBatch {
    * Sets the data type of the computation after the prompts, as {@link
    * SHARNNGenerator.Builder#precision} does. The generators' own precisions are ignored.
    *
-   * @param type FLOAT16, FLOAT32, FLOAT64, or null, the default, for the weights' own type
+   * @param type INT8, FLOAT16, FLOAT32, FLOAT64, or null for the default
    * @return this batch
    * @throws IllegalArgumentException if it is another type
    */

@@ -402,10 +402,11 @@ public final class SHARNNGenerator {
 
     /**
      * Sets the data type of the computation after the prompt. The default is the weights' own type,
-     * which gives the logits of {@link SHARNN#forward} except for rounding. On a GPU, FLOAT16
-     * halves the memory that many streams need.
+     * which gives the logits of {@link SHARNN#forward} except for rounding, or INT8 for a {@link
+     * SHARNN#quantize quantized} model on a CPU. On a GPU, FLOAT16 halves the memory that many
+     * streams need.
      *
-     * @param type FLOAT16, FLOAT32, FLOAT64, or null for the weights' own
+     * @param type INT8, FLOAT16, FLOAT32, FLOAT64, or null for the default; INT8 is for a CPU
      * @return this builder
      * @throws IllegalArgumentException if it is another type
      */
