@@ -5,6 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,7 +49,9 @@ public record CorpusRecord(
      * @throws IllegalArgumentException if a component is missing
      */
     public Layout {
-      checkArgument(documents != null && counts != null, "the layout of the corpus is incomplete");
+      checkArgument(
+          documents != null && counts != null && counts.stream().allMatch(Objects::nonNull),
+          "the layout of the corpus is incomplete");
       counts = List.copyOf(counts);
     }
   }
@@ -72,10 +75,15 @@ public record CorpusRecord(
      */
     public Files {
       checkArgument(
-          train != null && validation != null && test != null, "the corpus files are incomplete");
+          isComplete(train) && isComplete(validation) && isComplete(test),
+          "the corpus files are incomplete");
       train = List.copyOf(train);
       validation = List.copyOf(validation);
       test = List.copyOf(test);
+    }
+
+    private static boolean isComplete(@Nullable List<String> files) {
+      return files != null && files.stream().allMatch(Objects::nonNull);
     }
   }
 

@@ -2,10 +2,12 @@ package io.github.sharnn.train.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.io.Records;
 import io.github.sharnn.score.Scorer;
 import io.github.sharnn.train.Tiny;
 import io.github.sharnn.train.evaluate.DynamicEvaluation;
@@ -234,5 +236,17 @@ class DocumentsTest {
     assertThat(bytes.withVocabulary(words).train().documents().asList())
         .as("from the cache")
         .containsExactly(3L, 8L);
+  }
+
+  @Test
+  void a_record_with_a_missing_entry_is_rejected() {
+    String files = "{\"train\":[null],\"validation\":[],\"test\":[]}";
+    assertThatThrownBy(() -> Records.fromJson(CorpusRecord.Files.class, "files", files))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("the corpus files are incomplete");
+    String layout = "{\"documents\":{\"files\":true},\"counts\":[1,null,0]}";
+    assertThatThrownBy(() -> Records.fromJson(CorpusRecord.Layout.class, "layout", layout))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("the layout of the corpus is incomplete");
   }
 }
