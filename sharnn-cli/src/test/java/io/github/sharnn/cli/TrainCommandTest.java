@@ -62,7 +62,7 @@ class TrainCommandTest extends TrainedModelTest {
         .last()
         .asString()
         .contains("\"step\":3", "\"validationBpc\":")
-        .contains("\"learningRate\":" + fast.peak() * 3 / fast.warmUpSteps());
+        .contains("\"learningRate\":" + fast.rate(3, 0));
   }
 
   @Test

@@ -127,7 +127,7 @@ final class Session {
     if (step > 0 || Files.exists(run.resolve(REPORT))) {
       assertThat(Files.readString(run.resolve(REPORT)))
           .startsWith("<!DOCTYPE html>")
-          .contains("<h2>Curves</h2>", "<svg")
+          .contains("<h2>Curves</h2>", "<script type=\"application/json\"")
           .endsWith("</html>\n");
     }
     if (hadModel || Files.exists(run.resolve("README.md"))) {
