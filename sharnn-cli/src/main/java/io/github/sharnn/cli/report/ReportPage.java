@@ -112,6 +112,7 @@ public final class ReportPage {
     parts.put("attention", attention.toString());
     parts.put("settings", settings());
     parts.put("data", data.json());
+    parts.put("picture", CurvesSvg.of(runs, names));
     parts.put("style", resource("report.css"));
     parts.put("uplotStyle", resource(UPLOT + "dist/uPlot.min.css"));
     parts.put("script", resource("report.js"));

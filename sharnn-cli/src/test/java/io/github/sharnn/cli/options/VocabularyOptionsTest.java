@@ -68,7 +68,9 @@ class VocabularyOptionsTest extends TrainedModelTest {
         train("--output", tokens, "--steps", 2, "--vocabulary", kind, "--splits", splits);
     assertThat(trained.err()).isEmpty();
     assertThat(tokens.resolve("metrics.jsonl")).content().contains("{\"sample\":{\"text\":\"");
-    assertThat(tokens.resolve("report.html")).content().contains("<div data-attention=\"0\"></div>");
+    assertThat(tokens.resolve("report.html"))
+        .content()
+        .contains("<div data-attention=\"0\"></div>");
     Outcome evaluated = run("evaluate", tokens, "--corpus", corpus);
     assertThat(evaluated.out()).contains(" BPC (").containsPattern("perplexity .* a word");
 
