@@ -103,12 +103,15 @@ class ReportPageTest {
   void asks_for_no_other_file() {
     assertThat(page.select("link, iframe, object, embed, img, image, base, a, form, use"))
         .isEmpty();
+    assertThat(page.select("svg")).hasSameSizeAs(page.select("noscript > svg"));
     for (Element element : page.getAllElements()) {
       for (Attribute attribute : element.attributes()) {
         assertThat(attribute.getKey())
             .doesNotStartWith("on")
             .doesNotContain("href", "src", "style");
-        if (!attribute.getKey().equals("xmlns")) { // a name that no browser fetches
+        if (attribute.getKey().equals("xmlns")) {
+          assertThat(attribute.getValue()).isEqualTo("http://www.w3.org/2000/svg"); // never fetched
+        } else {
           assertThat(attribute.getValue()).doesNotContain("//", "data:", "javascript:");
         }
       }
