@@ -84,6 +84,9 @@ class PretrainedCommandsTest extends TrainedModelTest {
   @Test
   void another_name_is_the_folder_that_is_missing() {
     assertThat(run("generate", "bundled").err())
-        .contains("bundled is not a folder; name the folder that the model was saved to");
+        .contains(
+            "bundled is not a folder; name the folder that the model was saved to, or a pretrained"
+                + " model: ")
+        .contains("bundled-bytes");
   }
 }

@@ -1,9 +1,13 @@
 package io.github.sharnn.cli.options;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import io.github.sharnn.pretrained.PretrainedModels;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.util.List;
 import picocli.CommandLine.Parameters;
 
 /** The model of a command: a saved folder, or a pretrained model by its name. */
@@ -18,7 +22,9 @@ public final class ModelArgument {
   private Path model;
 
   /**
-   * Returns the folder, which may be missing. The files of a pretrained model are unpacked first.
+   * Returns the folder. The files of a pretrained model are unpacked first.
+   *
+   * @throws NotDirectoryException if there is neither a folder nor a pretrained model of that name
    */
   public Path folder() throws IOException {
     return folder(model);
@@ -26,9 +32,18 @@ public final class ModelArgument {
 
   /** Returns a folder itself, or the folder of the pretrained model of that name. */
   static Path folder(Path model) throws IOException {
+    if (Files.exists(model)) {
+      return model;
+    }
     String name = model.toString();
-    return !Files.exists(model) && PretrainedModels.names().contains(name)
-        ? PretrainedModels.folder(name)
-        : model;
+    List<String> names = PretrainedModels.names();
+    if (!names.contains(name)) {
+      throw new NotDirectoryException(
+          lenientFormat(
+              "%s is not a folder; name the folder that the model was saved to, or a pretrained"
+                  + " model: %s",
+              name, String.join(", ", names)));
+    }
+    return PretrainedModels.folder(name);
   }
 }
