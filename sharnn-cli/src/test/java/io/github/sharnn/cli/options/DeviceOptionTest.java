@@ -27,10 +27,10 @@ class DeviceOptionTest {
   private static final String SAMPLING = "../sharnn-core/src/test/resources/golden/sampling";
 
   @ParameterizedTest
-  @ValueSource(strings = {"train --output", "evaluate", "generate", "verify"})
+  @ValueSource(strings = {"train --output %s/model", "evaluate %s", "generate %s", "verify %s"})
   void every_command_refuses_a_gpu_that_is_not_there(String command, @TempDir Path folder) {
     assumeThat(Engine.getEngine("PyTorch").hasCapability("CUDA")).isFalse();
-    String line = command + " " + folder.resolve("model") + " --device gpu1";
+    String line = command.formatted(folder) + " --device gpu1";
     Outcome outcome = Outcome.capture(() -> Sharnn.run(line.split(" ")));
     assertThat(outcome.err())
         .startsWith("error: gpu1 was asked for, but is not there")
