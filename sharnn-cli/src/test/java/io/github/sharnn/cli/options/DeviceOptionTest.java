@@ -1,5 +1,6 @@
 package io.github.sharnn.cli.options;
 
+import static com.google.common.base.Strings.lenientFormat;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
@@ -30,7 +31,7 @@ class DeviceOptionTest {
   @ValueSource(strings = {"train --output %s/model", "evaluate %s", "generate %s", "verify %s"})
   void every_command_refuses_a_gpu_that_is_not_there(String command, @TempDir Path folder) {
     assumeThat(Engine.getEngine("PyTorch").hasCapability("CUDA")).isFalse();
-    String line = command.formatted(folder) + " --device gpu1";
+    String line = lenientFormat(command, folder) + " --device gpu1";
     Outcome outcome = Outcome.capture(() -> Sharnn.run(line.split(" ")));
     assertThat(outcome.err())
         .startsWith("error: gpu1 was asked for, but is not there")
