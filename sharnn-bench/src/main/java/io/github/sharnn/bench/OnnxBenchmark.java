@@ -12,6 +12,8 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.Sampler;
 import io.github.sharnn.onnx.OnnxExport;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.nio.file.Files;
@@ -88,14 +90,23 @@ public final class OnnxBenchmark {
     private final double[] times;
     private final long bytes;
     private final OrtSession session;
-    private final Map<String, OnnxTensor> state;
+    private final Map<String, OnnxTensor> state = new HashMap<>();
+    private final Map<String, Ring> memories = new HashMap<>();
     private long token;
 
     Text(Path file, int memoryLength, double... times) throws IOException, OrtException {
       this.times = times;
       bytes = Files.size(file);
       session = environment.createSession(file.toString());
-      state = zeroState(environment, session, memoryLength);
+      for (NodeInfo input : session.getInputInfo().values()) {
+        long[] shape = ((TensorInfo) input.getInfo()).getShape();
+        if (input.getName().startsWith("memory.")) { // (batch, positions, size)
+          memories.put(input.getName(), new Ring(memoryLength, (int) shape[2]));
+        } else if (!input.getName().equals("tokens")) { // (batch, size)
+          float[][] zeros = new float[1][(int) shape[1]];
+          state.put(input.getName(), OnnxTensor.createTensor(environment, zeros));
+        }
+      }
     }
 
     /** Generates a token; a time below 0 is not kept. */
@@ -104,9 +115,17 @@ public final class OnnxBenchmark {
       Map<String, OnnxTensor> inputs = new HashMap<>(state);
       LongBuffer tokens = LongBuffer.wrap(new long[] {token});
       inputs.put("tokens", OnnxTensor.createTensor(environment, tokens, new long[] {1, 1}));
+      for (Map.Entry<String, Ring> memory : memories.entrySet()) {
+        inputs.put(memory.getKey(), memory.getValue().tensor(environment));
+      }
       OrtSession.Result result = session.run(inputs); // its tensors are closed one by one
       inputs.values().forEach(OnnxTensor::close);
       state.replaceAll((name, old) -> (OnnxTensor) result.get("next." + name).orElseThrow());
+      for (Map.Entry<String, Ring> memory : memories.entrySet()) {
+        try (OnnxTensor added = (OnnxTensor) result.get("added." + memory.getKey()).orElseThrow()) {
+          memory.getValue().add(added.getFloatBuffer());
+        }
+      }
       try (OnnxTensor logits = (OnnxTensor) result.get("logits").orElseThrow()) {
         float[] row = new float[(int) logits.getInfo().getShape()[2]];
         logits.getFloatBuffer().get(row);
@@ -132,23 +151,33 @@ public final class OnnxBenchmark {
     }
   }
 
-  /** Returns zeros for one stream, with memories of their full length. */
-  private static Map<String, OnnxTensor> zeroState(
-      OrtEnvironment environment, OrtSession session, int memoryLength) throws OrtException {
-    Map<String, OnnxTensor> state = new HashMap<>();
-    for (NodeInfo input : session.getInputInfo().values()) {
-      if (!input.getName().equals("tokens")) {
-        long[] shape = ((TensorInfo) input.getInfo()).getShape().clone();
-        shape[0] = 1;
-        if (shape.length == 3) { // (batch, positions, size); else (batch, size)
-          shape[1] = memoryLength;
-        }
-        int size = (int) Arrays.stream(shape).reduce(1, Math::multiplyExact);
-        state.put(
-            input.getName(),
-            OnnxTensor.createTensor(environment, FloatBuffer.allocate(size), shape));
+  /** A full memory, which ONNX Runtime reads where it lies. A new position replaces the oldest. */
+  private static final class Ring {
+
+    private final int positions; // besides the token that is read
+    private final int size;
+    private final FloatBuffer values;
+    private int oldest;
+
+    Ring(int memoryLength, int size) {
+      positions = Math.max(memoryLength - 1, 0);
+      this.size = size;
+      values =
+          ByteBuffer.allocateDirect(
+                  Math.multiplyExact(Float.BYTES, Math.multiplyExact(positions, size)))
+              .order(ByteOrder.nativeOrder())
+              .asFloatBuffer();
+    }
+
+    OnnxTensor tensor(OrtEnvironment environment) throws OrtException {
+      return OnnxTensor.createTensor(environment, values, new long[] {1, positions, size});
+    }
+
+    void add(FloatBuffer row) {
+      if (positions > 0) {
+        values.put(oldest * size, row, 0, size);
+        oldest = (oldest + 1) % positions;
       }
     }
-    return state;
   }
 }

@@ -6,6 +6,8 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.nio.charset.StandardCharsets;
@@ -15,6 +17,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 
 /**
@@ -36,6 +40,7 @@ import java.util.stream.IntStream;
 public final class OnnxGenerate {
 
   private static final int BYTES = 256;
+  private static final Pattern MEMORY_LENGTH = Pattern.compile("\"memoryLength\"\\s*:\\s*(\\d+)");
 
   private OnnxGenerate() {}
 
@@ -92,7 +97,17 @@ public final class OnnxGenerate {
       if (tokens.length == 0) {
         throw new IllegalArgumentException("the prompt must have at least one word");
       }
-      Map<String, OnnxTensor> state = zeroState(environment, session);
+      Map<String, OnnxTensor> state = new HashMap<>(); // LSTMs
+      Map<String, Memory> memories = new HashMap<>(); // attention
+      for (NodeInfo input : session.getInputInfo().values()) {
+        long[] shape = ((TensorInfo) input.getInfo()).getShape();
+        if (input.getName().startsWith("memory.")) { // (batch, positions, size)
+          memories.put(input.getName(), new Memory(memoryLength(metadata), (int) shape[2]));
+        } else if (!input.getName().equals("tokens")) { // (batch, size)
+          state.put(
+              input.getName(), OnnxTensor.createTensor(environment, new float[1][(int) shape[1]]));
+        }
+      }
       System.out.writeBytes(args[1].getBytes(StandardCharsets.UTF_8));
       for (int generated = 0; generated < length; generated++) {
         Map<String, OnnxTensor> inputs = new HashMap<>(state);
@@ -100,9 +115,18 @@ public final class OnnxGenerate {
             "tokens",
             OnnxTensor.createTensor(
                 environment, LongBuffer.wrap(tokens), new long[] {1, tokens.length}));
+        for (Map.Entry<String, Memory> memory : memories.entrySet()) {
+          inputs.put(memory.getKey(), memory.getValue().tensor(environment));
+        }
         OrtSession.Result result = session.run(inputs); // its tensors are closed one by one
         inputs.values().forEach(OnnxTensor::close);
         state.replaceAll((name, old) -> (OnnxTensor) result.get("next." + name).orElseThrow());
+        for (Map.Entry<String, Memory> memory : memories.entrySet()) {
+          try (OnnxTensor added =
+              (OnnxTensor) result.get("added." + memory.getKey()).orElseThrow()) {
+            memory.getValue().add(added.getFloatBuffer());
+          }
+        }
         try (OnnxTensor logits = (OnnxTensor) result.get("logits").orElseThrow()) {
           int token = draw(lastRow(logits), temperature, random);
           System.out.writeBytes(text.decode(token));
@@ -172,21 +196,49 @@ public final class OnnxGenerate {
     }
   }
 
-  /** Returns zeros for one stream, with empty memories. */
-  private static Map<String, OnnxTensor> zeroState(OrtEnvironment environment, OrtSession session)
-      throws OrtException {
-    Map<String, OnnxTensor> state = new HashMap<>();
-    for (NodeInfo input : session.getInputInfo().values()) {
-      if (!input.getName().equals("tokens")) {
-        long[] shape = ((TensorInfo) input.getInfo()).getShape().clone();
-        boolean memory = shape.length == 3; // (batch, positions, size); else (batch, size)
-        shape[0] = 1;
-        shape[1] = memory ? 0 : shape[1];
-        FloatBuffer zeros = FloatBuffer.allocate(memory ? 0 : (int) shape[1]);
-        state.put(input.getName(), OnnxTensor.createTensor(environment, zeros, shape));
+  /** Returns the number of positions that attention sees, from the config in JSON. */
+  private static int memoryLength(Map<String, String> metadata) {
+    Matcher length = MEMORY_LENGTH.matcher(metadata.get("sharnn.config"));
+    if (!length.find()) {
+      throw new IllegalArgumentException("the metadata sharnn.config has no memoryLength");
+    }
+    return Integer.parseInt(length.group(1));
+  }
+
+  /**
+   * The positions that attention remembers besides the token that it reads. A new one replaces the
+   * oldest, because a single token sees all of them, in any order. ONNX Runtime reads a direct
+   * buffer where it lies, without a copy.
+   */
+  private static final class Memory {
+
+    private final int positions;
+    private final int size;
+    private final FloatBuffer values;
+    private long added;
+
+    Memory(int memoryLength, int size) {
+      positions = Math.max(memoryLength - 1, 0);
+      this.size = size;
+      values =
+          ByteBuffer.allocateDirect(
+                  Math.multiplyExact(Float.BYTES, Math.multiplyExact(positions, size)))
+              .order(ByteOrder.nativeOrder())
+              .asFloatBuffer();
+    }
+
+    OnnxTensor tensor(OrtEnvironment environment) throws OrtException {
+      int filled = (int) Math.min(added, positions);
+      FloatBuffer buffer = values.slice(0, filled * size);
+      return OnnxTensor.createTensor(environment, buffer, new long[] {1, filled, size});
+    }
+
+    void add(FloatBuffer rows) {
+      for (int row = 0; row < rows.capacity() / size && positions > 0; row++) {
+        int place = (int) (added++ % positions);
+        values.put(place * size, rows, row * size, size);
       }
     }
-    return state;
   }
 
   /** Returns the logits after the last token. */

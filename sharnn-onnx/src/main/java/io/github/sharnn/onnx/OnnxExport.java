@@ -36,11 +36,14 @@ import java.nio.file.Path;
  *       the order of {@link io.github.sharnn.SHARNNState#toNDList()}. Layer L has {@code hidden.L
  *       (B, C)}, {@code cell.L (B, C)} and, with attention, {@code memory.L (B, M, C)}. The state
  *       before the first token has zeros and empty memories (M = 0)
- *   <li>Outputs: {@code logits (B, T, V)}, which are log-probabilities if the model has splits, and
- *       the state after the segment, each array under its input's name with the prefix {@code
- *       next.}
- *   <li>B, T and M may vary from call to call. The file cuts the memory to the model's {@code
- *       memoryLength}; a caller may pass a shorter memory at any call
+ *   <li>Outputs: {@code logits (B, T, V)}, which are log-probabilities if the model has splits;
+ *       {@code next.hidden.L} and {@code next.cell.L}, the state after the segment; and {@code
+ *       added.memory.L (B, T, C)}, which the caller appends to the memory
+ *   <li>A segment of T tokens sees at most the last {@code memoryLength - T} positions of the
+ *       memory, oldest first, so the caller may drop older ones. A single token sees {@code
+ *       memoryLength - 1} positions in any order: the caller can replace the oldest position in its
+ *       place, and nothing is copied
+ *   <li>B, T and M may vary from call to call
  *   <li>Metadata: {@link SHARNN#CONFIG_PROPERTY}, the config as JSON. A word or subword model also
  *       has {@link TextVocabulary#MODEL_PROPERTY}, the vocabulary's kind and SHA-256, and {@link
  *       #VOCABULARY_CONTENT}

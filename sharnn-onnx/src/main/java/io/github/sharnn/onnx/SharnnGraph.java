@@ -177,25 +177,51 @@ final class SharnnGraph implements Equations.Model<String> {
       }
     }
 
+    /**
+     * Attends to the memory and to the segment apart, because a concatenation would copy the memory
+     * for each token.
+     */
     @Override
     public String attend(String query, String m) {
       String attn = prefix + "attn.";
-      String memory = state("memory." + layer, BATCH, "memory", size);
-      String window = graph.integers(config.memoryLength());
-      // copies the memory twice: the mask hides what is older than the window
-      String keys = concat(1, memory, batchFirst(m)); // -> (B, K, C)
-      graph.assign(next(memory), last(keys, window));
+      String memory = graph.input("memory." + layer, FLOAT, BATCH, "memory", size);
+      String added = "added.memory." + layer;
+      graph.output(added, BATCH, TIME, size);
+      String segment = batchFirst(m); // (T*B, C) -> (B, T, C)
+      graph.assign(added, segment);
+      List<String> parts =
+          config.keyProjection() || config.valueProjection()
+              ? List.of(concat(1, memory, segment)) // the products take longer than the copy
+              : List.of(memory, segment);
 
       String q = batchFirst(query); // (T*B, C) -> (B, T, C)
-      String k = config.keyProjection() ? projection(attn + "k", keys) : keys;
-      String v = config.valueProjection() ? projection(attn + "v", keys) : keys;
-      String scores = graph.node("MatMul", List.of(q, transpose(k, 0, 2, 1))); // -> (B, T, K)
+      List<String> scores = new ArrayList<>();
+      for (String part : parts) { // (B, M, C), then (B, T, C)
+        String k = config.keyProjection() ? projection(attn + "k", part) : part;
+        scores.add(graph.node("MatMul", List.of(q, transpose(k, 0, 2, 1)))); // -> (B, T, M or T)
+      }
       String unseen = graph.scalar("unseen", Float.NEGATIVE_INFINITY);
-      String seen = graph.node("Where", List.of(visible(keys, window), scores, unseen));
+      String remembered = length(memory); // [M]
+      String all = concat(2, scores.toArray(String[]::new)); // (B, T, K), K = M + T
+      String seen = graph.node("Where", List.of(visible(remembered), all, unseen));
       String weights = graph.node("Softmax", List.of(seen), attribute("axis", -1));
-      String context = graph.node("MatMul", List.of(weights, v)); // -> (B, T, C)
+      String context =
+          parts.size() == 1
+              ? context(weights, parts.get(0))
+              : add(
+                  context(positions(weights, graph.integers(0), remembered), memory),
+                  context(positions(weights, remembered, graph.integers(Long.MAX_VALUE)), segment));
       String scaled = graph.node("Mul", List.of(context, weight(attn + "vs", size)));
       return rows(transpose(scaled, 1, 0, 2)); // (B, T, C) -> (T*B, C)
+    }
+
+    private String context(String weights, String part) {
+      String v = config.valueProjection() ? projection(prefix + "attn.v", part) : part;
+      return graph.node("MatMul", List.of(weights, v)); // -> (B, T, C)
+    }
+
+    private String positions(String weights, String from, String to) {
+      return graph.node("Slice", List.of(weights, from, to, graph.integers(2)));
     }
 
     @Override
@@ -250,9 +276,7 @@ final class SharnnGraph implements Equations.Model<String> {
 
   /** Declares a part of the state as an input and an output, and returns the input's name. */
   private String state(String name, Object... dimensions) {
-    Object[] out = dimensions.clone();
-    out[1] = out[1] instanceof String length ? next(length) : out[1]; // the length of a memory
-    graph.output(next(name), out);
+    graph.output(next(name), dimensions);
     return graph.input(name, FLOAT, dimensions);
   }
 
@@ -261,19 +285,19 @@ final class SharnnGraph implements Equations.Model<String> {
   }
 
   /**
-   * Returns the mask {@code (T, K)}. Query t is at key position {@code K - T + t} and sees the keys
-   * up to this position, of the last {@code window} or T.
+   * Returns the mask {@code (T, K)} of a memory with M positions and T new ones. Query t is at key
+   * position {@code M + t} and sees the keys up to this position, of the last {@code memoryLength}
+   * or T.
    */
-  private String visible(String keys, String window) {
-    String count = length(keys); // [K]
+  private String visible(String remembered) {
+    String count = add(remembered, time); // [K]
     String zero = graph.integers(0);
-    String from = scalar(graph.node("Sub", List.of(count, time)));
     String step = scalar(graph.integers(1));
     String key = graph.node("Range", List.of(scalar(zero), scalar(count), step)); // (K)
-    String query = graph.node("Range", List.of(from, scalar(count), step)); // (T)
+    String query = graph.node("Range", List.of(scalar(remembered), scalar(count), step)); // (T)
     String column = graph.node("Unsqueeze", List.of(query, graph.integers(1))); // (T) -> (T, 1)
     String past = graph.node("LessOrEqual", List.of(key, column)); // (T, K)
-    String longest = graph.node("Max", List.of(window, time));
+    String longest = graph.node("Max", List.of(graph.integers(config.memoryLength()), time));
     String oldest = graph.node("Sub", List.of(count, longest)); // [1]
     return graph.node("And", List.of(past, graph.node("GreaterOrEqual", List.of(key, oldest))));
   }
@@ -297,13 +321,6 @@ final class SharnnGraph implements Equations.Model<String> {
         List.of(x, gamma, beta),
         attribute("axis", -1),
         attribute("epsilon", (float) Equations.NORM_EPSILON));
-  }
-
-  /** Returns the last {@code count} positions of {@code (B, K, C)}, or all if there are fewer. */
-  private String last(String x, String count) {
-    String surplus = graph.node("Sub", List.of(length(x), count));
-    String from = graph.node("Max", List.of(surplus, graph.integers(0)));
-    return graph.node("Slice", List.of(x, from, graph.integers(Long.MAX_VALUE), graph.integers(1)));
   }
 
   /** Returns the length {@code [K]} of {@code (B, K, C)}. */

@@ -161,6 +161,36 @@ class OnnxAgreementTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"single-head", "projections"})
+  void reads_a_token_after_a_memory_in_any_order(String name) throws Exception {
+    try (Model model = TestModels.model(name)) {
+      SHARNN block = SHARNN.of(model);
+      NDManager manager = model.getNDManager();
+      int window = block.config().memoryLength();
+      int vocabulary = block.config().vocabularySize();
+      ParameterStore parameterStore = new ParameterStore(manager, false);
+      NDArray text = TestModels.tokens(manager, new Random(3), 2, window + 5, vocabulary);
+      NDArray token = TestModels.tokens(manager, new Random(4), 2, 1, vocabulary);
+      SHARNNState state =
+          block.forward(parameterStore, text, block.zeroState(manager, 2), false).state();
+      NDArray expected = block.forward(parameterStore, token, state, false).logits();
+      try (OrtModel onnx = OrtModel.export(model, folder, 2)) {
+        onnx.logits(text);
+        onnx.state.replaceAll(
+            (key, values) -> {
+              if (!key.startsWith("memory.")) {
+                return values;
+              }
+              NDArray seen = new AttentionMemory(values.in(manager)).last(window - 1).positions();
+              NDArray first = seen.get(":, :4"); // the oldest get the newest places
+              return values(seen.get(":, 4:").concat(first, 1));
+            });
+        assertClose(onnx.logits(token), expected);
+      }
+    }
+  }
+
   @Test
   void takes_a_model_whose_attention_was_dropped() throws Exception {
     try (Model model = TestModels.model("every-layer");

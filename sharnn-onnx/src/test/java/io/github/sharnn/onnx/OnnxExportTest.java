@@ -54,7 +54,7 @@ class OnnxExportTest {
           .startsWith("tokens", "hidden.0", "cell.0", "memory.0", "hidden.1");
       assertThat(graph.getOutputList())
           .extracting(ValueInfoProto::getName)
-          .startsWith("logits", "next.hidden.0", "next.cell.0", "next.memory.0", "next.hidden.1");
+          .startsWith("logits", "next.hidden.0", "next.cell.0", "added.memory.0", "next.hidden.1");
       assertThat(graph.getNodeList()).allMatch(node -> node.getDomain().isEmpty());
       Map<String, Long> operators =
           graph.getNodeList().stream()

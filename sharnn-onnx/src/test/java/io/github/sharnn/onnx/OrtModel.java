@@ -11,6 +11,9 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
+import io.github.sharnn.AttentionMemory;
+import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.nio.file.Path;
@@ -32,6 +35,7 @@ final class OrtModel implements AutoCloseable {
 
   private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
   private final OrtSession session;
+  private final int memoryLength;
 
   /** The state before the next segment, by its inputs' names. */
   final Map<String, Values> state = new LinkedHashMap<>();
@@ -40,6 +44,7 @@ final class OrtModel implements AutoCloseable {
     OrtSession.SessionOptions options = new OrtSession.SessionOptions();
     options.setIntraOpNumThreads(1);
     session = environment.createSession(file.toString(), options);
+    memoryLength = SHARNNConfig.fromJson(metadata().get(SHARNN.CONFIG_PROPERTY)).memoryLength();
     for (NodeInfo input : session.getInputInfo().values()) {
       if (!input.getName().equals("tokens")) {
         long[] shape = ((TensorInfo) input.getInfo()).getShape().clone();
@@ -79,12 +84,28 @@ final class OrtModel implements AutoCloseable {
       }
       try (OrtSession.Result result = session.run(inputs)) {
         for (String name : state.keySet()) {
-          state.put(name, values(result, "next." + name));
+          state.put(
+              name,
+              name.startsWith("memory.")
+                  ? appended(state.get(name), values(result, "added." + name))
+                  : values(result, "next." + name));
         }
         return values(result, "logits");
       }
     } finally {
       inputs.values().forEach(OnnxTensor::close);
+    }
+  }
+
+  /** Returns the last {@code memoryLength} positions of a memory and the added ones. */
+  private Values appended(Values memory, Values added) {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      NDArray window =
+          new AttentionMemory(memory.in(manager))
+              .append(added.in(manager))
+              .last(memoryLength)
+              .positions();
+      return new Values(window.toFloatArray(), window.getShape().getShape());
     }
   }
 
