@@ -305,6 +305,7 @@ public final class Corpus {
 
     private final List<List<CorpusSources.Source>> parts =
         List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
+    private @Nullable Spool texts; // null without a text or stream
     private Documents documents = Documents.NONE;
     private Split split = Split.DEFAULT;
 
@@ -343,7 +344,10 @@ public final class Corpus {
      * @throws IOException if the stream can't be read, or no temporary file can be written
      */
     public Builder stream(InputStream stream) throws IOException {
-      parts.get(0).add(CorpusSources.Source.of(stream));
+      if (texts == null || texts.isMapped()) { // by an earlier build()
+        texts = new Spool();
+      }
+      parts.get(0).add(CorpusSources.Source.of(stream, texts));
       return this;
     }
 
@@ -412,7 +416,7 @@ public final class Corpus {
     /**
      * {@return the corpus}
      *
-     * @throws IOException if a temporary file can't be written
+     * @throws IOException if a file can't be read, or a temporary file can't be written
      * @throws IllegalArgumentException if there is no text, only one of the validation and test
      *     parts has a file, a split by documents has none, or a part has less than 2 bytes
      */

@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param vocabulary its {@link io.github.sharnn.vocabulary.TextVocabulary#property}, or null for
  *     bytes
  * @param layout the documents and the split of a corpus of {@link Corpus#builder}, else null
- * @param files the files of such a corpus, or null if one is a text or a stream
+ * @param files the files of such a corpus, or null if one is a text or a stream, or there are more
+ *     than 10,000, or their paths have more than a million characters
  */
 public record CorpusRecord(
     String file,
@@ -115,8 +116,8 @@ public record CorpusRecord(
     }
     checkArgument(
         files != null || !train.isEmpty(),
-        "the run's corpus has a text or a stream, which the checkpoint does not keep: build the same"
-            + " corpus again");
+        "the run's corpus has a text, a stream or very many files, which the checkpoint does not keep:"
+            + " build the same corpus again");
     Corpus.Builder builder = Corpus.builder().documents(layout.documents());
     if (layout.split() != null) {
       builder.split(layout.split());

@@ -22,16 +22,38 @@ import org.jspecify.annotations.Nullable;
  */
 record CorpusSources(List<List<Source>> parts, Documents documents, Split split) {
 
-  /** A file, or the bytes of a text or stream. */
-  record Source(@Nullable Path path, MappedFile file) {
+  /** The most paths, and characters of paths, that a checkpoint's record has room for. */
+  private static final int MOST_PATHS = 10_000;
+
+  private static final int LONGEST_PATHS = 1 << 20;
+
+  /**
+   * A file, or the bytes of a text or stream.
+   *
+   * @param path the file, or null for a text or stream
+   * @param spool holds the text, else null
+   * @param sha256 of the text, else null
+   */
+  record Source(
+      @Nullable Path path, @Nullable Spool spool, long from, long bytes, @Nullable String sha256) {
 
     static Source of(Path path) throws IOException {
-      MappedFile.length(path); // checks it
-      return new Source(path, MappedFile.open(path));
+      return new Source(path, null, 0, MappedFile.length(path), null); // the length is checked
     }
 
-    static Source of(InputStream in) throws IOException {
-      return new Source(null, Spool.copy(in));
+    static Source of(InputStream in, Spool spool) throws IOException {
+      long from = spool.length();
+      String sha256 = spool.add(in);
+      return new Source(null, spool, from, spool.length() - from, sha256);
+    }
+
+    /** Opens the file. Nothing else keeps it, so that there may be any number of sources. */
+    MappedFile open() throws IOException {
+      return spool == null ? MappedFile.open(path) : spool.map().range(from, bytes, sha256);
+    }
+
+    String hash() throws IOException {
+      return spool == null ? CorpusHash.of(path) : sha256;
     }
   }
 
@@ -92,12 +114,12 @@ record CorpusSources(List<List<Source>> parts, Documents documents, Split split)
   /** Puts sources one after another. */
   private Text join(List<Source> sources) throws IOException {
     if (sources.size() == 1) {
-      MappedFile file = sources.get(0).file;
+      MappedFile file = sources.get(0).open();
       return new Text(file, documents.any() ? documents.ends(file) : null);
     }
     try (Spool spool = new Spool()) {
       for (Source source : sources) {
-        copy(source.file, new Spool[] {spool}, 0);
+        copy(source.open(), new Spool[] {spool}, 0);
       }
       ImmutableLongArray ends = documents.any() ? spool.ends() : null;
       return new Text(spool.map(), ends);
@@ -112,7 +134,7 @@ record CorpusSources(List<List<Source>> parts, Documents documents, Split split)
       Spool[] spools = {train, validation, test};
       long documentsSoFar = 0;
       for (Source source : parts.get(0)) {
-        documentsSoFar = copy(source.file, spools, documentsSoFar);
+        documentsSoFar = copy(source.open(), spools, documentsSoFar);
       }
       List<TextRange> texts = new ArrayList<>();
       for (Spool spool : spools) {
@@ -178,7 +200,7 @@ record CorpusSources(List<List<Source>> parts, Documents documents, Split split)
   String sha256() throws IOException {
     List<String> hashes = new ArrayList<>();
     for (Source source : all().toList()) {
-      hashes.add(source.file.sha256());
+      hashes.add(source.hash());
     }
     return hashes.size() == 1
         ? hashes.get(0)
@@ -202,12 +224,16 @@ record CorpusSources(List<List<Source>> parts, Documents documents, Split split)
         documents, named() ? null : split, parts.stream().map(List::size).toList());
   }
 
-  /** Returns the absolute paths, or null if a source has none. */
+  /** Returns the absolute paths, or null if a source has none, or they are too many to store. */
   CorpusRecord.@Nullable Files files() {
     if (all().anyMatch(source -> source.path == null)) {
       return null;
     }
     List<List<String>> paths = parts.stream().map(CorpusSources::paths).toList();
+    long length = paths.stream().flatMap(List::stream).mapToLong(String::length).sum();
+    if (count() > MOST_PATHS || length > LONGEST_PATHS) {
+      return null;
+    }
     return new CorpusRecord.Files(paths.get(0), paths.get(1), paths.get(2));
   }
 

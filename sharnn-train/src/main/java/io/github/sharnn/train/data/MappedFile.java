@@ -5,7 +5,8 @@ import static com.google.common.base.Strings.lenientFormat;
 
 import io.github.sharnn.io.Interrupts;
 import java.io.IOException;
-import java.nio.MappedByteBuffer;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -15,22 +16,30 @@ import java.util.List;
 import java.util.function.ObjIntConsumer;
 import org.jspecify.annotations.Nullable;
 
-/** A memory-mapped file of any length. It must not change while it is in use. */
+/**
+ * A file of any length, or a range of one, which must not change while it is in use. A small file
+ * is read, because a process may map only some ten thousand files. A larger one is memory-mapped.
+ */
 final class MappedFile {
 
   private static final int MAP_BITS = 30; // a buffer must be smaller than 2 GiB
   private static final long MAP_BYTES = 1L << MAP_BITS;
   private static final int CHUNK_BYTES = 1 << 16;
+  private static final int READ_BYTES = 1 << 16; // a file of up to so many bytes is read
 
   private final Path path;
+  private final long start; // in the maps
   private final long length;
   private final @Nullable String sha256; // null: not known yet
-  private final List<MappedByteBuffer> maps = new ArrayList<>();
+  private final List<ByteBuffer> maps;
 
-  private MappedFile(Path path, long length, @Nullable String sha256) {
+  private MappedFile(
+      Path path, long start, long length, @Nullable String sha256, List<ByteBuffer> maps) {
     this.path = path;
+    this.start = start;
     this.length = length;
     this.sha256 = sha256;
+    this.maps = maps;
   }
 
   /** Checks that a corpus is one file that is not empty, and returns its length. */
@@ -59,12 +68,18 @@ final class MappedFile {
 
   private static MappedFile map(Path path, @Nullable String sha256) throws IOException {
     try (FileChannel channel = FileChannel.open(path)) {
-      MappedFile file = new MappedFile(path, channel.size(), sha256);
-      for (long from = 0; from < file.length; from += MAP_BYTES) {
-        long size = Math.min(MAP_BYTES, file.length - from);
-        file.maps.add(channel.map(FileChannel.MapMode.READ_ONLY, from, size));
+      long length = channel.size();
+      List<ByteBuffer> maps = new ArrayList<>();
+      if (length <= READ_BYTES) {
+        channel.map(FileChannel.MapMode.READ_ONLY, 0, 0); // fails as for a larger file
+        maps.add(ByteBuffer.wrap(Channels.newInputStream(channel).readAllBytes()));
+        return new MappedFile(path, 0, maps.get(0).limit(), sha256, maps);
       }
-      return file;
+      for (long from = 0; from < length; from += MAP_BYTES) {
+        long size = Math.min(MAP_BYTES, length - from);
+        maps.add(channel.map(FileChannel.MapMode.READ_ONLY, from, size));
+      }
+      return new MappedFile(path, 0, length, sha256, maps);
     } catch (UnsupportedOperationException e) {
       throw new IOException(
           lenientFormat(
@@ -73,6 +88,11 @@ final class MappedFile {
               path, path.getFileSystem().getClass().getSimpleName()),
           e);
     }
+  }
+
+  /** Returns a range of this file as a file of its own, with a known hash. */
+  MappedFile range(long from, long bytes, String hash) {
+    return new MappedFile(path, start + from, bytes, hash, maps);
   }
 
   Path path() {
@@ -90,8 +110,8 @@ final class MappedFile {
   void read(long from, byte[] target, int offset, int count) {
     int done = 0;
     while (done < count) {
-      long at = from + done;
-      MappedByteBuffer map = maps.get((int) (at >>> MAP_BITS));
+      long at = start + from + done;
+      ByteBuffer map = maps.get((int) (at >>> MAP_BITS));
       int position = (int) (at & (MAP_BYTES - 1));
       int some = Math.min(count - done, map.limit() - position);
       map.get(position, target, offset + done, some);
@@ -104,12 +124,12 @@ final class MappedFile {
    *
    * @throws java.util.concurrent.CancellationException if the thread is interrupted
    */
-  void forEachChunk(long start, long bytes, ObjIntConsumer<byte[]> chunks) {
+  void forEachChunk(long first, long bytes, ObjIntConsumer<byte[]> chunks) {
     byte[] chunk = new byte[(int) Math.min(CHUNK_BYTES, bytes)]; // short for a line
     for (long from = 0; from < bytes; from += CHUNK_BYTES) {
       Interrupts.check();
       int count = (int) Math.min(CHUNK_BYTES, bytes - from);
-      read(start + from, chunk, 0, count);
+      read(first + from, chunk, 0, count);
       chunks.accept(chunk, count);
     }
   }

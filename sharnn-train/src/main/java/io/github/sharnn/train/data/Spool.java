@@ -1,6 +1,7 @@
 package io.github.sharnn.train.data;
 
 import com.google.common.hash.Hashing;
+import com.google.common.hash.HashingInputStream;
 import com.google.common.hash.HashingOutputStream;
 import com.google.common.primitives.ImmutableLongArray;
 import java.io.BufferedOutputStream;
@@ -11,9 +12,11 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A temporary file of documents, written one after another. It is deleted when the process ends.
+ * A temporary file of documents or texts, written one after another. It is deleted when the process
+ * ends.
  */
 final class Spool implements Closeable {
 
@@ -24,6 +27,7 @@ final class Spool implements Closeable {
   private final OutputStream out;
   private final ImmutableLongArray.Builder ends = ImmutableLongArray.builder();
   private long length;
+  private @Nullable MappedFile mapped;
 
   Spool() throws IOException {
     path = Files.createTempFile("sharnn-corpus-", ".txt");
@@ -32,12 +36,11 @@ final class Spool implements Closeable {
     out = new BufferedOutputStream(hashed, BUFFER_BYTES);
   }
 
-  /** Copies a stream to its end. */
-  static MappedFile copy(InputStream in) throws IOException {
-    try (Spool spool = new Spool()) {
-      in.transferTo(spool.out);
-      return spool.map();
-    }
+  /** Appends a stream to its end, and returns its SHA-256. */
+  String add(InputStream in) throws IOException {
+    HashingInputStream source = new HashingInputStream(Hashing.sha256(), in);
+    length += source.transferTo(out);
+    return source.hash().toString();
   }
 
   /** Appends a document. */
@@ -65,10 +68,23 @@ final class Spool implements Closeable {
     return ends.build();
   }
 
+  /** Returns the number of bytes so far. */
+  long length() {
+    return length;
+  }
+
+  /** Returns true once the file is closed and mapped. */
+  boolean isMapped() {
+    return mapped != null;
+  }
+
   /** Closes the file and maps it. */
   MappedFile map() throws IOException {
-    out.close();
-    return MappedFile.open(path, hashed.hash().toString());
+    if (mapped == null) {
+      out.close();
+      mapped = MappedFile.open(path, hashed.hash().toString());
+    }
+    return mapped;
   }
 
   @Override

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNNConfig;
@@ -248,5 +249,43 @@ class DocumentsTest {
     assertThatThrownBy(() -> Records.fromJson(CorpusRecord.Layout.class, "layout", layout))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("the layout of the corpus is incomplete");
+  }
+
+  /** A process may map only some ten thousand files, and open even fewer. */
+  @Test
+  void many_small_files_and_texts_are_not_mapped() throws IOException {
+    Path maps = Path.of("/proc/self/maps");
+    assumeThat(maps).exists();
+    Corpus.Builder files = builder();
+    Corpus.Builder texts = builder();
+    long before = Files.readAllLines(maps).size();
+    for (int i = 0; i < 500; i++) {
+      Path file = Files.writeString(folder.resolve(i + ".txt"), "document " + i + "\n");
+      files.file(file);
+      texts.text("document " + i + "\n");
+    }
+    Corpus fromFiles = files.build();
+    Corpus fromTexts = texts.build();
+    assertThat(Files.readAllLines(maps).size() - before).isLessThan(100);
+    assertThat(fromTexts.sha256()).isEqualTo(fromFiles.sha256());
+    assertThat(text(fromTexts.train()))
+        .isEqualTo(text(fromFiles.train()))
+        .startsWith("document 0\n");
+    assertThat(text(fromTexts.test())).isEqualTo(text(fromFiles.test())).endsWith("document 499\n");
+    assertThat(text(texts.text("document 500\n").build().test())).endsWith("document 500\n");
+  }
+
+  /** A checkpoint with more paths could not be read again. */
+  @Test
+  void very_many_paths_are_not_kept_in_a_checkpoint() throws IOException {
+    Path file = Tiny.file(folder, "a line\n".getBytes(StandardCharsets.US_ASCII));
+    assertThat(sources(file, 10_000).files().train()).hasSize(10_000);
+    assertThat(sources(file, 10_001).files()).isNull();
+  }
+
+  private static CorpusSources sources(Path file, int count) throws IOException {
+    List<CorpusSources.Source> all = Collections.nCopies(count, CorpusSources.Source.of(file));
+    return new CorpusSources(
+        List.of(all, List.of(), List.of()), Documents.LINES, Split.byHash(0.8, 0.1, 0.1));
   }
 }
