@@ -3,7 +3,7 @@ package io.github.sharnn.cli;
 import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Strings.lenientFormat;
 
-import java.io.ByteArrayOutputStream;
+import com.google.common.base.Splitter;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -85,17 +85,25 @@ final class Arguments {
 
   /** Splits a text at its zero bytes; each part ends with one. */
   private static List<byte[]> split(byte[] commandLine) {
-    List<byte[]> parts = new ArrayList<>();
-    ByteArrayOutputStream part = new ByteArrayOutputStream();
-    for (byte each : commandLine) {
-      if (each == 0) {
-        parts.add(part.toByteArray());
-        part.reset();
-      } else {
-        part.write(each);
-      }
-    }
-    return parts;
+    String text = new String(commandLine, StandardCharsets.ISO_8859_1); // a char for each byte
+    List<String> parts = Splitter.on('\0').splitToList(text);
+    return parts.stream()
+        .limit(parts.size() - 1)
+        .map(part -> part.getBytes(StandardCharsets.ISO_8859_1))
+        .toList();
+  }
+
+  /** Returns a converter of names as in the help. Picocli's own would list other names too. */
+  static <E> ITypeConverter<E> nameOf(Class<E> type) {
+    List<E> constants = List.of(type.getEnumConstants());
+    return name ->
+        constants.stream()
+            .filter(each -> each.toString().equals(name))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    new TypeConversionException(
+                        lenientFormat("expected one of %s, but was '%s'", constants, name)));
   }
 
   /** A converter of file names that says why a name is impossible. */

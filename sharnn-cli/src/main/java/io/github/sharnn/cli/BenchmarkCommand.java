@@ -3,6 +3,7 @@ package io.github.sharnn.cli;
 import static com.google.common.base.Preconditions.checkArgument;
 import static io.github.sharnn.cli.progress.Texts.format;
 import static io.github.sharnn.cli.progress.Texts.print;
+import static java.util.Objects.requireNonNullElse;
 
 import ai.djl.Device;
 import ai.djl.Model;
@@ -17,7 +18,6 @@ import io.github.sharnn.bench.TrainingBenchmark.Floor;
 import io.github.sharnn.bench.TrainingBenchmark.Result;
 import io.github.sharnn.cli.options.DeviceOption;
 import io.github.sharnn.cli.options.KernelsOption;
-import io.github.sharnn.cli.options.OptimizerOptions;
 import io.github.sharnn.cli.options.SizeOptions;
 import io.github.sharnn.engine.DeviceMemory;
 import io.github.sharnn.engine.kernels.Kernels;
@@ -126,7 +126,6 @@ final class BenchmarkCommand implements Callable<Integer> {
   @Option(
       names = "--optimizer",
       paramLabel = "NAME",
-      converter = OptimizerOptions.TypeName.class,
       description = "The optimizer: lamb, adamw or muon.")
   private OptimizerSettings.Type optimizer = OptimizerSettings.Type.LAMB;
 
@@ -160,10 +159,15 @@ final class BenchmarkCommand implements Callable<Integer> {
     if (generate) {
       List<DataType> types = precisions == null ? List.of(DataType.FLOAT32) : precisions;
       return new GenerationTimes(
-              config, device, types, kernels.or(Kernels.Use.AUTO), orElse(steps, 200), onnx)
+              config,
+              device,
+              types,
+              kernels.or(Kernels.Use.AUTO),
+              requireNonNullElse(steps, 200),
+              onnx)
           .print(batchSizes, positions);
     }
-    int segment = orElse(sequenceLength, device.isGpu() ? 1024 : 128);
+    int segment = requireNonNullElse(sequenceLength, device.isGpu() ? 1024 : 128);
     TrainingBenchmark benchmark =
         new TrainingBenchmark(
             config,
@@ -172,7 +176,7 @@ final class BenchmarkCommand implements Callable<Integer> {
             kernels.or(Kernels.Use.AUTO),
             device,
             precisions == null ? null : precisions.get(0),
-            orElse(steps, 30),
+            requireNonNullElse(steps, 30),
             !noFloor);
     printHeader(benchmark);
     Set<String> sources = new TreeSet<>();
@@ -201,10 +205,6 @@ final class BenchmarkCommand implements Callable<Integer> {
     }
     sizes.apply(builder);
     return builder.config();
-  }
-
-  private static int orElse(@Nullable Integer value, int otherwise) {
-    return value == null ? otherwise : value;
   }
 
   private static void printHeader(TrainingBenchmark benchmark) {

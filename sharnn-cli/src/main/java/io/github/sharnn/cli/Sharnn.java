@@ -5,6 +5,9 @@ import static com.google.common.base.Strings.lenientFormat;
 import ai.djl.engine.EngineException;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.cli.StandardOutput.LostOutputException;
+import io.github.sharnn.engine.kernels.Kernels;
+import io.github.sharnn.train.Recipe;
+import io.github.sharnn.train.optim.OptimizerSettings;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -124,6 +127,10 @@ public final class Sharnn implements Runnable {
         .setExpandAtFiles(false) // an argument that begins with @ is text like any other
         .setCaseInsensitiveEnumValuesAllowed(true)
         .registerConverter(Path.class, new Arguments.FileName())
+        .registerConverter(Recipe.class, Arguments.nameOf(Recipe.class))
+        .registerConverter(Kernels.Use.class, Arguments.nameOf(Kernels.Use.class))
+        .registerConverter(
+            OptimizerSettings.Type.class, Arguments.nameOf(OptimizerSettings.Type.class))
         .setExecutionStrategy(
             parsed -> {
               sharnn.setLogLevel();

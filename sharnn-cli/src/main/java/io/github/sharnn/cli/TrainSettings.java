@@ -1,7 +1,5 @@
 package io.github.sharnn.cli;
 
-import static com.google.common.base.Strings.lenientFormat;
-
 import ai.djl.Device;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
@@ -26,10 +24,8 @@ import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.TypeConversionException;
 
 /**
  * The options of {@code train} for the model and the trainer. A given option overrides that of the
@@ -40,7 +36,6 @@ final class TrainSettings {
   @Option(
       names = "--recipe",
       paramLabel = "NAME",
-      converter = RecipeName.class,
       description =
           "The recipe, one of the list below, sets every option that is not given. Default: fast on a"
               + " CUDA GPU, small on any other device.")
@@ -102,25 +97,6 @@ final class TrainSettings {
       exclusive = false,
       heading = "Off unless given, or on in the recipe or the resumed run:%n")
   private final ExtraOptions extras = new ExtraOptions();
-
-  /**
-   * A converter of a recipe's name as in the help. Picocli's own converter would list other names
-   * too.
-   */
-  static final class RecipeName implements ITypeConverter<Recipe> {
-
-    @Override
-    public Recipe convert(String name) {
-      List<Recipe> recipes = List.of(Recipe.values());
-      return recipes.stream()
-          .filter(each -> each.toString().equals(name))
-          .findFirst()
-          .orElseThrow(
-              () ->
-                  new TypeConversionException(
-                      lenientFormat("expected one of %s, but was '%s'", recipes, name)));
-    }
-  }
 
   /** The three ways to give a budget. */
   static final class BudgetOptions {

@@ -1,13 +1,8 @@
 package io.github.sharnn.cli.options;
 
-import static com.google.common.base.Strings.lenientFormat;
-
 import io.github.sharnn.train.optim.OptimizerSettings;
-import java.util.List;
 import java.util.Optional;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.TypeConversionException;
 
 /** The options of {@code train} for the optimizer. */
 public final class OptimizerOptions {
@@ -15,7 +10,6 @@ public final class OptimizerOptions {
   @Option(
       names = "--optimizer",
       paramLabel = "NAME",
-      converter = TypeName.class,
       description = "The optimizer: lamb, adamw or muon.")
   private OptimizerSettings.Type type;
 
@@ -54,22 +48,6 @@ public final class OptimizerOptions {
       paramLabel = "N",
       description = "Matrix iterations of muon in each step. Fewer are faster. Default: 5.")
   private Optional<Integer> iterations;
-
-  /** A converter of an optimizer's name. Picocli's own converter would list other names too. */
-  public static final class TypeName implements ITypeConverter<OptimizerSettings.Type> {
-
-    @Override
-    public OptimizerSettings.Type convert(String name) {
-      List<OptimizerSettings.Type> types = List.of(OptimizerSettings.Type.values());
-      return types.stream()
-          .filter(each -> each.toString().equals(name))
-          .findFirst()
-          .orElseThrow(
-              () ->
-                  new TypeConversionException(
-                      lenientFormat("expected one of %s, but was '%s'", types, name)));
-    }
-  }
 
   /** Applies the given options to settings. Another optimizer starts from its own defaults. */
   public OptimizerSettings onto(OptimizerSettings base) {

@@ -5,7 +5,6 @@ import io.github.sharnn.train.progress.LiveLine;
 import io.github.sharnn.train.progress.ProgressLine;
 import java.io.PrintStream;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
@@ -74,14 +73,9 @@ public final class ByteProgress implements Progress {
   private String text(long now) {
     double speed = done / ((now - begun) / 1e9);
     Duration left = Duration.ofSeconds(Math.round((total - done) / speed));
-    return String.format(
-        Locale.ROOT,
+    return Texts.format(
         "%s %,d of %,d bytes  %,.0f bytes/s  %s left",
-        task,
-        done,
-        total,
-        speed,
-        ProgressLine.format(left));
+        task, done, total, speed, ProgressLine.format(left));
   }
 
   /** Ends the line on a terminal. */

@@ -1,5 +1,7 @@
 package io.github.sharnn.cli.report;
 
+import static com.google.common.base.Preconditions.checkArgument;
+
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.BufferedInputStream;
@@ -12,7 +14,6 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
@@ -55,16 +56,12 @@ public record RunIdentity(String id, Path folder) {
     if (real(file.toAbsolutePath().getParent()).startsWith(real(folder))) {
       return plain && isMetrics(file) ? Optional.of(file) : Optional.empty();
     }
-    if (!plain || !wrote(file)) {
-      throw new IllegalArgumentException(
-          String.format(
-              Locale.ROOT,
-              "the checkpoint names the metrics file %s, which is outside of the run's folder and"
-                  + " does not belong to this run in %s: give --metrics again, with this or another"
-                  + " file",
-              file,
-              folder));
-    }
+    checkArgument(
+        plain && wrote(file),
+        "the checkpoint names the metrics file %s, which is outside of the run's folder and does not"
+            + " belong to this run in %s: give --metrics again, with this or another file",
+        file,
+        folder);
     return Optional.of(file);
   }
 
