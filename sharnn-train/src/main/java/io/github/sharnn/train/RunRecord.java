@@ -54,6 +54,7 @@ record RunRecord(
         config != null && options != null && stages != null && corpus != null && made != null,
         "a field is missing");
     policy = policy == null ? SavedStates.Policy.of(CheckpointPolicy.in(Path.of(""))) : policy;
+    policy.in(Path.of("")); // checks its numbers
     for (TrainingStage stage : stages) {
       checkArgument(stage != null && stage.budget() != null, "a stage has no budget");
     }

@@ -55,7 +55,6 @@ final class SavedStates {
 
     Policy {
       program = program == null ? Map.of() : Map.copyOf(program);
-      policy(Path.of(""), steps, nanos, keep, skippedSteps, rollbacks, program); // checks
     }
 
     static Policy of(CheckpointPolicy policy) {
@@ -70,17 +69,6 @@ final class SavedStates {
 
     /** Returns the policy of a run in a folder. */
     CheckpointPolicy in(Path folder) {
-      return policy(folder, steps, nanos, keep, skippedSteps, rollbacks, program);
-    }
-
-    private static CheckpointPolicy policy(
-        Path folder,
-        int steps,
-        long nanos,
-        int keep,
-        int skippedSteps,
-        int rollbacks,
-        Map<String, String> program) {
       return new CheckpointPolicy(
           folder,
           steps,

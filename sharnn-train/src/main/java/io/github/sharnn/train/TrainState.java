@@ -89,7 +89,8 @@ final class TrainState {
     parts.put(
         Checkpoint.POSITION,
         Stateful.of(SavedStates.Position.class, this::position, this::restore));
-    parts.put(Checkpoint.WEIGHTS, Stateful.of(() -> null, this::copyWeights, this::restoreWeights));
+    parts.put(
+        Checkpoint.WEIGHTS, new Stateful(() -> null, this::copyWeights, this::restoreWeights));
     parts.put(
         "optimizer",
         Stateful.of(
@@ -99,12 +100,12 @@ final class TrainState {
     update.arrays().forEach((name, arrays) -> parts.put(name, arraysPart(arrays)));
     parts.put(
         Checkpoint.STATE,
-        Stateful.of(() -> null, host -> RecurrentTensors.copy(states, host), this::restoreStates));
+        new Stateful(() -> null, host -> RecurrentTensors.copy(states, host), this::restoreStates));
     OuterStep outer = setup.outerStep();
     if (outer != null) {
       parts.put(
           Checkpoint.OUTER,
-          Stateful.of(
+          new Stateful(
               outer::settings,
               host -> HostCopy.of(outer.arrays(), host),
               saved -> restoreOuter(outer, saved)));
@@ -124,7 +125,7 @@ final class TrainState {
     if (earlier != null && earlier.bpc() < best.bpc()) {
       parts.put(
           Checkpoint.EARLIER,
-          Stateful.of(
+          new Stateful(
               () -> new SavedStates.Best(earlier.bpc(), false, 0),
               earlier::copies,
               saved -> {})); // the trainer restores it before the stage begins
@@ -154,7 +155,7 @@ final class TrainState {
         "the checkpoint %s is of a run with an outer step: set it again (outerStep)",
         checkpoint.folder());
     for (Map.Entry<String, Stateful> part : parts().entrySet()) {
-      part.getValue().restore(checkpoint.part(part.getKey()));
+      part.getValue().restore().from(checkpoint.part(part.getKey()));
     }
     savedStep = step;
     learningRate.rateFactor(divergence.rateFactor());
@@ -191,7 +192,7 @@ final class TrainState {
   }
 
   private Stateful arraysPart(WeightUpdate.Arrays arrays) {
-    return Stateful.of(
+    return new Stateful(
         () -> null,
         // before the first update, only skipped steps can have created arrays
         host -> update.updates() == 0 ? Map.of() : HostCopy.of(arrays.named().get(), host),
@@ -226,7 +227,7 @@ final class TrainState {
 
   private Stateful bestPart() {
     boolean isCurrent = bestStep == step && !update.averages();
-    return Stateful.of(
+    return new Stateful(
         () -> new SavedStates.Best(best.bpc(), isCurrent, stale),
         host -> Double.isFinite(best.bpc()) && !isCurrent ? best.copies(host) : null,
         saved -> {

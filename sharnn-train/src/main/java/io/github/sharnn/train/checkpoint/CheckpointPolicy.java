@@ -2,6 +2,7 @@ package io.github.sharnn.train.checkpoint;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import com.google.common.collect.Sets;
 import io.github.sharnn.io.Records;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -64,6 +65,9 @@ public record CheckpointPolicy(
     Set<String> given,
     boolean resumes,
     @Nullable Path resumeFrom) {
+
+  /** The components that another policy does not give. */
+  private static final Set<String> OF_THE_RUN = Set.of("folder", "given", "resumes", "resumeFrom");
 
   private static final Duration LONGEST = Duration.ofDays(36_525); // counted in nanoseconds
 
@@ -133,17 +137,11 @@ public record CheckpointPolicy(
    * @return the new policy, with the same folder
    */
   public CheckpointPolicy orElse(CheckpointPolicy other) {
-    return new CheckpointPolicy(
-        folder,
-        given.contains("steps") ? steps : other.steps,
-        given.contains("interval") ? interval : other.interval,
-        given.contains("keep") ? keep : other.keep,
-        given.contains("skippedSteps") ? skippedSteps : other.skippedSteps,
-        given.contains("rollbacks") ? rollbacks : other.rollbacks,
-        given.contains("program") ? program : other.program,
-        given,
-        resumes,
-        resumeFrom);
+    Map<String, Object> others = Records.values(other);
+    others.keySet().removeAll(Sets.union(given, OF_THE_RUN));
+    Map<String, Object> values = Records.values(this);
+    values.putAll(others);
+    return Records.of(CheckpointPolicy.class, values);
   }
 
   /**

@@ -81,11 +81,11 @@ public final class CheckpointWriter implements AutoCloseable {
       Map<String, Map<String, NDArray>> tensors = new LinkedHashMap<>();
       parts.forEach(
           (name, part) -> {
-            Object state = part.state();
+            Object state = part.state().get();
             if (state != null) {
               states.put(name, state);
             }
-            Map<String, NDArray> arrays = part.tensors(host);
+            Map<String, NDArray> arrays = part.copy().apply(host);
             if (arrays != null) {
               tensors.put(name, arrays);
             }
