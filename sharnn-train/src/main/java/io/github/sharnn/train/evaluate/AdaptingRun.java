@@ -3,11 +3,15 @@ package io.github.sharnn.train.evaluate;
 import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Strings.lenientFormat;
 
+import ai.djl.Device;
+import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import com.google.common.collect.Iterables;
@@ -21,16 +25,19 @@ import io.github.sharnn.train.data.TokenBatch;
 import io.github.sharnn.train.optim.GradientClipping;
 import io.github.sharnn.train.optim.LossScaler;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
+import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.TrainingStep;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.function.DoubleConsumer;
 import org.jspecify.annotations.Nullable;
 
-/**
- * The recurrent state, the adapting weights and the sums of a running {@link DynamicEvaluation}.
- */
-final class AdaptingRun {
+/** A copy of a model that adapts, with its recurrent state and the sums over what it predicts. */
+final class AdaptingRun implements AutoCloseable {
 
   private final DynamicEvaluation.Settings settings;
+  private final Deque<Runnable> closers = new ArrayDeque<>(); // the last resource first
+  private final Model copy;
   private final SHARNN block;
   private final NDManager manager; // closed with the trainer
   private final TrainingStep step;
@@ -49,31 +56,85 @@ final class AdaptingRun {
   private long predicted;
 
   /**
-   * Copies the trained weights into the adapting model. {@code losses} gets each segment's mean
-   * loss.
+   * Copies a model and measures the rms of its gradients.
+   *
+   * @param model the model
+   * @param mayClose whether the model may be closed before this object
+   * @param statistics segments of the training part
+   * @param losses gets the mean loss of each segment to predict
    */
   AdaptingRun(
+      Model model,
+      boolean mayClose,
       DynamicEvaluation.Settings settings,
-      MixedPrecisionWeights weights,
-      Trainer trainer,
-      NDList trained,
+      StreamDataset statistics,
+      Corpus.Part training,
       DoubleConsumer losses) {
     this.settings = settings;
-    this.block = SHARNN.of(weights.model());
-    this.manager = trainer.getManager();
-    this.step = new TrainingStep(trainer);
-    this.weights = weights;
-    this.trained = trained;
     this.losses = losses;
-    this.state = block.zeroState(manager, settings.streams());
-    for (NDArray weight : trained) {
-      rms.add(manager.zeros(weight.getShape(), DataType.FLOAT32));
+    SHARNN origin = SHARNN.of(model);
+    Device device = model.getNDManager().getDevice();
+    Shape tokens = new Shape(settings.streams(), settings.sequenceLength());
+    boolean done = false;
+    try {
+      SHARNN adapting = SHARNN.of(origin.config().withoutDropout(), origin.vocabulary());
+      copy = adapting.newModel("adapting", device);
+      closers.push(copy::close);
+      DataType precision = MixedPrecisionWeights.orDefault(settings.precision(), device);
+      weights = MixedPrecisionWeights.of(copy, precision, tokens);
+      closers.push(weights::close);
+      DefaultTrainingConfig config =
+          new DefaultTrainingConfig(new SequenceCrossEntropy()).optDevices(new Device[] {device});
+      Trainer trainer = weights.model().newTrainer(config);
+      closers.push(trainer::close);
+      trainer.initialize(tokens);
+      manager = trainer.getManager();
+      step = new TrainingStep(trainer);
+      block = SHARNN.of(weights.model());
+      trained = trained(model, mayClose);
+      state = block.zeroState(manager, settings.streams());
+      for (NDArray weight : trained) {
+        rms.add(manager.zeros(weight.getShape(), DataType.FLOAT32));
+      }
+      lossScale =
+          weights.model().getDataType() == DataType.FLOAT16
+              ? LossScaler.dynamic()
+              : LossScaler.none();
+      resetWeights();
+      measure(statistics, training);
+      done = true;
+    } finally {
+      if (!done) {
+        close();
+      }
     }
-    lossScale =
-        weights.model().getDataType() == DataType.FLOAT16
-            ? LossScaler.dynamic()
-            : LossScaler.none();
-    resetWeights();
+  }
+
+  /** Returns the model's weights, or copies of them. */
+  private NDList trained(Model model, boolean copies) {
+    NDList aliases = MixedPrecisionWeights.aliases(model);
+    aliases.attach(manager);
+    DataType type = aliases.head().getDataType();
+    checkArgument(
+        type == DataType.FLOAT32,
+        "a model that adapts must have FLOAT32 weights, but has %s",
+        type);
+    if (!copies) {
+      return aliases;
+    }
+    try (aliases) {
+      return new NDList(aliases.stream().map(NDArray::duplicate).toList());
+    }
+  }
+
+  /** Returns the model that adapts. */
+  Model model() {
+    return copy;
+  }
+
+  /** Returns the owner of batches. */
+  NDManager manager() {
+    return manager;
   }
 
   /** Copies the trained weights into the adapting model. */
@@ -101,7 +162,7 @@ final class AdaptingRun {
    * Measures the rms of the gradients on full-length segments of the training part, then resets the
    * state.
    */
-  void measure(StreamDataset dataset, Corpus.Part training) {
+  private void measure(StreamDataset dataset, Corpus.Part training) {
     long whole = dataset.streamLength() / settings.sequenceLength();
     int count = (int) Math.min(whole, settings.statisticsSegments());
     for (Batch batch : Iterables.limit(dataset.getData(manager), count)) {
@@ -197,5 +258,12 @@ final class AdaptingRun {
                   segments, lossScale.cause(), settings.learningRate()));
     }
     return false;
+  }
+
+  @Override
+  public void close() {
+    while (!closers.isEmpty()) {
+      closers.pop().run();
+    }
   }
 }

@@ -1,16 +1,10 @@
 package io.github.sharnn.train.evaluate;
 
-import static com.google.common.base.Preconditions.checkArgument;
-
-import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.training.DefaultTrainingConfig;
-import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import ai.djl.translate.Batchifier;
 import io.github.sharnn.SHARNN;
@@ -20,13 +14,10 @@ import io.github.sharnn.score.Scorer;
 import io.github.sharnn.softmax.ClusterLabels;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
-import io.github.sharnn.train.optim.MixedPrecisionWeights;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.SoleTraining;
 import io.github.sharnn.vocabulary.TokenEncoder;
-import java.util.ArrayDeque;
 import java.util.Arrays;
-import java.util.Deque;
 import java.util.stream.IntStream;
 
 /**
@@ -50,12 +41,15 @@ import java.util.stream.IntStream;
  */
 public final class AdaptingScorer implements AutoCloseable {
 
-  private final DynamicEvaluation.Settings settings;
-  private final Deque<Runnable> closers = new ArrayDeque<>(); // the last resource first
-  private final Model copy;
-  private final Trainer trainer;
+  private final int sequenceLength;
   private final AdaptingRun run;
   private final Scorer scorer;
+
+  private AdaptingScorer(int sequenceLength, AdaptingRun run, Scorer scorer) {
+    this.sequenceLength = sequenceLength;
+    this.run = run;
+    this.scorer = scorer;
+  }
 
   /**
    * Copies a model and measures the typical size of its gradients.
@@ -82,66 +76,18 @@ public final class AdaptingScorer implements AutoCloseable {
       StreamDataset statistics = DynamicEvaluation.statistics(block, training, settings);
       SoleTraining.begin(model.getName());
       try {
-        return new AdaptingScorer(model, block, statistics, training, settings);
+        AdaptingRun run = new AdaptingRun(model, true, settings, statistics, training, loss -> {});
+        try {
+          Scorer scorer = Scorer.builder(run.model()).build();
+          return new AdaptingScorer(settings.sequenceLength(), run, scorer);
+        } catch (RuntimeException e) {
+          run.close();
+          throw e;
+        }
       } finally {
         SoleTraining.end();
       }
     }
-  }
-
-  private AdaptingScorer(
-      Model model,
-      SHARNN block,
-      StreamDataset statistics,
-      Corpus.Part training,
-      DynamicEvaluation.Settings settings) {
-    this.settings = settings;
-    Device device = model.getNDManager().getDevice();
-    Shape tokens = new Shape(settings.streams(), settings.sequenceLength());
-    boolean done = false;
-    try {
-      copy =
-          SHARNN
-              .of(block.config().withoutDropout(), block.vocabulary())
-              .newModel("adapting", device);
-      closers.push(copy::close);
-      DataType precision = MixedPrecisionWeights.orDefault(settings.precision(), device);
-      MixedPrecisionWeights weights = MixedPrecisionWeights.of(copy, precision, tokens);
-      closers.push(weights::close);
-      DefaultTrainingConfig config =
-          new DefaultTrainingConfig(new SequenceCrossEntropy()).optDevices(new Device[] {device});
-      trainer = weights.model().newTrainer(config);
-      closers.push(trainer::close);
-      trainer.initialize(tokens);
-      run =
-          new AdaptingRun(
-              settings, weights, trainer, trained(model, trainer.getManager()), loss -> {});
-      run.measure(statistics, training);
-      scorer = Scorer.builder(copy).build();
-      done = true;
-    } finally {
-      if (!done) {
-        close();
-      }
-    }
-  }
-
-  /** Copies the model's weights. */
-  private static NDList trained(Model model, NDManager manager) {
-    NDList trained = new NDList();
-    try (NDList weights = MixedPrecisionWeights.aliases(model)) {
-      DataType type = weights.head().getDataType();
-      checkArgument(
-          type == DataType.FLOAT32,
-          "a model that adapts must have FLOAT32 weights, but has %s",
-          type);
-      for (NDArray weight : weights) {
-        NDArray own = weight.duplicate();
-        own.attach(manager);
-        trained.add(own);
-      }
-    }
-    return trained;
   }
 
   /** {@return a scorer with the weights as they are at each call, until this object is closed} */
@@ -163,15 +109,14 @@ public final class AdaptingScorer implements AutoCloseable {
    */
   public double learn(byte[] text) {
     int[] tokens = tokens(text);
-    int length = settings.sequenceLength();
-    Lifetime.Lease lease = SHARNN.lease(copy);
+    Lifetime.Lease lease = SHARNN.lease(run.model());
     try (lease) {
       SoleTraining.begin("adapting");
       try {
         run.begin();
         double before = run.nats();
-        for (int start = 1; start < tokens.length; start += length) {
-          run.predict(batch(tokens, start, Math.min(start + length, tokens.length)));
+        for (int start = 1; start < tokens.length; start += sequenceLength) {
+          run.predict(batch(tokens, start, Math.min(start + sequenceLength, tokens.length)));
         }
         return (run.nats() - before) / SequenceCrossEntropy.NATS_PER_BIT;
       } finally {
@@ -183,11 +128,11 @@ public final class AdaptingScorer implements AutoCloseable {
   /** Returns the token before a text, and the text's tokens. */
   private int[] tokens(byte[] text) {
     IntStream.Builder tokens = IntStream.builder().add(scorer.contextToken());
-    TokenEncoder encoder = SHARNN.of(copy).vocabulary().encoder(tokens::add);
+    TokenEncoder encoder = SHARNN.of(run.model()).vocabulary().encoder(tokens::add);
     encoder.write(text, 0, text.length);
     encoder.end();
     int[] all = tokens.build().toArray();
-    TextModel checks = new TextModel(copy);
+    TextModel checks = new TextModel(run.model());
     for (int i = 1; i < all.length; i++) {
       checks.check("text", all[i], i - 1);
     }
@@ -196,7 +141,7 @@ public final class AdaptingScorer implements AutoCloseable {
 
   /** Returns a segment of one stream, whose labels are the tokens from start to end. */
   private Batch batch(int[] tokens, int start, int end) {
-    NDManager manager = trainer.getManager().newSubManager();
+    NDManager manager = run.manager().newSubManager();
     Shape shape = new Shape(1, end - start);
     long[] values = longs(tokens, start, end);
     NDArray data = manager.create(longs(tokens, start - 1, end - 1), shape);
@@ -204,7 +149,7 @@ public final class AdaptingScorer implements AutoCloseable {
     return new Batch(
         manager,
         new NDList(data),
-        ClusterLabels.of(labels, values, SHARNN.of(copy).config().splits()),
+        ClusterLabels.of(labels, values, SHARNN.of(run.model()).config().splits()),
         1,
         Batchifier.STACK,
         Batchifier.STACK,
@@ -218,7 +163,7 @@ public final class AdaptingScorer implements AutoCloseable {
 
   /** Returns the weights to those of the given model. */
   public void reset() {
-    Lifetime.Lease lease = SHARNN.lease(copy);
+    Lifetime.Lease lease = SHARNN.lease(run.model());
     try (lease) {
       run.resetWeights();
     }
@@ -227,8 +172,6 @@ public final class AdaptingScorer implements AutoCloseable {
   /** Frees the copy. */
   @Override
   public void close() {
-    while (!closers.isEmpty()) {
-      closers.pop().run();
-    }
+    run.close();
   }
 }

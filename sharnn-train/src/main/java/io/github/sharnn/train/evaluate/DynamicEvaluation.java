@@ -3,13 +3,8 @@ package io.github.sharnn.train.evaluate;
 import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Verify.verify;
 
-import ai.djl.Device;
 import ai.djl.Model;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
-import ai.djl.training.DefaultTrainingConfig;
-import ai.djl.training.Trainer;
 import ai.djl.training.dataset.Batch;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.engine.Lifetime;
@@ -17,7 +12,6 @@ import io.github.sharnn.io.Records;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
 import io.github.sharnn.train.optim.MixedPrecisionWeights;
-import io.github.sharnn.train.step.SequenceCrossEntropy;
 import io.github.sharnn.train.step.SoleTraining;
 import io.github.sharnn.vocabulary.Perplexity;
 import java.io.Serializable;
@@ -252,24 +246,10 @@ public record DynamicEvaluation(Perplexity perplexity, Settings settings) implem
     StreamDataset statistics = statistics(block, training, settings);
     Evaluation.checkVocabulary(block, part);
     StreamDataset dataset = dataset(block, part, settings).withRest();
-    Device device = model.getNDManager().getDevice();
-    DefaultTrainingConfig config =
-        new DefaultTrainingConfig(new SequenceCrossEntropy()).optDevices(new Device[] {device});
-    Shape tokens = new Shape(settings.streams(), settings.sequenceLength());
-    DataType precision = MixedPrecisionWeights.orDefault(settings.precision(), device);
     SoleTraining.begin(model.getName());
-    try (Model copy = SHARNN.of(block.config().withoutDropout()).newModel("adapting", device);
-        MixedPrecisionWeights weights = MixedPrecisionWeights.of(copy, precision, tokens);
-        Trainer trainer = weights.model().newTrainer(config);
-        NDList trained = MixedPrecisionWeights.aliases(model)) {
-      trainer.initialize(tokens);
-      checkArgument(
-          trained.head().getDataType() == DataType.FLOAT32,
-          "a model that adapts must have FLOAT32 weights, but has %s",
-          trained.head().getDataType());
-      AdaptingRun run = new AdaptingRun(settings, weights, trainer, trained, segments);
-      run.measure(statistics, training);
-      for (Batch batch : dataset.getData(trainer.getManager())) {
+    try (AdaptingRun run =
+        new AdaptingRun(model, false, settings, statistics, training, segments)) {
+      for (Batch batch : dataset.getData(run.manager())) {
         run.predict(batch);
       }
       verify(run.predicted() == part.predicted(), "predicted %s of %s", run.predicted(), part);
