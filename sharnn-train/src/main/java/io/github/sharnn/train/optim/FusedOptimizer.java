@@ -44,6 +44,8 @@ public abstract class FusedOptimizer extends Optimizer implements AutoCloseable 
   final float epsilon;
   private final ParameterTracker learningRateTracker;
   private final List<OptimizerArrays> kept = new ArrayList<>();
+  private final OptimizerArrays means = keep(MEAN);
+  private final OptimizerArrays variances = keep(VARIANCE);
   private int counted; // DJL's number of updates, including skipped ones
   private int offset; // updates() - counted
   private float rateFactor = 1;
@@ -127,6 +129,15 @@ public abstract class FusedOptimizer extends Optimizer implements AutoCloseable 
 
   /** Launches an update that skips itself if a measured scalar is not finite. */
   abstract void launch(Step step);
+
+  /** Launches an operator that updates the parameters and both of their moments. */
+  final void callWithMoments(String operator, float[] options, Step step) {
+    NDList mean = means.get(step.ids, step.weights, FusedOptimizer::zerosLike);
+    NDList variance = variances.get(step.ids, step.weights, FusedOptimizer::zerosLike);
+    Operators.get()
+        .call(operator, options, step.weights, step.gradients, mean, variance, step.measured)
+        .close();
+  }
 
   @Override
   public final void update(String parameterId, NDArray weight, NDArray grad) {

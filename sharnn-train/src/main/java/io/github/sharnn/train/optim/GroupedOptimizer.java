@@ -1,10 +1,8 @@
 package io.github.sharnn.train.optim;
 
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import io.github.sharnn.Weight;
-import io.github.sharnn.engine.Operators;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -18,8 +16,6 @@ public abstract class GroupedOptimizer extends FusedOptimizer {
   private final boolean cautiousDecay;
   private final float embeddingRate;
   private final float restRate;
-  private final OptimizerArrays means = keep(MEAN);
-  private final OptimizerArrays variances = keep(VARIANCE);
   private @Nullable ParameterGroups groups;
 
   GroupedOptimizer(Builder<?> builder) {
@@ -96,12 +92,7 @@ public abstract class GroupedOptimizer extends FusedOptimizer {
       epsilon,
       updates()
     };
-    NDList weights = step.weights();
-    NDList mean = means.get(step.ids(), weights, FusedOptimizer::zerosLike);
-    NDList variance = variances.get(step.ids(), weights, FusedOptimizer::zerosLike);
-    Operators.get()
-        .call("adamw", options, weights, step.gradients(), mean, variance, step.measured())
-        .close();
+    callWithMoments("adamw", options, step);
   }
 
   /**

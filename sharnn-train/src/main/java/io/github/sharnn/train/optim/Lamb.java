@@ -2,9 +2,6 @@ package io.github.sharnn.train.optim;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import ai.djl.ndarray.NDList;
-import io.github.sharnn.engine.Operators;
-
 /**
  * LAMB with a minimum trust ratio: Adam's step, scaled for each parameter by the ratio of the
  * parameter's norm to the step's norm, with weight decay.
@@ -27,8 +24,6 @@ public final class Lamb extends FusedOptimizer {
   private static final float MAX_PARAMETER_NORM = 10;
 
   private final float minTrust;
-  private final OptimizerArrays means = keep(MEAN);
-  private final OptimizerArrays variances = keep(VARIANCE);
 
   private Lamb(Builder builder) {
     super(builder);
@@ -59,12 +54,7 @@ public final class Lamb extends FusedOptimizer {
       MAX_PARAMETER_NORM,
       step.clipNorm()
     };
-    NDList weights = step.weights();
-    NDList mean = means.get(step.ids(), weights, FusedOptimizer::zerosLike);
-    NDList variance = variances.get(step.ids(), weights, FusedOptimizer::zerosLike);
-    Operators.get()
-        .call("lamb", options, weights, step.gradients(), mean, variance, step.measured())
-        .close();
+    callWithMoments("lamb", options, step);
   }
 
   /** The options of {@link Lamb}. */
