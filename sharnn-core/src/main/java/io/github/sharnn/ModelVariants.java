@@ -52,9 +52,7 @@ final class ModelVariants {
     return collapsed;
   }
 
-  /**
-   * Rounds the matrices in place to what 8 bits can hold, and packs those of the blocks on a CPU.
-   */
+  /** Rounds the matrices in place to what 8 bits hold, and packs those of the blocks on a CPU. */
   static PackedWeights quantize(SHARNN model) {
     boolean onCpu = !model.embedding.getArray().getDevice().isGpu();
     boolean packs = onCpu && PackedMatrix.reasonAgainst().isEmpty();

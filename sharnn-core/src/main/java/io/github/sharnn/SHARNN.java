@@ -452,10 +452,7 @@ public final class SHARNN extends AbstractBlock {
     }
   }
 
-  /**
-   * Freezes the embedding for fine-tuning: training does not change it. A tied output layer uses
-   * the same matrix.
-   */
+  /** Freezes the embedding for fine-tuning, and with it a tied output layer. */
   public void freezeEmbedding() {
     embedding.freeze(true);
   }

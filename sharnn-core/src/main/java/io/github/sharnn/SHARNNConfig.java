@@ -252,10 +252,7 @@ public record SHARNNConfig(
     return "SHA-RNN" + (changes.isEmpty() ? " of the paper" : " with " + changes);
   }
 
-  /**
-   * Options of a {@link SHARNN}. Every default is the paper's, so {@code SHARNN.builder().build()}
-   * is its model with one attention layer.
-   */
+  /** Options of a {@link SHARNN}, by default the paper's model with one attention layer. */
   public static final class Builder {
 
     private final Map<String, Object> options =

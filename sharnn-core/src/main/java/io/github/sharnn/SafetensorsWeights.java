@@ -134,9 +134,7 @@ public final class SafetensorsWeights {
         });
   }
 
-  /**
-   * Reads all weights. A model without weights is first initialized with the data type of the file.
-   */
+  /** Reads all weights. A model without weights is first initialized with the file's data type. */
   static void readOwnType(SHARNN model, NDManager manager, Safetensors tensors)
       throws IOException, MalformedModelException {
     List<DataType> types =
@@ -236,9 +234,7 @@ public final class SafetensorsWeights {
     }
   }
 
-  /**
-   * Checks a file's names, shapes and types. A quantized file has matrices of I8, others of F32.
-   */
+  /** Checks names, shapes and types. A quantized file has matrices of I8, others of F32. */
   private static void checkFit(Safetensors file, Map<String, Shape> shapes, boolean quantized)
       throws MalformedModelException {
     Map<String, Safetensors.Tensor> tensors = file.tensors();

@@ -243,9 +243,7 @@ public final class SingleHeadAttention extends AbstractBlock {
     return DropoutMask.apply(array, dropout, training);
   }
 
-  /**
-   * Computes the sigmoid for {@code manager}, because the parameter's manager outlives the batch.
-   */
+  /** Computes a sigmoid for {@code manager}, because the parameter's manager outlives the batch. */
   private static NDArray sigmoid(NDArray parameter, NDManager manager) {
     NDArray gate = Activation.sigmoid(parameter);
     gate.attach(manager);

@@ -118,10 +118,7 @@ final class BareParts implements AutoCloseable {
     throw new IllegalStateException("SHABlock has no LSTM");
   }
 
-  /**
-   * Creates the operands of one softmax, or, with splits, of the head and of each tail with the
-   * tail's expected number of rows.
-   */
+  /** Creates the operands of one softmax, or of a head and tails with their expected rows. */
   private void drawOutputs(long tokens, DataType precision) {
     List<Integer> bounds = new ArrayList<>(config.splits());
     bounds.add(config.vocabularySize());
@@ -191,9 +188,7 @@ final class BareParts implements AutoCloseable {
     return multiplyAdds;
   }
 
-  /**
-   * Computes {@code k W^T}, the gradient of W, and the gradient of k for the segment's positions.
-   */
+  /** Computes {@code k W^T}, the gradient of W, and that of k for the segment's positions. */
   private long project() {
     try (NDArray weightTransposed = projectionWeight.transpose();
         NDArray gradientTransposed = flatKeys.transpose()) {

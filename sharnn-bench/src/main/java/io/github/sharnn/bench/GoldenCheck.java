@@ -320,10 +320,7 @@ public final class GoldenCheck {
     return device.isGpu() ? GPU_FACTOR * tolerance : tolerance;
   }
 
-  /**
-   * Returns {@code ||actual - expected|| / ||expected||} in double precision, or infinity for
-   * different sizes.
-   */
+  /** Returns {@code ||actual - expected|| / ||expected||}, or infinity for different sizes. */
   static double relativeError(NDArray actual, NDArray expected) {
     if (actual.size() != expected.size()) {
       return Double.POSITIVE_INFINITY;

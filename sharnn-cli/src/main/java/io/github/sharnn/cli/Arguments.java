@@ -124,10 +124,7 @@ final class Arguments {
     }
   }
 
-  /**
-   * A consumer of a text, or of one text of a list, that takes any argument, even one that looks
-   * like an option.
-   */
+  /** A consumer of a text, or of one of several, even if the text looks like an option. */
   static final class Text implements IParameterConsumer {
 
     @Override

@@ -183,10 +183,7 @@ final class ScoreCommand implements Callable<Integer> {
     }
   }
 
-  /**
-   * Scores each line including its newline, because its early end may be the odd thing about a
-   * line.
-   */
+  /** Scores each line including its newline, because an early end may be the odd thing. */
   private void scoreLines(Scorer scorer, ParallelScorer parallel, boolean header)
       throws IOException {
     if (header) {
@@ -233,9 +230,7 @@ final class ScoreCommand implements Callable<Integer> {
     }
   }
 
-  /**
-   * Opens the file. A FileInputStream tells if a pipe has more bytes; a stream of Files does not.
-   */
+  /** Opens the file. A FileInputStream tells if a pipe has more bytes; that of Files does not. */
   private InputStream open() throws IOException {
     if (file.equals(STANDARD_INPUT)) {
       return System.in;

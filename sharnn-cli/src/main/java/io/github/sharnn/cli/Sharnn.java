@@ -155,9 +155,7 @@ public final class Sharnn implements Runnable {
     }
   }
 
-  /**
-   * Sets the log level. slf4j-simple reads the level only once, when it creates the first logger.
-   */
+  /** Sets the log level. slf4j-simple reads the level only once, for the first logger. */
   private void setLogLevel() {
     if (verbose) {
       System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "debug");

@@ -33,10 +33,7 @@ final class StopSignals implements BooleanSupplier, AutoCloseable {
     System.err.println("stopping after this step; send the signal again to stop at once");
   }
 
-  /**
-   * Ends the process as the system does. Java's own ways out run PyTorch's clean-up, which crashes
-   * while another thread computes.
-   */
+  /** Ends the process without PyTorch's clean-up, which crashes while another thread computes. */
   private static void die(String name) {
     if (!Platform.isWindows()) {
       Signals.registerDefault(name);

@@ -198,9 +198,7 @@ final class TrainCommand implements Callable<Integer> {
     return corpus.reopen(resumed.get());
   }
 
-  /**
-   * Returns the metrics file that the checkpoint names, or null for the one in the run's folder.
-   */
+  /** Returns the metrics file that a checkpoint names, or null for the one in the run's folder. */
   private @Nullable Path keptMetrics(Path file) throws IOException {
     Optional<Path> found = identity.keptMetrics(file);
     if (found.isEmpty()) {

@@ -27,10 +27,7 @@ import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/**
- * The options of {@code train} for the model and the trainer. A given option overrides that of the
- * recipe, or of the run to resume.
- */
+/** The options of {@code train} that override those of the recipe or of the run to resume. */
 final class TrainSettings {
 
   @Option(

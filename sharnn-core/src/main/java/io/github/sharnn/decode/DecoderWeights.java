@@ -99,10 +99,7 @@ final class DecoderWeights {
     return own;
   }
 
-  /**
-   * Converts the step's output to logits {@code (B, V)}. With splits the step returns {@code (B,
-   * C)}.
-   */
+  /** Converts the step's output, {@code (B, C)} with splits, to logits {@code (B, V)}. */
   NDArray logits(NDArray output) {
     return softmax == null
         ? output

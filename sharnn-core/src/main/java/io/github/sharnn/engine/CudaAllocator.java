@@ -7,10 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/**
- * PyTorch's allocator of GPU memory. It reads its options from the process's environment when it
- * first allocates.
- */
+/** PyTorch's allocator of GPU memory, which reads the environment when it first allocates. */
 final class CudaAllocator {
 
   static final String OPTIONS = "PYTORCH_CUDA_ALLOC_CONF";

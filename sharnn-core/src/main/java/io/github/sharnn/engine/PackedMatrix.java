@@ -77,10 +77,7 @@ public final class PackedMatrix implements AutoCloseable {
       MISSING = missing;
     }
 
-    /**
-     * Tells if a sum of two products is clipped to 16 bits, as on processors without VNNI. Then
-     * activations may have 7 bits only.
-     */
+    /** Tells if a sum of two products is clipped to 16 bits, as on processors without VNNI. */
     private static boolean saturates(NDManager manager) {
       int size = 64;
       NDArray values = manager.full(new Shape(size, size), Int8Matrix.LARGEST, DataType.FLOAT32);

@@ -9,10 +9,7 @@ import java.util.IdentityHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/**
- * The packed matrices of a model's parameters. The array of such a parameter is a placeholder of
- * NaN that takes no memory.
- */
+/** The packed matrices of parameters, whose arrays are placeholders of NaN without memory. */
 public final class PackedWeights {
 
   private final Map<Parameter, PackedMatrix> matrices = new IdentityHashMap<>();

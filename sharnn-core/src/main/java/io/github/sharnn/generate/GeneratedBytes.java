@@ -37,10 +37,7 @@ final class GeneratedBytes implements AutoCloseable {
     return begin(loop.forward(inputs()));
   }
 
-  /**
-   * Hands out the next token's bytes, possibly none, or returns false at the end, and where the
-   * model has been closed.
-   */
+  /** Hands out the next token's bytes, or returns false at the end or if the model is closed. */
   boolean tryAdvance(SHARNNGenerator.ByteConsumer consumer) {
     if (closed) {
       return false;

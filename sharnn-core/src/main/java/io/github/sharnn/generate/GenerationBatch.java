@@ -212,10 +212,7 @@ public final class GenerationBatch {
     }
   }
 
-  /**
-   * Removes the longest waiting prompt from the queue, and the prompts to read side by side with
-   * it.
-   */
+  /** Removes the longest waiting prompt from the queue, and the prompts to read beside it. */
   private List<Stream> nextPrompts(SHARNN block, int room) {
     Stream longest = waiting.remove();
     List<Stream> next = new ArrayList<>(List.of(longest));

@@ -108,9 +108,7 @@ public record Sampler(float temperature, int topK, float topP, float minP, float
     return weights;
   }
 
-  /**
-   * Fills in the probabilities times a factor, 1 for the most probable token; returns their sum.
-   */
+  /** Fills in the probabilities times a factor, 1 for the most probable token; returns the sum. */
   private double weigh(float[] logits, int[] recent, double[] weights) {
     float[] penalized = penalize(logits, recent);
     double max = max(penalized);
@@ -190,10 +188,7 @@ public record Sampler(float temperature, int topK, float topP, float minP, float
     }
   }
 
-  /**
-   * Moves the nucleus of the first {@code kept} tokens to the front, in order, and returns its
-   * size.
-   */
+  /** Moves the nucleus of the first kept tokens to the front, in order, and returns its size. */
   private int nucleus(long[] ranked, int kept, double[] weights) {
     double reach = 0;
     for (int rank = 0; rank < kept; rank++) {

@@ -1,6 +1,4 @@
-/**
- * Trained models that jars carry. Start at {@link io.github.sharnn.pretrained.PretrainedModels}.
- */
+/** Trained models in jars. Start at {@link io.github.sharnn.pretrained.PretrainedModels}. */
 @NullMarked
 package io.github.sharnn.pretrained;
 

@@ -5,10 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import com.google.common.hash.Hashing;
 import java.util.function.IntConsumer;
 
-/**
- * The vocabulary of bytes. Token n is the byte n, and its name is the byte's character in ISO
- * 8859-1.
- */
+/** The vocabulary of bytes. Token n is the byte n; its name is that character of ISO 8859-1. */
 final class ByteVocabulary implements TextVocabulary {
 
   static final String KIND = "bytes";

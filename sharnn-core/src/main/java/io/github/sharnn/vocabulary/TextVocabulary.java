@@ -22,10 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 public interface TextVocabulary extends Vocabulary {
 
-  /**
-   * The model property that holds {@link #property()}. A model without this property is a byte
-   * model.
-   */
+  /** The model property that holds {@link #property()}. A byte model lacks the property. */
   String MODEL_PROPERTY = "sharnn.vocabulary";
 
   /** {@return the lossless vocabulary of 256 bytes, in which token n is the byte n} */

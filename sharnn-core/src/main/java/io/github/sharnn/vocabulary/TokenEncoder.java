@@ -21,10 +21,7 @@ public interface TokenEncoder {
    */
   void flush();
 
-  /**
-   * Ends the text. A vocabulary with an end-of-line token also emits this token for an unfinished
-   * last line.
-   */
+  /** Ends the text. An end-of-line token, if there is one, follows an unfinished last line. */
   default void end() {
     flush();
   }

@@ -76,10 +76,7 @@ public final class BlocksInSequence {
     }
   }
 
-  /**
-   * Appends to an attention memory. A memory is a value: appending returns a new memory and leaves
-   * the old one unchanged.
-   */
+  /** Appends to an attention memory. Appending returns a new memory and keeps the old one. */
   private static void remember(Trainer trainer) {
     try (var manager = trainer.getManager().newSubManager()) {
       AttentionMemory memory =

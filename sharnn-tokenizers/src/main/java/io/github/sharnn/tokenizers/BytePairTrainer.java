@@ -144,10 +144,7 @@ public final class BytePairTrainer {
         });
   }
 
-  /**
-   * Counts the parts of a word. Short parts keep merges fast, since a merge rewrites every word
-   * that has its pair.
-   */
+  /** Counts the parts of a word. A merge rewrites each part with its pair, so parts are short. */
   private static void count(String word, Map<String, long[]> found) {
     for (int from = 0; from < word.length(); ) {
       int to = Math.min(from + LONGEST_WORD, word.length());

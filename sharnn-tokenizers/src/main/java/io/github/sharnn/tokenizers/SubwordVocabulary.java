@@ -107,10 +107,7 @@ public final class SubwordVocabulary implements TextVocabulary {
     }
   }
 
-  /**
-   * Checks the id of an added token. The native library ignores the ids in the file and numbers
-   * added tokens itself.
-   */
+  /** Checks the id of an added token. The native library numbers added tokens by itself. */
   private void checkId(String added) throws IOException {
     Encoding encoding = tokenizer.encode(added, false, false);
     if (encoding.getIds().length == 1
@@ -249,10 +246,7 @@ public final class SubwordVocabulary implements TextVocabulary {
     return String.format(Locale.ROOT, "%,d subwords", size());
   }
 
-  /**
-   * A decoder that decodes the last few tokens with and without the next one, and returns the
-   * difference.
-   */
+  /** A decoder that decodes the last tokens with and without the next one, for the difference. */
   private final class Incremental implements TokenDecoder {
 
     private long[] shown = {}; // the last tokens whose text is complete

@@ -281,9 +281,7 @@ record TokenizerJson(
     return bytes;
   }
 
-  /**
-   * Returns the bytes that a token's characters spell, or null if a character stands for no byte.
-   */
+  /** Returns the bytes that a token's characters spell, or null if one stands for no byte. */
   private static byte[] bytes(String token) {
     byte[] bytes = new byte[token.length()];
     for (int at = 0; at < token.length(); at++) {

@@ -26,10 +26,7 @@ final class BestWeights implements AutoCloseable {
     this.manager = parent.newSubManager(Device.cpu());
   }
 
-  /**
-   * Copies the weights if {@code validationBpc} is the lowest so far, and returns true in that
-   * case.
-   */
+  /** Copies the weights if the figure is the lowest so far, and returns true in that case. */
   boolean saveIfBest(double validationBpc) {
     if (validationBpc >= bpc) {
       return false;

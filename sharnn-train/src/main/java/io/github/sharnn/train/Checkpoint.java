@@ -110,10 +110,7 @@ public final class Checkpoint {
     }
   }
 
-  /**
-   * Checks that the model and the state that {@code run} describes are no larger than their files,
-   * so that they may be allocated.
-   */
+  /** Checks that model and state are no larger than their files, so that they may be allocated. */
   private void checkArrays() throws IOException {
     for (String part : List.of(WEIGHTS, BEST, EARLIER)) {
       if (part.equals(WEIGHTS) || has(part)) {

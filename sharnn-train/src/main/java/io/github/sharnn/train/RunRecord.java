@@ -85,10 +85,7 @@ record RunRecord(
         made);
   }
 
-  /**
-   * Compares this record with the settings of a run that resumes, and returns one line per setting
-   * that must not differ.
-   */
+  /** Returns a line for each setting of a resuming run that must not differ, but does. */
   List<String> differences(
       SHARNNConfig runConfig,
       TrainingOptions run,

@@ -13,9 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/**
- * The values in a checkpoint's {@code training.json}, one record per part of {@link TrainState}.
- */
+/** The values in a checkpoint's {@code training.json}, a record per part of {@link TrainState}. */
 final class SavedStates {
 
   private SavedStates() {}

@@ -30,10 +30,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/**
- * The state that determines the next step of a run. A checkpoint saves and restores each part of
- * the state.
- */
+/** The state that determines the next step of a run, in parts that a checkpoint saves. */
 final class TrainState {
 
   private final TrainerSetup setup;
@@ -256,9 +253,7 @@ final class TrainState {
     bestStep = isBest ? step : bestStep;
   }
 
-  /**
-   * Returns the training time of the stage, without the time between a checkpoint and its resume.
-   */
+  /** Returns the training time of the stage, without the time from a checkpoint to its resume. */
   long nanos() {
     return System.nanoTime() - start;
   }

@@ -30,9 +30,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/**
- * The training of one stage: epochs, steps, evaluations, checkpoints, and a report for each step.
- */
+/** The training of one stage: epochs, steps, evaluations, checkpoints, a report for each step. */
 final class TrainingLoop {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
@@ -300,10 +298,7 @@ final class TrainingLoop {
     LOGGER.info("resuming from {}", checkpoint.folder());
   }
 
-  /**
-   * Restores the last good checkpoint, which halves the learning rate. Throws if there is no good
-   * checkpoint.
-   */
+  /** Restores the last good checkpoint and halves the learning rate, or throws if there is none. */
   private void goBack(TrainingDivergedException e) {
     RunCheckpoints checkpoints = stage.checkpoints();
     if (checkpoints == null) {

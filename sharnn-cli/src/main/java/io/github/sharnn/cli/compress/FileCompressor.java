@@ -208,10 +208,7 @@ public final class FileCompressor {
     return encoder.finish();
   }
 
-  /**
-   * Starts a stream. Both directions read one token at a time: another segment length gives logits
-   * that differ in their last bits.
-   */
+  /** Starts a stream of single tokens: another segment length changes the logits' last bits. */
   private SHARNNDecoder predictor() {
     SHARNNDecoder predictor = SHARNNDecoder.of(block, model.getNDManager(), 1, null);
     try (NDManager scratch = model.getNDManager().newSubManager()) {

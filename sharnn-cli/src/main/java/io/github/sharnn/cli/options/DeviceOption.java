@@ -49,9 +49,7 @@ public final class DeviceOption {
     return Devices.of(name == null ? otherwise : name);
   }
 
-  /**
-   * Tells if a cache folder holds a build of a PyTorch version, by the folder names that DJL uses.
-   */
+  /** Tells if a cache folder holds a build of a PyTorch version, by DJL's names of folders. */
   static boolean holdsPyTorch(Path cache, String version) throws IOException {
     if (!Files.isDirectory(cache)) {
       return false;

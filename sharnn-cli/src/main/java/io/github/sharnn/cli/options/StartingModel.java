@@ -13,9 +13,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/**
- * A trained model that a new run begins with: the best weights of another run, or a saved model.
- */
+/** A trained model that a new run begins with: the best weights of a run, or a saved model. */
 public final class StartingModel {
 
   private final Path folder;

@@ -301,10 +301,7 @@ public final class ReportPage {
     return text.substring(0, end) + DOTS;
   }
 
-  /**
-   * Replaces control characters by their visible symbols, and characters that XML forbids by
-   * U+FFFD.
-   */
+  /** Replaces control characters by visible symbols, and characters that XML forbids by U+FFFD. */
   static String visible(String text) {
     StringBuilder visible = new StringBuilder();
     text.codePoints()

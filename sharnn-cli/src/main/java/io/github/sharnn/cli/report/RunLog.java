@@ -28,10 +28,7 @@ import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/**
- * The files that {@code train} writes beside the model: the metrics, with a sample of text at each
- * evaluation, and the report.
- */
+/** The files that {@code train} writes beside the model: metrics with samples, and the report. */
 public final class RunLog implements Consumer<StepReport>, AutoCloseable {
 
   /** Largest text of a heat map, in bytes. */

@@ -9,10 +9,7 @@ import com.google.common.primitives.Ints;
 import java.util.List;
 import java.util.Map;
 
-/**
- * The gradient of an embedding, to the bit the same in each run. PyTorch 2.11 adds the rows of a
- * token in any order.
- */
+/** The gradient of an embedding, to the bit the same in each run, unlike that of PyTorch 2.11. */
 public final class EmbeddingKernel {
 
   private static final int THREADS = 128;

@@ -100,9 +100,7 @@ public final class LstmLayer {
     return store.getValue(parameter, device, training);
   }
 
-  /**
-   * Adds a zero with a gradient, so that the sum is in the graph even if all weights are frozen.
-   */
+  /** Adds a zero with a gradient, so that the sum is in the graph even if weights are frozen. */
   private static NDArray inGraph(NDArray sum, boolean needed) {
     if (!needed) {
       return sum;

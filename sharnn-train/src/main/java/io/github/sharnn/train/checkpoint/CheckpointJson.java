@@ -34,9 +34,7 @@ import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/**
- * The numbers and strings of a checkpoint: {@code training.json}, bounded in length and elements.
- */
+/** The numbers and strings of a checkpoint: {@code training.json}, bounded in size and elements. */
 public final class CheckpointJson {
 
   static final int FORMAT = 2;

@@ -95,9 +95,7 @@ public final class RunFolder {
     }
   }
 
-  /**
-   * Renames a complete temporary folder to its final name. From then on the checkpoint is visible.
-   */
+  /** Renames a complete temporary folder to its final name, which makes the checkpoint visible. */
   static void commit(Path unfinished, Path checkpoint) throws IOException {
     AtomicFile.forceFolder(unfinished);
     Files.move(unfinished, checkpoint, StandardCopyOption.ATOMIC_MOVE);

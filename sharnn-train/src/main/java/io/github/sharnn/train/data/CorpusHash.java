@@ -72,9 +72,7 @@ final class CorpusHash {
     return real.getFileSystem().supportedFileAttributeViews().contains("unix");
   }
 
-  /**
-   * Returns the time of the last change, or of the last modification if the system has no other.
-   */
+  /** Returns the time of the last change, or of the last modification if there is no other. */
   private static Instant changed(Path real) throws IOException {
     FileTime time =
         hasChangeTime(real)

@@ -173,9 +173,7 @@ public final class Enwik8 {
     };
   }
 
-  /**
-   * Unpacks the entry of a zip file. The file gets its name only after it is complete and correct.
-   */
+  /** Unpacks the entry of a zip file. The file gets its name once it is complete and correct. */
   private void unpack(InputStream in, Object origin, Path file) throws IOException {
     AtomicFile.writeNew(
         file,

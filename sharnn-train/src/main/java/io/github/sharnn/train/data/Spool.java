@@ -14,10 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/**
- * A temporary file of documents or texts, written one after another. It is deleted when the process
- * ends.
- */
+/** A temporary file of documents or texts, one after another, deleted when the process ends. */
 final class Spool implements Closeable {
 
   private static final int BUFFER_BYTES = 1 << 16;

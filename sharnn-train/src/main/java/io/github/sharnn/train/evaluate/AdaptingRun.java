@@ -158,10 +158,7 @@ final class AdaptingRun implements AutoCloseable {
     return predicted;
   }
 
-  /**
-   * Measures the rms of the gradients on full-length segments of the training part, then resets the
-   * state.
-   */
+  /** Measures the gradients' rms on whole segments of the training part, then resets the state. */
   private void measure(StreamDataset dataset, Corpus.Part training) {
     long whole = dataset.streamLength() / settings.sequenceLength();
     int count = (int) Math.min(whole, settings.statisticsSegments());
