@@ -128,7 +128,7 @@ public final class SafetensorsWeights {
     Interrupts.<Void, MalformedModelException>defer(
         () -> {
           try (Safetensors tensors = Safetensors.open(file)) {
-            read(model, manager, tensors, DataType.FLOAT32);
+            read(model, manager, tensors, DataType.FLOAT32, false);
             return null;
           }
         });
@@ -145,40 +145,24 @@ public final class SafetensorsWeights {
               "%s must hold weights of one type, F64, F32 or F16, but holds %s",
               tensors.file(), types.stream().map(DataType::asSafetensors).toList()));
     }
-    read(model, manager, tensors, types.get(0));
-  }
-
-  private static void read(SHARNN model, NDManager manager, Safetensors tensors, DataType dataType)
-      throws IOException, MalformedModelException {
-    checkNotQuantized(model);
-    if (!model.isInitialized()) {
-      checkSize(tensors, model.config());
-      model.initialize(manager, dataType, new Shape(1, 1));
-    }
-    Map<String, Parameter> names = names(model);
-    Map<String, Shape> shapes = new LinkedHashMap<>();
-    names.forEach((name, parameter) -> shapes.put(name, parameter.getShape()));
-    checkFit(tensors, shapes, false);
-    for (Map.Entry<String, Parameter> entry : names.entrySet()) {
-      try (NDArray values = tensors.read(manager, entry.getKey())) {
-        assign(entry.getValue(), values);
-      }
-    }
-  }
-
-  private static void checkNotQuantized(SHARNN model) {
-    checkState(
-        !model.isQuantized(),
-        "a quantized model can't take other weights: read them into a new model, then quantize it");
+    read(model, manager, tensors, types.get(0), false);
   }
 
   /** Reads the weights of a quantized model, and dequantizes them to FLOAT32. */
   static void readQuantized(SHARNN model, NDManager manager, Safetensors tensors)
       throws IOException, MalformedModelException {
-    checkNotQuantized(model);
+    read(model, manager, tensors, DataType.FLOAT32, true);
+  }
+
+  private static void read(
+      SHARNN model, NDManager manager, Safetensors tensors, DataType dataType, boolean quantized)
+      throws IOException, MalformedModelException {
+    checkState(
+        !model.isQuantized(),
+        "a quantized model can't take other weights: read them into a new model, then quantize it");
     if (!model.isInitialized()) {
       checkSize(tensors, model.config());
-      model.initialize(manager, DataType.FLOAT32, new Shape(1, 1));
+      model.initialize(manager, dataType, new Shape(1, 1));
     }
     Map<String, Parameter> names = names(model);
     Map<String, Shape> shapes = new LinkedHashMap<>();
@@ -186,18 +170,18 @@ public final class SafetensorsWeights {
         (name, parameter) -> {
           Shape shape = parameter.getShape();
           shapes.put(name, shape);
-          if (isMatrix(shape)) {
+          if (quantized && isMatrix(shape)) {
             shapes.put(name + SCALES, new Shape(shape.get(0)));
           }
         });
-    checkFit(tensors, shapes, true);
+    checkFit(tensors, shapes, quantized);
     for (Map.Entry<String, Parameter> entry : names.entrySet()) {
       String name = entry.getKey();
       try (NDManager scratch = manager.newSubManager()) {
         NDArray values = tensors.read(scratch, name);
         assign(
             entry.getValue(),
-            isMatrix(entry.getValue().getShape())
+            shapes.containsKey(name + SCALES)
                 ? new Int8Matrix(values, tensors.read(scratch, name + SCALES)).dequantized()
                 : values);
       }
