@@ -59,18 +59,8 @@ final class GeneratedBytes implements AutoCloseable {
     }
   }
 
-  long seed() {
-    return tokens.seed();
-  }
-
-  /** Returns the number of bytes so far. */
-  int count() {
-    return tokens.count();
-  }
-
-  /** Returns the number of tokens so far. */
-  int tokenCount() {
-    return tokens.tokenCount();
+  DrawnTokens tokens() {
+    return tokens;
   }
 
   @Override

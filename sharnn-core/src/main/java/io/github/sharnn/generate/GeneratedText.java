@@ -38,7 +38,7 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
    * SHARNNGenerator.Builder#seed} with this number gives the same text again.
    */
   public long seed() {
-    return bytes.seed();
+    return bytes.tokens().seed();
   }
 
   /**
@@ -85,7 +85,7 @@ public final class GeneratedText implements Iterator<String>, AutoCloseable {
    * tokens may be part of a character that {@link #next} has not returned yet.
    */
   public synchronized int tokenCount() {
-    return bytes.tokenCount();
+    return bytes.tokens().tokenCount();
   }
 
   /** Ends the text and frees the model's arrays. */

@@ -72,7 +72,7 @@ public final class GenerationTranslator implements NoBatchifyTranslator<String, 
 
   /** Returns the seed of the text after {@link #processInput}. */
   static long seed(TranslatorContext ctx) {
-    return ((GeneratedBytes) ctx.getAttachment(BYTES)).seed();
+    return ((GeneratedBytes) ctx.getAttachment(BYTES)).tokens().seed();
   }
 
   /** Generates the text from the outputs of the last segment. */

@@ -90,7 +90,7 @@ public final class SHARNNGenerator {
         GeneratedBytes bytes = start(model.lifetime().manager(), prompt)) {
       bytes.begin();
       while (bytes.tryAdvance(callback)) {}
-      return bytes.count();
+      return bytes.tokens().count();
     }
   }
 
