@@ -3,6 +3,7 @@ package io.github.sharnn.bench;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
@@ -87,8 +88,8 @@ public record DecoderCheck(int embeddingSize, int streams, DataType precision) {
         double allowed =
             Math.max(
                 precision == DataType.FLOAT16 ? KernelCheck.TOLERANCE : FLOAT32_TOLERANCE,
-                KernelCheck.ROUNDING * relativeError(logits.get(1), logits.get(2)));
-        double error = relativeError(logits.get(0), logits.get(2));
+                KernelCheck.ROUNDING * relativeError(manager, logits.get(1), logits.get(2)));
+        double error = relativeError(manager, logits.get(0), logits.get(2));
         report.add(new GoldenReport.Measure("logits", "token " + step, error, allowed));
       }
       decoders.forEach(SHARNNDecoder::close);
@@ -130,16 +131,10 @@ public record DecoderCheck(int embeddingSize, int streams, DataType precision) {
         .state();
   }
 
-  /** Returns {@code ||actual - expected|| / ||expected||}. */
-  private static double relativeError(float[][] actual, float[][] expected) {
-    double difference = 0;
-    double norm = 0;
-    for (int row = 0; row < expected.length; row++) {
-      for (int i = 0; i < expected[row].length; i++) {
-        difference += Math.pow(actual[row][i] - (double) expected[row][i], 2);
-        norm += Math.pow(expected[row][i], 2);
-      }
+  private static double relativeError(NDManager manager, float[][] actual, float[][] expected) {
+    try (NDArray a = manager.create(actual);
+        NDArray e = manager.create(expected)) {
+      return GoldenCheck.relativeError(a, e);
     }
-    return Math.sqrt(difference / norm);
   }
 }

@@ -63,7 +63,14 @@ public record GenerationBenchmark(Model model, @Nullable DataType precision, int
    *     of the file
    */
   public record Result(
-      int streams, int position, double milliseconds, double tokensPerSecond, long bytes) {}
+      int streams, int position, double milliseconds, double tokensPerSecond, long bytes) {
+
+    /** Returns the result of steps that took these times, in milliseconds. */
+    static Result of(int streams, int position, double[] times, long bytes) {
+      double rate = 1000 * streams * (times.length / Arrays.stream(times).sum());
+      return new Result(streams, position, Quantiles.median().compute(times), rate, bytes);
+    }
+  }
 
   /**
    * Times the last {@code steps} tokens before each position.
@@ -163,13 +170,7 @@ public record GenerationBenchmark(Model model, @Nullable DataType precision, int
     }
 
     Result result(int end) {
-      double rate = 1000 * tokens.length * (times.length / Arrays.stream(times).sum());
-      return new Result(
-          tokens.length,
-          end,
-          Quantiles.median().compute(times),
-          rate,
-          weightBytes + decoder.bytes());
+      return Result.of(tokens.length, end, times, weightBytes + decoder.bytes());
     }
 
     void close() {

@@ -7,7 +7,6 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
-import com.google.common.math.Quantiles;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.Sampler;
 import io.github.sharnn.onnx.OnnxExport;
@@ -19,7 +18,6 @@ import java.nio.LongBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -137,12 +135,7 @@ public final class OnnxBenchmark {
     }
 
     GenerationBenchmark.Result result(int position) {
-      return new GenerationBenchmark.Result(
-          1,
-          position,
-          Quantiles.median().compute(times),
-          1000 * times.length / Arrays.stream(times).sum(),
-          bytes);
+      return GenerationBenchmark.Result.of(1, position, times, bytes);
     }
 
     void close() throws OrtException {
