@@ -22,12 +22,13 @@ public final class RunHeader {
   private RunHeader() {}
 
   /**
-   * {@return the lines for a run that computes in the type of the weights}
+   * {@return the lines for a run that computes in the type of the weights, for a quantized model in
+   * that of its norms}
    *
    * @param model a DJL model with an initialized {@link SHARNN}
    */
   public static List<String> of(Model model) {
-    return of(model, weightType(model));
+    return of(model, SHARNN.of(model).embedding.getArray().getDataType());
   }
 
   /**
@@ -104,6 +105,7 @@ public final class RunHeader {
   }
 
   private static DataType weightType(Model model) {
-    return SHARNN.of(model).embedding.getArray().getDataType();
+    SHARNN block = SHARNN.of(model);
+    return block.isQuantized() ? DataType.INT8 : block.embedding.getArray().getDataType();
   }
 }

@@ -10,7 +10,9 @@ import io.github.sharnn.cli.compress.FileCompressor.Sizes;
 import io.github.sharnn.cli.options.DeviceOption;
 import io.github.sharnn.cli.options.KernelsOption;
 import io.github.sharnn.cli.options.ModelArgument;
+import io.github.sharnn.cli.options.PrecisionOption;
 import io.github.sharnn.cli.progress.ByteProgress;
+import io.github.sharnn.decode.SHARNNDecoder;
 import io.github.sharnn.engine.kernels.Kernels;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -33,6 +35,8 @@ abstract class CompressCommand implements Callable<Integer> {
 
   @Mixin private KernelsOption kernels;
 
+  @Mixin private PrecisionOption precision;
+
   abstract void run(FileCompressor compressor) throws IOException;
 
   @Override
@@ -43,8 +47,9 @@ abstract class CompressCommand implements Callable<Integer> {
       System.setProperty(THREADS, "1");
     }
     try (Model model = SHARNN.load(argument.folder(), device.device())) {
-      SHARNN.of(model).kernels(kernels.or(Kernels.Use.AUTO));
-      DecoderHeader.of(model, null).forEach(System.out::println);
+      SHARNN block = SHARNN.of(model).kernels(kernels.or(Kernels.Use.AUTO));
+      precision.apply(model);
+      DecoderHeader.of(model, SHARNNDecoder.defaultPrecision(block)).forEach(System.out::println);
       run(new FileCompressor(model));
     }
     return 0;
@@ -66,7 +71,7 @@ abstract class CompressCommand implements Callable<Integer> {
       name = "compress",
       description =
           "Compress a file with a model, one step of the model for each byte or subword."
-              + " Decompression needs the same model, the same versions of this program and of"
+              + " Decompression needs the same model and precision, the same versions of this program and of"
               + " PyTorch, and a machine of the same type.")
   static final class Compress extends CompressCommand {
 
@@ -93,7 +98,7 @@ abstract class CompressCommand implements Callable<Integer> {
   @Command(
       name = "decompress",
       description =
-          "Decompress a file that compress wrote, with the same model. A checksum is compared at the"
+          "Decompress a file that compress wrote, with the same model and precision. A checksum is compared at the"
               + " end; a wrong result is an error and is deleted.")
   static final class Decompress extends CompressCommand {
 

@@ -1,5 +1,6 @@
 package io.github.sharnn.cli;
 
+import static com.google.common.base.Preconditions.checkArgument;
 import static io.github.sharnn.cli.progress.Texts.print;
 
 import ai.djl.Model;
@@ -8,6 +9,7 @@ import io.github.sharnn.RunHeader;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.cli.options.CorpusOptions;
 import io.github.sharnn.cli.options.ModelOptions;
+import io.github.sharnn.cli.options.PrecisionOption;
 import io.github.sharnn.cli.report.Figures;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.evaluate.DynamicEvaluation;
@@ -34,6 +36,8 @@ final class EvaluateCommand implements Callable<Integer> {
   }
 
   @Mixin private ModelOptions options;
+
+  @Mixin private PrecisionOption precision;
 
   @Mixin private CorpusOptions corpus;
 
@@ -99,6 +103,9 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    checkArgument(
+        !dynamic.on || !precision.isInt8(),
+        "--dynamic changes weights, which INT8 does not allow: leave out --dynamic or --precision INT8");
     // before the first evaluation, which may take long
     DynamicEvaluation.@Nullable Settings adapting =
         dynamic.on
@@ -113,6 +120,7 @@ final class EvaluateCommand implements Callable<Integer> {
             : null;
     Corpus bytes = corpus.open();
     try (Model model = options.load()) {
+      precision.apply(model);
       Corpus data = bytes.withVocabulary(SHARNN.of(model).vocabulary());
       Corpus.Part text =
           switch (part) {

@@ -13,6 +13,7 @@ import io.github.sharnn.cli.lines.LineReader;
 import io.github.sharnn.cli.lines.LineTable;
 import io.github.sharnn.cli.lines.ParallelScorer;
 import io.github.sharnn.cli.options.ModelOptions;
+import io.github.sharnn.cli.options.PrecisionOption;
 import io.github.sharnn.cli.report.Figures;
 import io.github.sharnn.score.Score;
 import io.github.sharnn.score.Scorer;
@@ -56,6 +57,8 @@ final class ScoreCommand implements Callable<Integer> {
   private static final Path STANDARD_INPUT = Path.of("-");
 
   @Mixin private ModelOptions options;
+
+  @Mixin private PrecisionOption precision;
 
   @Parameters(
       index = "1",
@@ -117,7 +120,7 @@ final class ScoreCommand implements Callable<Integer> {
       names = "--segment-length",
       paramLabel = "N",
       description =
-          "Tokens that go through the model at once; 1 gives the same bits as compress. Default:"
+          "Tokens that go through the model at once; 1 gives the same bits as compress in FLOAT32. Default:"
               + " 256, or half of the memory if that is less; fewer for a large vocabulary.")
   private @Nullable Integer segmentLength;
 
@@ -134,6 +137,7 @@ final class ScoreCommand implements Callable<Integer> {
       ParallelScorer.sharePyTorchThreads(workers);
     }
     try (Model model = options.load()) {
+      precision.apply(model);
       Scorer.Builder builder = Scorer.builder(model);
       if (segmentLength != null) {
         builder.segmentLength(segmentLength);

@@ -40,4 +40,25 @@ class CompressCommandTest extends TrainedModelTest {
     assertThat(outcome.code()).isEqualTo(1);
     assertThat(outcome.err()).contains("is no file that sharnn.jar compress wrote").hasLineCount(1);
   }
+
+  @Test
+  void gives_the_file_back_in_int8(@TempDir Path folder) throws IOException {
+    Path file = Files.writeString(folder.resolve("text"), "abcd efgh ijkl mnop. ".repeat(3));
+    Path compressed = folder.resolve("text.sharnn");
+    Path back = folder.resolve("back");
+    Outcome outcome = run("compress", model, file, "--precision", "INT8");
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.out()).startsWith("device cpu, precision INT8\n");
+    outcome = run("decompress", model, compressed, "--output", back);
+    assertThat(outcome.code()).isEqualTo(Sharnn.FAILED);
+    assertThat(outcome.err())
+        .contains("was compressed in INT8, but this model is in FLOAT32: use --precision INT8")
+        .hasLineCount(1);
+    assertThat(back).doesNotExist();
+    outcome = run("decompress", model, compressed, "--output", back, "--precision", "INT8");
+    assertThat(outcome.code()).isZero();
+    assertThat(back).hasSameBinaryContentAs(file);
+    outcome = run("compress", model, file, "--precision", "FLOAT16");
+    assertThat(outcome.err()).contains("--precision must be FLOAT32 or INT8, but is FLOAT16");
+  }
 }

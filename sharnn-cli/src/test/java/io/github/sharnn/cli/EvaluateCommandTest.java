@@ -53,6 +53,26 @@ class EvaluateCommandTest extends TrainedModelTest {
   }
 
   @Test
+  void int8_gives_the_figures_of_the_quantized_folder(@TempDir Path folder) {
+    Path smaller = folder.resolve("smaller");
+    assertThat(run("quantize", model, "--output", smaller).code()).isZero();
+    Outcome int8 = run("evaluate", model, "--corpus", corpus, "--precision", "INT8");
+    assertThat(int8.out()).startsWith("device cpu, precision FLOAT32 with INT8 weights\n");
+    assertThat(figures(int8)).isEqualTo(figures(run("evaluate", smaller, "--corpus", corpus)));
+    Outcome refused =
+        run("evaluate", model, "--corpus", corpus, "--precision", "INT8", "--dynamic");
+    assertThat(refused.code()).isEqualTo(Sharnn.BAD_USAGE);
+    assertThat(refused.err())
+        .contains("--dynamic changes weights, which INT8 does not allow: leave out --dynamic or");
+  }
+
+  private static List<String> figures(Outcome outcome) {
+    List<String> lines = outcome.out().lines().skip(3).toList(); // of the header
+    assertThat(lines.get(0)).contains(" BPC (");
+    return lines;
+  }
+
+  @Test
   void sets_dynamic_evaluation_beside_evaluation() {
     Outcome plain = run("evaluate", model, "--corpus", corpus, "--streams", 2);
     Outcome both =

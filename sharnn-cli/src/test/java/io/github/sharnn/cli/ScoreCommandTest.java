@@ -53,6 +53,18 @@ class ScoreCommandTest extends TrainedModelTest {
     assertThat(run("score", model, folder).err()).contains(folder + " is a folder: name a file");
   }
 
+  @Test
+  void int8_gives_the_scores_of_the_quantized_folder(@TempDir Path folder) throws IOException {
+    Path file = Files.writeString(folder.resolve("log"), "abcd efgh\nijkl xqzw");
+    Path smaller = folder.resolve("smaller");
+    assertThat(run("quantize", model, "--output", smaller).code()).isZero();
+    Outcome int8 = run("score", model, file, "--precision", "INT8", "--bytes");
+    assertThat(int8.err()).startsWith("device cpu, precision FLOAT32 with INT8 weights\n");
+    assertThat(int8.out())
+        .isEqualTo(run("score", smaller, file, "--bytes").out())
+        .isNotEqualTo(run("score", model, file, "--bytes").out());
+  }
+
   private static List<String> row(String line) {
     return List.of(line.split("\t", 10));
   }

@@ -7,6 +7,7 @@ import static io.github.sharnn.cli.progress.Texts.format;
 import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Parameter;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.util.Progress;
@@ -38,6 +39,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.stream.Stream;
 
 /**
  * A compressor of files with a model and an arithmetic coder. The compressed size is a header plus
@@ -53,7 +55,9 @@ import java.util.Arrays;
  * <p>The compressed file is big-endian and holds in this order:
  *
  * <ol>
- *   <li>{@code "SHAC"} and version 3, a byte;
+ *   <li>{@code "SHAC"} and version 4, a byte;
+ *   <li>the bits of a weight, a byte: 32 for FLOAT32, 16 for FLOAT16, 8 for a {@linkplain
+ *       SHARNN#quantize quantized} model;
  *   <li>the first 8 bytes of the SHA-256 of the model: config, vocabulary and weights;
  *   <li>the original's length, 8 bytes, and SHA-256, 32 bytes;
  *   <li>the environment, as {@link DataOutputStream#writeUTF} writes it;
@@ -63,7 +67,7 @@ import java.util.Arrays;
 public final class FileCompressor {
 
   private static final byte[] MAGIC = "SHAC".getBytes(StandardCharsets.US_ASCII);
-  private static final int VERSION = 3;
+  private static final int VERSION = 4;
   private static final byte CONTEXT = '\n';
   private static final long MOST_BYTES = Integer.MAX_VALUE - 8; // of an array
 
@@ -73,6 +77,7 @@ public final class FileCompressor {
   private final int vocabularySize;
   private final int context;
   private final long modelHash;
+  private final DataType precision;
   private final String environment;
 
   /** Creates a compressor; the model needs a lossless vocabulary, and the caller closes it. */
@@ -97,6 +102,7 @@ public final class FileCompressor {
     int[] before = vocabulary.encode(new byte[] {CONTEXT});
     context = before[before.length - 1];
     modelHash = hash(block);
+    precision = block.isQuantized() ? DataType.INT8 : block.embedding.getArray().getDataType();
     Device device = model.getNDManager().getDevice();
     environment =
         lenientFormat(
@@ -124,6 +130,7 @@ public final class FileCompressor {
           try (DataOutputStream out = new DataOutputStream(outputStream(channel))) {
             out.write(MAGIC);
             out.write(VERSION);
+            out.write(bits(precision));
             out.writeLong(modelHash);
             out.writeLong(original.length);
             out.write(Hashing.sha256().hashBytes(original).asBytes());
@@ -163,6 +170,7 @@ public final class FileCompressor {
                 "%s has format version %s, but this library reads version %s: use the one that wrote it",
                 compressed, version, VERSION));
       }
+      checkPrecision(compressed, in.readUnsignedByte());
       long hash = in.readLong();
       if (hash != modelHash) {
         throw new IOException(
@@ -183,6 +191,33 @@ public final class FileCompressor {
     } catch (UTFDataFormatException e) {
       throw new IOException(compressed + " is damaged: a text in its header is not UTF-8", e);
     }
+  }
+
+  private void checkPrecision(Path compressed, int bits) throws IOException {
+    if (bits == bits(precision)) {
+      return;
+    }
+    DataType needed =
+        Stream.of(DataType.INT8, DataType.FLOAT16, DataType.FLOAT32)
+            .filter(type -> bits(type) == bits)
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    new IOException(
+                        compressed + " is damaged: its weights have " + bits + " bits"));
+    throw new IOException(
+        lenientFormat(
+            "%s was compressed in %s, but this model is in %s: use --precision %s, in Java a model %s"
+                + " quantize()",
+            compressed,
+            needed.name(),
+            precision.name(),
+            needed.name(),
+            needed == DataType.INT8 ? "after" : "without"));
+  }
+
+  private static int bits(DataType type) {
+    return Byte.SIZE * type.getNumOfBytes();
   }
 
   private byte[] encode(byte[] original, Progress progress) {
@@ -254,7 +289,9 @@ public final class FileCompressor {
     hasher.putString(block.config().toJson(), StandardCharsets.UTF_8);
     hasher.putString(block.vocabulary().property(), StandardCharsets.UTF_8);
     for (Parameter parameter : block.getParameters().values()) {
-      hasher.putBytes(parameter.getArray().toByteBuffer());
+      try (NDManager scratch = parameter.getArray().getManager().newSubManager()) {
+        hasher.putBytes(block.packed().value(parameter, scratch).toByteBuffer());
+      }
     }
     return hasher.hash().asLong();
   }

@@ -6,12 +6,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.tracker.Tracker;
 import ai.djl.util.Progress;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNConfig;
+import io.github.sharnn.SafetensorsWeights;
 import io.github.sharnn.score.Scorer;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.SHARNNTrainer;
@@ -30,6 +32,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
+import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -184,9 +187,9 @@ class FileCompressorTest {
     Path compressed = folder.resolve("compressed");
     FileCompressor.Sizes sizes = compressor.compress(file, compressed, new Counter());
     byte[] good = Files.readAllBytes(compressed);
-    int lengthAt = 13;
+    int lengthAt = 14;
     int code = (int) sizes.header();
-    for (int at : new int[] {0, 3, 4, 5, 12, lengthAt + 6, 20, 21, 52, code, code + 3}) {
+    for (int at : new int[] {0, 3, 4, 5, 6, 13, lengthAt + 6, 21, 22, 53, code, code + 3}) {
       byte[] bad = good.clone();
       bad[at] ^= 4;
       assertRefused(bad, "compressed");
@@ -196,7 +199,9 @@ class FileCompressorTest {
     }
     assertRefused(Arrays.copyOf(good, good.length + 1), "decompresses to a wrong result");
     assertRefused(text(5, 300), "is no file that sharnn.jar compress wrote");
-    bad(good, 4, 9, "has format version 9, but this library reads version 3");
+    bad(good, 4, 9, "has format version 9, but this library reads version 4");
+    bad(good, 5, 7, "is damaged: its weights have 7 bits");
+    bad(good, 5, 16, "was compressed in FLOAT16, but this model is in FLOAT32");
     bad(good, lengthAt, 0x80, "is damaged: its original's length is -");
     bad(good, lengthAt + 6, 1, "is cut off: the code ends too early");
     int text = lengthAt + 8 + 32; // its length, and its characters
@@ -245,6 +250,54 @@ class FileCompressorTest {
       new FileCompressor(same).decompress(compressed, folder.resolve("back"), new Counter());
     }
     assertThat(folder.resolve("back")).hasBinaryContent(text(4, 10));
+  }
+
+  @Test
+  void quantized_models_are_told_apart_and_give_the_file_back() throws Exception {
+    Path file = Files.write(folder.resolve("original"), text(4, 40));
+    Path compressed = folder.resolve("compressed");
+    Path exact = folder.resolve("exact");
+    Path back = folder.resolve("back");
+    FileCompressor.Sizes sizes = compressor.compress(file, exact, new Counter());
+    model.save(folder.resolve("saved"), null);
+    try (Model quantized = SHARNN.load(folder.resolve("saved"), null, SHARNN::quantize);
+        Model other = SHARNN.load(folder.resolve("saved"))) {
+      FileCompressor ofQuantized = new FileCompressor(quantized);
+      FileCompressor.Sizes rounded = ofQuantized.compress(file, compressed, new Counter());
+      assertThat((double) rounded.code()).isCloseTo(sizes.code(), Percentage.withPercentage(10));
+      ofQuantized.decompress(compressed, back, new Counter());
+      assertThat(back).hasSameBinaryContentAs(file);
+      assertThatThrownBy(
+              () -> compressor.decompress(compressed, folder.resolve("none"), new Counter()))
+          .isInstanceOf(IOException.class)
+          .hasMessageEndingWith(
+              "was compressed in INT8, but this model is in FLOAT32: use --precision INT8, in Java a"
+                  + " model after quantize()");
+      assertThatThrownBy(() -> ofQuantized.decompress(exact, folder.resolve("none"), new Counter()))
+          .isInstanceOf(IOException.class)
+          .hasMessageEndingWith(
+              "was compressed in FLOAT32, but this model is in INT8: use --precision FLOAT32, in"
+                  + " Java a model without quantize()");
+
+      SHARNN block = SHARNN.of(other);
+      NDArray matrix = SafetensorsWeights.names(block).get("blocks.0.ff.linear1.weight").getArray();
+      matrix.muli(2);
+      block.quantize();
+      assertThatThrownBy(
+              () ->
+                  new FileCompressor(other)
+                      .decompress(compressed, folder.resolve("none"), new Counter()))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("was compressed with model");
+
+      quantized.save(folder.resolve("smaller"), null);
+    }
+    try (Model again = SHARNN.load(folder.resolve("smaller"), null, SHARNN::quantize)) {
+      Path second = folder.resolve("second");
+      new FileCompressor(again).decompress(compressed, second, new Counter());
+      assertThat(second).hasSameBinaryContentAs(file);
+    }
+    assertThat(folder.resolve("none")).doesNotExist();
   }
 
   @Test
