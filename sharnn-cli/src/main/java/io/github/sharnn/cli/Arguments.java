@@ -40,11 +40,7 @@ final class Arguments {
 
   private Arguments() {}
 
-  /**
-   * Returns the arguments as they were given, read as UTF-8 if the locale's encoding is ASCII.
-   *
-   * @throws IllegalArgumentException if an argument can't be read without a change
-   */
+  /** Returns the arguments as they were given, read as UTF-8 if the locale's encoding is ASCII. */
   static String[] exact(String[] args) throws IOException {
     byte[] commandLine = Files.isReadable(COMMAND_LINE) ? Files.readAllBytes(COMMAND_LINE) : null;
     return exact(args, commandLine, ENCODING);

@@ -15,10 +15,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/**
- * {@code sharnn.jar plot}: draws the learning curves of runs from the files of {@code train
- * --metrics}.
- */
+/** {@code sharnn.jar plot}: draws the learning curves of runs. */
 @Command(
     name = "plot",
     description =

@@ -10,7 +10,6 @@ import org.jspecify.annotations.Nullable;
  * The checked options of a {@link SHARNNGenerator}.
  *
  * @param seed null for a new seed for each text
- * @param stops the first of these texts ends the generated text; empty for none
  * @param precision null for the weights' own type
  */
 record GenerationOptions(

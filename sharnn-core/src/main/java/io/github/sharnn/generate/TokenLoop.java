@@ -53,11 +53,8 @@ final class TokenLoop implements AutoCloseable {
   }
 
   /**
-   * Reads the prompt's last {@code memoryLength} tokens, or 1024 if that is more, except for the
-   * last segment. The minimum of 1024 is for the LSTMs, which remember more than a short attention
-   * memory holds.
-   *
-   * @return the last segment's inputs
+   * Reads the prompt's last {@code memoryLength} tokens, or 1024 if that is more, because the LSTMs
+   * remember more than a short memory. Returns the inputs of the last segment, not yet read.
    */
   NDList prefill(int[] prompt) {
     int memoryLength = model.config().memoryLength();

@@ -31,8 +31,7 @@ import java.util.Set;
 /**
  * The JSON header of a safetensors file, with the rules for its numbers.
  *
- * @param tensors name to tensor, in the header's order
- * @param metadata the text entries of {@code __metadata__}, in the header's order
+ * @param metadata the text entries of {@code __metadata__}
  */
 record SafetensorsHeader(Map<String, Safetensors.Tensor> tensors, Map<String, String> metadata) {
 

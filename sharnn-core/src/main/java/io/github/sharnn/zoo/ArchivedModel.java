@@ -37,13 +37,7 @@ final class ArchivedModel {
 
   private ArchivedModel() {}
 
-  /**
-   * Unpacks an archive of a model of this library.
-   *
-   * @param file a file that may be an archive
-   * @return the folder with the model's files, or empty if the file is no archive of such a model
-   * @throws IOException if the file can't be read or unpacked
-   */
+  /** Unpacks an archive of a model of this library; empty if the file is no such archive. */
   static Optional<Path> unpack(Path file) throws IOException {
     String name = file.toString();
     if (!Files.isRegularFile(file) || !FilenameUtils.isArchiveFile(name)) {

@@ -37,12 +37,7 @@ final class Completions {
     return new Completion(model, prompt, generator(parameters).iterate(prompt), length, stops);
   }
 
-  /**
-   * Checks parameters and returns the generator that they describe.
-   *
-   * @throws UnsupportedFeatureException if a parameter asks for what the model can't do
-   * @throws IllegalArgumentException if a parameter breaks its rule
-   */
+  /** Checks parameters and returns the generator that they describe. */
   SHARNNGenerator generator(ChatRequestParameters parameters) {
     checkSupported(parameters);
     SHARNNGenerator.Builder builder = generator.apply(SHARNNGenerator.builder(model));

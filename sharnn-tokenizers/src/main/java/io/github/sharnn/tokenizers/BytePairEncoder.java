@@ -31,11 +31,8 @@ final class BytePairEncoder {
   }
 
   /**
-   * Returns the encoder of a tokenizer, or empty if the tokenizer needs the native library: it has
+   * Returns the encoder of a checked tokenizer, or empty if it needs the native library: it has
    * added tokens, another pre-tokenizer, or a token that two merges make.
-   *
-   * @param file the checked file
-   * @param json the same file
    */
   static Optional<BytePairEncoder> of(JsonObject file, TokenizerJson json) throws IOException {
     JsonElement cuts = file.get("pre_tokenizer");

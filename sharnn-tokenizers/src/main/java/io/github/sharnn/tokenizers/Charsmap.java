@@ -53,11 +53,7 @@ final class Charsmap {
     this.replacements = replacements;
   }
 
-  /**
-   * Checks every unit that a text can lead to, and returns the map in canonical Base64.
-   *
-   * @param base64 the map
-   */
+  /** Checks every unit that a text can lead to, and returns the map in canonical Base64. */
   static String check(String base64) throws IOException {
     byte[] bytes;
     try {

@@ -22,12 +22,7 @@ final class Fields {
   private final Map<String, JsonElement> unchecked;
   private final JsonObject checked = new JsonObject();
 
-  /**
-   * Reads a component.
-   *
-   * @param name the component's name in errors
-   * @param json the component
-   */
+  /** Reads a component; errors name it. */
   Fields(String name, JsonElement json) throws IOException {
     this.name = name;
     require(json.isJsonObject(), "its %s must be a JSON object", name);

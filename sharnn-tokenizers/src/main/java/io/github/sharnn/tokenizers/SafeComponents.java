@@ -82,12 +82,7 @@ final class SafeComponents {
   private boolean unusual; // a step has written characters that another one may make longer
   private boolean mapped;
 
-  /**
-   * Creates a check.
-   *
-   * @param shortestAdded the length of the shortest added token; a normalizer gets the text between
-   *     two of them on its own
-   */
+  /** Creates a check. A normalizer gets the text between two added tokens on its own. */
   SafeComponents(int shortestAdded) {
     this.shortestAdded = shortestAdded;
   }

@@ -37,11 +37,7 @@ final class SafeTokenizer {
 
   private SafeTokenizer() {}
 
-  /**
-   * Checks a file and returns the copy.
-   *
-   * @param json a file that {@link TokenizerJson#read} has read
-   */
+  /** Checks a file that {@link TokenizerJson#read} has read, and returns the copy. */
   static JsonObject copy(JsonObject json) throws IOException {
     Fields file = new Fields("file", json);
     file.drop("truncation", "padding"); // never applied

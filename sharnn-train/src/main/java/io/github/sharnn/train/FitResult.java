@@ -26,10 +26,7 @@ public record FitResult(List<StepReport> history, End end, @Nullable Path checkp
     STOPPED_EARLY,
     /** {@link SHARNNTrainer.Builder#stopWhen} has stopped the run. */
     STOPPED,
-    /**
-     * The thread was interrupted, as by {@code Future.cancel(true)}. Its interrupt status is still
-     * set.
-     */
+    /** The thread was interrupted, as by {@code Future.cancel(true)}, and still has that status. */
     INTERRUPTED
   }
 

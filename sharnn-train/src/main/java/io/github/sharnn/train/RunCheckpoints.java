@@ -53,10 +53,6 @@ final class RunCheckpoints implements AutoCloseable {
   /**
    * Finds and checks the checkpoint to resume. Locks the folder of a run to resume, and otherwise
    * changes nothing: {@link #begin} does.
-   *
-   * @throws IllegalArgumentException if the folder has checkpoints and the run is not to resume
-   *     one, or the options contradict the checkpoint
-   * @throws UncheckedIOException if the folder can't be used or the checkpoint is damaged
    */
   static RunCheckpoints open(TrainerSetup setup, Corpus corpus, int stages) {
     CheckpointPolicy policy = setup.checkpoints();
@@ -118,9 +114,6 @@ final class RunCheckpoints implements AutoCloseable {
   /**
    * Makes the folder ready for the run's checkpoints, once the whole request is accepted: creates
    * and locks a new folder, deletes leftovers of killed runs and sets later checkpoints aside.
-   *
-   * @throws IllegalArgumentException if another run has saved checkpoints into the folder by now
-   * @throws UncheckedIOException if the folder can't be used
    */
   void begin() {
     if (begun) {
@@ -213,12 +206,7 @@ final class RunCheckpoints implements AutoCloseable {
     writer.begin(snapshot);
   }
 
-  /**
-   * Saves and waits for the end.
-   *
-   * @return the checkpoint's folder
-   * @throws UncheckedIOException if the checkpoint can't be written
-   */
+  /** Saves, waits for the end, and returns the checkpoint's folder. */
   Path saveNow(CheckpointWriter.Snapshot snapshot) {
     save(snapshot);
     try {
@@ -229,12 +217,7 @@ final class RunCheckpoints implements AutoCloseable {
     return policy.folder().resolve(snapshot.name());
   }
 
-  /**
-   * Logs the failure of the last save, if it failed.
-   *
-   * @param wait true to wait until the checkpoint is written
-   * @throws UncheckedIOException if this failure is the third in a row
-   */
+  /** Logs the failure of the last save, if it failed. The third failure in a row ends the run. */
   void checkLastSave(boolean wait) {
     if (!wait && !writer.done()) {
       return;
@@ -253,14 +236,7 @@ final class RunCheckpoints implements AutoCloseable {
     }
   }
 
-  /**
-   * Finds the last good checkpoint of a stage that diverged.
-   *
-   * @param e the reason
-   * @param divergence the counts of rollbacks and of skipped steps
-   * @param step the last step before the one that diverged
-   * @throws TrainingDivergedException if there is none, or the policy's rollbacks are used up
-   */
+  /** Finds the last good checkpoint of a stage that diverged after a step, or throws. */
   Checkpoint goodAfter(
       TrainingDivergedException e, DivergenceDetector divergence, int stage, long step) {
     int rollbacks = divergence.rollbacks();

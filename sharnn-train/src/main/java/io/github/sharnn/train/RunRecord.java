@@ -25,10 +25,6 @@ import java.util.stream.Stream;
 /**
  * The settings of a run, and the versions and the device of the process that saved them.
  *
- * @param config the model's config
- * @param options the trainer's options
- * @param stages the stages
- * @param corpus the identity of the corpus
  * @param policy the options of the checkpoints; those of {@link CheckpointPolicy#in} in a
  *     checkpoint of an older version
  * @param made versions, system, device and time of the process that saved this

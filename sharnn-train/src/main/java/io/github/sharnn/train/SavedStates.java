@@ -23,10 +23,8 @@ final class SavedStates {
    *
    * @param stage the stage, from 0
    * @param step the last step of the stage, from 1
-   * @param epoch complete passes over the data
    * @param offset tokens of each stream that are done in the current pass; of all streams together
    *     for a corpus with documents
-   * @param bytes bytes trained on so far
    * @param nanos time that the stage has taken
    */
   record Position(int stage, long step, int epoch, long offset, long bytes, long nanos) {
@@ -38,11 +36,7 @@ final class SavedStates {
     }
   }
 
-  /**
-   * The options of a {@link CheckpointPolicy}.
-   *
-   * @param nanos its interval
-   */
+  /** The options of a {@link CheckpointPolicy}; {@code nanos} is its interval. */
   record Policy(
       int steps,
       long nanos,
@@ -112,11 +106,7 @@ final class SavedStates {
     }
   }
 
-  /**
-   * The reports with a validation figure.
-   *
-   * @param stages the reports of each stage up to the current one
-   */
+  /** The reports with a validation figure, of each stage up to the current one. */
   record Evaluations(List<List<StepReport>> stages) {
 
     private static final int MAX_EVALUATIONS = 5000; // of all stages, with 11 JSON elements each

@@ -25,11 +25,9 @@ import org.slf4j.LoggerFactory;
 /**
  * One stage of a run, with the results of the earlier stages.
  *
- * @param stages all stages
  * @param index the place of this stage, from 0
  * @param earlier the evaluations of each stage before this one
  * @param earlierBest the best weights of the stages before this one, or null in the first
- * @param checkpoints the checkpoints of the run, or null for none
  */
 record StageContext(
     List<TrainingStage> stages,

@@ -25,18 +25,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * A trainer's options, and the objects that a checkpoint does not save, such as listeners.
  *
- * @param model the model in training
- * @param options the options
  * @param learningRate the rate of a run without stages
  * @param optimizer the caller's optimizer, or null for a new one by the options
- * @param listeners DJL's listeners
- * @param metrics DJL's metrics, or null for none
- * @param onStep the callback after each step
- * @param checkpoints the policy, or null for no checkpoints
- * @param stopWhen the condition to stop
  * @param drawnTokens for a benchmark, a function from position to token that replaces the corpus'
  *     tokens; else null
- * @param outerStep the step that all workers take together, or null for none
  */
 record TrainerSetup(
     Model model,

@@ -203,10 +203,8 @@ final class TrainingLoop {
   }
 
   /**
-   * Takes the outer step if it is due, which it also is at the end of the budget. The budget of all
-   * workers ends when that of one does.
-   *
-   * @return true if the step was due
+   * Takes the outer step if it is due, which it also is at the end of the budget, and returns true
+   * then. The budget of all workers ends when that of one does.
    */
   private boolean outerStep() {
     OuterStep outer = setup.outerStep();

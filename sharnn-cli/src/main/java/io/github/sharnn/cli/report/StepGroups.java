@@ -8,10 +8,7 @@ import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Steps in at most 400 groups of consecutive steps, so that the picture of a long run stays small.
- * All groups have the same size, except the last one.
- */
+/** Steps in at most 400 groups of equal size, so that the picture of a long run stays small. */
 record StepGroups(List<List<Step>> groups) {
 
   private static final int MOST = 400;

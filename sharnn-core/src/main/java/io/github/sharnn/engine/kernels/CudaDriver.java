@@ -27,13 +27,7 @@ final class CudaDriver {
   private final int device;
   private final Pointer context; // the one that PyTorch computes in
 
-  /**
-   * Opens the driver.
-   *
-   * @param ordinal the GPU's number, as DJL and PyTorch count
-   * @throws UnsatisfiedLinkError if there is no driver
-   * @throws CudaException if there is no such GPU
-   */
+  /** Opens the driver for a GPU, whose number is that of DJL and PyTorch. */
   CudaDriver(int ordinal) {
     library = NativeLibrary.getInstance(Platform.isWindows() ? "nvcuda" : "libcuda.so.1");
     call("cuInit", 0);
@@ -59,12 +53,7 @@ final class CudaDriver {
     return value.getValue();
   }
 
-  /**
-   * Loads a function of a compiled module, which stays loaded.
-   *
-   * @throws CudaException if a block with these threads and this shared memory does not fit a
-   *     multiprocessor
-   */
+  /** Loads a function of a compiled module, which stays loaded. Throws if a block does not fit. */
   Pointer load(byte[] cubin, String function, int threads, int sharedBytes) {
     Memory code = new Memory(cubin.length);
     code.write(0, cubin, 0, cubin.length);
@@ -83,11 +72,7 @@ final class CudaDriver {
   }
 
   /**
-   * Launches a function on the stream that DJL computes on.
-   *
-   * @param together whether all blocks must be resident at once: the driver then rejects a launch
-   *     that does not fit
-   * @param arguments the parameters, 8 bytes for each
+   * Launches a function on DJL's stream. {@code together} needs all blocks to be resident at once.
    */
   void launch(
       Pointer function,

@@ -35,20 +35,13 @@ final class DeviceAddress {
 
   private DeviceAddress() {}
 
-  /**
-   * Finds DJL's method.
-   *
-   * @throws ExceptionInInitializerError if this version of DJL does not have it
-   */
+  /** Finds DJL's method, or throws an ExceptionInInitializerError. */
   static void check() {
     checkNotNull(DIRECT_BUFFER);
   }
 
   /**
-   * {@return the address of an array's first element}
-   *
-   * @param array a contiguous array of at least 1 element, which the caller keeps alive
-   * @throws CudaException if the array is not contiguous
+   * Returns the address of a contiguous array's first element; the caller keeps the array alive.
    */
   static long of(NDArray array) {
     long bytes = array.size() * array.getDataType().getNumOfBytes();

@@ -297,15 +297,7 @@ public final class Kernels {
     return sharedMemory;
   }
 
-  /**
-   * {@return a function, compiled with constants}
-   *
-   * @param resource the source beside this class
-   * @param function its name
-   * @param constants the values of the source's macros
-   * @param threads threads of a block
-   * @param sharedBytes dynamic shared memory of a block
-   */
+  /** Returns a function of a source beside this class, compiled with values for its macros. */
   Kernel kernel(
       String resource,
       String function,

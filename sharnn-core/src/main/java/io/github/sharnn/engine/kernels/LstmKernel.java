@@ -87,13 +87,7 @@ public final class LstmKernel {
     }
   }
 
-  /**
-   * {@return the plan with the least work of a multiprocessor}
-   *
-   * @param size the hidden size C
-   * @param multiprocessors of the GPU
-   * @param sharedMemory bytes that a block can have
-   */
+  /** Returns the plan with the least work of a multiprocessor. */
   static Plan plan(
       Direction direction, int batch, int size, int multiprocessors, int sharedMemory) {
     @Nullable Plan best = null;

@@ -79,14 +79,7 @@ final class Nvrtc {
     return files;
   }
 
-  /**
-   * Compiles a source, or takes the result of an earlier run.
-   *
-   * @param driver the driver's version, part of the cache's key
-   * @param options such as {@code --gpu-architecture=sm_90}
-   * @return the code for {@code cuModuleLoadData}
-   * @throws CudaException with the compiler's messages if the source does not compile
-   */
+  /** Compiles a source for {@code cuModuleLoadData}, or takes the result of an earlier run. */
   byte[] compile(String source, int driver, List<String> options) {
     String key =
         Hashing.sha256()

@@ -27,10 +27,7 @@ final class CheckpointSums {
     return sha256 + "  " + file + "\n";
   }
 
-  /**
-   * Returns the sum of each file by its name. Checks that all listed files exist and match their
-   * sums, and that no file of arrays is unlisted.
-   */
+  /** Returns the sum of each file by its name, once all listed files match and none is unlisted. */
   static Map<String, String> check(Path folder) throws IOException {
     Map<String, String> sums = read(folder);
     for (Map.Entry<String, String> sum : sums.entrySet()) {

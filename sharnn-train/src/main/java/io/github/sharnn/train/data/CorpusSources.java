@@ -27,13 +27,7 @@ record CorpusSources(List<List<Source>> parts, Documents documents, Split split)
 
   private static final int LONGEST_PATHS = 1 << 20;
 
-  /**
-   * A file, or the bytes of a text or stream.
-   *
-   * @param path the file, or null for a text or stream
-   * @param spool holds the text, else null
-   * @param sha256 of the text, else null
-   */
+  /** A file; or a text or stream, in a spool with its SHA-256. */
   record Source(
       @Nullable Path path, @Nullable Spool spool, long from, long bytes, @Nullable String sha256) {
 

@@ -150,11 +150,7 @@ final class DocumentSegments {
     return Math.max(Math.min(length(document) - from, length), 0);
   }
 
-  /**
-   * Reads a segment, row by row: the token before it, then its tokens, then padding.
-   *
-   * @return {@code rows * (length + 1)} tokens
-   */
+  /** Reads a segment, row by row: the token before it, then its tokens, then padding. */
   long[] tokens(Segment segment) {
     int width = segment.length + 1;
     long[] tokens = new long[rows * width];

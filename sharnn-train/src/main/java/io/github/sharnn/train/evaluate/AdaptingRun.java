@@ -58,7 +58,6 @@ final class AdaptingRun implements AutoCloseable {
   /**
    * Copies a model and measures the rms of its gradients.
    *
-   * @param model the model
    * @param mayClose whether the model may be closed before this object
    * @param statistics segments of the training part
    * @param losses gets the mean loss of each segment to predict

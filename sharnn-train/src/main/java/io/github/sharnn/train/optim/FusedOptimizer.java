@@ -99,11 +99,9 @@ public abstract class FusedOptimizer extends Optimizer implements AutoCloseable 
    *
    * @param ids keys of the arrays that the optimizer keeps, one for each parameter
    * @param weights the parameters, detached from the gradient graph
-   * @param gradients their gradients
    * @param measured the norm of the gradients before scaling, then the losses
    * @param scale factor of the gradients before clipping
    * @param clipNorm largest norm of the scaled gradients
-   * @param rate the learning rate
    */
   record Step(
       List<String> ids,
@@ -155,15 +153,7 @@ public abstract class FusedOptimizer extends Optimizer implements AutoCloseable 
   /**
    * Updates all parameters in a few launches and does not wait for the device. If the norm or a
    * loss is not finite, only the gradients change (to 0). The caller must then call {@link
-   * #skipped}.
-   *
-   * @param ids keys of the arrays that the optimizer keeps, one for each parameter
-   * @param weights the parameters, detached from the gradient graph, FLOAT32
-   * @param gradients their gradients, FLOAT32 or FLOAT16; set to 0
-   * @param scale factor of the gradients before clipping
-   * @param measured the norm of the gradients before scaling, then the losses; each a FLOAT32
-   *     without axes on the device
-   * @param clipNorm largest norm of the scaled gradients
+   * #skipped}. {@link Step} describes the arguments; weights and measured scalars are FLOAT32.
    */
   final void updateAll(
       List<String> ids,

@@ -99,13 +99,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
     slow.get(ids, weights, NDArray::duplicate);
   }
 
-  /**
-   * Moves slow and fast weights after every k updates, in a few launches.
-   *
-   * @param ids keys of the slow weights
-   * @param weights the fast weights after the update, outside any graph
-   * @param updates number of updates so far
-   */
+  /** Moves slow and fast weights after every k updates, in a few launches. */
   void updated(List<String> ids, NDList weights, int updates) {
     if (updates % steps == 0) {
       NDList slowWeights = slow.get(ids, weights, NDArray::duplicate);

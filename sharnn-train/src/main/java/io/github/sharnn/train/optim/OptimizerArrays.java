@@ -22,13 +22,7 @@ final class OptimizerArrays implements AutoCloseable {
     this.prefix = prefix;
   }
 
-  /**
-   * Returns an array for each parameter. The first call for a parameter makes the array.
-   *
-   * @param ids the parameters' ids
-   * @param weights their weights
-   * @param first makes an array from a weight
-   */
+  /** Returns an array for each parameter, which {@code first} makes from the weight at first. */
   NDList get(List<String> ids, NDList weights, UnaryOperator<NDArray> first) {
     NDList list = new NDList(ids.size());
     for (int i = 0; i < ids.size(); i++) {

@@ -23,12 +23,7 @@ public final class Readback implements AutoCloseable {
   private final NDArray scalars; // on the device, (N)
   private final @Nullable NDArray host; // page-locked memory that the GPU writes; null on a CPU
 
-  /**
-   * Launches the copy.
-   *
-   * @param scalars FLOAT32 arrays without axes, on one device; the first one's manager owns the
-   *     copies
-   */
+  /** Launches the copy of FLOAT32 scalars of one device, which the first one's manager owns. */
   Readback(NDList scalars) {
     this.scalars = Operators.get().call("stack", scalars);
     host =
