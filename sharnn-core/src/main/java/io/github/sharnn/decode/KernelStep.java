@@ -15,7 +15,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** A decoder's step in a {@link TokenKernel}, on the arrays that the step's TorchScript takes. */
-final class KernelStep {
+record KernelStep(
+    SHARNNConfig config, Map<String, NDArray> weights, KeyValueCache cache, TokenKernel kernel) {
 
   private static final int MOST_CHUNKS = 16;
   private static final int MOST_LAYERS = 20; // their addresses are a parameter of 4 KB
@@ -43,19 +44,6 @@ final class KernelStep {
           "ff.linear1.weight",
           "ff.linear1.bias");
 
-  private final SHARNNConfig config;
-  private final KeyValueCache cache;
-  private final Map<String, NDArray> weights;
-  private final TokenKernel kernel;
-
-  private KernelStep(
-      SHARNNConfig config, DecoderWeights weights, KeyValueCache cache, TokenKernel kernel) {
-    this.config = config;
-    this.weights = weights.arrays();
-    this.cache = cache;
-    this.kernel = kernel;
-  }
-
   /** Returns the step, or null if TorchScript shall run. */
   static @Nullable KernelStep of(
       SHARNN model,
@@ -72,7 +60,10 @@ final class KernelStep {
     return kernels == null
         ? null
         : new KernelStep(
-            config, weights, cache, new TokenKernel(kernels, dimensions, manager, capacity));
+            config,
+            weights.arrays(),
+            cache,
+            new TokenKernel(kernels, dimensions, manager, capacity));
   }
 
   private static TokenKernel.Dimensions dimensions(SHARNNConfig config, DataType precision) {

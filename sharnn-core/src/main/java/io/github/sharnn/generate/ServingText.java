@@ -13,15 +13,9 @@ import ai.djl.translate.TranslatorContext;
  * A translator for DJL Serving, from the body of a request to the body of the answer. The header
  * {@code X-SHARNN-Seed} of the answer names the seed of its text.
  */
-final class ServingText implements NoBatchifyTranslator<Input, Output> {
+record ServingText(GenerationTranslator text) implements NoBatchifyTranslator<Input, Output> {
 
   private static final int OK = 200;
-
-  private final GenerationTranslator text;
-
-  ServingText(GenerationTranslator text) {
-    this.text = text;
-  }
 
   @Override
   public NDList processInput(TranslatorContext ctx, Input input) {

@@ -14,21 +14,9 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** LangChain4j's parameters, carried out by a {@link SHARNNGenerator}. */
-final class Completions {
+record Completions(Model model, UnaryOperator<SHARNNGenerator.Builder> generator) {
 
   static final int DEFAULT_LENGTH = 400;
-
-  private final Model model;
-  private final UnaryOperator<SHARNNGenerator.Builder> generator;
-
-  Completions(Model model, UnaryOperator<SHARNNGenerator.Builder> generator) {
-    this.model = model;
-    this.generator = generator;
-  }
-
-  Model model() {
-    return model;
-  }
 
   /** Reads a prompt. The caller closes the completion. */
   Completion start(String prompt, ChatRequestParameters parameters) {

@@ -13,24 +13,13 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/** A trained model that a new run begins with: the best weights of a run, or a saved model. */
-public final class StartingModel {
-
-  private final Path folder;
-  private final SHARNNConfig config;
-  private final TextVocabulary vocabulary;
-  private final @Nullable Checkpoint checkpoint; // null: a saved model
-
-  private StartingModel(
-      Path folder,
-      SHARNNConfig config,
-      TextVocabulary vocabulary,
-      @Nullable Checkpoint checkpoint) {
-    this.folder = folder;
-    this.config = config;
-    this.vocabulary = vocabulary;
-    this.checkpoint = checkpoint;
-  }
+/**
+ * A trained model that a new run begins with: the best weights of a run, or a saved model.
+ *
+ * @param checkpoint the run, or null for a saved model
+ */
+public record StartingModel(
+    Path folder, SHARNNConfig config, TextVocabulary vocabulary, @Nullable Checkpoint checkpoint) {
 
   /** Returns the model of a run. */
   public static StartingModel of(Checkpoint checkpoint) throws IOException {
@@ -44,16 +33,6 @@ public final class StartingModel {
       SHARNN block = SHARNN.of(model);
       return new StartingModel(folder, block.config(), block.vocabulary(), null);
     }
-  }
-
-  /** Returns the model's config. */
-  public SHARNNConfig config() {
-    return config;
-  }
-
-  /** Returns the model's vocabulary. */
-  public TextVocabulary vocabulary() {
-    return vocabulary;
   }
 
   /**

@@ -10,8 +10,12 @@ import java.util.Map;
 /**
  * The Boom's activation, dropout and sum of chunks in one pass. Backward draws the dropout's mask
  * again, so no mask is stored, and writes the gradient over the activation's input.
+ *
+ * @param kernels the GPU's kernels
+ * @param size the width C of a chunk
+ * @param boomSize the width H of all chunks
  */
-public final class BoomKernel {
+public record BoomKernel(Kernels kernels, long size, long boomSize) {
 
   private static final String FORWARD = "boom_forward";
   private static final String BACKWARD = "boom_backward";
@@ -19,23 +23,6 @@ public final class BoomKernel {
   private static final int THREADS = 256;
   private static final int COLUMNS = 8; // of a thread
   private static final int FIELD = 1 << 16; // the dropout's rate is exact to 1 / FIELD
-
-  private final Kernels kernels;
-  private final long size;
-  private final long boomSize;
-
-  /**
-   * Describes the kernel of a model's Booms.
-   *
-   * @param kernels the GPU's kernels
-   * @param size the width C of a chunk
-   * @param boomSize the width H of all chunks
-   */
-  public BoomKernel(Kernels kernels, long size, long boomSize) {
-    this.kernels = kernels;
-    this.size = size;
-    this.boomSize = boomSize;
-  }
 
   /** Compiles both directions for the usual number of chunks. */
   static void compile(Kernels kernels, long size) {

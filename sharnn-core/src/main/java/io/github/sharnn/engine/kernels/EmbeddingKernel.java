@@ -9,23 +9,16 @@ import com.google.common.primitives.Ints;
 import java.util.List;
 import java.util.Map;
 
-/** The gradient of an embedding, to the bit the same in each run, unlike that of PyTorch 2.11. */
-public final class EmbeddingKernel {
+/**
+ * The gradient of an embedding, to the bit the same in each run, unlike that of PyTorch 2.11.
+ *
+ * @param kernels the GPU's kernels
+ */
+public record EmbeddingKernel(Kernels kernels) {
 
   private static final int THREADS = 128;
   private static final int BLOCKS = 8192; // about, and the most words of a launch
   private static final int MOST_SLICES = 32;
-
-  private final Kernels kernels;
-
-  /**
-   * Describes the kernel.
-   *
-   * @param kernels the GPU's kernels
-   */
-  public EmbeddingKernel(Kernels kernels) {
-    this.kernels = kernels;
-  }
 
   /**
    * Cuts the gradient graph after an embedding, whose backward is then this kernel's.

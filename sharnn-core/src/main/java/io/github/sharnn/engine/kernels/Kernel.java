@@ -6,21 +6,9 @@ import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 
 /** A compiled function on one GPU. */
-final class Kernel {
+record Kernel(CudaDriver driver, Pointer function, int threads, int sharedBytes) {
 
   private static final int SLOT = 8; // bytes of a parameter, or of a pointer to one
-
-  private final CudaDriver driver;
-  private final Pointer function;
-  private final int threads;
-  private final int sharedBytes;
-
-  Kernel(CudaDriver driver, Pointer function, int threads, int sharedBytes) {
-    this.driver = driver;
-    this.function = function;
-    this.threads = threads;
-    this.sharedBytes = sharedBytes;
-  }
 
   /** Launches independent blocks. The arguments are arrays and numbers, in the source's order. */
   void launch(int blocks, Object... arguments) {

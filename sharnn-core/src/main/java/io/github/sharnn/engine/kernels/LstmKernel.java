@@ -19,8 +19,11 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A launch's blocks hold the recurrent matrix in their registers for all steps. Each block
  * computes some units for some streams, and waits in each step for the blocks whose units it reads.
+ *
+ * @param kernels the GPU's kernels
+ * @param size the hidden size C, one that {@link Kernels#forBlock} accepts
  */
-public final class LstmKernel {
+public record LstmKernel(Kernels kernels, int size) {
 
   /** Fewest hidden units of a block. */
   static final int FEWEST_UNITS = 16;
@@ -30,20 +33,6 @@ public final class LstmKernel {
   private static final int FLOAT = 4; // bytes
   private static final int MOST_COLUMNS = 64; // streams of a block: more would not fit registers
   private static final int ROUNDING = 128; // steps
-
-  private final Kernels kernels;
-  private final int size;
-
-  /**
-   * Describes the recurrence of one hidden size.
-   *
-   * @param kernels the GPU's kernels
-   * @param size the hidden size C, one that {@link Kernels#forBlock} accepts
-   */
-  public LstmKernel(Kernels kernels, int size) {
-    this.kernels = kernels;
-    this.size = size;
-  }
 
   enum Direction {
     FORWARD(FEWEST_UNITS),

@@ -13,28 +13,19 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** One or two layer norms of one input, in one pass over it, forward and backward. */
-public final class NormKernel {
+/**
+ * One or two layer norms of one input, in one pass over it, forward and backward.
+ *
+ * @param kernels the GPU's kernels
+ * @param epsilon what is added to the variance
+ */
+public record NormKernel(Kernels kernels, double epsilon) {
 
   private static final int THREADS = 256;
   private static final int WARP = 32;
   private static final int PART = 8; // numbers of 16 bytes
   private static final int BLOCKS = 4; // of a multiprocessor, in backward
   private static final double USUAL_EPSILON = 1e-12; // of a model; another one compiles again
-
-  private final Kernels kernels;
-  private final double epsilon;
-
-  /**
-   * Describes the kernel.
-   *
-   * @param kernels the GPU's kernels
-   * @param epsilon what is added to the variance
-   */
-  public NormKernel(Kernels kernels, double epsilon) {
-    this.kernels = kernels;
-    this.epsilon = epsilon;
-  }
 
   /**
    * Normalizes over the last axis.

@@ -53,8 +53,12 @@ import org.slf4j.LoggerFactory;
  *   <li>the tokens, 1, 2 or 4 bytes each
  *   <li>the end of each document, in tokens, 64 bits each
  * </ol>
+ *
+ * @param width bytes per token
+ * @param ends the end of each document in tokens, or null without documents
  */
-final class TokenFile {
+record TokenFile(
+    MappedFile file, int width, Perplexity.Units units, @Nullable ImmutableLongArray ends) {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(TokenFile.class);
   private static final byte[] MAGIC = "SHARNNTF".getBytes(StandardCharsets.US_ASCII);
@@ -64,19 +68,6 @@ final class TokenFile {
   private static final int SUMMED_HEADER_BYTES = 116;
   private static final int HASH_BYTES = 32;
   private static final int BUFFER_BYTES = 1 << 16;
-
-  private final MappedFile file;
-  private final int width;
-  private final Perplexity.Units units;
-  private final @Nullable ImmutableLongArray ends;
-
-  private TokenFile(
-      MappedFile file, int width, Perplexity.Units units, @Nullable ImmutableLongArray ends) {
-    this.file = file;
-    this.width = width;
-    this.units = units;
-    this.ends = ends;
-  }
 
   /** Opens the tokens of a part, and writes them first if the cache has none. */
   static TokenFile of(TextRange text, TextVocabulary vocabulary) throws IOException {
@@ -289,15 +280,6 @@ final class TokenFile {
               "%s is not the expected token file: %s; delete this file; the library writes it again",
               path, problem));
     }
-  }
-
-  Perplexity.Units units() {
-    return units;
-  }
-
-  /** Returns the end of each document in tokens, or null without documents. */
-  @Nullable ImmutableLongArray ends() {
-    return ends;
   }
 
   void read(long from, int[] target) {
