@@ -9,6 +9,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Parameter;
 import com.google.common.collect.Maps;
+import com.google.common.collect.Sets;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.SafetensorsWeights;
@@ -29,9 +30,14 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /** The state that determines the next step of a run, in parts that a checkpoint saves. */
 final class TrainState {
+
+  private static final String MOMENTS = "moments";
 
   private final TrainerSetup setup;
   private final MixedPrecisionWeights weights;
@@ -151,6 +157,7 @@ final class TrainState {
         setup.outerStep() != null || !checkpoint.has(Checkpoint.OUTER),
         "the checkpoint %s is of a run with an outer step: set it again (outerStep)",
         checkpoint.folder());
+    checkFrozen(checkpoint);
     for (Map.Entry<String, Stateful> part : parts().entrySet()) {
       part.getValue().restore().from(checkpoint.part(part.getKey()));
     }
@@ -159,6 +166,28 @@ final class TrainState {
     if (setup.optimizer() instanceof FusedOptimizer given) {
       given.rateFactor(divergence.rateFactor());
     }
+  }
+
+  /** Rejects a run that would train other parameters than before. */
+  private void checkFrozen(Checkpoint checkpoint) throws IOException {
+    Set<String> all = new TreeSet<>(setup.block().getParameters().keys());
+    Set<String> before = trained(checkpoint.part(MOMENTS).header().keySet());
+    Set<String> now = trained(update.arrays().get(MOMENTS).shapes().keySet());
+    boolean known =
+        !before.isEmpty() && all.containsAll(before); // else it is damaged, or at step 0
+    checkArgument(
+        !known || before.equals(now),
+        "the run can't resume with other frozen parameters: it froze %s, now %s are frozen; freeze the"
+            + " same parts again before fit, or start a new run in another folder",
+        Sets.difference(all, before),
+        Sets.difference(all, now));
+  }
+
+  /** Returns the parameters of moments with names such as {@code mean.ID}. */
+  private static Set<String> trained(Set<String> moments) {
+    return moments.stream()
+        .map(name -> name.substring(name.indexOf('.') + 1))
+        .collect(Collectors.toSet());
   }
 
   private SavedStates.Position position() {

@@ -1,11 +1,13 @@
 package io.github.sharnn.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -45,6 +47,31 @@ class FineTuningTest {
       Tiny.trainer(model).learningRate(Tracker.fixed(1e-2f)).build().fit(corpus, Budget.steps(60));
       assertThat(Tiny.evaluation(model, corpus.validation(), 4, 16).bitsPerCharacter())
           .isLessThan(before - 0.1);
+    }
+  }
+
+  @Test
+  void a_resumed_run_has_the_same_frozen_parts() throws Exception {
+    Corpus corpus = Tiny.corpus(folder, 3_000);
+    CheckpointPolicy policy = CheckpointPolicy.in(folder.resolve("run"));
+    assertThat(fit(corpus, policy, 2, 0).step()).isEqualTo(2);
+    for (int[] other : new int[][] {{}, {1}, {0, 1}}) {
+      assertThatThrownBy(() -> fit(corpus, policy.resume(), 4, other))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("can't resume with other frozen parameters: it froze [")
+          .hasMessageContaining("freeze the same parts again before fit");
+    }
+    assertThat(fit(corpus, policy.resume(), 4, 0).step()).isEqualTo(4);
+  }
+
+  private static StepReport fit(Corpus corpus, CheckpointPolicy policy, int steps, int... frozen) {
+    try (Model model = Tiny.model(Tiny.sharnn().layers(2), 1)) {
+      SHARNN.of(model).freezeLayers(frozen);
+      return Tiny.trainer(model)
+          .checkpoints(policy)
+          .build()
+          .fit(corpus, Budget.steps(steps))
+          .last();
     }
   }
 }
