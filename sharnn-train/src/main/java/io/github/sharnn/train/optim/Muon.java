@@ -48,6 +48,7 @@ public final class Muon extends GroupedOptimizer {
 
   static final String MOMENTUM = "momentum.";
   static final int ITERATIONS = 5;
+  private static final int MOST_ITERATIONS = 100; // many more than converge
   private static final float RELATIVE_SIZE = 0.2f; // of a step, as Adam's: arXiv:2502.16982
   private static final float[] COEFFICIENTS = {3.4445f, -4.7750f, 2.0315f};
   private static final Map<DataType, Integer> TORCH_TYPES =
@@ -73,6 +74,14 @@ public final class Muon extends GroupedOptimizer {
   /** {@return a builder with momentum 0.95, five iterations and weight decay 0.1} */
   public static Builder builder() {
     return new Builder();
+  }
+
+  static void checkIterations(int count) {
+    checkArgument(
+        count >= 1 && count <= MOST_ITERATIONS,
+        "iterations must be from 1 to %s, but are %s",
+        MOST_ITERATIONS,
+        count);
   }
 
   @Override
@@ -163,11 +172,11 @@ public final class Muon extends GroupedOptimizer {
     /**
      * Sets the number of iterations, each with the coefficients 3.4445, -4.7750, 2.0315. Default 5.
      *
-     * @param count at least 1
+     * @param count from 1 to 100
      * @return this builder
      */
     public Builder optIterations(int count) {
-      checkArgument(count >= 1, "iterations must be at least 1, but are %s", count);
+      checkIterations(count);
       float[][] same = new float[count][];
       Arrays.fill(same, COEFFICIENTS);
       return optCoefficients(same);

@@ -90,7 +90,7 @@ public record OptimizerSettings(
    * @param cautiousDecay false for LAMB
    * @param embeddingRate at least 0 and finite, or null for 1; 1 for LAMB
    * @param restRate at least 0 and finite, or null for 1; 1 for LAMB
-   * @param iterations at least 1, or null for 5; null or 0 for an optimizer other than Muon
+   * @param iterations from 1 to 100, or null for 5; null or 0 for an optimizer other than Muon
    * @throws IllegalArgumentException naming the option, its rule and its value
    */
   public OptimizerSettings {
@@ -109,9 +109,12 @@ public record OptimizerSettings(
     boolean muon = type == Type.MUON;
     iterations = requireNonNullElse(iterations, muon ? Muon.ITERATIONS : 0);
     checkArgument(
-        muon ? iterations >= 1 : iterations == 0,
-        muon ? "iterations must be at least 1, but are %s" : "iterations need the optimizer muon",
-        iterations);
+        muon || iterations == 0,
+        "iterations need the optimizer muon, but the optimizer is %s",
+        type);
+    if (muon) {
+      Muon.checkIterations(iterations);
+    }
   }
 
   static void checkFactor(String option, float value) {
@@ -170,7 +173,7 @@ public record OptimizerSettings(
   /**
    * {@return these settings with another number of iterations of {@link Muon}}
    *
-   * @param count at least 1
+   * @param count from 1 to 100
    */
   public OptimizerSettings iterations(int count) {
     return Records.with(this, "iterations", count);

@@ -212,7 +212,11 @@ class MuonTest {
     }
     assertThatIllegalArgumentException()
         .isThrownBy(() -> muon().optIterations(0))
-        .withMessage("iterations must be at least 1, but are 0");
+        .withMessage("iterations must be from 1 to 100, but are 0");
+    assertThatIllegalArgumentException() // a checkpoint may claim any number
+        .isThrownBy(
+            () -> OptimizerSettings.of(OptimizerSettings.Type.MUON).iterations(Integer.MAX_VALUE))
+        .withMessage("iterations must be from 1 to 100, but are 2147483647");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> muon().optCoefficients(new float[] {1, 2}))
         .withMessageContaining("a, b and c of each iteration");
