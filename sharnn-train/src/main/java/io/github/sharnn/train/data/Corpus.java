@@ -11,11 +11,13 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -243,6 +245,20 @@ public final class Corpus {
         vocabulary() == TextVocabulary.bytes() ? null : vocabulary().property(),
         sources == null ? null : sources.layout(),
         sources == null ? null : sources.files());
+  }
+
+  /** Tells if this corpus is made of a file, which may be missing. */
+  boolean reads(Path file) throws IOException {
+    List<Path> all =
+        sources == null
+            ? Stream.of(train, validation, test).map(part -> part.text.file().path()).toList()
+            : sources.paths();
+    for (Path each : Files.exists(file) ? all : List.<Path>of()) {
+      if (Files.isSameFile(each, file)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** {@return the name of the corpus's first file or its folder, without its parents} */

@@ -205,7 +205,12 @@ record CorpusSources(List<List<Source>> parts, Documents documents, Split split)
 
   /** Returns the path of the first file, or a name for a text or stream. */
   Path origin() {
-    return all().map(Source::path).filter(path -> path != null).findFirst().orElse(Path.of("text"));
+    return paths().stream().findFirst().orElse(Path.of("text"));
+  }
+
+  /** Returns the paths of the files. */
+  List<Path> paths() {
+    return all().map(Source::path).filter(path -> path != null).toList();
   }
 
   /** Returns the number of sources. */

@@ -11,6 +11,7 @@ import java.io.OutputStream;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 
 /**
@@ -28,6 +29,9 @@ import java.util.Locale;
  */
 public final class MixedCorpus {
 
+  private static final String TRAIN = "train.txt";
+  private static final String VALID = "valid.txt";
+  private static final String TEST = "test.txt";
   private static final int PASSAGE = 8 << 10; // bytes of new text
   private static final int LONGEST_LINE = 4 << 10; // bytes
   private static final int BUFFER = 1 << 16;
@@ -38,14 +42,16 @@ public final class MixedCorpus {
    * Writes the files {@code train.txt}, {@code valid.txt} and {@code test.txt}, and replaces older
    * ones. The same corpora and share give the same files.
    *
-   * @param folder the folder of the files, created if it is missing
+   * @param folder the folder of the files, created if it is missing; not that of the new or old
+   *     text
    * @param fresh the new text
    * @param old the old text, of which only the training part is used
    * @param oldShare the share of old text in the bytes of the training part, above 0 and below 1
    * @return the corpus of the folder, with the vocabulary of the new text
    * @throws IOException if a file can't be written or read
    * @throws IllegalArgumentException if the share is outside its range, or the old text is too
-   *     short for it, or the new text has documents
+   *     short for it, or the new text has documents, or the folder has a file of the new or old
+   *     text
    */
   public static Corpus write(Path folder, Corpus fresh, Corpus old, double oldShare)
       throws IOException {
@@ -67,12 +73,19 @@ public final class MixedCorpus {
         String.format(Locale.ROOT, "%.0f", wanted),
         old.train(),
         old.train().bytes());
+    for (String name : List.of(TRAIN, VALID, TEST)) {
+      Path file = folder.resolve(name);
+      checkArgument(
+          !fresh.reads(file) && !old.reads(file),
+          "the mixture would replace %s, which it is made of: write it into another folder",
+          file);
+    }
     AtomicFile.createFolders(folder);
-    write(folder.resolve("train.txt"), out -> mix(fresh.train(), old.train(), (long) wanted, out));
+    write(folder.resolve(TRAIN), out -> mix(fresh.train(), old.train(), (long) wanted, out));
     Corpus.Part validation = fresh.validation();
-    write(folder.resolve("valid.txt"), out -> copy(validation, 0, validation.bytes(), out));
+    write(folder.resolve(VALID), out -> copy(validation, 0, validation.bytes(), out));
     Corpus.Part test = fresh.test();
-    write(folder.resolve("test.txt"), out -> copy(test, 0, test.bytes(), out));
+    write(folder.resolve(TEST), out -> copy(test, 0, test.bytes(), out));
     return Corpus.folder(folder).withVocabulary(fresh.vocabulary());
   }
 

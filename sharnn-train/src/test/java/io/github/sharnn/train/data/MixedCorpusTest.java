@@ -107,4 +107,28 @@ class MixedCorpusTest {
         .hasMessageContaining("the new text of a mixture must not have documents");
     assertThat(mixed).doesNotExist();
   }
+
+  @Test
+  void texts_that_it_is_made_of_are_not_replaced() throws IOException {
+    Path own = Files.createDirectory(folder.resolve("own"));
+    for (String name : List.of("train.txt", "valid.txt", "test.txt")) {
+      Files.writeString(own.resolve(name), name + "\n" + "a line\n".repeat(3000));
+    }
+    Corpus fresh = Corpus.folder(own);
+    Corpus old = corpus("old", "alt", 4000);
+    Path link = Files.createSymbolicLink(folder.resolve("link"), own);
+    Corpus built = Corpus.builder().file(own.resolve("train.txt")).build();
+    for (Path target : List.of(own, link)) {
+      assertThatThrownBy(() -> MixedCorpus.write(target, fresh, old, 0.1))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage(
+              "the mixture would replace %s, which it is made of: write it into another folder",
+              target.resolve("train.txt"));
+      assertThatThrownBy(() -> MixedCorpus.write(target, built, old, 0.1))
+          .isInstanceOf(IllegalArgumentException.class);
+      assertThatThrownBy(() -> MixedCorpus.write(target, old, fresh, 0.1))
+          .isInstanceOf(IllegalArgumentException.class);
+    }
+    assertThat(own.resolve("train.txt")).hasSize(10 + 7 * 3000);
+  }
 }
