@@ -77,9 +77,7 @@ public final class ModelCard {
   }
 
   private static String marked(String text) {
-    return text
-        + String.format(
-            Locale.ROOT, MARK, Hashing.sha256().hashString(text, StandardCharsets.UTF_8));
+    return text + format(MARK, Hashing.sha256().hashString(text, StandardCharsets.UTF_8));
   }
 
   private String text() {
@@ -92,8 +90,7 @@ public final class ModelCard {
     appendMetrics(text);
     text.append("---\n\n# ").append(line(name)).append("\n\n");
     text.append(
-        String.format(
-            Locale.ROOT,
+        format(
             """
         A [SHA-RNN](https://arxiv.org/abs/1911.11423) language model, saved by SHARNN for Java %s.
 
@@ -156,8 +153,7 @@ public final class ModelCard {
     text.append("model-index:\n- name: ").append(yaml(name)).append("\n  results:\n");
     for (String key : splits) {
       text.append(
-          String.format(
-              Locale.ROOT,
+          format(
               """
             - task:
                 type: text-generation
