@@ -24,6 +24,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -200,21 +201,24 @@ final class RunCheckpoints implements AutoCloseable {
             && System.nanoTime() - lastSave >= policy.interval().toNanos());
   }
 
-  /** Starts saving in the background. */
-  void save(CheckpointWriter.Snapshot snapshot) {
+  /** Starts saving in the background, once the last save has ended. */
+  Path save(Supplier<CheckpointWriter.Snapshot> copy) {
+    checkLastSave(true);
+    CheckpointWriter.Snapshot snapshot = copy.get();
     lastSave = System.nanoTime();
     writer.begin(snapshot);
+    return policy.folder().resolve(snapshot.name());
   }
 
   /** Saves, waits for the end, and returns the checkpoint's folder. */
-  Path saveNow(CheckpointWriter.Snapshot snapshot) {
-    save(snapshot);
+  Path saveNow(Supplier<CheckpointWriter.Snapshot> copy) {
+    Path checkpoint = save(copy);
     try {
       writer.await();
     } catch (IOException e) {
       throw unchecked(e);
     }
-    return policy.folder().resolve(snapshot.name());
+    return checkpoint;
   }
 
   /** Logs the failure of the last save, if it failed. The third failure in a row ends the run. */

@@ -97,7 +97,8 @@ final class TrainingLoop {
       }
     }
     if (stopped != null) {
-      Path saved = stage.checkpoints() == null ? null : saveNow();
+      RunCheckpoints checkpoints = stage.checkpoints();
+      Path saved = checkpoints == null ? null : checkpoints.saveNow(state::snapshot);
       state.best.restore();
       return new FitResult(List.copyOf(history), stopped, saved);
     }
@@ -332,15 +333,8 @@ final class TrainingLoop {
     }
   }
 
-  /** Saves a checkpoint of a stopped run and waits for its end. */
-  private Path saveNow() {
-    stage.checkpoints().checkLastSave(true);
-    return stage.checkpoints().saveNow(state.snapshot());
-  }
-
   private void save() {
-    stage.checkpoints().checkLastSave(true);
-    stage.checkpoints().save(state.snapshot());
+    stage.checkpoints().save(state::snapshot);
     state.savedStep = state.step;
   }
 

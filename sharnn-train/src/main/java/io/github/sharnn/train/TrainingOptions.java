@@ -2,6 +2,7 @@ package io.github.sharnn.train;
 
 import static com.google.common.base.Preconditions.checkArgument;
 import static java.util.Objects.requireNonNullElse;
+import static java.util.Objects.requireNonNullElseGet;
 
 import ai.djl.Model;
 import ai.djl.ndarray.types.DataType;
@@ -60,10 +61,6 @@ public record TrainingOptions(
     DataType precision)
     implements Serializable {
 
-  static final OptimizerSettings DEFAULT_OPTIMIZER =
-      OptimizerSettings.of(OptimizerSettings.Type.LAMB);
-  static final double DEFAULT_ZERO_STATE_PROBABILITY = 0.01;
-
   /** The options that a resumed run may change. */
   static final Set<String> MAY_CHANGE =
       Set.of(
@@ -106,7 +103,8 @@ public record TrainingOptions(
     }
     checkBelowOne("averageDecay", averageDecay);
     checkBelowOne("zeroStateProbability", zeroStateProbability);
-    optimizer = requireNonNullElse(optimizer, DEFAULT_OPTIMIZER); // null in old checkpoints
+    optimizer = // null in old checkpoints
+        requireNonNullElseGet(optimizer, () -> OptimizerSettings.of(OptimizerSettings.Type.LAMB));
     kernels = requireNonNullElse(kernels, Kernels.Use.AUTO); // null in old checkpoints
     checkArgument(precision != null, "precision must be FLOAT32 or FLOAT16, but is null");
     MixedPrecisionWeights.check(precision);
@@ -173,7 +171,7 @@ public record TrainingOptions(
                 "accumulation", 1,
                 "clipNorm", 0.25,
                 "seed", 42,
-                "zeroStateProbability", DEFAULT_ZERO_STATE_PROBABILITY));
+                "zeroStateProbability", 0.01));
 
     Builder() {}
 
