@@ -8,7 +8,6 @@ import ai.djl.ndarray.NDList;
 import ai.djl.training.optimizer.Optimizer;
 import io.github.sharnn.engine.Operators;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Lookahead around another optimizer. The other optimizer moves the fast weights, which are the
@@ -34,7 +33,7 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
   private final Optimizer optimizer;
   private final int steps;
   private final float alpha;
-  private final OptimizerArrays slow = new OptimizerArrays(SLOW);
+  final OptimizerArrays slow = new OptimizerArrays(SLOW);
 
   private Lookahead(Optimizer optimizer, int steps, float alpha) {
     super(new NoOptions());
@@ -106,16 +105,6 @@ public final class Lookahead extends Optimizer implements AutoCloseable {
       Operators.get().call("lerp", new float[] {alpha}, slowWeights, weights).close();
       Operators.get().call("copy", weights, slowWeights).close();
     }
-  }
-
-  /** Returns the slow weights as a checkpoint saves them, under {@code slow.ID}. */
-  Map<String, NDArray> slowWeights() {
-    return slow.named();
-  }
-
-  /** Restores {@link #slowWeights}, which are copied. Ignores other names. */
-  void restore(Map<String, NDArray> tensors) {
-    slow.restore(tensors);
   }
 
   /** Frees the slow weights. */

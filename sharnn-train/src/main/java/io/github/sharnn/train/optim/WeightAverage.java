@@ -23,8 +23,7 @@ final class WeightAverage implements AutoCloseable {
   private final double decay;
   private final List<String> ids;
   private final NDList weights; // the model's, FLOAT32, outside any graph
-  private final OptimizerArrays averages =
-      new OptimizerArrays(AVERAGE); // empty before the first update
+  final OptimizerArrays averages = new OptimizerArrays(AVERAGE); // empty before the first update
   private int updates;
 
   WeightAverage(double decay, List<String> ids, NDList weights) {
@@ -50,12 +49,7 @@ final class WeightAverage implements AutoCloseable {
     }
   }
 
-  /** Returns the averages as a checkpoint saves them, under {@code average.ID}. */
-  Map<String, NDArray> averages() {
-    return averages.named();
-  }
-
-  /** Restores {@link #averages}, which are copied. Ignores other names. */
+  /** Restores the averages, which are copied. Ignores other names. */
   void restore(Map<String, NDArray> tensors, int count) {
     updates = count;
     averages.restore(tensors);

@@ -179,14 +179,14 @@ public final class WeightUpdate implements AutoCloseable {
     if (lookahead != null) {
       arrays.put(
           "lookahead",
-          new Arrays(shapes(Lookahead.SLOW), lookahead::slowWeights, lookahead::restore));
+          new Arrays(shapes(Lookahead.SLOW), lookahead.slow::named, lookahead.slow::restore));
     }
     if (average != null) {
       arrays.put(
           "average",
           new Arrays(
               shapes(WeightAverage.AVERAGE),
-              average::averages,
+              average.averages::named,
               saved -> average.restore(saved, fused.updates())));
     }
     return arrays;
