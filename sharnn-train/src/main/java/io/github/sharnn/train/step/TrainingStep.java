@@ -11,6 +11,7 @@ import ai.djl.training.dataset.Batch;
 import ai.djl.training.listener.TrainingListener.BatchData;
 import ai.djl.translate.Batchifier;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.SHARNNState;
 import io.github.sharnn.engine.kernels.GradientCuts;
 import io.github.sharnn.softmax.ClusterLabels;
@@ -20,21 +21,10 @@ import java.util.concurrent.ConcurrentHashMap;
 /**
  * Forward and backward of one batch through a DJL {@link Trainer}, with a recurrent state.
  * Gradients accumulate over several calls until {@code Trainer.step()}.
+ *
+ * @param trainer an initialized trainer of a model with a {@link SHARNN}
  */
-public final class TrainingStep {
-
-  private final Trainer trainer;
-  private final SHARNN block;
-
-  /**
-   * Creates the step of a trainer.
-   *
-   * @param trainer an initialized trainer of a model with a {@link SHARNN}
-   */
-  public TrainingStep(Trainer trainer) {
-    this.trainer = trainer;
-    this.block = SHARNN.of(trainer.getModel());
-  }
+public record TrainingStep(Trainer trainer) {
 
   /**
    * The result of a batch, detached from the graph.
@@ -72,7 +62,8 @@ public final class TrainingStep {
     }
     BatchData batchData = batchData(batch, predictions);
     trainer.notifyListeners(listener -> listener.onTrainingBatch(trainer, batchData));
-    SHARNNState next = SHARNNState.fromNDList(block.config(), predictions.subNDList(1)).detach();
+    SHARNNConfig config = SHARNN.of(trainer.getModel()).config();
+    SHARNNState next = SHARNNState.fromNDList(config, predictions.subNDList(1)).detach();
     return new Result(loss.crossEntropy().stopGradient(), next);
   }
 
