@@ -28,6 +28,7 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
 
   private final PrintStream out;
   private final @Nullable LiveLine live; // null without a terminal
+  private long step; // the last one
   private double trainBpc = Double.NaN;
   private double validationBpc = Double.NaN;
   private double printed = Double.NEGATIVE_INFINITY; // time of the last plain line
@@ -51,16 +52,18 @@ public final class ProgressLine implements Consumer<StepReport>, AutoCloseable {
   /**
    * Shows a step.
    *
-   * @param report the figures of the step; step 1 begins a new stage
+   * @param report the figures of the step; a step that does not follow the one before begins a new
+   *     stage or run, or repeats steps after a rollback
    */
   @Override
   public void accept(StepReport report) {
-    if (report.step() == 1) {
+    if (report.step() <= step) {
       end();
       trainBpc = Double.NaN;
       validationBpc = Double.NaN;
       printed = Double.NEGATIVE_INFINITY;
     }
+    step = report.step();
     trainBpc =
         Double.isFinite(trainBpc)
             ? SMOOTHING * trainBpc + (1 - SMOOTHING) * report.trainBpc()

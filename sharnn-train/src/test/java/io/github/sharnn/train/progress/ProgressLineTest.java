@@ -113,4 +113,19 @@ class ProgressLineTest {
         .isEqualTo(
             IntStream.of(1, 11, 22, 44, 88, 176, 276, 376).mapToObj(s -> "step " + s).toList());
   }
+
+  /** The time goes back with the steps. */
+  @Test
+  void goes_on_after_a_rollback_and_in_a_second_run() {
+    try (ProgressLine line = new ProgressLine(out, 0)) {
+      line.accept(report(90, Double.NaN));
+      line.accept(new StepReport(91, 91_000, 0.91, 182, 500, Double.NaN, 500, 1, 1e-3f, 1));
+      line.accept(report(20, Double.NaN));
+      line.accept(report(21, Double.NaN));
+    }
+    assertThat(bytes.toString(StandardCharsets.UTF_8).lines())
+        .containsExactly(
+            "step 90  train 5.000 BPC  valid -  500 bytes/s  0:00:20 left",
+            "step 20  train 5.000 BPC  valid -  500 bytes/s  0:02:40 left");
+  }
 }
