@@ -1,5 +1,7 @@
 package io.github.sharnn.train.progress;
 
+import static com.google.common.base.Preconditions.checkState;
+
 import io.github.sharnn.train.StepReport;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
@@ -62,12 +64,18 @@ public final class TrainingMeters implements Consumer<StepReport>, MeterBinder {
   public TrainingMeters() {}
 
   /**
-   * Registers the meters.
+   * Registers the meters. A registry keeps the first meter of a name, so give this object to each
+   * run instead of binding another one.
    *
    * @param registry gets the meters; it keeps this object
+   * @throws IllegalStateException if the registry has meters of a training already
    */
   @Override
   public void bindTo(MeterRegistry registry) {
+    checkState(
+        registry.find(PREFIX + "steps").meter() == null,
+        "the registry has the meters %s* already: bind one TrainingMeters, and give it to each run",
+        PREFIX);
     counter(registry, "steps", steps);
     counter(registry, "steps.skipped", skipped);
     counter(registry, "evaluations", evaluations);

@@ -1,6 +1,7 @@
 package io.github.sharnn.train.progress;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
@@ -98,5 +99,19 @@ class TrainingMetersTest {
     assertThat(count("steps.skipped")).isEqualTo(1);
     assertThat(gauge("validation.bpc")).isEqualTo(4);
     assertThat(gauge("loss.scale")).isEqualTo(65_536);
+  }
+
+  /** The registry would go on to show the first object, which no run feeds any more. */
+  @Test
+  void a_second_object_is_rejected() {
+    meters.bindTo(registry);
+    assertThatThrownBy(() -> new TrainingMeters().bindTo(registry))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage(
+            "the registry has the meters sharnn.training.* already: bind one TrainingMeters, and give"
+                + " it to each run");
+    registry.close();
+    meters.accept(new StepReport(1, 10, 0.1, 1, 5, 4, 10, 1, 1e-3f, 65_536));
+    assertThat(count("steps")).isEqualTo(1);
   }
 }
