@@ -22,6 +22,7 @@ final class ReportServer implements AutoCloseable {
   static final int REFRESH = 2; // seconds
   private static final int DRAWING_SHARE = 20; // 1/20 of a core's time goes into drawing
   private static final int OK = 200;
+  private static final int FAILED = 500;
 
   /** A source of pages. */
   interface Source {
@@ -68,7 +69,14 @@ final class ReportServer implements AutoCloseable {
         exchange.sendResponseHeaders(405, -1);
       } else {
         boolean isLast = ended;
-        send(exchange, draw(isLast));
+        String html;
+        try {
+          html = draw(isLast);
+        } catch (IOException | RuntimeException e) { // the page asks again
+          send(exchange, FAILED, "text/plain", "the report can't be drawn: " + e);
+          return;
+        }
+        send(exchange, OK, "text/html", html);
         asked = System.nanoTime();
         followed = true;
         if (isLast) {
@@ -88,15 +96,16 @@ final class ReportServer implements AutoCloseable {
     return page;
   }
 
-  private static void send(HttpExchange exchange, String html) throws IOException {
+  private static void send(HttpExchange exchange, int code, String type, String text)
+      throws IOException {
     Headers headers = exchange.getResponseHeaders();
-    headers.set("Content-Type", "text/html; charset=utf-8");
+    headers.set("Content-Type", type + "; charset=utf-8");
     headers.set("Cache-Control", "no-store");
     headers.set("X-Content-Type-Options", "nosniff");
     headers.set("Cross-Origin-Resource-Policy", "same-origin");
     headers.set("Content-Security-Policy", "frame-ancestors 'none'");
-    byte[] body = html.getBytes(StandardCharsets.UTF_8);
-    exchange.sendResponseHeaders(OK, body.length);
+    byte[] body = text.getBytes(StandardCharsets.UTF_8);
+    exchange.sendResponseHeaders(code, body.length);
     exchange.getResponseBody().write(body);
   }
 

@@ -15,6 +15,7 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.time.Duration;
 import java.util.Locale;
 import org.junit.jupiter.api.Test;
@@ -140,6 +141,28 @@ class ReportServerTest {
           .isInstanceOf(IOException.class)
           .hasMessageStartingWith("--watch can't use port " + port + " (")
           .hasMessageEndingWith("): name another, or none");
+    }
+  }
+
+  /** A connection without an answer would tell the browser that the run has ended. */
+  @Test
+  void tells_why_it_has_no_page_and_draws_again() throws Exception {
+    boolean[] readable = {false};
+    ReportServer.Source source =
+        seconds -> {
+          if (!readable[0]) {
+            throw new AccessDeniedException("metrics.jsonl");
+          }
+          return "page";
+        };
+    try (ReportServer server = new ReportServer(0, source)) {
+      HttpResponse<String> failed = get(server.uri());
+      assertThat(failed.statusCode()).isEqualTo(500);
+      assertThat(failed.body()).contains("the report can't be drawn", "metrics.jsonl");
+      assertThat(failed.headers().firstValue("Content-Type")).hasValue("text/plain; charset=utf-8");
+      readable[0] = true;
+      assertThat(get(server.uri()).body()).isEqualTo("page");
+      end(server);
     }
   }
 }
