@@ -99,6 +99,16 @@ class FineTuningTest extends TrainedModelTest {
   }
 
   @Test
+  void resumes_with_its_mixture_after_a_move() throws IOException {
+    Path moved = folder.resolve("moved");
+    assertThat(tune(folder.resolve("run"), "--steps", 1, "--old-corpus", corpus).err()).isEmpty();
+    Files.move(folder.resolve("run"), moved);
+    Outcome resumed = run("train", "--resume", moved, "--steps", 2);
+    assertThat(resumed.err()).isEmpty();
+    assertThat(resumed.out()).contains(moved.resolve("mixed-corpus").toString(), "step 2");
+  }
+
+  @Test
   void rejects_what_does_not_fit() throws IOException {
     Path output = folder.resolve("no");
     assertThat(tune(output, "--steps", 1, "--embedding-size", 32).err())
@@ -111,7 +121,7 @@ class FineTuningTest extends TrainedModelTest {
     assertThat(tune(output, "--steps", 1, "--old-share", 0.5).err())
         .contains("--old-share needs --old-corpus");
     assertThat(tune(output, "--steps", 1, "--old-corpus", corpus, "--old-share", 1).err())
-        .contains("the share of old text must be above 0 and below 1, but is 1.0");
+        .contains("--old-share must be above 0 and below 1, but is 1.0");
     assertThat(tune(output, "--old-corpus", corpus, "--steps", 1, "--layers", 3).err())
         .contains("--from takes the sizes of the model in " + saved);
     assertThat(tune(output, "--old-corpus", corpus, "--steps", 1, "--watch=70000").err())

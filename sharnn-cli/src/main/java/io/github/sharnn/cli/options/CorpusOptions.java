@@ -89,7 +89,8 @@ public final class CorpusOptions {
 
   /** Opens the corpus of a run again, from the given files or from where it was. */
   public Corpus reopen(Checkpoint run) throws IOException {
-    return run.corpus(files, validation, test);
+    List<Path> own = FineTuningOptions.mixture(run).map(List::of).orElseGet(List::of);
+    return run.corpus(files.isEmpty() ? own : files, validation, test);
   }
 
   /** Opens the corpus. */

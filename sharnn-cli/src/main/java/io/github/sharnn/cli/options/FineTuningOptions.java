@@ -26,6 +26,7 @@ public final class FineTuningOptions {
   public static final String FROM = "--from";
 
   private static final String FREEZE = "--freeze";
+  private static final String OLD_CORPUS = "--old-corpus";
   private static final String EMBEDDING = "embedding";
   private static final String MIXED_CORPUS = "mixed-corpus"; // a folder in the run's
 
@@ -49,7 +50,7 @@ public final class FineTuningOptions {
   private @Nullable List<String> freeze;
 
   @Option(
-      names = "--old-corpus",
+      names = OLD_CORPUS,
       paramLabel = "FILE",
       description =
           "Mix text that the model was trained on into the training part, against forgetting. The"
@@ -74,6 +75,13 @@ public final class FineTuningOptions {
     return Optional.of(StartingModel.saved(ModelArgument.folder(from)));
   }
 
+  /** Returns the mixture in a run's folder, which may have moved, or nothing for another corpus. */
+  static Optional<Path> mixture(Checkpoint run) {
+    Path mixed = run.folder().toAbsolutePath().resolveSibling(MIXED_CORPUS);
+    boolean has = run.policy().program().containsKey(OLD_CORPUS) && Files.isDirectory(mixed);
+    return has ? Optional.of(mixed) : Optional.empty();
+  }
+
   /** Mixes the old text into a corpus, if there is one, and prints the mixture. */
   public Corpus mix(Corpus corpus, Path output) throws IOException {
     if (oldCorpus == null) {
@@ -94,6 +102,10 @@ public final class FineTuningOptions {
         "--freeze and --old-corpus need --from: name the trained model to begin with");
     checkArgument(
         oldShare == null || oldCorpus != null, "--old-share needs --old-corpus: name the old text");
+    checkArgument(
+        oldShare == null || (oldShare > 0 && oldShare < 1),
+        "--old-share must be above 0 and below 1, but is %s",
+        oldShare);
     int layers = base.map(model -> model.config().layers()).orElse(0);
     for (String part : freeze == null ? List.<String>of() : freeze) {
       Integer layer = Ints.tryParse(part);
