@@ -51,6 +51,11 @@ record Completions(Model model, UnaryOperator<SHARNNGenerator.Builder> generator
         model.getName(),
         parameters.modelName());
     checkArgument(
+        parameters.maxOutputTokens() == null || parameters.maxOutputTokens() >= 1,
+        "maxOutputTokens must be at least 1, but is %s: leave it out for %s",
+        parameters.maxOutputTokens(),
+        DEFAULT_LENGTH);
+    checkArgument(
         parameters.stopSequences() == null
             || parameters.stopSequences().stream().noneMatch(String::isEmpty),
         "stopSequences must not have an empty text: leave it out");

@@ -68,7 +68,7 @@ public final class SHARNNLanguageModel implements LanguageModel, StreamingLangua
    *
    * @param prompt at least one token; not repeated in the response
    * @param handler receives each piece, then the whole response; or an exception, also one of its
-   *     own
+   *     own; an {@link Error} is then thrown too
    */
   @Override
   public void generate(String prompt, StreamingResponseHandler<String> handler) {
@@ -81,6 +81,9 @@ public final class SHARNNLanguageModel implements LanguageModel, StreamingLangua
       handler.onComplete(response(completion));
     } catch (RuntimeException e) {
       handler.onError(e);
+    } catch (Error e) {
+      handler.onError(e);
+      throw e;
     }
   }
 

@@ -24,8 +24,9 @@ import java.util.function.Function;
  * that the handler is not called again. By default the handler is called on the calling thread, and
  * the request returns after the last call. With {@link Builder#executor} a request returns at once.
  *
- * <p>Exceptions go to {@code onError}, also those that the handler throws. If the DJL model is
- * closed, open texts end with an {@link IllegalStateException}.
+ * <p>Exceptions go to {@code onError}, also those that the handler throws. An {@link Error} goes
+ * there too, and is then thrown on the thread that generates, as is any exception after a cancel.
+ * If the DJL model is closed, open texts end with an {@link IllegalStateException}.
  */
 public final class SHARNNStreamingChatModel implements StreamingChatModel {
 
@@ -87,8 +88,8 @@ public final class SHARNNStreamingChatModel implements StreamingChatModel {
 
   private void run(
       String text, ChatRequestParameters merged, StreamingChatResponseHandler handler) {
+    Handle handle = new Handle();
     try (Completion completion = completions.start(text, merged)) {
-      Handle handle = new Handle();
       PartialResponseContext context = new PartialResponseContext(handle);
       String piece = completion.next();
       while (piece != null && !handle.isCancelled()) {
@@ -98,8 +99,13 @@ public final class SHARNNStreamingChatModel implements StreamingChatModel {
       if (!handle.isCancelled()) { // another thread may cancel while a piece is computed
         handler.onCompleteResponse(SHARNNChatModel.response(completions.model(), completion));
       }
-    } catch (RuntimeException e) {
-      handler.onError(e);
+    } catch (RuntimeException | Error e) { // on another thread, nobody else would tell the handler
+      if (!handle.isCancelled()) {
+        handler.onError(e);
+      }
+      if (handle.isCancelled() || e instanceof Error) {
+        throw e;
+      }
     }
   }
 

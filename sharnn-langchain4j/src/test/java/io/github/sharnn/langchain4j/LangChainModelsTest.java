@@ -273,7 +273,7 @@ class LangChainModelsTest {
     assertThatThrownBy(() -> chat().stopSequences(List.of("")).build())
         .hasMessageContaining("stopSequences must not have an empty text");
     assertThatThrownBy(() -> chat().build().chat(request().maxOutputTokens(0).build()))
-        .hasMessageContaining("length must be at least 1 token, but is 0");
+        .hasMessageContaining("maxOutputTokens must be at least 1, but is 0: leave it out for 400");
     assertThatThrownBy(() -> language().build().generate(""))
         .hasMessageContaining("prompt must have at least one token");
   }
@@ -319,6 +319,36 @@ class LangChainModelsTest {
     streaming().build().chat(request().build(), handler);
     assertThat(handler.errors).containsExactly(thrown);
     assertThat(handler.responses).isEmpty();
+  }
+
+  @Test
+  void an_error_goes_to_on_error_and_ends_the_thread() {
+    AssertionError thrown = new AssertionError("mine");
+    Handler handler =
+        new Handler() {
+          @Override
+          public void onPartialResponse(PartialResponse piece, PartialResponseContext context) {
+            throw thrown;
+          }
+        };
+    assertThatThrownBy(() -> streaming().build().chat(request().build(), handler)).isSameAs(thrown);
+    assertThat(handler.errors).containsExactly(thrown);
+    assertThat(handler.responses).isEmpty();
+  }
+
+  @Test
+  void a_cancelled_handler_is_not_called_for_its_own_exception() {
+    RuntimeException thrown = new RuntimeException("mine");
+    Handler handler =
+        new Handler() {
+          @Override
+          public void onPartialResponse(PartialResponse piece, PartialResponseContext context) {
+            context.streamingHandle().cancel();
+            throw thrown;
+          }
+        };
+    assertThatThrownBy(() -> streaming().build().chat(request().build(), handler)).isSameAs(thrown);
+    assertThat(handler.errors).isEmpty();
   }
 
   @Test
