@@ -13,7 +13,10 @@ import org.jspecify.annotations.Nullable;
  */
 public interface PretrainedModel {
 
-  /** {@return the model's name, such as {@code wiki-bytes}} */
+  /**
+   * {@return the model's name, such as {@code wiki-bytes}: letters and digits, with hyphens, dots
+   * and underscores between them}
+   */
   String name();
 
   /**

@@ -8,12 +8,14 @@ import ai.djl.util.Utils;
 import com.google.common.hash.Hashing;
 import com.google.common.hash.HashingInputStream;
 import io.github.sharnn.io.CheckedFolder;
+import io.github.sharnn.io.FolderLock;
 import io.github.sharnn.io.Interrupts;
 import io.github.sharnn.io.Names;
 import io.github.sharnn.io.UnpackedFolder;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -22,6 +24,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.ServiceLoader;
+import java.util.UUID;
+import java.util.regex.Pattern;
 
 /**
  * The pretrained models on the class path. Nothing is downloaded.
@@ -35,6 +39,8 @@ public final class PretrainedModels {
 
   /** The files that users may edit in a saved folder, which have no sums. */
   private static final List<String> WITHOUT_SUMS = List.of("serving.properties", "README.md");
+
+  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9]+([._-][A-Za-z0-9]+)*");
 
   private PretrainedModels() {}
 
@@ -64,7 +70,8 @@ public final class PretrainedModels {
    *
    * @param name one of {@link #names()}
    * @return the folder of the saved model
-   * @throws IllegalArgumentException if no jar on the class path has a model of this name
+   * @throws IllegalArgumentException if no jar on the class path has a model of this name, or the
+   *     name of a model is no name of a folder
    * @throws IOException if the jar is damaged, or the cache folder can't be written
    */
   public static Path folder(String name) throws IOException {
@@ -93,19 +100,48 @@ public final class PretrainedModels {
   }
 
   static synchronized Path folder(PretrainedModel model, Path cache) throws IOException {
+    checkArgument(
+        NAME.matcher(model.name()).matches(),
+        "the name of a pretrained model must have letters, digits and inner hyphens, dots and"
+            + " underscores alone, but is '%s': rename it in %s",
+        model.name(),
+        model.getClass().getName());
     byte[] sums = read(model, CheckedFolder.SUMS);
     Path folder = cache.resolve(model.name()).resolve(Hashing.sha256().hashBytes(sums).toString());
-    return Interrupts.defer(
-        () -> {
-          if (Files.exists(folder)) { // else another process may be about to create it
-            if (isComplete(folder, sums)) {
-              return folder;
+    try {
+      Interrupts.defer(
+          () -> {
+            if (Files.exists(folder)) { // else another process may be about to create it
+              repair(folder, sums);
             }
-            Utils.deleteQuietly(folder);
-          }
-          UnpackedFolder.create(folder, unfinished -> unpack(model, sums, unfinished));
-          return folder;
-        });
+            if (!Files.exists(folder)) {
+              UnpackedFolder.create(folder, unfinished -> unpack(model, sums, unfinished));
+            }
+            return folder;
+          });
+    } catch (FileSystemException e) {
+      throw new IOException(
+          lenientFormat(
+              "the pretrained model %s can't be unpacked into %s: %s; set DJL_CACHE_DIR to a folder that"
+                  + " you may write to",
+              model.name(), cache, e),
+          e);
+    }
+    return folder;
+  }
+
+  /** Deletes a damaged copy, which another process may repair at the same time. */
+  private static void repair(Path folder, byte[] sums) throws IOException {
+    if (isComplete(folder, sums)) {
+      return;
+    }
+    try (FolderLock lock = FolderLock.ofSave(folder.getParent())) {
+      if (!isComplete(folder, sums)) {
+        Path damaged = folder.resolveSibling(".damaged-" + UUID.randomUUID());
+        Files.move(folder, damaged); // fails where the deletion would fail in silence
+        Utils.deleteQuietly(damaged);
+      }
+    }
   }
 
   private static byte[] read(PretrainedModel model, String file) throws IOException {

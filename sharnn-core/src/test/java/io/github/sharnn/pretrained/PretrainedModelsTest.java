@@ -9,10 +9,12 @@ import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.TestModels;
 import io.github.sharnn.generate.SHARNNGenerator;
+import io.github.sharnn.io.FolderLock;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -26,6 +28,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class PretrainedModelsTest {
 
@@ -56,11 +60,15 @@ class PretrainedModelsTest {
 
   /** A model whose files a test changes. */
   private PretrainedModel changed() {
+    return changed("changed");
+  }
+
+  private PretrainedModel changed(String name) {
     return new PretrainedModel() {
 
       @Override
       public String name() {
-        return "changed";
+        return name;
       }
 
       @Override
@@ -135,6 +143,48 @@ class PretrainedModelsTest {
       Files.delete(unpacked.resolve(file));
       assertThat(PretrainedModels.folder(changed(), cache)).isEqualTo(unpacked);
       assertThat(unpacked.resolve(file)).hasSameBinaryContentAs(saved.resolve(file));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"../out", "..", ".", "", "a/b", "a\\b", "/tmp/x", ".hidden", "C:x"})
+  void a_name_that_leads_out_of_the_cache_is_rejected(String name) throws IOException {
+    assertThatThrownBy(() -> PretrainedModels.folder(changed(name), cache))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("the name of a pretrained model must have letters")
+        .hasMessageContaining("but is '" + name + "': rename it in " + getClass().getName());
+    assertThat(files(folder)).containsExactly("source");
+  }
+
+  @Test
+  void a_cache_that_can_not_be_written_is_an_error_with_the_way_out() throws IOException {
+    Files.writeString(cache, "a file");
+    assertThatThrownBy(() -> PretrainedModels.folder(changed(), cache))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("the pretrained model changed can't be unpacked into " + cache)
+        .hasMessageContaining("set DJL_CACHE_DIR to a folder that you may write to");
+  }
+
+  /** Another process repairs the copy while this one waits for the lock. */
+  @Test
+  void a_copy_that_another_process_has_repaired_stays() throws Exception {
+    Path unpacked = PretrainedModels.folder(changed(), cache);
+    Path config = unpacked.resolve("config.json");
+    Files.writeString(config, "damaged");
+    ExecutorService other = Executors.newSingleThreadExecutor();
+    try {
+      Future<Path> repaired;
+      try (FolderLock lock = FolderLock.ofSave(unpacked.getParent())) {
+        repaired = other.submit(() -> PretrainedModels.folder(changed(), cache));
+        Thread.sleep(300);
+        assertThat(repaired.isDone()).isFalse();
+        Files.copy(saved.resolve("config.json"), config, StandardCopyOption.REPLACE_EXISTING);
+        Files.writeString(unpacked.resolve("README.md"), "still the same folder");
+      }
+      assertThat(repaired.get()).isEqualTo(unpacked);
+      assertThat(unpacked.resolve("README.md")).hasContent("still the same folder");
+    } finally {
+      other.shutdownNow();
     }
   }
 
