@@ -17,10 +17,13 @@ import io.github.sharnn.train.optim.Lookahead;
 import io.github.sharnn.train.optim.OuterStep;
 import io.github.sharnn.train.step.SequenceCrossEntropy;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongUnaryOperator;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A trainer's options, and the objects that a checkpoint does not save, such as listeners.
@@ -42,6 +45,8 @@ record TrainerSetup(
     BooleanSupplier stopWhen,
     @Nullable LongUnaryOperator drawnTokens,
     @Nullable OuterStep outerStep) {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(SHARNNTrainer.class);
 
   TrainerSetup {
     listeners = List.copyOf(listeners);
@@ -75,7 +80,7 @@ record TrainerSetup(
         .addTrainingListeners(listeners.toArray(TrainingListener[]::new));
   }
 
-  /** Passes a report on to the metrics and the callback. */
+  /** Passes a report on to the metrics, the callback and the log. */
   void report(StepReport report) {
     if (metrics != null) {
       metrics.addMetric("trainBpc", report.trainBpc());
@@ -86,6 +91,17 @@ record TrainerSetup(
       }
     }
     onStep.accept(report);
+    if (report.evaluated() && LOGGER.isInfoEnabled()) {
+      LOGGER.info(
+          String.format(
+              Locale.ROOT,
+              "step %d: train %.4f BPC, valid %.4f BPC, %.0f s, %.0f%% of the budget",
+              report.step(),
+              report.trainBpc(),
+              report.validationBpc(),
+              report.seconds(),
+              100 * report.used()));
+    }
   }
 
   /** Checks that each part is long enough for its streams and has the model's vocabulary. */

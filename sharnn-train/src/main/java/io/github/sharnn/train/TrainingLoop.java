@@ -23,7 +23,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -345,16 +344,5 @@ final class TrainingLoop {
       state.learningRate.evaluated(report.validationBpc());
     }
     setup.report(report);
-    if (report.evaluated() && LOGGER.isInfoEnabled()) {
-      LOGGER.info(
-          String.format(
-              Locale.ROOT,
-              "step %d: train %.4f BPC, valid %.4f BPC, %.0f s, %.0f%% of the budget",
-              report.step(),
-              report.trainBpc(),
-              report.validationBpc(),
-              report.seconds(),
-              100 * report.used()));
-    }
   }
 }
