@@ -22,7 +22,7 @@ final class Fields {
   private final Map<String, JsonElement> unchecked;
   private final JsonObject checked = new JsonObject();
 
-  /** Reads a component; errors name it. */
+  /** Reads a component, whose name stands in errors. */
   Fields(String name, JsonElement json) throws IOException {
     this.name = name;
     require(json.isJsonObject(), "its %s must be a JSON object", name);

@@ -8,7 +8,7 @@ import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** Steps in at most 400 groups of equal size, so that the picture of a long run stays small. */
+/** Steps in at most 400 groups of one size, but for the last, so that a picture stays small. */
 record StepGroups(List<List<Step>> groups) {
 
   private static final int MOST = 400;

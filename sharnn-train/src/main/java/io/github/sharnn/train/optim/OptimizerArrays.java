@@ -22,7 +22,7 @@ final class OptimizerArrays implements AutoCloseable {
     this.prefix = prefix;
   }
 
-  /** Returns an array for each parameter, which {@code first} makes from the weight at first. */
+  /** Returns an array for each parameter; the first call makes it by {@code first}. */
   NDList get(List<String> ids, NDList weights, UnaryOperator<NDArray> first) {
     NDList list = new NDList(ids.size());
     for (int i = 0; i < ids.size(); i++) {
