@@ -13,7 +13,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.ObjIntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -119,12 +118,17 @@ final class MappedFile {
     }
   }
 
+  /** A receiver of the first {@code count} bytes of an array. */
+  interface Chunks<E extends Exception> {
+    void accept(byte[] chunk, int count) throws E;
+  }
+
   /**
    * Reads a range in chunks, each at the start of the same array.
    *
    * @throws java.util.concurrent.CancellationException if the thread is interrupted
    */
-  void forEachChunk(long first, long bytes, ObjIntConsumer<byte[]> chunks) {
+  <E extends Exception> void forEachChunk(long first, long bytes, Chunks<E> chunks) throws E {
     byte[] chunk = new byte[(int) Math.min(CHUNK_BYTES, bytes)]; // short for a line
     for (long from = 0; from < bytes; from += CHUNK_BYTES) {
       Interrupts.check();

@@ -9,7 +9,6 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -42,20 +41,7 @@ final class Spool implements Closeable {
 
   /** Appends a document. */
   void add(MappedFile file, long from, long bytes) throws IOException {
-    try {
-      file.forEachChunk(
-          from,
-          bytes,
-          (chunk, count) -> {
-            try {
-              out.write(chunk, 0, count);
-            } catch (IOException e) {
-              throw new UncheckedIOException(e);
-            }
-          });
-    } catch (UncheckedIOException e) {
-      throw e.getCause();
-    }
+    file.forEachChunk(from, bytes, (chunk, count) -> out.write(chunk, 0, count));
     length += bytes;
     ends.add(length);
   }

@@ -9,7 +9,6 @@ import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.ObjIntConsumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -36,7 +35,7 @@ record TextRange(
     file.read(start + from, target, offset, count);
   }
 
-  void forEachChunk(ObjIntConsumer<byte[]> chunks) {
+  void forEachChunk(MappedFile.Chunks<RuntimeException> chunks) {
     file.forEachChunk(start, bytes, chunks);
   }
 
