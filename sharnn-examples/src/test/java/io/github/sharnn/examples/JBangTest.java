@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.gson.Gson;
 import com.google.gson.JsonObject;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -12,8 +13,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -22,6 +25,8 @@ class JBangTest {
 
   private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
   private static final Pattern PROPERTY = Pattern.compile("\\$\\{([a-z0-9.]+[.]version)}");
+  private static final Pattern PROGRESS = Pattern.compile("^step (\\d+) .* ([\\d,]+) bytes/s");
+  private static final double BYTES_OF_A_STEP = 16 * 64;
   private static final String PYTORCH =
       " ai.djl.pytorch:pytorch-native-cpu:${pytorch.version}:${native:linux-x86_64}"
           + " ai.djl.pytorch:pytorch-jni:${pytorch.version}-${djl.version}"
@@ -105,6 +110,34 @@ class JBangTest {
     assertThat(folder.resolve("book-model").resolve("model.safetensors")).isNotEmptyFile();
   }
 
+  /** Issue 18: the README's lines show their progress from the second second on. */
+  @Test
+  @Tag("slow")
+  void train_shows_its_progress_from_the_second_second_on(@TempDir Path folder) throws Exception {
+    Files.writeString(folder.resolve("book.txt"), "The quick brown fox.\n".repeat(50_000));
+    Process process = start(folder, script("train"));
+    List<Double> seconds = new ArrayList<>(); // at which lines came
+    double afterFitBegan = Double.NaN;
+    try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
+      while (seconds.size() < 5) {
+        Matcher line = PROGRESS.matcher(out.readLine());
+        if (line.find()) {
+          if (seconds.isEmpty()) {
+            assertThat(line.group(1)).isEqualTo("1");
+            afterFitBegan = BYTES_OF_A_STEP / Double.parseDouble(line.group(2).replace(",", ""));
+          }
+          seconds.add(System.nanoTime() / 1e9);
+        }
+      }
+    } finally {
+      process.destroyForcibly().waitFor();
+    }
+    assertThat(afterFitBegan).isLessThan(2);
+    for (int i = 1; i < seconds.size(); i++) {
+      assertThat(seconds.get(i) - seconds.get(i - 1)).isLessThan(15);
+    }
+  }
+
   @Test
   void generate_runs(@TempDir Path folder) throws Exception {
     assertThat(java(folder, script("generate"), "The old", "town "))
@@ -113,6 +146,13 @@ class JBangTest {
   }
 
   private static String java(Path folder, Path script, String... args) throws Exception {
+    Process process = start(folder, script, args);
+    String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).as(out).isZero();
+    return out;
+  }
+
+  private static Process start(Path folder, Path script, String... args) throws IOException {
     List<String> command = new ArrayList<>();
     command.addAll(
         List.of(
@@ -123,10 +163,6 @@ class JBangTest {
             System.getProperty("java.class.path"),
             script.toString()));
     command.addAll(List.of(args));
-    Process process =
-        new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true).start();
-    String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertThat(process.waitFor()).as(out).isZero();
-    return out;
+    return new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true).start();
   }
 }
