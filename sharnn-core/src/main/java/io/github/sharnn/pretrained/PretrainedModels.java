@@ -135,7 +135,8 @@ public final class PretrainedModels {
     if (isComplete(folder, sums)) {
       return;
     }
-    try (FolderLock lock = FolderLock.ofSave(folder.getParent())) {
+    FolderLock lock = FolderLock.ofSave(folder.getParent());
+    try (lock) {
       if (!isComplete(folder, sums)) {
         Path damaged = folder.resolveSibling(".damaged-" + UUID.randomUUID());
         Files.move(folder, damaged); // fails where the deletion would fail in silence
