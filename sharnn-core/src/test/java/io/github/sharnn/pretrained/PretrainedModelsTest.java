@@ -174,7 +174,8 @@ class PretrainedModelsTest {
     ExecutorService other = Executors.newSingleThreadExecutor();
     try {
       Future<Path> repaired;
-      try (FolderLock lock = FolderLock.ofSave(unpacked.getParent())) {
+      FolderLock lock = FolderLock.ofSave(unpacked.getParent());
+      try (lock) {
         repaired = other.submit(() -> PretrainedModels.folder(changed(), cache));
         Thread.sleep(300);
         assertThat(repaired.isDone()).isFalse();
