@@ -100,6 +100,16 @@ public final class CorpusOptions {
         "--split takes three numbers, training,validation,test, but was given %s",
         split);
     checkArgument(
+        split == null
+            || split.stream().allMatch(part -> part <= 1)
+            || split.stream().allMatch(part -> part >= 0 && part == Math.rint(part)),
+        "--split takes three fractions that add up to 1, or three whole numbers of bytes, but was given"
+            + " %s",
+        split);
+    checkArgument(
+        separator == null || !separator.isEmpty(),
+        "--separator must have at least 1 character, but has none: leave it out for no documents");
+    checkArgument(
         split == null || !enwik8, "--split and --enwik8 exclude each other: leave one out");
     if (files.size() > 1
         || !validation.isEmpty()
@@ -171,8 +181,10 @@ public final class CorpusOptions {
     if (separator != null) {
       return Documents.endingWith(separator);
     }
-    return switch (documents == null ? "" : documents) {
-      case "" -> Documents.NONE;
+    if (documents == null) {
+      return Documents.NONE;
+    }
+    return switch (documents) {
       case "lines" -> Documents.LINES;
       case "files" -> Documents.FILES;
       default ->
