@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A server of a run's report while the run goes on. It listens on the loopback interface alone, and
@@ -21,6 +22,7 @@ final class ReportServer implements AutoCloseable {
 
   static final int REFRESH = 2; // seconds
   private static final int DRAWING_SHARE = 20; // 1/20 of a core's time goes into drawing
+  private static final int HTTP = 80;
   private static final int OK = 200;
   private static final int FAILED = 500;
 
@@ -61,7 +63,7 @@ final class ReportServer implements AutoCloseable {
     try (exchange) {
       String host = exchange.getRequestHeaders().getFirst("Host");
       int port = server.getAddress().getPort();
-      if (host == null || !List.of("127.0.0.1:" + port, "localhost:" + port).contains(host)) {
+      if (!isOwn(host, port)) {
         exchange.sendResponseHeaders(403, -1); // a page from elsewhere under a name of its own
       } else if (!exchange.getRequestURI().getPath().equals("/")) {
         exchange.sendResponseHeaders(404, -1);
@@ -84,6 +86,13 @@ final class ReportServer implements AutoCloseable {
         }
       }
     }
+  }
+
+  /** Tells if a request names this server. Browsers leave out the port of HTTP. */
+  static boolean isOwn(@Nullable String host, int port) {
+    String end = ":" + port;
+    String named = host == null || host.endsWith(end) || port != HTTP ? host : host + end;
+    return List.of("127.0.0.1" + end, "localhost" + end).contains(String.valueOf(named));
   }
 
   /** Draws the page, or returns the previous one if drawing would take too much of the time. */

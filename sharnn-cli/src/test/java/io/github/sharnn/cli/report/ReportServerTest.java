@@ -20,6 +20,8 @@ import java.time.Duration;
 import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class ReportServerTest {
 
@@ -164,5 +166,19 @@ class ReportServerTest {
       assertThat(get(server.uri()).body()).isEqualTo("page");
       end(server);
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "localhost:81, 81, true",
+    "localhost, 81, false",
+    "localhost, 80, true",
+    "127.0.0.1, 80, true",
+    "127.0.0.1:80, 80, true",
+    "rebound.example, 80, false",
+    ", 80, false"
+  })
+  void knows_its_name_without_the_usual_port(String host, int port, boolean own) {
+    assertThat(ReportServer.isOwn(host, port)).isEqualTo(own);
   }
 }
