@@ -2,6 +2,7 @@
 // Draws the curves and the attention of a report from the JSON in the page. While a run goes on,
 // its own server names an interval, and the page fetches itself again.
 (() => {
+  Object.freeze(Object.prototype); // uPlot before 1.6.31 copies options without a check: CVE-2024-21489
   const COLORS = 6;
   const FEW = 40; // a curve with at most so many points marks each
   const MANY = 50; // a curve with at least so many points has a steep start, its first twentieth

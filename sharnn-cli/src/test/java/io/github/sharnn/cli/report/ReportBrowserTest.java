@@ -92,6 +92,15 @@ class ReportBrowserTest {
     return folder.resolve(name).toUri();
   }
 
+  /** CVE-2024-21489: uPlot before 1.6.31 copies options into the prototype of all objects. */
+  @Test
+  void options_do_not_reach_the_prototype_of_all_objects() throws Exception {
+    browser.open(one, 1280, 900);
+    String options = "JSON.parse('{\"__proto__\": {\"polluted\": 1}}')";
+    String attempt = "(() => { try { uPlot.assign({}, " + options + ") } catch (e) {} })()";
+    assertThat(browser.text(attempt + ", String({}.polluted)")).isEqualTo("undefined");
+  }
+
   /** Moves the mouse over the first chart; 0 is its left edge and 1 its right edge. */
   private static void point(String event, double share) throws Exception {
     String box = FIRST + ".getBoundingClientRect()";
