@@ -111,6 +111,12 @@ public final class ScoringState implements Serializable {
         size,
         layers.size(),
         attention);
+    checkArgument( // an index out of range ends all work on a GPU
+        previous >= 0 && previous < config.vocabularySize(),
+        "before must have states of this model, of %s tokens, but one follows the token %s: begin with"
+            + " the scorer's initialState",
+        config.vocabularySize(),
+        previous);
   }
 
   int previous() {

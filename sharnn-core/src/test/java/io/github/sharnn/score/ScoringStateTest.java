@@ -164,4 +164,25 @@ class ScoringStateTest {
       }
     }
   }
+
+  @Test
+  void rejects_a_state_after_a_token_that_the_model_lacks() {
+    try (Model bytes = model(TinyModel.builder());
+        Model few = model(TinyModel.builder().vocabularySize(98))) {
+      Scorer large = Scorer.builder(bytes).build();
+      Scorer small = Scorer.builder(few).build();
+      byte[] line = {'a', 'a'};
+      List<ScoringState> states =
+          List.of(
+              large
+                  .totalsAfter(List.of(large.initialState()), List.of(new byte[] {'b'}))
+                  .get(0)
+                  .after());
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> small.totalsAfter(states, List.of(line)))
+          .withMessage(
+              "before must have states of this model, of 98 tokens, but one follows the token 98:"
+                  + " begin with the scorer's initialState");
+    }
+  }
 }
