@@ -21,6 +21,7 @@ import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -92,6 +93,7 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(
       names = "--stop",
       paramLabel = "TEXT",
+      showDefaultValue = Visibility.NEVER,
       parameterConsumer = Arguments.Text.class,
       description = "Stop after this text; may be repeated. Default: no stop text.")
   private List<String> stops = new ArrayList<>();

@@ -37,7 +37,8 @@ class SharnnTest {
     assertThat(outcome.code()).isZero();
     assertThat(outcome.out())
         .contains("Usage: sharnn " + command)
-        .doesNotContainIgnoringCase("default: null");
+        .doesNotContainIgnoringCase("default: null")
+        .doesNotContain("Default: []");
   }
 
   @Test

@@ -18,6 +18,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Option;
 
 /** Options that choose and split a corpus. */
@@ -30,6 +31,7 @@ public final class CorpusOptions {
   @Option(
       names = "--corpus",
       paramLabel = "FILE",
+      showDefaultValue = Visibility.NEVER,
       description =
           "A file of text or any other bytes; or a folder with a file for each part, such as"
               + " WikiText or Penn Treebank. Several files, each with --corpus, follow one another."
@@ -39,6 +41,7 @@ public final class CorpusOptions {
   @Option(
       names = "--validation",
       paramLabel = "FILE",
+      showDefaultValue = Visibility.NEVER,
       description =
           "A file of the validation part; may be repeated. --corpus then names the others.")
   private List<Path> validation = List.of();
@@ -46,6 +49,7 @@ public final class CorpusOptions {
   @Option(
       names = "--test",
       paramLabel = "FILE",
+      showDefaultValue = Visibility.NEVER,
       description = "A file of the test part; may be repeated.")
   private List<Path> test = List.of();
 
