@@ -49,11 +49,16 @@ final class CorpusHash {
       return known.substring(key.length());
     }
     Instant begin = Instant.now();
-    String hash = MoreFiles.asByteSource(real).hash(Hashing.sha256()).toString();
+    String hash = compute(real);
     if (key.equals(key(real)) && changed(real).isBefore(begin.minus(TICK))) {
       keep(kept, key + hash);
     }
     return hash;
+  }
+
+  /** Hashes a file without the cache. */
+  static String compute(Path file) throws IOException {
+    return MoreFiles.asByteSource(file).hash(Hashing.sha256()).toString();
   }
 
   /** Describes the file by the attributes that change with its bytes. */

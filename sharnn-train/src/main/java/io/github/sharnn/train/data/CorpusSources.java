@@ -27,6 +27,8 @@ record CorpusSources(List<List<Source>> parts, Documents documents, Split split)
 
   private static final int LONGEST_PATHS = 1 << 20;
 
+  private static final int SMALL = 1 << 16; // bytes of a file whose hash needs no cache
+
   /** A file; or a text or stream, in a spool with its SHA-256. */
   record Source(
       @Nullable Path path, @Nullable Spool spool, long from, long bytes, @Nullable String sha256) {
@@ -47,7 +49,10 @@ record CorpusSources(List<List<Source>> parts, Documents documents, Split split)
     }
 
     String hash() throws IOException {
-      return spool == null ? CorpusHash.of(path) : sha256;
+      if (spool != null) {
+        return sha256;
+      }
+      return bytes <= SMALL ? CorpusHash.compute(path) : CorpusHash.of(path); // which caches it
     }
   }
 

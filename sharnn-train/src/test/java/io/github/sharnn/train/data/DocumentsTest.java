@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.within;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import ai.djl.Model;
+import ai.djl.util.Utils;
+import com.google.common.hash.Hashing;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.io.Records;
 import io.github.sharnn.score.Scorer;
@@ -273,6 +275,23 @@ class DocumentsTest {
         .startsWith("document 0\n");
     assertThat(text(fromTexts.test())).isEqualTo(text(fromFiles.test())).endsWith("document 499\n");
     assertThat(text(texts.text("document 500\n").build().test())).endsWith("document 500\n");
+  }
+
+  /** A corpus of many small files would fill the cache. */
+  @Test
+  void hashes_of_small_files_are_not_cached() throws IOException {
+    Path file = Path.of("pom.xml"); // the hash of a file written just now is not cached anyway
+    String name =
+        Hashing.sha256()
+            .hashString(file.toRealPath().toString(), StandardCharsets.UTF_8)
+            .toString();
+    Path cached = Utils.getCacheDir().resolve("sharnn").resolve(name + ".sha256");
+    Files.deleteIfExists(cached);
+    String sha256 = builder().file(file).build().sha256();
+    assertThat(sha256).isEqualTo(CorpusHash.compute(file));
+    assertThat(cached).doesNotExist();
+    assertThat(Corpus.open(file).sha256()).isEqualTo(sha256);
+    assertThat(cached).exists();
   }
 
   /** A checkpoint with more paths could not be read again. */
