@@ -2,6 +2,7 @@ package io.github.sharnn.examples;
 
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.score.Score;
 import io.github.sharnn.score.Scorer;
 import io.github.sharnn.train.Budget;
@@ -18,35 +19,37 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
- * A score of log lines by small models.
+ * A detector of odd log lines (anomalies), by counts and small models.
  *
- * <p>A line has two views. Its kind is the text with every word masked that has a digit; its two
- * most surprising bytes find new kinds and wrong severities. Its values are the text with
- * identifiers masked; compared with lines of the same kind, the surprise finds odd values. Neither
- * has the time.
+ * <p>A line has two views without its time. Its kind is the text with every word masked that has a
+ * digit. A new kind, a new severity of a known kind and surprising words are odd. Its values are
+ * the text with identifiers masked; they are odd beside those of other lines of the same kind.
  */
 final class OddLines {
 
   static final double FALSE_ALARMS = 0.01;
-
   private static final int FOLDS = 3;
   private static final int ENOUGH = 200; // lines of a kind to compare with; rarer kinds share them
   private static final Pattern TIME =
       Pattern.compile("\\b(1\\d{9}|\\d{4}[-./]\\d\\d[-./]\\d\\d([T -]\\d\\d[:.][\\d:.]+Z?)?)\\b");
   private static final Pattern IDENTIFIER = Pattern.compile("\\b(?=\\w*\\d)(0x)?[0-9a-f]{5,}\\b");
   private static final Pattern NUMBER = Pattern.compile("[^\\s=,;()\"']*\\d[^\\s=,;()\"']*");
-  private static final Pattern ERROR = Pattern.compile("\\b(ERROR|SEVERE|CRITICAL|FATAL)\\b");
+  private static final Pattern SEVERITY =
+      Pattern.compile("\\b(DEBUG|INFO|NOTICE|WARN(ING)?|ERROR|SEVERE|CRITICAL|FATAL|FAILURE)\\b");
 
   private OddLines() {}
 
-  /** A line and its two views. */
-  record Line(String tag, String kind, String values) {
+  /** A line, its two views, its severity, and its kind without the severity. */
+  record Line(String tag, String kind, String values, String severity, String body) {
 
     static Line of(String tagged) {
       String[] parts = tagged.split(" ", 2);
@@ -57,105 +60,140 @@ final class OddLines {
                 + "': put \"- \" before a normal line");
       }
       String text = TIME.matcher(parts[1]).replaceAll("").replaceAll(" +", " ").strip();
+      String kind = NUMBER.matcher(text).replaceAll("#");
+      Matcher severity = SEVERITY.matcher(kind);
       return new Line(
           parts[0],
-          NUMBER.matcher(text).replaceAll("#"),
-          IDENTIFIER.matcher(text).replaceAll(found -> "#".repeat(found.group().length())));
+          kind,
+          IDENTIFIER.matcher(text).replaceAll(found -> "#".repeat(found.group().length())),
+          severity.find() ? severity.group() : "",
+          "* " + severity.replaceFirst("*"));
     }
 
-    /** An error is twice as worth a look as another line that is as surprising. */
-    double weight() {
-      return ERROR.matcher(kind).find() ? 2 : 1;
+    boolean normal() {
+      return tag.equals("-");
+    }
+
+    /** Returns 0 if the kind is known, 1 if only its severity is new, or 2. */
+    int novelty(Set<String> known) {
+      return known.contains(kind) ? 0 : known.contains(body) ? 1 : 2;
     }
   }
 
-  /** A line, its conformal p-value, and its surprise in units of the surprise at the threshold. */
-  record Scored(Line line, double p, double rank) {
-
-    boolean normal() {
-      return line.tag.equals("-");
-    }
+  /**
+   * A line and its score.
+   *
+   * @param p the conformal p-value
+   * @param isNew true if no normal line has its kind
+   * @param rarity the bits of its severity, and of a new kind or a kind with a new severity
+   * @param surprise the model's bits for its kind
+   * @param threshold the bits of a kind that are enough for an alert
+   * @param values how odd the values are in units of the threshold
+   */
+  record Scored(
+      Line line,
+      double p,
+      boolean isNew,
+      double rarity,
+      double surprise,
+      double threshold,
+      double values) {
 
     boolean alert() {
       return p <= FALSE_ALARMS;
+    }
+
+    double rank(double moreBits) {
+      return Math.max((rarity + surprise + moreBits) / threshold, values);
     }
   }
 
   /**
    * Scores lines by models that each learn all folds of the normal lines but one (cross-fitting).
-   * Each model's surprise at the fold that it has not seen tells which surprise is usual.
+   * The fold that a model has not seen tells which scores are usual.
    */
-  static List<Scored> score(List<Line> normal, List<Line> lines, int leastSteps, long seed)
+  static List<Scored> score(List<Line> normal, List<Line> lines, int steps, long seed)
       throws IOException {
     int[] folds = new Random(seed).ints(normal.size(), 0, FOLDS).toArray();
-    double[] usualKinds = new double[normal.size()];
-    Map<String, List<Double>> usualValues = new TreeMap<>(); // by kind
-    double[][] sums = new double[2][lines.size()]; // over the models
+    List<Line> all = new ArrayList<>(); // held out, fold by fold
+    List<Integer> novelties = new ArrayList<>();
+    List<double[]> usual = new ArrayList<>();
+    double[][] found = new double[lines.size()][2]; // means over the models
     for (int fold = 0; fold < FOLDS; fold++) {
       int own = fold;
-      int[] held = IntStream.range(0, folds.length).filter(i -> folds[i] == own).toArray();
       IntStream seen = IntStream.range(0, folds.length).filter(i -> folds[i] != own);
-      try (Model model = train(seen.mapToObj(normal::get).toList(), leastSteps, seed + fold)) {
-        double[][] usual = surprises(model, Arrays.stream(held).mapToObj(normal::get).toList());
-        for (int i = 0; i < held.length; i++) {
-          usualKinds[held[i]] = usual[0][i];
-          String kind = normal.get(held[i]).kind;
-          usualValues.computeIfAbsent(kind, k -> new ArrayList<>()).add(usual[1][i]);
-        }
-        double[][] found = surprises(model, lines);
-        for (int i = 0; i < lines.size(); i++) {
-          sums[0][i] += found[0][i] / FOLDS;
-          sums[1][i] += found[1][i] / FOLDS;
+      IntStream held = IntStream.range(0, folds.length).filter(i -> folds[i] == own);
+      List<Line> train = seen.mapToObj(normal::get).toList();
+      List<Line> test = held.mapToObj(normal::get).toList();
+      Set<String> known = known(train);
+      all.addAll(test);
+      test.forEach(line -> novelties.add(line.novelty(known)));
+      try (Model model = train(train, steps, seed + fold)) {
+        usual.addAll(surprises(model, test));
+        List<double[]> surprises = surprises(model, lines);
+        for (int i = 0; i < found.length; i++) {
+          found[i][0] += surprises.get(i)[0] / FOLDS;
+          found[i][1] += surprises.get(i)[1] / FOLDS;
         }
       }
     }
-    Arrays.sort(usualKinds);
-    List<Double> rare = new ArrayList<>();
-    usualValues.values().stream().filter(own -> own.size() < ENOUGH).forEach(rare::addAll);
-    Map<String, double[]> sorted = new TreeMap<>();
-    usualValues.forEach((kind, own) -> sorted.put(kind, sorted(own.size() < ENOUGH ? rare : own)));
-    return IntStream.range(0, lines.size())
-        .mapToObj(
-            i -> {
-              double[] same = sorted.getOrDefault(lines.get(i).kind, new double[0]);
-              double p = 2 * Math.min(p(sums[0][i], usualKinds), p(sums[1][i], same));
-              double rank = Math.max(rank(sums[0][i], usualKinds), rank(sums[1][i], same));
-              return new Scored(lines.get(i), p, rank);
-            })
-        .toList();
+    Map<String, Long> counts =
+        Stream.concat(all.stream().map(Line::severity), novelties.stream().map(String::valueOf))
+            .collect(Collectors.groupingBy(each -> each, Collectors.counting()));
+    double[] kinds = new double[all.size()];
+    Map<String, List<Double>> values = new TreeMap<>(); // by kind
+    for (int i = 0; i < kinds.length; i++) {
+      kinds[i] = usual.get(i)[0] + rarity(all.get(i), novelties.get(i), counts, kinds.length);
+      values.computeIfAbsent(all.get(i).kind, kind -> new ArrayList<>()).add(usual.get(i)[1]);
+    }
+    Arrays.sort(kinds);
+    Stream<List<Double>> few = values.values().stream().filter(same -> same.size() < ENOUGH);
+    List<Double> rare = few.flatMap(List::stream).toList();
+    values.replaceAll((kind, same) -> same.size() < ENOUGH ? rare : same);
+    Set<String> known = known(normal);
+    List<Scored> scored = new ArrayList<>();
+    for (int i = 0; i < found.length; i++) {
+      Line line = lines.get(i);
+      int novelty = line.novelty(known);
+      double rarity = rarity(line, novelty, counts, kinds.length);
+      double[] same =
+          values.getOrDefault(line.kind, List.of()).stream().mapToDouble(v -> v).sorted().toArray();
+      double p = 2 * Math.min(p(rarity + found[i][0], kinds), p(found[i][1], same));
+      double odds = found[i][1] / threshold(same);
+      scored.add(new Scored(line, p, novelty > 0, rarity, found[i][0], threshold(kinds), odds));
+    }
+    return scored;
   }
 
-  private static double[] sorted(List<Double> values) {
-    return values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+  /** Returns kinds, with severity and without. */
+  static Set<String> known(List<Line> lines) {
+    return lines.stream().flatMap(l -> Stream.of(l.kind, l.body)).collect(Collectors.toSet());
   }
 
-  /** Returns the share of usual lines that are at least as surprising, this one included. */
-  private static double p(double surprise, double[] usual) {
-    return (Arrays.stream(usual).filter(each -> each >= surprise).count() + 1.0)
-        / (usual.length + 1);
+  /** Returns the bits of a line's severity and of its novelty. */
+  private static double rarity(Line line, int novelty, Map<String, Long> counts, int lines) {
+    double severity = (counts.getOrDefault(line.severity, 0L) + 1.0) / (lines + 1);
+    double kind = (counts.getOrDefault(String.valueOf(novelty), 0L) + 1.0) / (lines + 1);
+    return -Math.log(novelty == 0 ? severity : severity * kind) / Math.log(2);
   }
 
-  private static double rank(double surprise, double[] usual) {
-    int threshold = (int) (usual.length * (1 - FALSE_ALARMS / 2));
-    return usual.length == 0 ? 0 : surprise / Math.max(usual[threshold], 1);
+  /** Returns the share of usual lines that are at least as odd, this one included. */
+  private static double p(double score, double[] usual) {
+    return (Arrays.stream(usual).filter(each -> each >= score).count() + 1.0) / (usual.length + 1);
   }
 
-  private static Model train(List<Line> lines, int leastSteps, long seed) throws IOException {
-    int steps = Math.max(leastSteps, lines.size() / 4); // or two passes
+  private static double threshold(double[] sorted) {
+    int index = (int) (sorted.length * (1 - FALSE_ALARMS / 2)); // half for values, half for kinds
+    return sorted.length == 0 ? Double.POSITIVE_INFINITY : Math.max(sorted[index], 1);
+  }
+
+  private static Model train(List<Line> lines, int steps, long seed) throws IOException {
     String both =
         lines.stream().map(l -> l.kind + "\n" + l.values + "\n").collect(Collectors.joining());
     Split split = Split.random(seed, 0.94, 0.04, 0.02);
     Corpus corpus = Corpus.builder().text(both).documents(Documents.LINES).split(split).build();
-    Model model =
-        SHARNN
-            .builder()
-            .embeddingSize(64)
-            .boomSize(256)
-            .layers(2)
-            .memoryLength(128)
-            .dropouts(0)
-            .build()
-            .newModel("log");
+    SHARNNConfig.Builder builder = SHARNN.builder().embeddingSize(64).boomSize(256).layers(2);
+    Model model = builder.memoryLength(128).dropouts(0).build().newModel("log");
     SHARNNTrainer.builder(model)
         .batchSize(16) // lines
         .sequenceLength(256)
@@ -168,16 +206,20 @@ final class OddLines {
     return model;
   }
 
-  /** Returns the surprise at each line's kind, and at its values in standard deviations. */
-  private static double[][] surprises(Model model, List<Line> lines) {
+  /**
+   * Returns two surprises at each line: at its kind, the two most surprising bytes and the excess
+   * for each byte; at its values, the excess in standard deviations.
+   */
+  private static List<double[]> surprises(Model model, List<Line> lines) {
     Scorer scorer = Scorer.builder(model).topSurprises(2).cacheBytes(1 << 24).build();
     List<Score.Totals> kinds = scorer.totals(lines.stream().map(l -> utf8(l.kind)).toList());
     List<Score.Totals> values = scorer.totals(lines.stream().map(l -> utf8(l.values)).toList());
-    double[][] surprises = new double[2][lines.size()];
+    List<double[]> surprises = new ArrayList<>();
     for (int i = 0; i < lines.size(); i++) {
-      double kind = kinds.get(i).top().stream().mapToDouble(Score.Surprise::bits).sum() / 2;
-      surprises[0][i] = kind * lines.get(i).weight();
-      surprises[1][i] = values.get(i).excessBits() / Math.sqrt(values.get(i).varianceInBits() + 1);
+      double top = kinds.get(i).top().stream().mapToDouble(Score.Surprise::bits).sum() / 2;
+      double deviation = Math.sqrt(values.get(i).varianceInBits() + 1);
+      double kind = top + 4 * kinds.get(i).excessBitsPerByte();
+      surprises.add(new double[] {kind, values.get(i).excessBits() / deviation});
     }
     return surprises;
   }

@@ -3,7 +3,6 @@ package io.github.sharnn.examples;
 import io.github.sharnn.examples.OddLines.Line;
 import io.github.sharnn.examples.OddLines.Scored;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,173 +10,148 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
-import java.util.regex.MatchResult;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.zip.Deflater;
 
 /**
- * Anomaly detection in a log. Without an argument, the program makes a log with faults and looks
- * for them. Otherwise it reads a file of lines "TAG TEXT" with the tag "-" for normal lines, learns
- * the normal lines of a random half and looks for the others in the other half, five times. A score
- * of single lines finds no wrong order, no repetition and no missing line.
+ * Anomaly detection in a log. Each call may end with a seed, 1 by default:
+ *
+ * <ul>
+ *   <li>{@code faults} makes a log, learns five days of it and looks for faults on the sixth. This
+ *       is the default.
+ *   <li>{@code FILE} reads lines "TAG TEXT" with the tag "-" for normal lines, learns the normal
+ *       lines of a random half, and looks for the others in the other half, for five seeds.
+ *   <li>{@code halves} does the same with a log that it makes.
+ * </ul>
+ *
+ * <p>A score of single lines finds no wrong order, no repetition and no missing line.
  */
 public final class OddLogLines {
 
   private static final String HEADER =
-      "         AUROC     AP  merged     AP deflate     AP  merged     AP  false alarms%n";
-  private static final Pattern FIELD = Pattern.compile("<(\\w+)(?:-(\\d+))?>");
+      "        lines: AUROC   AP  merged: AUROC   AP  deflate: AUROC   AP  merged: AUROC   AP"
+          + "  false alarms%n";
+
+  private static final int STEPS = 500; // of each model's training
 
   private OddLogLines() {}
 
   public static void main(String[] args) throws IOException {
-    if (args.length == 0) {
-      findFaults(250, 4_000);
+    String source = args.length == 0 ? "faults" : args[0];
+    int seed = args.length < 2 ? 1 : Integer.parseInt(args[1]);
+    if (source.equals("faults")) {
+      findFaults(seed, 4_000, STEPS);
+    } else if (source.equals("halves")) {
+      MadeLog log = new MadeLog(seed, 250, 1.2);
+      List<String> lines = log.normal(1, 1_857);
+      lines.addAll(log.faults(1, 119, 6));
+      measure(lines, seed, 1, STEPS);
     } else {
-      measure(Path.of(args[0]), 250, 5);
+      measure(Files.readAllLines(Path.of(source), StandardCharsets.ISO_8859_1), seed, 5, STEPS);
     }
   }
 
   /** Measures on random halves of a labelled log. */
-  static void measure(Path file, int leastSteps, int seeds) throws IOException {
-    List<String> text = Files.readAllLines(file, StandardCharsets.ISO_8859_1);
-    List<Line> lines = new ArrayList<>(text.stream().map(Line::of).toList());
-    double[][] rows = new double[seeds][];
+  static void measure(List<String> tagged, int firstSeed, int seeds, int steps) throws IOException {
+    List<double[]> rows = new ArrayList<>();
     print(HEADER);
-    for (int seed = 0; seed < seeds; seed++) {
+    for (int seed = firstSeed; seed < firstSeed + seeds; seed++) {
+      List<Line> lines = new ArrayList<>(tagged.stream().map(Line::of).toList());
       Collections.shuffle(lines, new Random(seed));
       int half = lines.size() / 2;
-      List<Line> rest = lines.subList(half, lines.size());
-      List<Line> normal = lines.stream().limit(half).filter(l -> l.tag().equals("-")).toList();
-      List<Scored> scored = OddLines.score(normal, rest, leastSteps, seed);
-      rows[seed] = row(normal, scored);
-      printRow(String.valueOf(seed), rows[seed]);
-      if (seed == seeds - 1) {
-        double[] medians =
-            IntStream.range(0, 9)
-                .mapToDouble(
-                    i -> Stream.of(rows).mapToDouble(r -> r[i]).sorted().toArray()[seeds / 2])
-                .toArray();
-        printRow("median", medians);
+      List<Line> normal = lines.stream().limit(half).filter(Line::normal).toList();
+      List<Scored> scored = OddLines.score(normal, lines.subList(half, lines.size()), steps, seed);
+      rows.add(row(normal, scored));
+      printRow(String.valueOf(seed), rows.get(rows.size() - 1));
+      if (rows.size() == seeds) {
+        printRow("median", IntStream.range(0, 9).mapToDouble(i -> median(rows, i)).toArray());
         report(scored);
       }
     }
   }
 
-  /** Returns AUROC and average precision of four ranks, and the rate of false alarms. */
-  private static double[] row(List<Line> normal, List<Scored> scored) {
-    List<Line> lines = scored.stream().map(Scored::line).toList();
-    List<Scored> plain = deflate(normal, lines, line -> 1);
-    List<Scored> weighted = deflate(normal, lines, Line::weight);
-    return DoubleStream.concat(
-            Stream.of(scored, merged(normal, scored), plain, merged(normal, weighted))
-                .flatMapToDouble(each -> Arrays.stream(figures(each))),
-            DoubleStream.of(falseAlarms(scored)))
-        .toArray();
+  private static double median(List<double[]> rows, int column) {
+    return rows.stream().mapToDouble(row -> row[column]).sorted().toArray()[rows.size() / 2];
   }
 
-  private static void printRow(String name, double[] row) {
-    print("%-6s", name);
-    for (int i = 0; i < 8; i += 2) {
-      print("%8.3f %6.3f", row[i], row[i + 1]);
-    }
-    print("%12.2f%%%n", row[8]);
-  }
-
-  /**
-   * Merges lines of the same new kind: the more there are, the higher is their rank. A normal kind
-   * that has n lines here has none among as many normal lines with probability 2^-n only.
-   */
-  private static List<Scored> merged(List<Line> normal, List<Scored> scored) {
-    Set<String> known = normal.stream().map(Line::kind).collect(Collectors.toSet());
-    Map<String, Long> counts =
-        scored.stream().collect(Collectors.groupingBy(s -> s.line().kind(), Collectors.counting()));
-    List<Scored> merged = new ArrayList<>();
-    for (Scored each : scored) {
-      String kind = each.line().kind();
-      double factor = known.contains(kind) ? 1 : Math.log1p(counts.get(kind)) / Math.log(2);
-      merged.add(new Scored(each.line(), each.p(), each.rank() * factor));
-    }
-    return merged;
-  }
-
-  /** Makes a log, learns five days of it, and looks for the faults of the sixth day. */
-  static void findFaults(int leastSteps, int linesADay) throws IOException {
-    Random random = new Random(1);
+  /** Makes a log, learns five days of it, and looks for faults on the sixth and sixteenth day. */
+  static void findFaults(int seed, int linesADay, int steps) throws IOException {
+    MadeLog log = new MadeLog(seed, 60, 1.5);
     List<Line> normal = new ArrayList<>();
     for (int day = 1; day <= 5; day++) {
-      normal.addAll(makeLog(day, linesADay / 5, false, random));
+      log.normal(day, linesADay / 5).forEach(line -> normal.add(Line.of(line)));
     }
-    List<Line> lines = makeLog(6, linesADay, true, random);
-    int today = lines.size();
-    lines.addAll(makeLog(16, linesADay, false, random));
-    List<Scored> scored = OddLines.score(normal, lines, leastSteps, 1);
-    List<Scored> later = scored.subList(today, scored.size());
-    report(scored.subList(0, today));
+    List<String> days = log.normal(6, linesADay);
+    days.addAll(log.faults(6, 12, 12));
+    int today = days.size();
+    days.addAll(log.normal(16, linesADay));
+    List<Scored> all = OddLines.score(normal, days.stream().map(Line::of).toList(), steps, seed);
+    report(all.subList(0, today));
     print(HEADER);
-    printRow("", row(normal, scored.subList(0, today)));
-    print("false alarms ten days later: %.2f%%%n", falseAlarms(later));
+    printRow("", row(normal, all.subList(0, today)));
+    print("false alarms ten days later: %.2f%%%n", falseAlarms(all.subList(today, all.size())));
   }
 
-  /** Prints the alerts, merged by kind, and the lines found with each tag. */
-  private static void report(List<Scored> scored) {
-    Map<String, List<Scored>> kinds =
-        scored.stream()
-            .filter(Scored::alert)
-            .sorted(Comparator.comparing(each -> -each.rank()))
-            .collect(Collectors.groupingBy(each -> each.line().kind()));
-    print("%nlines, p-value, oddest line of a kind:%n");
-    kinds.values().stream()
-        .sorted(Comparator.comparing(same -> -same.get(0).rank()))
-        .limit(30)
-        .forEach(s -> print("%4d  %.4f  %s%n", s.size(), s.get(0).p(), s.get(0).line().values()));
-    Map<String, int[]> tags = new TreeMap<>();
-    for (Scored each : scored) {
-      int[] counts = tags.computeIfAbsent(each.line().tag(), tag -> new int[2]);
-      counts[0] += each.alert() ? 1 : 0;
-      counts[1]++;
-    }
-    tags.forEach((tag, counts) -> print("%-13s %d of %d alert%n", tag, counts[0], counts[1]));
+  /** Returns AUROC and average precision of four ranks, and the rate of false alarms. */
+  private static double[] row(List<Line> normal, List<Scored> scored) {
+    Map<String, Long> counts =
+        scored.stream().collect(Collectors.groupingBy(s -> s.line().kind(), Collectors.counting()));
+    // the line is of a new kind that has none among the normal lines: a bit or so for each other
+    double bits = Math.log(1 + scored.size() / (double) normal.size()) / Math.log(2);
+    ToDoubleFunction<Scored> others = s -> s.isNew() ? bits * (counts.get(s.line().kind()) - 1) : 0;
+    Map<Line, Double> sizes = deflate(normal, scored);
+    ToDoubleFunction<Scored> perByte = s -> sizes.get(s.line()) / s.line().kind().length();
+    double[][] figures = {
+      figures(scored, s -> s.rank(0)),
+      figures(scored, s -> s.rank(others.applyAsDouble(s))),
+      better(figures(scored, perByte), figures(scored, s -> sizes.get(s.line()))),
+      figures(scored, s -> 32 * perByte.applyAsDouble(s) + s.rarity() + others.applyAsDouble(s)),
+      {falseAlarms(scored)}
+    };
+    return Stream.of(figures).flatMapToDouble(Arrays::stream).toArray();
   }
 
-  /** Ranks lines by deflate's bytes for each byte, with the normal lines as its dictionary. */
-  private static List<Scored> deflate(
-      List<Line> normal, List<Line> lines, ToDoubleFunction<Line> weight) {
-    byte[] all = OddLines.utf8(normal.stream().map(Line::kind).collect(Collectors.joining("\n")));
+  private static double[] better(double[] one, double[] other) {
+    return one[1] > other[1] ? one : other;
+  }
+
+  /** Returns deflate's bytes for each line's kind, with the different normal ones before it. */
+  private static Map<Line, Double> deflate(List<Line> normal, List<Scored> scored) {
+    byte[] all =
+        OddLines.utf8(normal.stream().map(Line::kind).distinct().collect(Collectors.joining("\n")));
     byte[] newest = Arrays.copyOfRange(all, Math.max(0, all.length - (1 << 15)), all.length);
-    List<Scored> scored = new ArrayList<>();
-    for (Line line : lines) {
-      byte[] own = OddLines.utf8(line.kind());
+    Map<Line, Double> sizes = new HashMap<>();
+    for (Scored each : scored) {
+      byte[] own = OddLines.utf8(each.line().kind());
       Deflater deflater = new Deflater(Deflater.BEST_COMPRESSION, true);
       deflater.setDictionary(newest);
       deflater.setInput(own);
       deflater.finish();
-      double size = deflater.deflate(new byte[2 * own.length + 100]);
+      sizes.put(each.line(), (double) deflater.deflate(new byte[2 * own.length + 100]));
       deflater.end();
-      scored.add(new Scored(line, 1, weight.applyAsDouble(line) * size / own.length));
     }
-    return scored;
+    return sizes;
   }
 
   /**
    * Returns the area under the ROC curve and the average precision. Equal ranks are one step.
    * Leaves out the faults that no score of single lines can find.
    */
-  static double[] figures(List<Scored> scored) {
+  static double[] figures(List<Scored> scored, ToDoubleFunction<Scored> rank) {
     TreeMap<Double, int[]> steps = new TreeMap<>(Comparator.reverseOrder());
     for (Scored each : scored) {
       if (!each.line().tag().startsWith("hidden")) {
-        steps.computeIfAbsent(each.rank(), rank -> new int[2])[each.normal() ? 0 : 1]++;
+        int[] step = steps.computeIfAbsent(rank.applyAsDouble(each), key -> new int[2]);
+        step[each.line().normal() ? 0 : 1]++;
       }
     }
     double area = 0;
@@ -194,54 +168,37 @@ public final class OddLogLines {
 
   /** Returns the percentage of normal lines with an alert. */
   private static double falseAlarms(List<Scored> scored) {
-    List<Scored> normal = scored.stream().filter(Scored::normal).toList();
+    List<Scored> normal = scored.stream().filter(s -> s.line().normal()).toList();
     return 100.0 * normal.stream().filter(Scored::alert).count() / normal.size();
   }
 
-  /** Makes lines of a day by the table {@code made-log.txt}, with 12 faults of each tag. */
-  private static List<Line> makeLog(int day, int count, boolean faults, Random random)
-      throws IOException {
-    Map<String, List<String>> kinds = new TreeMap<>();
-    try (InputStream table = OddLogLines.class.getResourceAsStream("made-log.txt")) {
-      for (String row : new String(table.readAllBytes(), StandardCharsets.UTF_8).lines().toList()) {
-        String[] cells = row.split("\\|", 3); // tag, weight, line
-        List<String> same = Collections.nCopies(Integer.parseInt(cells[1]), cells[2]);
-        kinds.computeIfAbsent(cells[0], tag -> new ArrayList<>()).addAll(same);
-      }
+  /** Prints the alerts, merged by kind, and the lines found with each tag. */
+  private static void report(List<Scored> scored) {
+    Map<String, List<Scored>> kinds =
+        scored.stream()
+            .filter(Scored::alert)
+            .sorted(Comparator.comparing(each -> -each.rank(0)))
+            .collect(Collectors.groupingBy(each -> each.line().kind()));
+    print("%nlines, p-value, oddest line of a kind:%n");
+    kinds.values().stream()
+        .sorted(Comparator.comparing(same -> -same.get(0).rank(0)))
+        .limit(30)
+        .forEach(s -> print("%4d  %.4f  %s%n", s.size(), s.get(0).p(), s.get(0).line().values()));
+    Map<String, int[]> tags = new TreeMap<>();
+    for (Scored each : scored) {
+      int[] counts = tags.computeIfAbsent(each.line().tag(), tag -> new int[2]);
+      counts[0] += each.alert() ? 1 : 0;
+      counts[1]++;
     }
-    List<Line> lines = new ArrayList<>();
-    kinds.forEach(
-        (tag, own) -> {
-          boolean normal = tag.equals("-");
-          for (int i = 0; i < (normal ? count : faults ? 12 : 0); i++) {
-            String kind = own.get(normal ? random.nextInt(own.size()) : i % own.size());
-            String text = FIELD.matcher(kind).replaceAll(field -> fill(field, day, random));
-            String time = String.format(Locale.ROOT, "2026-11-%02dT%02d:%02d", day, i % 24, i % 60);
-            lines.add(Line.of(tag + " " + time + ":00.000Z " + text));
-          }
-        });
-    Collections.shuffle(lines, random);
-    return lines;
+    tags.forEach((tag, counts) -> print("%-13s %d of %d alert%n", tag, counts[0], counts[1]));
   }
 
-  private static String fill(MatchResult field, int day, Random random) {
-    return switch (field.group(1)) {
-      case "order" -> String.valueOf(480_000 + 900 * day + random.nextInt(5_000)); // grows
-      case "user" -> "u" + (100 + random.nextInt(400));
-      case "address" -> "10.0." + random.nextInt(4) + "." + (1 + random.nextInt(99));
-      case "session" -> Integer.toHexString(0x10000000 + random.nextInt(0x60000000));
-      case "word" -> List.of("lamp", "chair", "desk", "rug", "sofa", "bed").get(random.nextInt(6));
-      case "garbage" ->
-          random
-              .ints(20 + random.nextInt(40), 33, 127)
-              .filter(c -> c != '$' && c != '\\') // special in a replacement
-              .mapToObj(Character::toString)
-              .collect(Collectors.joining());
-      default -> {
-        int from = Integer.parseInt(field.group(1));
-        yield String.valueOf(from + random.nextInt(Integer.parseInt(field.group(2)) - from + 1));
-      }
-    };
+  private static void printRow(String name, double[] row) {
+    print("%-6s", name);
+    for (int i = 0; i < 8; i += 2) {
+      print("%14.3f %5.3f", row[i], row[i + 1]);
+    }
+    print("%12.2f%%%n", row[8]);
   }
 
   private static void print(String format, Object... values) {
