@@ -128,11 +128,12 @@ final class ScoreCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    if (Files.isDirectory(file)) {
+    boolean standardInput = file.equals(STANDARD_INPUT); // even beside a file of that name
+    if (!standardInput && Files.isDirectory(file)) {
       throw new IOException(file + " is a folder: name a file");
     }
-    boolean bulk = detail.lines != null && Files.isRegularFile(file); // no line waits for others
-    int workers = bulk ? ParallelScorer.workersForFiles() : 1;
+    boolean bulk = !standardInput && Files.isRegularFile(file); // no line waits for others
+    int workers = bulk && detail.lines != null ? ParallelScorer.workersForFiles() : 1;
     if (workers > 1) {
       ParallelScorer.sharePyTorchThreads(workers);
     }
@@ -153,7 +154,7 @@ final class ScoreCommand implements Callable<Integer> {
       if (lines != null) {
         boolean gpu = model.getNDManager().getDevice().isGpu();
         try (ParallelScorer parallel = new ParallelScorer(scorer, gpu ? 1 : workers)) {
-          scoreLines(scorer, parallel, lines.header);
+          scoreLines(scorer, parallel, lines.header, bulk ? LINES_OF_FILE : LINES_OF_STREAM);
         }
       } else {
         scoreAll(scorer, SHARNN.of(model).vocabulary());
@@ -188,7 +189,7 @@ final class ScoreCommand implements Callable<Integer> {
   }
 
   /** Scores each line including its newline, because an early end may be the odd thing. */
-  private void scoreLines(Scorer scorer, ParallelScorer parallel, boolean header)
+  private void scoreLines(Scorer scorer, ParallelScorer parallel, boolean header, int most)
       throws IOException {
     if (header) {
       System.out.print(LineTable.header());
@@ -196,7 +197,6 @@ final class ScoreCommand implements Callable<Integer> {
     LineTable table = LineTable.start();
     try (InputStream in = open()) {
       scorer.totals(List.of(new byte[] {'\n'})); // the first call takes long; no line waits for it
-      int most = Files.isRegularFile(file) ? LINES_OF_FILE : LINES_OF_STREAM;
       new LineReader(in, most, BYTES_AT_ONCE)
           .read(
               new LineReader.Receiver() {

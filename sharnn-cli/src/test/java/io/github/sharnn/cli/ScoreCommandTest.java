@@ -240,12 +240,14 @@ class ScoreCommandTest extends TrainedModelTest {
   }
 
   @Test
-  void scores_standard_input() {
+  void scores_standard_input_even_beside_a_folder_named_so() throws IOException {
     InputStream before = System.in;
+    Path folder = Files.createDirectory(Path.of("-"));
     try {
       System.setIn(new ByteArrayInputStream("abcd efgh".getBytes(StandardCharsets.UTF_8)));
       assertThat(run("score", model, "-").out()).startsWith("9 bytes, ");
     } finally {
+      Files.delete(folder);
       System.setIn(before);
     }
     assertThat(run("score", model, "no-such-file").err())
