@@ -9,12 +9,9 @@ import io.github.sharnn.train.optim.OuterStep;
 import java.io.EOFException;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.net.SocketTimeoutException;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
-import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -39,19 +36,16 @@ import org.slf4j.LoggerFactory;
  */
 final class TcpExchange implements OuterStep.Exchange, AutoCloseable {
 
-  /** The bytes of the secret. */
-  static final int TOKEN_BYTES = 32;
-
   private static final Logger LOGGER = LoggerFactory.getLogger(TcpExchange.class);
   private static final int HEADER_BYTES = 2 * Long.BYTES; // round, length
   private static final int BUFFER_BYTES = 4 << 20;
   private static final int POLL_MILLIS = 50;
-  private static final int GREETING_MILLIS = 2000;
+  private static final Duration GREETING = Duration.ofSeconds(10);
 
   private final int index;
   private final Duration timeout;
   private final BooleanSupplier cancelled;
-  private final ServerSocketChannel server;
+  private final Arrivals arrivals;
   private final ExecutorService threads =
       Executors.newCachedThreadPool(
           new ThreadFactoryBuilder().setNameFormat("sharnn-exchange-%d").setDaemon(true).build());
@@ -91,18 +85,12 @@ final class TcpExchange implements OuterStep.Exchange, AutoCloseable {
     this.index = index;
     this.timeout = timeout;
     this.cancelled = cancelled;
-    server = ServerSocketChannel.open();
-    try {
-      server.bind(new InetSocketAddress(host, 0));
-    } catch (IOException | RuntimeException e) {
-      server.close();
-      throw e;
-    }
+    arrivals = new Arrivals(host, GREETING);
   }
 
   /** Returns the port that this worker listens on. */
   int port() {
-    return server.socket().getLocalPort();
+    return arrivals.port();
   }
 
   /**
@@ -120,10 +108,15 @@ final class TcpExchange implements OuterStep.Exchange, AutoCloseable {
     }
     long end = System.nanoTime() + timeout.toNanos();
     while (missing().findAny().isPresent()) {
-      accept(token);
+      Arrivals.Worker worker =
+          arrivals.next(token, index -> missing().anyMatch(each -> each == index), POLL_MILLIS);
+      if (worker != null) {
+        configure(worker.channel());
+        channels[worker.index()] = worker.channel();
+      }
       checkTime(end, missing().boxed().toList(), "connected");
     }
-    server.close();
+    arrivals.close();
   }
 
   private IntStream missing() {
@@ -139,9 +132,7 @@ final class TcpExchange implements OuterStep.Exchange, AutoCloseable {
           .connect(
               new InetSocketAddress(peer.host(), peer.port()),
               Ints.saturatedCast(timeout.toMillis()));
-      write(
-          channel,
-          ByteBuffer.allocate(TOKEN_BYTES + Integer.BYTES).put(token).putInt(index).flip());
+      write(channel, Arrivals.greeting(token, index));
       return channel;
     } catch (IOException e) {
       channel.close();
@@ -157,34 +148,6 @@ final class TcpExchange implements OuterStep.Exchange, AutoCloseable {
     channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
     channel.setOption(StandardSocketOptions.SO_SNDBUF, BUFFER_BYTES);
     channel.setOption(StandardSocketOptions.SO_RCVBUF, BUFFER_BYTES);
-  }
-
-  /** Waits a moment for a connection. Drops one that does not know the secret. */
-  private void accept(byte[] token) throws IOException {
-    server.socket().setSoTimeout(POLL_MILLIS);
-    SocketChannel channel;
-    try {
-      channel = server.socket().accept().getChannel();
-    } catch (SocketTimeoutException e) {
-      return;
-    }
-    try {
-      channel.socket().setSoTimeout(GREETING_MILLIS);
-      // no buffered stream: it would take bytes of the first message
-      byte[] greeting = channel.socket().getInputStream().readNBytes(TOKEN_BYTES + Integer.BYTES);
-      ByteBuffer read = ByteBuffer.wrap(greeting);
-      byte[] given = new byte[TOKEN_BYTES];
-      read.get(given);
-      int other = read.getInt();
-      if (MessageDigest.isEqual(given, token) && missing().anyMatch(each -> each == other)) {
-        configure(channel);
-        channels[other] = channel;
-        return;
-      }
-    } catch (IOException | RuntimeException e) {
-      LOGGER.warn("a connection that is no worker's was dropped: {}", e.toString());
-    }
-    channel.close();
   }
 
   private void checkTime(long end, List<Integer> late, String what) {
@@ -312,7 +275,7 @@ final class TcpExchange implements OuterStep.Exchange, AutoCloseable {
   public void close() {
     threads.shutdownNow();
     try {
-      server.close();
+      arrivals.close();
       for (SocketChannel channel : channels) {
         if (channel != null) {
           channel.close();

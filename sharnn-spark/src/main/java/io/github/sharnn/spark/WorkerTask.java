@@ -73,7 +73,7 @@ final class WorkerTask extends AbstractFunction1<Iterator<Integer>, Iterator<Res
   /** Introduces this worker to the others. An error of one of them then ends all of them. */
   private List<Greeting> gather(BarrierTaskContext context, String host, int port) {
     int worker = context.partitionId();
-    byte[] token = new byte[TcpExchange.TOKEN_BYTES];
+    byte[] token = new byte[Arrivals.TOKEN_BYTES];
     new SecureRandom().nextBytes(token);
     String device = "";
     List<String> checkpoints = List.of();

@@ -3,8 +3,10 @@ package io.github.sharnn.spark;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -21,7 +23,7 @@ import org.junit.jupiter.api.Test;
 /** Exchanges between threads, over real connections. */
 class TcpExchangeTest {
 
-  private static final byte[] TOKEN = new byte[TcpExchange.TOKEN_BYTES];
+  private static final byte[] TOKEN = new byte[Arrivals.TOKEN_BYTES];
   private static final String HOST = "127.0.0.1";
 
   private final ExecutorService threads = Executors.newCachedThreadPool();
@@ -158,6 +160,74 @@ class TcpExchangeTest {
       liar.close();
     }
     assertThat(one.get()).isNotNull();
+  }
+
+  @Test
+  void silent_strangers_delay_no_worker() throws Exception {
+    List<TcpExchange.Peer> peers = listen(2, Duration.ofSeconds(30));
+    List<Socket> strangers = new ArrayList<>();
+    try {
+      for (int i = 0; i < 3; i++) {
+        strangers.add(new Socket(HOST, peers.get(0).port()));
+      }
+      strangers.get(0).getOutputStream().write(1);
+      Thread.sleep(100);
+      long start = System.nanoTime();
+      Future<?> one =
+          threads.submit(
+              () -> {
+                workers.get(0).connect(peers, TOKEN);
+                return null;
+              });
+      workers.get(1).connect(peers, TOKEN);
+      one.get();
+      assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+    } finally {
+      for (Socket stranger : strangers) {
+        stranger.close();
+      }
+    }
+  }
+
+  @Test
+  void a_slow_stranger_and_too_many_of_them_are_dropped() throws Exception {
+    List<Socket> strangers = new ArrayList<>();
+    try (Arrivals arrivals = new Arrivals(HOST, Duration.ofSeconds(20))) {
+      for (int i = 0; i <= Arrivals.MOST; i++) {
+        strangers.add(new Socket(HOST, arrivals.port()));
+        assertThat(arrivals.next(TOKEN, index -> true, 1000)).isNull();
+      }
+      assertDropped(strangers.get(0));
+      assertThat(strangers.get(1).getInputStream().available()).isZero();
+      strangers.get(1).getOutputStream().write(Arrivals.greeting(TOKEN, 1).array());
+      Arrivals.Worker worker = arrivals.next(TOKEN, index -> true, 1000);
+      assertThat(worker.index()).isEqualTo(1);
+      assertThat(worker.channel().isBlocking()).isTrue();
+      worker.channel().close();
+    } finally {
+      for (Socket stranger : strangers) {
+        stranger.close();
+      }
+    }
+    try (Arrivals arrivals = new Arrivals(HOST, Duration.ofMillis(50));
+        Socket stranger = new Socket(HOST, arrivals.port())) {
+      assertThat(arrivals.next(TOKEN, index -> true, 1000)).isNull();
+      stranger.getOutputStream().write(1);
+      Thread.sleep(60);
+      arrivals.next(TOKEN, index -> true, 1);
+      assertDropped(stranger);
+    }
+  }
+
+  private static void assertDropped(Socket stranger) throws IOException {
+    stranger.setSoTimeout(2000);
+    int end;
+    try {
+      end = stranger.getInputStream().read();
+    } catch (SocketException e) { // reset, because of unread bytes
+      end = -1;
+    }
+    assertThat(end).isEqualTo(-1);
   }
 
   @Test
