@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.collect.Iterables;
 import java.util.Arrays;
+import java.util.List;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.param.BooleanParam;
 import org.apache.spark.ml.param.IntParam;
@@ -317,6 +318,15 @@ public abstract class ModelTransformer<T extends ModelTransformer<T>> extends Tr
         param.name(),
         name,
         String.join(", ", schema.fieldNames()));
+    List<String> same =
+        Arrays.stream(schema.fieldNames()).filter(each -> isSame(each, name)).toList();
+    checkArgument(
+        same.size() == 1,
+        "%s must name one column, but '%s' names each of %s: rename the others, or set"
+            + " spark.sql.caseSensitive if they differ in case",
+        param.name(),
+        name,
+        String.join(", ", same));
     DataType actual = schema.fields()[indexOf(schema, name)].dataType();
     checkArgument(
         actual.equals(type),
@@ -331,12 +341,13 @@ public abstract class ModelTransformer<T extends ModelTransformer<T>> extends Tr
     return indexOf(schema, name) >= 0;
   }
 
-  /** Finds a column as Spark does, which ignores case unless spark.sql.caseSensitive is set. */
   private static int indexOf(StructType schema, String name) {
-    boolean sensitive = SQLConf.get().caseSensitiveAnalysis();
-    return Iterables.indexOf(
-        Arrays.asList(schema.fieldNames()),
-        each -> sensitive ? each.equals(name) : each.equalsIgnoreCase(name));
+    return Iterables.indexOf(Arrays.asList(schema.fieldNames()), each -> isSame(each, name));
+  }
+
+  /** Compares names as Spark does, which ignores case unless spark.sql.caseSensitive is set. */
+  private static boolean isSame(String one, String other) {
+    return SQLConf.get().caseSensitiveAnalysis() ? one.equals(other) : one.equalsIgnoreCase(other);
   }
 
   @Override

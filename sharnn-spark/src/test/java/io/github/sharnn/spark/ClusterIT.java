@@ -146,6 +146,13 @@ class ClusterIT {
   }
 
   @Test
+  void a_column_is_found_by_its_case() throws IOException {
+    JsonObject row = rows("cases", "id").get(0);
+    assertThat(row.get("VALUE").getAsString()).isEqualTo("other");
+    assertThat(row.get("bits")).isEqualTo(rows("rows", "id").get(0).get("bits"));
+  }
+
+  @Test
   void sql_scores_texts() throws IOException {
     List<JsonObject> rows = rows("sql", "id");
     Scorer scorer = Scorer.builder(model).build();

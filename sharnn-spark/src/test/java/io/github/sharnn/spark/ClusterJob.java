@@ -91,6 +91,10 @@ public final class ClusterJob {
             .setTokenScoresCol("tokens");
     write(copied.transform(rows.coalesce(1)), "rows");
     scorer().setLineEnd(false).registerFunction(session, "sharnn_score");
+    session.conf().set("spark.sql.caseSensitive", true);
+    Dataset<Row> cases = rows.limit(1).selectExpr("'other' AS VALUE", "value", "id");
+    write(scorer().transform(cases), "cases");
+    session.conf().unset("spark.sql.caseSensitive");
     rows.createOrReplaceTempView("texts");
     write(session.sql("SELECT id, value, sharnn_score(value) AS score FROM texts"), "sql");
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
@@ -71,6 +72,33 @@ class TransformersTest {
   }
 
   @Test
+  void a_name_of_two_columns_is_refused() {
+    StructType two = LINES.add("Value", DataTypes.StringType).add("id", DataTypes.LongType);
+    assertThatThrownBy(() -> new SharnnScorer().transformSchema(two))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "inputCol must name one column, but 'value' names each of value, Value: rename the others, or"
+                + " set spark.sql.caseSensitive if they differ in case");
+    assertThatThrownBy(
+            () ->
+                new SharnnGenerator()
+                    .setSeedCol("ID")
+                    .transformSchema(
+                        LINES.add("id", DataTypes.LongType).add("Id", DataTypes.LongType)))
+        .hasMessageContaining("seedCol must name one column, but 'ID' names each of id, Id");
+    SQLConf sensitive = new SQLConf();
+    sensitive.setConf(SQLConf.CASE_SENSITIVE(), true);
+    SQLConf.withExistingConf(
+        sensitive,
+        () -> {
+          assertThat(new SharnnScorer().transformSchema(two).fieldNames()).contains("bits");
+          assertThat(new SharnnScorer().setBitsCol("VALUE").transformSchema(two).fieldNames())
+              .contains("VALUE");
+          return null;
+        });
+  }
+
+  @Test
   void options_are_checked_on_the_driver() {
     assertThatThrownBy(() -> new SharnnScorer().setBatchSize(0).transformSchema(LINES))
         .hasMessage("batchSize must be at least 1 text, but is 0");
@@ -93,5 +121,7 @@ class TransformersTest {
         .hasMessageContaining(
             "must be numbers as in nvidia-smi, but one is MIG-4dd9ed01: for a MIG")
         .hasMessageContaining("set CUDA_VISIBLE_DEVICES for the executor and device to gpu0");
+    assertThatThrownBy(() -> ExecutorModels.gpu("0:1"))
+        .hasMessageContaining("must be numbers as in nvidia-smi, but one is 0:1: for a MIG device");
   }
 }
