@@ -15,6 +15,7 @@ import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.Records;
 import io.github.sharnn.train.Budget;
+import io.github.sharnn.train.Checkpoint;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.SHARNNTrainer;
 import io.github.sharnn.train.StepReport;
@@ -72,6 +73,10 @@ record TrainingJob(
 
   private static final String SPARK_FILES = "sparkfiles:";
   private static final String NAME = "model";
+  private static final String WORKERS = "workers.json";
+
+  /** The workers that have written the checkpoints of a folder. */
+  private record Team(int workers) {}
 
   /**
    * The result of a training.
@@ -156,16 +161,52 @@ record TrainingJob(
     return Path.of(checkpoints).resolve("worker-" + worker);
   }
 
-  /** Creates the folders on the driver, and puts the marker into them. */
+  /**
+   * Refuses checkpoints of another number of workers, whose shares of the corpus are others. Notes
+   * the number for a later training.
+   */
+  private void checkWorkers(Path folder) throws IOException {
+    Path file = folder.resolve(WORKERS);
+    if (Files.exists(file)) {
+      int before = Records.fromJson(Team.class, WORKERS, Files.readString(file)).workers();
+      checkArgument(
+          before == outer.workers() || !hasCheckpoints(before),
+          "checkpoints must be a new folder for another number of workers, but %s has those of %s workers,"
+              + " and numWorkers is %s: set numWorkers to %s to resume that training, or choose another"
+              + " folder",
+          folder,
+          before,
+          outer.workers(),
+          before);
+    }
+    AtomicFile.write(file, JsonUtils.GSON.toJson(new Team(outer.workers())));
+  }
+
+  private boolean hasCheckpoints(int workers) throws IOException {
+    for (int worker = 0; worker < workers; worker++) {
+      if (Files.isDirectory(checkpoints(worker))
+          && !Checkpoint.list(checkpoints(worker)).isEmpty()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * Creates the folders on the driver, and puts the marker into them.
+   *
+   * @throws IllegalArgumentException if the checkpoints are those of another number of workers
+   */
   void markFolders() throws IOException {
-    FileSystem files = modelFiles();
-    files.mkdirs(modelFolder());
-    files.create(markerOf(modelFolder()), true).close();
     if (!checkpoints.isEmpty()) {
       Path folder = Path.of(checkpoints);
       AtomicFile.createFolders(folder);
+      checkWorkers(folder);
       Files.createFile(folder.resolve(marker));
     }
+    FileSystem files = modelFiles();
+    files.mkdirs(modelFolder());
+    files.create(markerOf(modelFolder()), true).close();
   }
 
   /** Deletes the marker. */

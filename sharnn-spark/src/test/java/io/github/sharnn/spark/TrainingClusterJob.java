@@ -143,6 +143,7 @@ public final class TrainingClusterJob {
     errors.add(message(two("no").setSplit(3, 60, 60)));
     errors.add(message(two("no").setModel("/proc/self/cwd/target/driver-only")));
     errors.add(message(two("no").setDevice("gpu7")));
+    errors.add(message(two("whole").setNumWorkers(3)));
     signalAt("hangs", "STOP");
     errors.add(message(two("hangs").setTimeoutSeconds(3)));
     executor().destroyForcibly();

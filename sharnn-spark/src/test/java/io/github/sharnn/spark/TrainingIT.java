@@ -108,7 +108,7 @@ class TrainingIT {
   @Test
   void errors_name_the_worker_and_the_way_out() throws IOException {
     List<String> errors = Files.readAllLines(folder.resolve("errors"));
-    assertThat(errors).hasSize(5);
+    assertThat(errors).hasSize(6);
     assertThat(errors.get(0))
         .startsWith("java.lang.IllegalArgumentException: worker 0 (executor ")
         .contains("corpus must be a file or folder that every executor can read, but there is no ")
@@ -120,6 +120,11 @@ class TrainingIT {
         .contains("driver-only is not the driver's folder here");
     assertThat(errors.get(3)).contains("gpu7 was asked for, but is not there");
     assertThat(errors.get(4))
+        .startsWith(
+            "java.lang.IllegalArgumentException: checkpoints must be a new folder for another")
+        .contains(
+            "whole-checkpoints has those of 2 workers, and numWorkers is 3: set numWorkers to 2");
+    assertThat(errors.get(5))
         .contains("training has failed: worker ")
         .contains(" which has not sent its part of outer step ")
         .contains("increase timeoutSeconds");
