@@ -162,7 +162,7 @@ record TrainingJob(
   }
 
   /**
-   * Refuses checkpoints of another number of workers, whose shares of the corpus are others. Notes
+   * Rejects checkpoints of another number of workers, whose shares of the corpus are others. Notes
    * the number for a later training.
    */
   private void checkWorkers(Path folder) throws IOException {
