@@ -78,9 +78,8 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
   public SharnnDistributedTrainer(String uid) {
     super(uid);
     setDefault(numWorkers, 1);
-    setDefault(interval, 100);
-    setDefault(outerRate, 0.7);
-    setDefault(outerMomentum, 0.6);
+    setDefault(outerRate, 1.0);
+    setDefault(outerMomentum, 0.3);
     setDefault(checkpoints, "");
     setDefault(checkpointRounds, 1);
     setDefault(timeoutSeconds, 600);
@@ -105,17 +104,20 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
     return numWorkers;
   }
 
-  /** {@return the steps between outer steps} The default is 100. */
+  /**
+   * {@return the steps between outer steps} The default is 5 for the recipe {@code small}, and 100
+   * for the others.
+   */
   public IntParam interval() {
     return interval;
   }
 
-  /** {@return the learning rate of the outer step} The default is 0.7. */
+  /** {@return the learning rate of the outer step} The default is 1. */
   public DoubleParam outerRate() {
     return outerRate;
   }
 
-  /** {@return the Nesterov momentum of the outer step} The default is 0.6. */
+  /** {@return the Nesterov momentum of the outer step} The default is 0.3. */
   public DoubleParam outerMomentum() {
     return outerMomentum;
   }
@@ -149,8 +151,8 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
   }
 
   /**
-   * Sets the steps of each worker between two outer steps. Default 100. The publications take 30
-   * with Muon and up to 500 with AdamW.
+   * Sets the steps of each worker between two outer steps. Default 5 for the recipe {@code small},
+   * and 100 for the others. The publications take 30 with Muon and up to 500 with AdamW.
    *
    * @param value at least 1
    * @return this trainer
@@ -161,7 +163,7 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
   }
 
   /**
-   * Sets the learning rate of the outer step. Default 0.7.
+   * Sets the learning rate of the outer step. Default 1.
    *
    * @param value above 0
    * @return this trainer
@@ -172,7 +174,7 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
   }
 
   /**
-   * Sets the Nesterov momentum of the outer step. Default 0.6. Long trainings, of hundreds of outer
+   * Sets the Nesterov momentum of the outer step. Default 0.3. Long trainings, of hundreds of outer
    * steps, may take up to 0.9.
    *
    * @param value at least 0 and below 1
@@ -223,9 +225,10 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
     return value;
   }
 
-  private OuterStep.Settings outer() {
+  /** Returns the settings of the outer step for a recipe. */
+  OuterStep.Settings outer(Recipe of) {
     return new OuterStep.Settings(
-        atLeastOne(interval),
+        isSet(interval) ? atLeastOne(interval) : of == Recipe.SMALL ? 5 : 100,
         ((Double) getOrDefault(outerRate)).floatValue(),
         ((Double) getOrDefault(outerMomentum)).floatValue(),
         atLeastOne(numWorkers));
@@ -241,7 +244,7 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
     }
     Recipe of = checkedRecipe();
     return new TrainingJob(
-        outer(),
+        outer(of),
         stage(of),
         of,
         checkedConfig(of),

@@ -10,6 +10,7 @@ import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStage;
+import io.github.sharnn.train.optim.OuterStep;
 import java.time.Duration;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.types.DataTypes;
@@ -59,6 +60,13 @@ class TrainerParamsTest {
         .isEqualTo(Budget.time(Duration.ofMillis(1500)));
     assertThat(trainer().setLearningRate(0.1).stage(Recipe.PAPER).learningRate().finalRate())
         .isEqualTo(0.1f); // constant, as the recipe's
+  }
+
+  @Test
+  void the_interval_is_the_recipes_unless_set() {
+    assertThat(trainer().outer(Recipe.SMALL)).isEqualTo(new OuterStep.Settings(5, 1, 0.3f, 1));
+    assertThat(trainer().outer(Recipe.FAST).interval()).isEqualTo(100);
+    assertThat(trainer().setInterval(30).outer(Recipe.SMALL).interval()).isEqualTo(30);
   }
 
   @Test
