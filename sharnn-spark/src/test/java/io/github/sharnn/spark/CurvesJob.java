@@ -14,11 +14,13 @@ import org.apache.spark.sql.SparkSession;
 public final class CurvesJob {
 
   private static final int EVALUATION = 240;
+  private static final int TIMED_EVALUATION = 60;
 
   private final SparkSession session;
   private final Path folder;
   private final String corpus;
   private final int steps;
+  private final double seconds;
   private final List<String> lines = new ArrayList<>();
 
   private CurvesJob(SparkSession session, String[] arguments) {
@@ -26,29 +28,34 @@ public final class CurvesJob {
     folder = Path.of(arguments[0]);
     corpus = arguments[1];
     steps = Integer.parseInt(arguments[2]);
+    seconds = Double.parseDouble(arguments[3]);
   }
 
   /**
    * Runs the program.
    *
-   * @param arguments the folder of the test, the corpus, and the steps of a training
+   * @param arguments the folder of the test, the corpus, the steps of a training, and its seconds
+   *     or 0
    */
   public static void main(String[] arguments) throws Exception {
     CurvesJob job =
         new CurvesJob(SparkSession.builder().appName("curves").getOrCreate(), arguments);
     job.train("1 worker, batch 16", 1, 16, 0);
-    job.train("2 workers, batch 16", 2, 16, 0.6);
+    job.train("2 workers, batch 16", 2, 16, 0.3);
+    if (job.seconds > 0) {
+      job.session.stop();
+      return;
+    }
     job.train("1 worker, batch 32", 1, 32, 0);
-    job.train("4 workers, batch 16", 4, 16, 0.6);
-    job.train("1 worker, batch 16, outer step", 1, 16, 0.6);
-    job.train("2 workers, batch 16, momentum 0.9", 2, 16, 0.9);
+    job.train("4 workers, batch 16", 4, 16, 0.3);
+    job.train("1 worker, batch 16, outer step", 1, 16, 0.3);
     job.session.stop();
   }
 
   private void train(String name, int workers, int batch, double momentum) throws Exception {
     SHARNNConfig config =
         Recipe.SMALL.model().embeddingSize(96).boomSize(384).memoryLength(128).config();
-    SharnnModel model =
+    SharnnDistributedTrainer trainer =
         new SharnnDistributedTrainer()
             .setConfig(config)
             .setCorpus(corpus)
@@ -56,12 +63,12 @@ public final class CurvesJob {
             .setModel(folder.resolve("model").toString())
             .setOption("batchSize", batch)
             .setOption("evaluationStreams", 16)
-            .setOption("evaluationInterval", EVALUATION)
-            .setSteps(steps)
+            .setOption("evaluationInterval", seconds > 0 ? TIMED_EVALUATION : EVALUATION)
             .setNumWorkers(workers)
-            .setInterval(30)
             .setOuterMomentum(momentum)
-            .setDevice("cpu")
+            .setDevice("cpu");
+    SharnnModel model =
+        (seconds > 0 ? trainer.setSeconds(seconds) : trainer.setSteps(steps))
             .fit(session.emptyDataFrame());
     for (StepReport report : model.evaluations()) {
       lines.add(

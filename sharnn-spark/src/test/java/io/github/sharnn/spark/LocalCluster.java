@@ -47,11 +47,24 @@ final class LocalCluster implements AutoCloseable {
   private final Path home;
   private final Path jobJar;
   private final String master;
+  private final boolean pinned;
+  private final int cores = Runtime.getRuntime().availableProcessors();
   private final List<Process> processes = new ArrayList<>();
 
   /** Starts a cluster that keeps its files in a folder. */
   LocalCluster(Path folder, int workers) throws Exception {
+    this(folder, workers, false);
+  }
+
+  /**
+   * Starts a cluster that keeps its files in a folder.
+   *
+   * @param pinned true to give each worker and its executors one core of the machine, with {@code
+   *     taskset}
+   */
+  LocalCluster(Path folder, int workers, boolean pinned) throws Exception {
     this.folder = folder;
+    this.pinned = pinned;
     home = Files.createDirectories(folder.resolve("spark"));
     linkSpark(Files.createDirectories(home.resolve("jars")));
     jobJar = folder.resolve("job.jar");
@@ -79,7 +92,8 @@ final class LocalCluster implements AutoCloseable {
       String work = folder.resolve("work" + i).toString();
       List<String> options =
           List.of("--host", HOST, "--webui-port", "0", "-c", "1", "-m", "1g", "-d", work, master);
-      start("worker" + i, "org.apache.spark.deploy.worker.Worker", options);
+      start(
+          "worker" + i, "org.apache.spark.deploy.worker.Worker", options, pinned ? i % cores : -1);
     }
     waitFor("master", "Registering worker", workers);
   }
@@ -137,12 +151,20 @@ final class LocalCluster implements AutoCloseable {
   }
 
   private Process start(String name, String main, List<String> arguments) throws IOException {
+    return start(name, main, arguments, -1);
+  }
+
+  private Process start(String name, String main, List<String> arguments, int core)
+      throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     OPENED.forEach(each -> command.add("--add-opens=java.base/" + each + "=ALL-UNNAMED"));
     Collections.addAll(command, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
     Collections.addAll(command, "-cp", home.resolve("jars") + "/*", main);
     command.addAll(arguments);
+    if (core >= 0) {
+      command.addAll(0, List.of("taskset", "-c", Integer.toString(core)));
+    }
     ProcessBuilder builder = new ProcessBuilder(command);
     Map<String, String> environment = builder.environment();
     environment.put("SPARK_HOME", home.toString());
