@@ -15,8 +15,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The speed of two executors with one core against that of one, measured twice in turn. All threads
- * of an executor share its one core, by {@code taskset}: PyTorch's, Java's and Spark's. It needs a
- * quiet Linux machine with two cores, and takes minutes.
+ * of an executor share its one core, by {@code taskset}: PyTorch's, Java's and Spark's. No executor
+ * waits for the lines that another one keeps. It needs a quiet Linux machine with two cores, and
+ * takes minutes.
  */
 @Tag("slow")
 class SpeedIT {
@@ -61,7 +62,7 @@ class SpeedIT {
         name,
         SpeedJob.class,
         30,
-        List.of("--conf", "spark.cores.max=" + executors),
+        List.of("--conf", "spark.cores.max=" + executors, "--conf", "spark.locality.wait=0s"),
         List.of(folder.toString(), name));
     return Double.parseDouble(Files.readString(folder.resolve(name + ".seconds")));
   }
