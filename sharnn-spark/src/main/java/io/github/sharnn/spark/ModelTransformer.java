@@ -3,6 +3,7 @@ package io.github.sharnn.spark;
 import static com.google.common.base.Preconditions.checkArgument;
 
 import com.google.common.collect.Iterables;
+import io.github.sharnn.spark.TextWork.RowSeeds;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.ml.Transformer;

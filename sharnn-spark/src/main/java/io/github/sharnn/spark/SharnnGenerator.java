@@ -1,6 +1,7 @@
 package io.github.sharnn.spark;
 
 import io.github.sharnn.generate.Sampler;
+import io.github.sharnn.spark.TextWork.RowSeeds;
 import org.apache.spark.ml.param.DoubleParam;
 import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.LongParam;

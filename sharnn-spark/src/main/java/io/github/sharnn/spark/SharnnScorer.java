@@ -2,6 +2,7 @@ package io.github.sharnn.spark;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import io.github.sharnn.spark.TextWork.RowSeeds;
 import org.apache.spark.ml.param.BooleanParam;
 import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.Param;

@@ -1,5 +1,6 @@
 package io.github.sharnn.spark;
 
+import io.github.sharnn.spark.TextWork.RowSeeds;
 import io.github.sharnn.spark.TextWork.Text;
 import java.util.List;
 import org.apache.spark.sql.Row;

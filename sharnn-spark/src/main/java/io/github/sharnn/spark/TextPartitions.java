@@ -1,6 +1,7 @@
 package io.github.sharnn.spark;
 
 import ai.djl.Model;
+import io.github.sharnn.spark.TextWork.RowSeeds;
 import io.github.sharnn.spark.TextWork.Text;
 import java.util.ArrayDeque;
 import java.util.ArrayList;

@@ -9,6 +9,7 @@ import com.google.gson.JsonObject;
 import io.github.sharnn.generate.SHARNNGenerator;
 import io.github.sharnn.score.Score;
 import io.github.sharnn.score.Scorer;
+import io.github.sharnn.spark.TextWork.RowSeeds;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;

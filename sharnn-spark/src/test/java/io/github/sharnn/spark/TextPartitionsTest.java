@@ -3,6 +3,7 @@ package io.github.sharnn.spark;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.Model;
+import io.github.sharnn.spark.TextWork.RowSeeds;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import org.apache.hadoop.conf.Configuration;
