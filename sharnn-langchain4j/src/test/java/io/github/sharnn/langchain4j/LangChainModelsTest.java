@@ -79,6 +79,15 @@ class LangChainModelsTest {
     }
   }
 
+  private static Handler handler(Consumer<PartialResponseContext> onPiece) {
+    return new Handler() {
+      @Override
+      public void onPartialResponse(PartialResponse piece, PartialResponseContext context) {
+        onPiece.accept(context);
+      }
+    };
+  }
+
   @BeforeEach
   void create_a_model() {
     model =
@@ -310,12 +319,10 @@ class LangChainModelsTest {
   void an_exception_of_the_handler_goes_to_on_error() {
     RuntimeException thrown = new RuntimeException("mine");
     Handler handler =
-        new Handler() {
-          @Override
-          public void onPartialResponse(PartialResponse piece, PartialResponseContext context) {
-            throw thrown;
-          }
-        };
+        handler(
+            context -> {
+              throw thrown;
+            });
     streaming().build().chat(request().build(), handler);
     assertThat(handler.errors).containsExactly(thrown);
     assertThat(handler.responses).isEmpty();
@@ -325,12 +332,10 @@ class LangChainModelsTest {
   void an_error_goes_to_on_error_and_ends_the_thread() {
     AssertionError thrown = new AssertionError("mine");
     Handler handler =
-        new Handler() {
-          @Override
-          public void onPartialResponse(PartialResponse piece, PartialResponseContext context) {
-            throw thrown;
-          }
-        };
+        handler(
+            context -> {
+              throw thrown;
+            });
     assertThatThrownBy(() -> streaming().build().chat(request().build(), handler)).isSameAs(thrown);
     assertThat(handler.errors).containsExactly(thrown);
     assertThat(handler.responses).isEmpty();
@@ -340,13 +345,11 @@ class LangChainModelsTest {
   void a_cancelled_handler_is_not_called_for_its_own_exception() {
     RuntimeException thrown = new RuntimeException("mine");
     Handler handler =
-        new Handler() {
-          @Override
-          public void onPartialResponse(PartialResponse piece, PartialResponseContext context) {
-            context.streamingHandle().cancel();
-            throw thrown;
-          }
-        };
+        handler(
+            context -> {
+              context.streamingHandle().cancel();
+              throw thrown;
+            });
     assertThatThrownBy(() -> streaming().build().chat(request().build(), handler)).isSameAs(thrown);
     assertThat(handler.errors).isEmpty();
   }
