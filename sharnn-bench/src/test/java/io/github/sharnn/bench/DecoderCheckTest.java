@@ -34,7 +34,7 @@ class DecoderCheckTest {
     DecoderCheck check = new DecoderCheck(128, 1, DataType.FLOAT32);
     assertThatIllegalStateException()
         .isThrownBy(() -> check.run(Device.cpu()))
-        .withMessageContaining("kernels are required, but can't run");
+        .withMessageContaining("this library's kernels can't run, because the device is cpu");
   }
 
   @Test

@@ -1,5 +1,6 @@
 package io.github.sharnn.cli;
 
+import static com.google.common.base.Preconditions.checkState;
 import static io.github.sharnn.cli.progress.Texts.print;
 
 import ai.djl.Device;
@@ -131,6 +132,10 @@ public final class VerifyCommand implements Callable<Integer> {
   }
 
   private static boolean kernels(Device device, KernelShapes shapes) {
+    checkState(
+        device.isGpu(),
+        "--kernels checks kernels of a GPU, but the device is %s: name a GPU with --device",
+        Devices.describe(device));
     KernelTable table = new KernelTable(device);
     for (int size : shapes.sizes()) {
       for (int texts : List.of(1, TEXTS)) {

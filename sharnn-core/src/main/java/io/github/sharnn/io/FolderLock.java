@@ -35,7 +35,10 @@ import org.slf4j.LoggerFactory;
 public final class FolderLock implements Closeable {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(FolderLock.class);
-  private static final String RUN = ".lock";
+
+  /** The name of the file of a run's lock. */
+  public static final String RUN = ".lock";
+
   private static final String SAVE = ".save-lock";
   private static final Duration PAUSE = Duration.ofMillis(20);
   private static final int ID_BYTES = 36;

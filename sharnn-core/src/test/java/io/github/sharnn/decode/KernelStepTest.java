@@ -62,14 +62,15 @@ class KernelStepTest {
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
       SHARNN model = TestModels.initialized(small(), manager, 1);
       assertThat(SHARNNDecoder.kernels(model, null))
-          .isEqualTo("PyTorch's, because the device is cpu()");
+          .isEqualTo("PyTorch's, because the device is cpu");
       assertThat(SHARNNDecoder.kernels(model.kernels(Kernels.Use.OFF), DataType.FLOAT32))
           .isEqualTo("PyTorch's, because kernels are off");
       model.kernels(Kernels.Use.REQUIRED);
       assertThatIllegalStateException()
           .isThrownBy(() -> SHARNNDecoder.of(model, manager, 1, null))
           .withMessage(
-              "kernels are required, but can't run, because the device is cpu(): use auto or off");
+              "this library's kernels can't run, because the device is cpu: kernels must be auto or off,"
+                  + " but is required");
     }
   }
 }

@@ -57,7 +57,6 @@ final class RunCheckpoints implements AutoCloseable {
    */
   static RunCheckpoints open(TrainerSetup setup, Corpus corpus, int stages) {
     CheckpointPolicy policy = setup.checkpoints();
-    setup.checkParts(corpus);
     try {
       if (Files.exists(policy.folder()) && !Files.isDirectory(policy.folder())) {
         throw new NotDirectoryException(

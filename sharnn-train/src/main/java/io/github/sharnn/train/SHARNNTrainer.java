@@ -96,6 +96,19 @@ public final class SHARNNTrainer {
   }
 
   /**
+   * Checks that a corpus fits the model and the options, as {@code fit} does before it changes
+   * anything.
+   *
+   * @param corpus the corpus
+   * @throws IllegalArgumentException if a part is too short for the number of streams, or has
+   *     another vocabulary than the model
+   * @throws IllegalStateException if {@link Builder#kernels} are required but can't run
+   */
+  public void check(Corpus corpus) {
+    setup.check(corpus);
+  }
+
+  /**
    * Trains. Logs the {@link io.github.sharnn.RunHeader} and each evaluation at INFO.
    *
    * <p>After {@link Thread#interrupt}, as by {@code Future.cancel(true)}, the run ends with the
@@ -161,6 +174,7 @@ public final class SHARNNTrainer {
   }
 
   private List<FitResult> runLeased(Corpus corpus, List<TrainingStage> stages) {
+    setup.check(corpus);
     // once for all stages, so that no other fit can begin between two stages
     SoleTraining.begin(setup.model().getName());
     try (RunCheckpoints checkpoints =

@@ -9,6 +9,7 @@ import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.engine.kernels.Kernels;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.data.Corpus;
 import io.github.sharnn.train.data.StreamDataset;
@@ -104,8 +105,15 @@ record TrainerSetup(
     }
   }
 
+  /** Checks all that can be checked before the run writes anything. */
+  void check(Corpus corpus) {
+    checkParts(corpus);
+    Device device = model.getNDManager().getDevice();
+    Kernels.check(options.kernels(), device, options.precision(), block().config().embeddingSize());
+  }
+
   /** Checks that each part is long enough for its streams and has the model's vocabulary. */
-  void checkParts(Corpus corpus) {
+  private void checkParts(Corpus corpus) {
     Evaluation.checkVocabulary(block(), corpus.train());
     StreamDataset.fixed(corpus.train(), options.batchSize(), options.sequenceLength());
     StreamDataset.fixed(corpus.validation(), options.evaluationStreams(), options.sequenceLength());

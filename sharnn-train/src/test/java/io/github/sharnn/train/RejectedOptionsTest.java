@@ -192,13 +192,19 @@ class RejectedOptionsTest {
   }
 
   @Test
-  void required_kernels_that_cannot_run_end_the_first_step() throws Exception {
+  void required_kernels_that_cannot_run_are_rejected() throws Exception {
     try (Model model = Tiny.model(Tiny.sharnn(), 1)) {
-      SHARNNTrainer trainer = Tiny.trainer(model).kernels(Kernels.Use.REQUIRED).build();
+      Path run = folder.resolve("run");
+      SHARNNTrainer trainer =
+          Tiny.trainer(model)
+              .kernels(Kernels.Use.REQUIRED)
+              .checkpoints(CheckpointPolicy.in(run))
+              .build();
       Corpus corpus = Tiny.corpus(folder, 3_000);
       assertThatIllegalStateException()
           .isThrownBy(() -> trainer.fit(corpus, Budget.steps(1)))
-          .withMessageContaining("kernels are required, but can't run");
+          .withMessageContaining("this library's kernels can't run, because the device is cpu");
+      assertThat(run).doesNotExist();
       assertThat(SHARNN.of(model).kernels()).isEqualTo(Kernels.Use.AUTO);
     }
   }

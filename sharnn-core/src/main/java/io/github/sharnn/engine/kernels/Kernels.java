@@ -8,6 +8,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.pytorch.jni.JniUtils;
 import com.google.common.base.Throwables;
+import io.github.sharnn.engine.Devices;
 import io.github.sharnn.engine.TorchScript;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -149,17 +150,33 @@ public final class Kernels {
 
   private static Found find(Device device, String unsupported) {
     if (!device.isGpu()) {
-      return new Found(null, "the device is " + device);
+      return new Found(null, "the device is " + Devices.describe(device));
     }
     return unsupported.isEmpty()
         ? BY_GPU.computeIfAbsent(device.getDeviceId(), Kernels::find)
         : new Found(null, unsupported);
   }
 
+  /**
+   * Checks, before anything is compiled, that kernels can compute a model's training steps if they
+   * are required.
+   *
+   * @param use the model's choice
+   * @param device the device
+   * @param dataType the type of the activations
+   * @param size the model's width C
+   * @throws IllegalStateException if they are required but can't run
+   */
+  public static void check(Use use, Device device, DataType dataType, int size) {
+    if (use == Use.REQUIRED) {
+      resolve(use, find(device, reasonAgainst(dataType, size)));
+    }
+  }
+
   private static @Nullable Kernels resolve(Use use, Found found) {
     checkState(
         found.kernels != null || use != Use.REQUIRED,
-        "kernels are required, but can't run, because %s: use auto or off",
+        "this library's kernels can't run, because %s: kernels must be auto or off, but is required",
         found.reason);
     return found.kernels;
   }
@@ -177,11 +194,15 @@ public final class Kernels {
   }
 
   private static Found find(Device device, DataType dataType, int size, int batch) {
-    String precision =
-        dataType == DataType.FLOAT16 ? "" : "the precision is " + dataType.name() + ", not FLOAT16";
-    return find(device, precision.isEmpty() ? reasonAgainst(size) : precision)
+    return find(device, reasonAgainst(dataType, size))
         .unless(kernels -> reasonAgainst(kernels.multiprocessors, size))
         .unless(kernels -> kernels.failure(size, batch));
+  }
+
+  private static String reasonAgainst(DataType dataType, int size) {
+    return dataType == DataType.FLOAT16
+        ? reasonAgainst(size)
+        : "the precision is " + dataType.name() + ", not FLOAT16";
   }
 
   /**

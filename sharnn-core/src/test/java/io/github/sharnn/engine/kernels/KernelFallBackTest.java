@@ -111,7 +111,9 @@ class KernelFallBackTest {
     assertThatIllegalStateException()
         .isThrownBy(() -> forBlock(Kernels.Use.REQUIRED, 128))
         .withMessage(
-            "kernels are required, but can't run, because " + reason + ": use auto or off");
+            "this library's kernels can't run, because "
+                + reason
+                + ": kernels must be auto or off, but is required");
     assertThat(Kernels.reasonAgainst(GPU, TOKEN, "")).as("a decoder has its own source").isEmpty();
   }
 

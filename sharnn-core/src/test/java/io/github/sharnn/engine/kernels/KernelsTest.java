@@ -50,7 +50,8 @@ class KernelsTest {
       assertThatIllegalStateException()
           .isThrownBy(() -> InferenceMode.call(() -> Kernels.forBlock(REQUIRED, x, false)))
           .withMessage(
-              "kernels are required, but can't run, because the device is cpu(): use auto or off");
+              "this library's kernels can't run, because the device is cpu: kernels must be auto or off,"
+                  + " but is required");
     }
   }
 
