@@ -3,6 +3,7 @@ package io.github.sharnn.cli;
 import static com.google.common.base.Strings.lenientFormat;
 
 import ai.djl.engine.EngineException;
+import com.google.common.base.CaseFormat;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.cli.StandardOutput.LostOutputException;
 import io.github.sharnn.engine.kernels.Kernels;
@@ -25,6 +26,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.RunLast;
@@ -140,7 +142,8 @@ public final class Sharnn implements Runnable {
                 return FAILED;
               }
             })
-        .setExecutionExceptionHandler((e, commandLine, parsed) -> sharnn.report(e));
+        .setExecutionExceptionHandler(
+            (e, commandLine, parsed) -> sharnn.report(e, commandLine.getCommandSpec()));
   }
 
   @Override
@@ -162,16 +165,39 @@ public final class Sharnn implements Runnable {
     }
   }
 
-  private int report(Exception e) {
+  private int report(Exception e, CommandSpec command) {
     if (e instanceof LostOutputException) {
       return FAILED; // run says why
     }
     if (verbose) {
       e.printStackTrace();
     } else {
-      System.err.println("error: " + message(e));
+      System.err.println("error: " + withOptions(message(e), command));
     }
     return e instanceof IllegalArgumentException ? BAD_USAGE : FAILED;
+  }
+
+  /**
+   * Names the options of a command in a message of the library, which has the names of the Java
+   * API: {@code batchSize} becomes {@code --batch-size}. A name of one word may be an ordinary
+   * word, and is an option's only before "must".
+   */
+  private static String withOptions(String message, CommandSpec command) {
+    String text = message;
+    for (OptionSpec option : command.options()) {
+      String name = option.longestName();
+      String inJava =
+          CaseFormat.LOWER_HYPHEN.to(CaseFormat.LOWER_CAMEL, name.replaceFirst("^-+", ""));
+      boolean severalWords = name.lastIndexOf('-') > 1;
+      if (option.arity().max() > 0) {
+        String word =
+            severalWords
+                ? "(?<![\\w./-])" + inJava + "\\b(?![./-])"
+                : "(?<=^|: )" + inJava + "(?= must )";
+        text = text.replaceAll(word, name);
+      }
+    }
+    return text;
   }
 
   /**

@@ -49,7 +49,7 @@ class EvaluateCommandTest extends TrainedModelTest {
     assertThat(results.get(1)).isEqualTo(results.get(0));
     assertThat(results.get(3)).startsWith("parameters ").isNotEqualTo(results.get(0));
     assertThat(run("evaluate", model, "--memory-length", -1).err())
-        .contains("memoryLength must be at least 0, but is -1");
+        .contains("--memory-length must be at least 0, but is -1");
   }
 
   @Test

@@ -92,7 +92,8 @@ class GenerateCommandTest extends TrainedModelTest {
     Outcome required = run("generate", model, "--length", 3, "--kernels", "required");
     assertThat(required.code()).isEqualTo(1);
     assertThat(required.err())
-        .contains("kernels are required, but can't run, because the device is cpu()");
+        .contains(
+            "this library's kernels can't run, because the device is cpu: --kernels must be auto or off");
   }
 
   @Test
@@ -162,16 +163,16 @@ class GenerateCommandTest extends TrainedModelTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--top-p 0 | topP",
-        "--top-p 1.5 | topP",
-        "--temperature 0 | temperature",
-        "--top-k -1 | topK",
-        "--length 0 | length",
-        "--min-p 2 | minP",
-        "--repetition-penalty 0 | repetitionPenalty",
-        "--repetition-window -1 | repetitionWindow",
+        "--top-p 0 | --top-p must be",
+        "--top-p 1.5 | --top-p must be",
+        "--temperature 0 | --temperature must be",
+        "--top-k -1 | --top-k must be",
+        "--length 0 | --length must be",
+        "--min-p 2 | --min-p must be",
+        "--repetition-penalty 0 | --repetition-penalty must be",
+        "--repetition-window -1 | --repetition-window must be",
         "--repetition-window 9 | --repetition-window needs a --repetition-penalty other than 1",
-        "--prompt= | prompt must have at least one token of the model's vocabulary"
+        "--prompt= | --prompt must have at least one token of the model's vocabulary"
       })
   void refuses_bad_options_of_generate(String options, String message) {
     List<Object> args = new ArrayList<>(List.of("generate", model));

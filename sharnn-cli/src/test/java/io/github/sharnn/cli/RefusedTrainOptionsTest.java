@@ -20,15 +20,15 @@ class RefusedTrainOptionsTest extends TrainedModelTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "train --attention-layers 9 | attentionLayers",
+        "train --attention-layers 9 | --attention-layers",
         "train --attention-layers 1,x | --attention-layers takes layers separated by commas",
         "train --checkpoint-minutes 1 --checkpoint-interval 2 | exclude each other: leave one out",
         "train --lerning-rate 0.1 | --learning-rate",
-        "train --boom-size 33 | boomSize (33) must be a multiple of embeddingSize (16)",
-        "train --embedding-size 0 | embeddingSize must be at least 1, but is 0",
-        "train --layers -1 | layers must be at least 1, but is -1",
-        "train --batch-size 0 | batchSize must be at least 1, but is 0",
-        "train --batch-size 100000 | use fewer streams (a smaller batchSize) or a longer corpus",
+        "train --boom-size 33 | --boom-size (33) must be a multiple of --embedding-size (16)",
+        "train --embedding-size 0 | --embedding-size must be at least 1, but is 0",
+        "train --layers -1 | --layers must be at least 1, but is -1",
+        "train --batch-size 0 | --batch-size must be at least 1, but is 0",
+        "train --batch-size 100000 | use fewer streams (a smaller --batch-size) or a longer corpus",
         "train --dropout 1.5 | inputDropout must be at least 0 and below 1",
         "train --split 0.5,0.5 | --split takes three numbers",
         "train --steps 0 | a budget of steps must be above 0, but is 0",
@@ -51,16 +51,16 @@ class RefusedTrainOptionsTest extends TrainedModelTest {
         "train --recipe paper --hold 0.5 | --hold needs --cosine or --linear",
         "train --linear --hold 1 | holdUntil must be at least 0 and below 1, but is 1.0",
         "train --optimizer sgd | expected one of [lamb, adamw, muon], but was 'sgd'",
-        "train --optimizer muon --weight-decay -1 | weightDecay must be at least 0 and finite",
+        "train --optimizer muon --weight-decay -1 | --weight-decay must be at least 0 and finite",
         "train --optimizer adamw --iterations 3 | iterations need the optimizer muon",
         "train --recipe paper --embedding-rate 2 | need the optimizer adamw or muon, but the optimizer is lamb",
         "train --decay-after 5,0 | decay steps must be at least 1, but are [5, 0]",
         "train --lookahead 5 | --lookahead takes a whole number of steps and alpha",
         "train --lookahead 5,1.5 | Lookahead's alpha must be above 0 and at most 1, but is 1.5",
-        "train --average-decay 1 | averageDecay must be at least 0 and below 1, but is 1.0",
+        "train --average-decay 1 | --average-decay must be at least 0 and below 1, but is 1.0",
         "train --zero-state 1 | zeroStateProbability must be at least 0 and below 1, but is 1.0",
-        "train --label-smoothing 1 | labelSmoothing must be at least 0 and below 1, but is 1.0",
-        "train --weight-drop 1 | weightDrop must be at least 0 and below 1",
+        "train --label-smoothing 1 | --label-smoothing must be at least 0 and below 1, but is 1.0",
+        "train --weight-drop 1 | --weight-drop must be at least 0 and below 1",
         "train --patience -1 | patience must be at least 0, but is -1",
         "train --speed 3 | Unknown option",
         "train --layers many | Invalid value for option '--layers'",
@@ -88,6 +88,16 @@ class RefusedTrainOptionsTest extends TrainedModelTest {
     }
     all.addAll(args);
     return all;
+  }
+
+  @Test
+  void changes_nothing_for_kernels_that_cannot_run(@TempDir Path folder) {
+    Path output = folder.resolve("model");
+    Outcome outcome = train("--output", output, "--steps", 1, "--kernels", "required");
+    assertThat(outcome.code()).isEqualTo(1);
+    assertThat(outcome.err())
+        .contains("because the device is cpu: --kernels must be auto or off, but is required");
+    assertThat(output).doesNotExist();
   }
 
   @Test

@@ -49,7 +49,7 @@ class ScoreCommandTest extends TrainedModelTest {
         .matches("13\t107\t\\S+\t\\d+\t\\S+");
     assertThat(run("score", model, file, "--lines", "--bytes").code()).isEqualTo(2);
     assertThat(run("score", model, file, "--segment-length", 0).err())
-        .contains("segmentLength must be at least 1 token, but is 0");
+        .contains("--segment-length must be at least 1 token, but is 0");
     assertThat(run("score", model, folder).err()).contains(folder + " is a folder: name a file");
   }
 

@@ -151,17 +151,17 @@ class VocabularyOptionsTest extends TrainedModelTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--label-smoothing 1 | labelSmoothing must be at least 0 and below 1, but is 1.0",
+        "--label-smoothing 1 | --label-smoothing must be at least 0 and below 1, but is 1.0",
         "--lookahead 5 | --lookahead takes a whole number of steps and alpha",
-        "--average-decay 1 | averageDecay must be at least 0 and below 1, but is 1.0",
-        "--batch-size 0 | batchSize must be at least 1, but is 0",
-        "--boom-size 33 | boomSize (33) must be a multiple of embeddingSize (192)",
-        "--weight-drop 1 | weightDrop must be at least 0 and below 1",
+        "--average-decay 1 | --average-decay must be at least 0 and below 1, but is 1.0",
+        "--batch-size 0 | --batch-size must be at least 1, but is 0",
+        "--boom-size 33 | --boom-size (33) must be a multiple of --embedding-size (192)",
+        "--weight-drop 1 | --weight-drop must be at least 0 and below 1",
         "--splits 9,5 | --splits must ascend from above 0, as the first tokens of the tails, but"
             + " are [9, 5]",
         "--splits 0 | --splits must ascend from above 0",
         "--splits 9 --default-splits | --splits and --default-splits exclude each other",
-        "--splits 9 --label-smoothing 0.1 | labelSmoothing must be 0 for a model with splits"
+        "--splits 9 --label-smoothing 0.1 | --label-smoothing must be 0 for a model with splits"
       })
   void refuses_bad_options_before_it_trains_a_vocabulary(String options, String message) {
     List<Object> args = new ArrayList<>(List.of("train", "--vocabulary", "bpe:260"));
