@@ -219,20 +219,22 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private int train(Model model, Corpus data, List<TrainingStage> stages) throws Exception {
-    SHARNNTrainer.Builder builder = settings.trainer(model, resumed);
-    TrainingOptions options = builder.build().options();
+    SHARNNTrainer.Builder builder =
+        settings.trainer(model, resumed).checkpoints(checkpoints.policy(output, resumed, program));
+    SHARNNTrainer checked = builder.build();
+    checked.check(data); // of a mixture, only the training part differs, and it is longer
+    TrainingOptions options = checked.options();
     System.out.println("options: " + options);
     try (RunLog log = log(model, data, stages, options);
         ProgressLine progress = new ProgressLine(System.out, ByteProgress.terminalWidth())) {
       watch.serve(log);
-      Corpus text = fineTuning.mix(data, output); // writes into the folder, after all checks
+      Corpus text = fineTuning.mix(data, output, log::lockNew);
       log.provenance("corpus", text.toString());
       List<FitResult> results;
       try (StopSignals signals = new StopSignals()) {
         SHARNNTrainer trainer =
             builder
                 .listeners(printHeader(model, log))
-                .checkpoints(checkpoints.policy(output, resumed, program))
                 .stopWhen(() -> signals.getAsBoolean() || System.out.checkError())
                 .onStep(report -> show(progress, report))
                 .onStep(log)

@@ -2,10 +2,13 @@ package io.github.sharnn.cli;
 
 import static io.github.sharnn.cli.Outcome.run;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIOException;
 
 import ai.djl.Device;
 import ai.djl.Model;
 import io.github.sharnn.SHARNN;
+import io.github.sharnn.cli.options.FineTuningOptions;
+import io.github.sharnn.train.data.Corpus;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +19,7 @@ import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 
 /** Runs that begin with a saved model. */
 class FineTuningTest extends TrainedModelTest {
@@ -106,6 +110,35 @@ class FineTuningTest extends TrainedModelTest {
     Outcome resumed = run("train", "--resume", moved, "--steps", 2);
     assertThat(resumed.err()).isEmpty();
     assertThat(resumed.out()).contains(moved.resolve("mixed-corpus").toString(), "step 2");
+  }
+
+  @Test
+  void writes_the_mixture_after_all_checks_and_under_the_lock() throws IOException {
+    Path output = folder.resolve("refused");
+    for (List<Object> options :
+        List.of(
+            List.<Object>of("--evaluation-streams", 10_000),
+            List.<Object>of("--kernels", "required"),
+            List.<Object>of("--keep", 0),
+            List.<Object>of("--old-share", 0.999))) {
+      List<Object> all = new ArrayList<>(List.of("--steps", 1, "--old-corpus", corpus));
+      all.addAll(options);
+      assertThat(tune(output, all.toArray()).code()).isNotZero();
+      assertThat(output).doesNotExist();
+    }
+    FineTuningOptions options = new FineTuningOptions();
+    CommandLine.populateCommand(options, "--old-corpus", corpus.toString());
+    Corpus fresh = Corpus.open(novel);
+    assertThatIOException()
+        .isThrownBy(
+            () ->
+                options.mix(
+                    fresh,
+                    output,
+                    () -> {
+                      throw new IOException("another run is using the folder");
+                    }));
+    assertThat(output).doesNotExist();
   }
 
   @Test

@@ -82,15 +82,25 @@ public final class FineTuningOptions {
     return has ? Optional.of(mixed) : Optional.empty();
   }
 
-  /** Mixes the old text into a corpus, if there is one, and prints the mixture. */
-  public Corpus mix(Corpus corpus, Path output) throws IOException {
+  /** Takes the lock of the run's folder. */
+  public interface Lock {
+    void take() throws IOException;
+  }
+
+  /**
+   * Mixes the old text into a corpus, if there is one, and prints the mixture. Takes the lock after
+   * all checks and before the first change.
+   */
+  public Corpus mix(Corpus corpus, Path output, Lock lock) throws IOException {
     if (oldCorpus == null) {
       return corpus;
     }
     Corpus old = Files.isDirectory(oldCorpus) ? Corpus.folder(oldCorpus) : Corpus.open(oldCorpus);
-    Corpus mixed =
-        MixedCorpus.write(
-            output.resolve(MIXED_CORPUS), corpus, old, oldShare == null ? 0.25 : oldShare);
+    Path folder = output.resolve(MIXED_CORPUS);
+    double share = oldShare == null ? 0.25 : oldShare;
+    MixedCorpus.check(folder, corpus, old, share);
+    lock.take();
+    Corpus mixed = MixedCorpus.write(folder, corpus, old, share);
     System.out.println(mixed);
     return mixed;
   }

@@ -19,6 +19,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -26,6 +28,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The files that {@code train} writes beside the model: metrics with samples, and the report. */
@@ -139,12 +142,14 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   }
 
   /**
-   * Locks the run's folder, which exists, until this log is closed. Call it while the run holds the
-   * lock, so that no other process resumes the run before the last line is written.
+   * Creates the run's folder if it is missing, and locks it until this log is closed. Call it
+   * before the run releases its lock, so that no other process resumes the run before the last line
+   * is written.
    */
   public void lock() {
     try {
       if (lock == null) {
+        AtomicFile.createFolders(folder);
         lock = FolderLock.ofRun(folder);
       }
     } catch (IOException e) {
@@ -152,11 +157,20 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     }
   }
 
+  /** Locks the folder of a new run, which another run may have used since the first check. */
+  public void lockNew() throws IOException {
+    lock();
+    try (Stream<Path> files = Files.list(folder)) {
+      if (files.anyMatch(file -> !file.getFileName().toString().equals(FolderLock.RUN))) {
+        throw new FileAlreadyExistsException(folder.toString(), null, "--output");
+      }
+    }
+  }
+
   private void begin() {
     begun = true;
     Map<String, Object> run;
     try {
-      AtomicFile.createFolders(folder);
       lock();
       CheckedFolder.deleteUnfinished(folder, List.of(RunMetrics.FILE, REPORT));
       run = new LinkedHashMap<>(identity.fields());

@@ -55,6 +55,29 @@ public final class MixedCorpus {
    */
   public static Corpus write(Path folder, Corpus fresh, Corpus old, double oldShare)
       throws IOException {
+    check(folder, fresh, old, oldShare);
+    long wanted = (long) wanted(fresh, oldShare);
+    AtomicFile.createFolders(folder);
+    write(folder.resolve(TRAIN), out -> mix(fresh.train(), old.train(), wanted, out));
+    Corpus.Part validation = fresh.validation();
+    write(folder.resolve(VALID), out -> copy(validation, 0, validation.bytes(), out));
+    Corpus.Part test = fresh.test();
+    write(folder.resolve(TEST), out -> copy(test, 0, test.bytes(), out));
+    return Corpus.folder(folder).withVocabulary(fresh.vocabulary());
+  }
+
+  /**
+   * Checks the arguments of {@link #write} and writes nothing.
+   *
+   * @param folder the folder of the files, which need not exist
+   * @param fresh the new text
+   * @param old the old text
+   * @param oldShare the share of old text
+   * @throws IOException if a file can't be looked up
+   * @throws IllegalArgumentException as in {@link #write}
+   */
+  public static void check(Path folder, Corpus fresh, Corpus old, double oldShare)
+      throws IOException {
     checkArgument(
         oldShare > 0 && oldShare < 1,
         "the share of old text must be above 0 and below 1, but is %s",
@@ -63,7 +86,7 @@ public final class MixedCorpus {
         fresh.train().documents() == null,
         "the new text of a mixture must not have documents: write the mixture without them, then open"
             + " its folder with Corpus.builder() and documents");
-    double wanted = fresh.train().bytes() * oldShare / (1 - oldShare);
+    double wanted = wanted(fresh, oldShare);
     checkArgument(
         wanted <= old.train().bytes(),
         "a share of %s beside %s bytes of new text takes %s bytes of old text, but %s has %s: use a"
@@ -80,13 +103,11 @@ public final class MixedCorpus {
           "the mixture would replace %s, which it is made of: write it into another folder",
           file);
     }
-    AtomicFile.createFolders(folder);
-    write(folder.resolve(TRAIN), out -> mix(fresh.train(), old.train(), (long) wanted, out));
-    Corpus.Part validation = fresh.validation();
-    write(folder.resolve(VALID), out -> copy(validation, 0, validation.bytes(), out));
-    Corpus.Part test = fresh.test();
-    write(folder.resolve(TEST), out -> copy(test, 0, test.bytes(), out));
-    return Corpus.folder(folder).withVocabulary(fresh.vocabulary());
+  }
+
+  /** Returns the number of bytes of old text that a share takes. */
+  private static double wanted(Corpus fresh, double oldShare) {
+    return fresh.train().bytes() * oldShare / (1 - oldShare);
   }
 
   /** The content of a file. */
