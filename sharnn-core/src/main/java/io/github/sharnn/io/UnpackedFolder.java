@@ -1,14 +1,23 @@
 package io.github.sharnn.io;
 
 import ai.djl.util.Utils;
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
 import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A folder in a cache that appears under its name only when all of its files are there. */
 public final class UnpackedFolder {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(UnpackedFolder.class);
+
+  /** The start of the names of folders that {@link #create} deletes, beside the folder itself. */
+  public static final String UNFINISHED = ".unfinished";
 
   private UnpackedFolder() {}
 
@@ -26,33 +35,42 @@ public final class UnpackedFolder {
   }
 
   /**
-   * Fills a folder beside the one that is asked for, and renames it. If another process is faster,
-   * its folder stays.
+   * Fills a folder beside the one that is asked for, and renames it. One process at a time fills a
+   * folder there. If another one is faster, its folder stays. Deletes what killed processes left.
    *
    * @param folder the folder, whose name stands for its content
    * @param filler writes the files
    * @throws IOException if the folder can't be written
    */
-  public static void create(Path folder, Filler filler) throws IOException {
+  public static synchronized void create(Path folder, Filler filler) throws IOException {
     Path parent = folder.toAbsolutePath().getParent();
     AtomicFile.createFolders(parent);
-    Path unfinished = Files.createTempDirectory(parent, ".unfinished");
-    try {
-      filler.fill(unfinished);
-      move(unfinished, folder);
-    } finally {
-      Utils.deleteQuietly(unfinished);
+    FolderLock lock = FolderLock.ofSave(parent);
+    try (lock) {
+      deleteUnfinished(parent); // the lock shows that nobody is filling them
+      if (Files.exists(folder)) {
+        return;
+      }
+      Path unfinished = Files.createTempDirectory(parent, UNFINISHED);
+      try {
+        filler.fill(unfinished);
+        Files.move(unfinished, folder);
+      } finally {
+        Utils.deleteQuietly(unfinished);
+      }
     }
   }
 
-  private static void move(Path from, Path to) throws IOException {
-    try {
-      Files.move(from, to);
-    } catch (FileAlreadyExistsException e) {
-      // the same content
-    } catch (FileSystemException e) {
-      if (!Files.isDirectory(to)) {
-        throw e;
+  private static void deleteUnfinished(Path parent) throws IOException {
+    List<Path> left;
+    try (Stream<Path> paths = Files.list(parent)) {
+      left = paths.filter(path -> path.getFileName().toString().startsWith(UNFINISHED)).toList();
+    }
+    for (Path path : left) {
+      try {
+        MoreFiles.deleteRecursively(path, RecursiveDeleteOption.ALLOW_INSECURE);
+      } catch (IOException e) {
+        LOGGER.warn("{}, which a killed process left, can't be deleted: {}", path, e.toString());
       }
     }
   }

@@ -138,7 +138,7 @@ public final class PretrainedModels {
     FolderLock lock = FolderLock.ofSave(folder.getParent());
     try (lock) {
       if (!isComplete(folder, sums)) {
-        Path damaged = folder.resolveSibling(".damaged-" + UUID.randomUUID());
+        Path damaged = folder.resolveSibling(UnpackedFolder.UNFINISHED + UUID.randomUUID());
         Files.move(folder, damaged); // fails where the deletion would fail in silence
         Utils.deleteQuietly(damaged);
       }
