@@ -264,7 +264,8 @@ final class TrainCommand implements Callable<Integer> {
       model.setProperty(ModelCard.DATASET, text.name());
       model.setProperty(ModelCard.VALIDATION_BITS_PER_BYTE, String.valueOf(validationBpc));
       model.setProperty(ModelCard.TEST_BITS_PER_BYTE, String.valueOf(test.bitsPerCharacter()));
-      model.save(output, null);
+      Path saved = log.hasFolder() ? output : rescue();
+      model.save(saved, null);
       log.test(test);
       for (int i = 0; i < results.size(); i++) {
         print(
@@ -275,12 +276,29 @@ final class TrainCommand implements Callable<Integer> {
       }
       print(
           "test %.4f BPC (%,d bytes, %d streams)%nsaved in %s%n",
-          test.bitsPerCharacter(), test.predictedBytes(), test.settings().streams(), output);
+          test.bitsPerCharacter(), test.predictedBytes(), test.settings().streams(), saved);
       if (data.vocabulary() != TextVocabulary.bytes()) {
         System.out.println(Figures.perplexities(test));
       }
+      if (!saved.equals(output)) {
+        throw new IOException(
+            lenientFormat(
+                "the folder %s was deleted, moved or replaced during the run: its checkpoints, metrics"
+                    + " and report are lost unless it was moved, and the trained model alone is in %s",
+                output, saved));
+      }
     }
     return 0;
+  }
+
+  /** Returns a new folder for the model of a run whose folder is gone. */
+  private Path rescue() {
+    String name = output.toAbsolutePath().normalize().getFileName() + "-rescued";
+    Path folder = output.resolveSibling(name);
+    for (int i = 2; Files.exists(folder); i++) {
+      folder = output.resolveSibling(name + "-" + i);
+    }
+    return folder;
   }
 
   private RunLog log(Model model, Corpus data, List<TrainingStage> stages, TrainingOptions options)

@@ -17,9 +17,11 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -50,12 +52,32 @@ public final class FolderLock implements Closeable {
   private final Path file;
   private final FileChannel channel;
   private final @Nullable FileChannel named;
+  private final @Nullable Object key; // of a run's file; null on Windows
   private int holders = 1;
 
-  private FolderLock(Path file, FileChannel channel, @Nullable FileChannel named) {
+  private FolderLock(
+      Path file, FileChannel channel, @Nullable FileChannel named, @Nullable Object key) {
     this.file = file;
     this.channel = channel;
     this.named = named;
+    this.key = key;
+  }
+
+  private static @Nullable Object key(Path file) throws IOException {
+    return Files.readAttributes(file, BasicFileAttributes.class, NOFOLLOW_LINKS).fileKey();
+  }
+
+  /**
+   * {@return false if the folder of a run was deleted, moved or replaced since it was locked}
+   *
+   * @throws IOException if the folder can't be looked up
+   */
+  public boolean isInPlace() throws IOException {
+    try {
+      return Objects.equals(key(file), key);
+    } catch (NoSuchFileException e) {
+      return false;
+    }
   }
 
   /**
@@ -84,11 +106,11 @@ public final class FolderLock implements Closeable {
                   + folder
                   + ": end it first, or name another folder");
         }
+        lock = new FolderLock(file, channel, null, key(file));
       } catch (IOException | RuntimeException e) {
         channel.close();
         throw e;
       }
-      lock = new FolderLock(file, channel, null);
       HELD.put(file, lock);
       return lock;
     }
@@ -143,7 +165,7 @@ public final class FolderLock implements Closeable {
       if (!content.hasRemaining()) {
         Files.deleteIfExists(file); // a process was killed before it wrote the content
       }
-      return holds ? new FolderLock(file, channel, named) : null;
+      return holds ? new FolderLock(file, channel, named, null) : null;
     } catch (NoSuchFileException e) {
       return null; // the process before deleted the file after this one opened it
     } finally {

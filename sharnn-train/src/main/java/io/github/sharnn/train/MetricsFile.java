@@ -28,7 +28,9 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -63,6 +65,7 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
   private final Path file;
   private final @Nullable Device device; // null: no memory
   private @Nullable FileChannel channel; // null before the first line
+  private @Nullable Object key; // of the file that the channel writes; null on Windows
   private boolean resumes; // the first line copies the earlier lines
   private long end; // of what is written
   private final StringBuilder waiting = new StringBuilder();
@@ -266,6 +269,7 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
     try {
       if (channel == null) {
         channel = open();
+        key = key();
       }
       writeWaiting();
     } catch (IOException e) {
@@ -295,9 +299,24 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
     waiting.setLength(0);
   }
 
+  private @Nullable Object key() throws IOException {
+    return Files.readAttributes(file, BasicFileAttributes.class, NOFOLLOW_LINKS).fileKey();
+  }
+
+  /** Checks that the lines so far are in the file of that name. */
+  private void checkInPlace() throws IOException {
+    if (Files.notExists(file, NOFOLLOW_LINKS) || !Objects.equals(key(), key)) {
+      throw new IOException(
+          file
+              + " was deleted, moved or replaced during the run: the figures of its steps are lost"
+              + " unless it was moved");
+    }
+  }
+
   /** Opens the file again if an interrupt has closed it. */
   private void reopen() throws IOException {
     if (!channel.isOpen()) {
+      checkInPlace();
       channel = FileChannel.open(file, READ, WRITE, NOFOLLOW_LINKS);
     }
   }
@@ -305,7 +324,8 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
   /**
    * Writes the lines that wait, forces the file to disk and closes it.
    *
-   * @throws IOException if the lines can't be written; they are lost
+   * @throws IOException if the lines can't be written, or the file was deleted, moved or replaced
+   *     meanwhile; they are lost
    */
   @Override
   public void close() throws IOException {
@@ -318,6 +338,7 @@ public final class MetricsFile implements Consumer<StepReport>, AutoCloseable {
               channel.force(true);
               return null;
             });
+        checkInPlace();
       } finally {
         channel.close();
       }

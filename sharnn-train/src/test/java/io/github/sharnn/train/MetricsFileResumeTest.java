@@ -194,18 +194,20 @@ class MetricsFileResumeTest {
   void follow_no_link_that_takes_the_place_of_the_file_later() throws Exception {
     Path victim = Files.writeString(folder.resolve("victim"), line(1) + line(3));
     Files.writeString(file, line(1) + line(2));
-    try (MetricsFile metrics = MetricsFile.resume(file, null, checkpoint)) {
-      Files.delete(file);
-      Files.createSymbolicLink(file, victim);
-      assertThatThrownBy(() -> metrics.accept(report(3))).hasMessageContaining("is a link");
-      Files.delete(file);
-      Files.writeString(file, line(1));
-      metrics.accept(report(3));
-      Files.delete(file);
-      Files.createSymbolicLink(file, victim);
-      metrics.accept(report(4));
-      metrics.accept(report(3)); // cuts
-    }
+    MetricsFile metrics = MetricsFile.resume(file, null, checkpoint);
+    Files.delete(file);
+    Files.createSymbolicLink(file, victim);
+    assertThatThrownBy(() -> metrics.accept(report(3))).hasMessageContaining("is a link");
+    Files.delete(file);
+    Files.writeString(file, line(1));
+    metrics.accept(report(3));
+    Files.delete(file);
+    Files.createSymbolicLink(file, victim);
+    metrics.accept(report(4));
+    metrics.accept(report(3)); // cuts
+    assertThatThrownBy(metrics::close)
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(file + " was deleted, moved or replaced during the run");
     assertThat(victim).hasContent(line(1) + line(3));
   }
 }

@@ -167,6 +167,11 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     }
   }
 
+  /** Tells if the folder is still the one that this log has locked. */
+  public boolean hasFolder() throws IOException {
+    return lock == null || lock.isInPlace();
+  }
+
   private void begin() {
     begun = true;
     Map<String, Object> run;
@@ -235,7 +240,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
     try (running;
         held) {
       metrics.close();
-      if (begun) {
+      if (begun && hasFolder()) {
         writeReport();
       }
     }

@@ -166,8 +166,12 @@ public final class CheckpointWriter implements AutoCloseable {
       IOException failure =
           new IOException(
               lenientFormat(
-                  "can't write the checkpoint %s: %s; the ones before it are untouched",
-                  checkpoint, e),
+                  "can't write the checkpoint %s: %s; %s",
+                  checkpoint,
+                  e,
+                  Files.exists(run)
+                      ? "the ones before it are untouched"
+                      : "the run's folder was deleted or moved, with the ones before it"),
               e);
       try {
         if (Files.exists(unfinished)) {
