@@ -3,6 +3,10 @@ package io.github.sharnn.cli;
 import static io.github.sharnn.cli.Outcome.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.Model;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.github.sharnn.SHARNN;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -60,5 +64,30 @@ class CompressCommandTest extends TrainedModelTest {
     assertThat(back).hasSameBinaryContentAs(file);
     outcome = run("compress", model, file, "--precision", "FLOAT16");
     assertThat(outcome.err()).contains("--precision must be FLOAT32 or INT8, but is FLOAT16");
+  }
+
+  @Test
+  void a_model_in_float16_is_told_what_it_can_do(@TempDir Path folder) throws Exception {
+    Path file = Files.writeString(folder.resolve("text"), "abcd efgh ijkl mnop. ".repeat(3));
+    Path half = folder.resolve("half");
+    try (Model whole = SHARNN.load(model);
+        Model copy = SHARNN.of(SHARNN.of(whole).config()).newModel("half")) {
+      copy.setDataType(DataType.FLOAT16);
+      copy.getBlock().initialize(copy.getNDManager(), DataType.FLOAT16, new Shape(1, 1));
+      copy.save(half, null);
+    }
+    assertThat(run("compress", half, file, "--precision", "INT8").err())
+        .contains("--precision INT8 is for a model with FLOAT32 weights, but this one has FLOAT16")
+        .contains("leave --precision out to compute in FLOAT16");
+    assertThat(run("compress", model, file).code()).isZero();
+    Path compressed = folder.resolve("text.sharnn");
+    Path back = folder.resolve("back");
+    assertThat(run("decompress", half, compressed, "--output", back).err())
+        .contains("was compressed in FLOAT32, but this model is in FLOAT16: name the folder of the")
+        .contains("FLOAT32 model that compressed it");
+    Files.delete(compressed);
+    assertThat(run("compress", half, file).code()).isZero();
+    assertThat(run("decompress", half, compressed, "--output", back).code()).isZero();
+    assertThat(back).hasSameBinaryContentAs(file);
   }
 }

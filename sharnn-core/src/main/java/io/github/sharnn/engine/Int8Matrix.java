@@ -67,7 +67,8 @@ public record Int8Matrix(NDArray values, NDArray scales) implements AutoCloseabl
   private static float[] largest(String name, NDArray matrix) {
     checkArgument(
         matrix.getDataType() == DataType.FLOAT32,
-        "only FLOAT32 weights can be quantized, but %s is of %s: load or train the model in FLOAT32",
+        "only FLOAT32 weights can be quantized, but %s is of %s: read the file into a new model with"
+            + " SafetensorsWeights.read, which converts to FLOAT32",
         name,
         matrix.getDataType());
     float[] largest = matrix.abs().max(new int[] {1}).toFloatArray();

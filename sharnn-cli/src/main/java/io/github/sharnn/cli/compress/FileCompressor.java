@@ -207,13 +207,21 @@ public final class FileCompressor {
                         compressed + " is damaged: its weights have " + bits + " bits"));
     throw new IOException(
         lenientFormat(
-            "%s was compressed in %s, but this model is in %s: use --precision %s, in Java a model %s"
-                + " quantize()",
-            compressed,
-            needed.name(),
-            precision.name(),
-            needed.name(),
-            needed == DataType.INT8 ? "after" : "without"));
+            "%s was compressed in %s, but this model is in %s: %s",
+            compressed, needed.name(), precision.name(), wayTo(needed)));
+  }
+
+  private String wayTo(DataType needed) {
+    if (needed == DataType.INT8 && precision == DataType.FLOAT32) {
+      return "use --precision INT8, in Java a model after quantize()";
+    }
+    String folder =
+        lenientFormat("name the folder of the %s model that compressed it", needed.name());
+    return needed == DataType.FLOAT32 && precision == DataType.INT8
+        ? "use --precision FLOAT32, in Java a model without quantize(); if the model was saved in"
+            + " INT8, "
+            + folder
+        : folder;
   }
 
   private static int bits(DataType type) {

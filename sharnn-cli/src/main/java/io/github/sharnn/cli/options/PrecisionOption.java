@@ -24,7 +24,15 @@ public final class PrecisionOption {
         "--precision must be FLOAT32 or INT8, but is %s",
         precision.name());
     if (isInt8()) {
-      SHARNN.of(model).quantize();
+      SHARNN block = SHARNN.of(model);
+      DataType type = block.embedding.getArray().getDataType();
+      checkArgument(
+          block.isQuantized() || type == DataType.FLOAT32,
+          "--precision INT8 is for a model with FLOAT32 weights, but this one has %s: leave --precision"
+              + " out to compute in %s",
+          type.name(),
+          type.name());
+      block.quantize();
     }
   }
 

@@ -201,7 +201,11 @@ class FileCompressorTest {
     assertRefused(text(5, 300), "is no file that sharnn.jar compress wrote");
     bad(good, 4, 9, "has format version 9, but this library reads version 4");
     bad(good, 5, 7, "is damaged: its weights have 7 bits");
-    bad(good, 5, 16, "was compressed in FLOAT16, but this model is in FLOAT32");
+    bad(
+        good,
+        5,
+        16,
+        "was compressed in FLOAT16, but this model is in FLOAT32: name the folder of the FLOAT16 model that compressed it");
     bad(good, lengthAt, 0x80, "is damaged: its original's length is -");
     bad(good, lengthAt + 6, 1, "is cut off: the code ends too early");
     int text = lengthAt + 8 + 32; // its length, and its characters
@@ -277,7 +281,8 @@ class FileCompressorTest {
           .isInstanceOf(IOException.class)
           .hasMessageEndingWith(
               "was compressed in FLOAT32, but this model is in INT8: use --precision FLOAT32, in"
-                  + " Java a model without quantize()");
+                  + " Java a model without quantize(); if the model was saved in INT8, name the folder"
+                  + " of the FLOAT32 model that compressed it");
 
       SHARNN block = SHARNN.of(other);
       NDArray matrix = SafetensorsWeights.names(block).get("blocks.0.ff.linear1.weight").getArray();
