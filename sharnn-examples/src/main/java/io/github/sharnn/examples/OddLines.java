@@ -32,13 +32,12 @@ import java.util.stream.Stream;
  *
  * <p>A line has two views without its time. Its kind is the text with every word masked that has a
  * digit. A new kind, a new severity of a known kind and surprising words are odd. Its values are
- * the text with identifiers masked; they are odd beside those of other lines of the same kind.
+ * the text with identifiers masked; they are odd if they surprise more than is usual for the kind.
  */
 final class OddLines {
 
   static final double FALSE_ALARMS = 0.01;
   private static final int FOLDS = 3;
-  private static final int ENOUGH = 200; // lines of a kind to compare with; rarer kinds share them
   private static final Pattern TIME =
       Pattern.compile("\\b(1\\d{9}|\\d{4}[-./]\\d\\d[-./]\\d\\d([T -]\\d\\d[:.][\\d:.]+Z?)?)\\b");
   private static final Pattern IDENTIFIER = Pattern.compile("\\b(?=\\w*\\d)(0x)?[0-9a-f]{5,}\\b");
@@ -86,25 +85,17 @@ final class OddLines {
    * @param p the conformal p-value
    * @param isNew true if no normal line has its kind
    * @param rarity the bits of its severity, and of a new kind or a kind with a new severity
-   * @param surprise the model's bits for its kind
-   * @param threshold the bits of a kind that are enough for an alert
-   * @param values how odd the values are in units of the threshold
+   * @param surprise the model's bits for a new kind, 0 for a known one
+   * @param values the bits of its values' p-value, times 3 for a value to rank among new kinds
    */
-  record Scored(
-      Line line,
-      double p,
-      boolean isNew,
-      double rarity,
-      double surprise,
-      double threshold,
-      double values) {
+  record Scored(Line line, double p, boolean isNew, double rarity, double surprise, double values) {
 
     boolean alert() {
       return p <= FALSE_ALARMS;
     }
 
     double rank(double moreBits) {
-      return Math.max((rarity + surprise + moreBits) / threshold, values);
+      return Math.max(rarity + surprise + moreBits, values);
     }
   }
 
@@ -140,27 +131,29 @@ final class OddLines {
     Map<String, Long> counts =
         Stream.concat(all.stream().map(Line::severity), novelties.stream().map(String::valueOf))
             .collect(Collectors.groupingBy(each -> each, Collectors.counting()));
-    double[] kinds = new double[all.size()];
-    Map<String, List<Double>> values = new TreeMap<>(); // by kind
-    for (int i = 0; i < kinds.length; i++) {
-      kinds[i] = usual.get(i)[0] + rarity(all.get(i), novelties.get(i), counts, kinds.length);
-      values.computeIfAbsent(all.get(i).kind, kind -> new ArrayList<>()).add(usual.get(i)[1]);
+    Map<String, List<Double>> sameKind = new TreeMap<>(); // the values' surprises
+    for (int i = 0; i < all.size(); i++) {
+      sameKind.computeIfAbsent(all.get(i).kind, kind -> new ArrayList<>()).add(usual.get(i)[1]);
     }
-    Arrays.sort(kinds);
-    Stream<List<Double>> few = values.values().stream().filter(same -> same.size() < ENOUGH);
-    List<Double> rare = few.flatMap(List::stream).toList();
-    values.replaceAll((kind, same) -> same.size() < ENOUGH ? rare : same);
+    Map<String, Double> medians = new TreeMap<>();
+    sameKind.forEach((kind, surprises) -> medians.put(kind, median(surprises)));
+    double[] kinds = new double[all.size()];
+    double[] values = new double[all.size()]; // of all kinds: one kind has too few for a small p
+    for (int i = 0; i < kinds.length; i++) {
+      double surprise = novelties.get(i) == 0 ? 0 : usual.get(i)[0];
+      kinds[i] = rarity(all.get(i), novelties.get(i), counts, kinds.length) + surprise;
+      values[i] = usual.get(i)[1] - medians.get(all.get(i).kind);
+    }
     Set<String> known = known(normal);
     List<Scored> scored = new ArrayList<>();
     for (int i = 0; i < found.length; i++) {
       Line line = lines.get(i);
       int novelty = line.novelty(known);
       double rarity = rarity(line, novelty, counts, kinds.length);
-      double[] same =
-          values.getOrDefault(line.kind, List.of()).stream().mapToDouble(v -> v).sorted().toArray();
-      double p = 2 * Math.min(p(rarity + found[i][0], kinds), p(found[i][1], same));
-      double odds = found[i][1] / threshold(same);
-      scored.add(new Scored(line, p, novelty > 0, rarity, found[i][0], threshold(kinds), odds));
+      double surprise = novelty == 0 ? 0 : found[i][0];
+      double value = novelty == 0 ? p(found[i][1] - medians.get(line.kind), values) : 1;
+      double p = 2 * Math.min(p(rarity + surprise, kinds), value);
+      scored.add(new Scored(line, p, novelty > 0, rarity, surprise, 3 * bits(value)));
     }
     return scored;
   }
@@ -174,7 +167,7 @@ final class OddLines {
   private static double rarity(Line line, int novelty, Map<String, Long> counts, int lines) {
     double severity = (counts.getOrDefault(line.severity, 0L) + 1.0) / (lines + 1);
     double kind = (counts.getOrDefault(String.valueOf(novelty), 0L) + 1.0) / (lines + 1);
-    return -Math.log(novelty == 0 ? severity : severity * kind) / Math.log(2);
+    return bits(novelty == 0 ? severity : severity * kind);
   }
 
   /** Returns the share of usual lines that are at least as odd, this one included. */
@@ -182,9 +175,12 @@ final class OddLines {
     return (Arrays.stream(usual).filter(each -> each >= score).count() + 1.0) / (usual.length + 1);
   }
 
-  private static double threshold(double[] sorted) {
-    int index = (int) (sorted.length * (1 - FALSE_ALARMS / 2)); // half for values, half for kinds
-    return sorted.length == 0 ? Double.POSITIVE_INFINITY : Math.max(sorted[index], 1);
+  private static double bits(double probability) {
+    return -Math.log(probability) / Math.log(2);
+  }
+
+  private static double median(List<Double> values) {
+    return values.stream().sorted().skip(values.size() / 2).findFirst().orElseThrow();
   }
 
   private static Model train(List<Line> lines, int steps, long seed) throws IOException {
@@ -206,22 +202,20 @@ final class OddLines {
     return model;
   }
 
-  /**
-   * Returns two surprises at each line: at its kind, the two most surprising bytes and the excess
-   * for each byte; at its values, the excess in standard deviations.
-   */
+  /** Returns the surprise at each line's kind and at its values. */
   private static List<double[]> surprises(Model model, List<Line> lines) {
     Scorer scorer = Scorer.builder(model).topSurprises(2).cacheBytes(1 << 24).build();
     List<Score.Totals> kinds = scorer.totals(lines.stream().map(l -> utf8(l.kind)).toList());
     List<Score.Totals> values = scorer.totals(lines.stream().map(l -> utf8(l.values)).toList());
-    List<double[]> surprises = new ArrayList<>();
-    for (int i = 0; i < lines.size(); i++) {
-      double top = kinds.get(i).top().stream().mapToDouble(Score.Surprise::bits).sum() / 2;
-      double deviation = Math.sqrt(values.get(i).varianceInBits() + 1);
-      double kind = top + 4 * kinds.get(i).excessBitsPerByte();
-      surprises.add(new double[] {kind, values.get(i).excessBits() / deviation});
-    }
-    return surprises;
+    return IntStream.range(0, lines.size())
+        .mapToObj(i -> new double[] {surprise(kinds.get(i)), surprise(values.get(i))})
+        .toList();
+  }
+
+  /** Returns the mean of the two most surprising bytes and four times the excess for each byte. */
+  private static double surprise(Score.Totals totals) {
+    double top = totals.top().stream().mapToDouble(Score.Surprise::bits).sum() / 2;
+    return top + 4 * totals.excessBitsPerByte();
   }
 
   static byte[] utf8(String line) {

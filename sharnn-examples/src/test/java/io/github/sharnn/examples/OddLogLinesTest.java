@@ -53,7 +53,7 @@ class OddLogLinesTest {
   }
 
   private static Scored scored(String tag, double rank) {
-    return new Scored(Line.of(tag + " text"), 1, false, rank, 0, 1, 0);
+    return new Scored(Line.of(tag + " text"), 1, false, rank, 0, 0);
   }
 
   @Test
