@@ -31,8 +31,9 @@ import java.util.stream.Stream;
  * A detector of odd log lines (anomalies), by counts and small models.
  *
  * <p>A line has two views without its time. Its kind is the text with every word masked that has a
- * digit. A new kind, a new severity of a known kind and surprising words are odd. Its values are
- * the text with identifiers masked; they are odd if they surprise more than is usual for the kind.
+ * digit. A new kind and a new severity of a known kind are odd, the more so the more their words
+ * surprise. Its values are the text with identifiers masked. They are odd if they surprise more
+ * than is usual for the kind.
  */
 final class OddLines {
 
