@@ -13,6 +13,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class OddLogLinesTest {
@@ -64,6 +65,25 @@ class OddLogLinesTest {
             each -> each.rank(0));
     assertThat(figures[0]).isCloseTo(3.5 / 4, within(1e-9));
     assertThat(figures[1]).isCloseTo((1 + 2 / 3.0) / 2, within(1e-9));
+  }
+
+  @Test
+  void finds_an_odd_value_in_a_kind_with_few_lines() throws Exception {
+    List<Line> normal = new ArrayList<>();
+    for (int i = 0; i < 440; i++) {
+      normal.add(Line.of(i % 11 == 0 ? "- INFO disk " + i % 7 + " is full" : "- INFO core is up"));
+    }
+    List<Line> lines =
+        Stream.of("INFO core is up", "INFO disk 3 is full", "INFO disk ~9~ is full", "ERROR lost")
+            .map(text -> Line.of("X " + text))
+            .toList();
+    List<Scored> scored = OddLines.score(normal, lines, 150, 1);
+    assertThat(scored).extracting(Scored::isNew).containsExactly(false, false, false, true);
+    assertThat(scored).extracting(Scored::alert).containsExactly(false, false, true, true);
+    assertThat(scored.get(2).p()).isCloseTo(2 / 441.0, within(1e-12));
+    assertThat(scored.get(2).rank(0)).isCloseTo(3 * Math.log(441) / Math.log(2), within(1e-9));
+    assertThat(scored.get(3).values()).isZero();
+    assertThat(scored.get(2).surprise()).isZero();
   }
 
   @Test
