@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -124,6 +125,16 @@ class EvaluateCommandTest extends TrainedModelTest {
                 Locale.ROOT,
                 "warning: %s looks like a gzip file: unpack it, unless you want to model its packed bytes\n",
                 packed));
+    assertThat(outcome.code()).isZero();
+  }
+
+  @Test
+  void warns_of_a_corpus_in_utf_16(@TempDir Path folder) throws IOException {
+    Path wide = folder.resolve("wide.txt");
+    Files.write(wide, "abcd efgh ".repeat(50).getBytes(StandardCharsets.UTF_16)); // with a mark
+    Outcome outcome = run("evaluate", model, "--corpus", wide, "--streams", 1);
+    assertThat(outcome.err())
+        .startsWith("warning: " + wide + " looks like text in UTF-16: convert it to UTF-8");
     assertThat(outcome.code()).isZero();
   }
 }

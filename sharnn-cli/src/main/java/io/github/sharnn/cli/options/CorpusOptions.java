@@ -26,6 +26,8 @@ public final class CorpusOptions {
 
   private static final Map<String, String> ARCHIVES =
       Map.of("\u001f\u008b", "gzip", "PK\3\4", "zip", "\u00fd7zXZ", "xz", "BZh", "bzip2");
+  private static final Set<String> UTF_16 =
+      Set.of("\u00ff\u00fe", "\u00fe\u00ff"); // byte order marks
   private static final int LONGEST_SIGNATURE = 5;
 
   @Option(
@@ -131,7 +133,7 @@ public final class CorpusOptions {
           path);
       return Corpus.folder(path);
     }
-    warnOfArchive(path);
+    warnOfOtherBytes(path);
     if (enwik8) {
       return Corpus.enwik8(path);
     }
@@ -169,7 +171,7 @@ public final class CorpusOptions {
             path);
         return builder.folder(path).build();
       }
-      warnOfArchive(path);
+      warnOfOtherBytes(path);
       builder.file(path);
     }
     for (Path path : validation) {
@@ -222,8 +224,8 @@ public final class CorpusOptions {
     };
   }
 
-  /** Warns of an archive: its bytes make a valid corpus, but rarely the intended one. */
-  private static void warnOfArchive(Path path) throws IOException {
+  /** Warns of an archive or of UTF-16: a valid corpus of bytes, but rarely the intended one. */
+  private static void warnOfOtherBytes(Path path) throws IOException {
     if (!Files.isRegularFile(path)) {
       return; // Corpus reports it
     }
@@ -235,13 +237,15 @@ public final class CorpusOptions {
     ARCHIVES.forEach(
         (signature, kind) -> {
           if (begin.startsWith(signature)) {
-            System.err.printf(
-                Locale.ROOT,
-                "warning: %s looks like a %s file: unpack it, unless you want to model its packed"
-                    + " bytes%n",
-                path,
-                kind);
+            warn(path, "a " + kind + " file: unpack it, unless you want to model its packed bytes");
           }
         });
+    if (UTF_16.stream().anyMatch(begin::startsWith)) {
+      warn(path, "text in UTF-16: convert it to UTF-8, unless you want to model these bytes");
+    }
+  }
+
+  private static void warn(Path path, String kind) {
+    System.err.printf(Locale.ROOT, "warning: %s looks like %s%n", path, kind);
   }
 }
