@@ -16,6 +16,7 @@ import com.google.common.base.Strings;
 import com.google.common.base.Throwables;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -24,6 +25,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The names of devices, and checks that a device exists. */
@@ -104,12 +106,17 @@ public final class Devices {
               .collect(Collectors.joining(", caused by "));
       throw new EngineException(
           lenientFormat(
-              "PyTorch can't be loaded (%s): put pytorch-native-cpu for this system and pytorch-jni on the"
-                  + " class path, or let DJL download them, online and without DJL_OFFLINE (README.md, As a"
-                  + " dependency)",
-              reasons),
+              "PyTorch can't be loaded (%s): %s",
+              reasons, remedy(Throwables.getCausalChain(e).stream())),
           e);
     }
+  }
+
+  private static String remedy(Stream<Throwable> causes) {
+    return causes.anyMatch(FileSystemException.class::isInstance)
+        ? "DJL unpacks it into its cache folder, so set DJL_CACHE_DIR to a folder that you may write to"
+        : "put pytorch-native-cpu for this system and pytorch-jni on the class path, or let DJL download"
+            + " them, online and without DJL_OFFLINE (README.md, As a dependency)";
   }
 
   private static Engine load() {
