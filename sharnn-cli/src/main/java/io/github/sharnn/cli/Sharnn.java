@@ -7,6 +7,7 @@ import com.google.common.base.CaseFormat;
 import io.github.sharnn.RunHeader;
 import io.github.sharnn.cli.StandardOutput.LostOutputException;
 import io.github.sharnn.engine.kernels.Kernels;
+import io.github.sharnn.io.FileErrors;
 import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.optim.OptimizerSettings;
 import java.io.FileDescriptor;
@@ -19,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -153,8 +155,27 @@ public final class Sharnn implements Runnable {
 
   /** Rejects an output that exists, before the work. */
   static void checkNew(Path output, String option) throws FileAlreadyExistsException {
-    if (Files.exists(output)) {
+    if (Files.exists(output, LinkOption.NOFOLLOW_LINKS)) {
       throw new FileAlreadyExistsException(output.toString(), null, option);
+    }
+  }
+
+  /** Rejects an output file that exists, or that can't be written, before the work. */
+  static void checkNewFile(Path output, String option) throws IOException {
+    checkNew(output, option);
+    checkFolder(output, option);
+  }
+
+  /** Rejects an output file whose folder is missing or read-only. */
+  static void checkFolder(Path output, String option) throws IOException {
+    Path folder = output.toAbsolutePath().getParent();
+    if (!Files.isDirectory(folder)) {
+      throw new NoSuchFileException(
+          folder.toString(), null, option + " needs its folder: create it, or name another file");
+    }
+    if (!Files.isWritable(folder)) {
+      throw new AccessDeniedException(
+          folder.toString(), null, option + " needs a folder that you may write to: name another");
     }
   }
 
@@ -205,17 +226,13 @@ public final class Sharnn implements Runnable {
    * only file names. DJL's exceptions have the reason only in their cause.
    */
   private static String message(Exception e) {
-    if (e instanceof NoSuchFileException missing) {
-      String reason = missing.getReason();
-      return "no such file or folder: " + missing.getFile() + (reason == null ? "" : "; " + reason);
-    }
-    if (e instanceof AccessDeniedException denied) {
-      return "access denied: " + denied.getFile();
-    }
-    if (e instanceof FileAlreadyExistsException exists) {
+    if (e instanceof FileAlreadyExistsException exists && exists.getReason() != null) {
       return lenientFormat(
           "%s exists already: name another with %s, or remove it",
           exists.getFile(), exists.getReason());
+    }
+    if (e instanceof IOException io) {
+      return FileErrors.describe(io);
     }
     if (e instanceof EngineException && e.getCause() != null) {
       return e.getMessage() + ": " + e.getCause(); // what failed, and why

@@ -9,6 +9,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -98,6 +100,15 @@ class RefusedTrainOptionsTest extends TrainedModelTest {
     assertThat(outcome.err())
         .contains("because the device is cpu: --kernels must be auto or off, but is required");
     assertThat(output).doesNotExist();
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void says_why_an_output_is_impossible(@TempDir Path folder) throws IOException {
+    Path link = Files.createSymbolicLink(folder.resolve("link"), folder.resolve("none"));
+    assertThat(train("--output", link, "--steps", 1).err()).contains(link + " exists already");
+    assertThat(train("--output", link.resolve("run"), "--steps", 1).err())
+        .contains("error: " + link + ": not a folder, but a file or a link to nothing");
   }
 
   @Test

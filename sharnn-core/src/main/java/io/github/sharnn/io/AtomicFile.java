@@ -12,6 +12,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
@@ -138,6 +139,8 @@ public final class AtomicFile {
       forceFolder(file.toAbsolutePath().getParent());
       complete = true;
       return channel;
+    } catch (FileSystemException e) {
+      throw FileErrors.of(e, temporary, file);
     } finally {
       if (channel != null && !complete) {
         channel.close();
@@ -163,6 +166,8 @@ public final class AtomicFile {
       Interrupts.defer(() -> fill(temporary, writer));
       force(temporary, WRITE, NOFOLLOW_LINKS);
       move.move(temporary, file);
+    } catch (FileSystemException e) {
+      throw FileErrors.of(e, temporary, file);
     } finally {
       Files.deleteIfExists(temporary);
       UNFINISHED.remove(temporary);
@@ -241,7 +246,10 @@ public final class AtomicFile {
       Files.createDirectory(path);
     } catch (FileAlreadyExistsException e) {
       if (!Files.isDirectory(path)) { // else another process was faster
-        throw e;
+        throw new FileSystemException(
+            path.toString(),
+            null,
+            "not a folder, but a file or a link to nothing: remove it, or name another folder");
       }
     }
     if (path.getParent() != null) {

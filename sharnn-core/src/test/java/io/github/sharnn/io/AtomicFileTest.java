@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -79,7 +80,18 @@ class AtomicFileTest {
     assertThat(file).hasContent("old");
     assertThat(folder.toFile().list()).containsExactly("file");
     assertThatThrownBy(() -> AtomicFile.write(folder.resolve("none/file"), "x"))
-        .isInstanceOf(NoSuchFileException.class);
+        .isInstanceOf(NoSuchFileException.class)
+        .hasMessage(
+            "%s: its folder is missing: create it, or name another", folder.resolve("none/file"));
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void a_link_to_nothing_is_no_place_for_a_folder() throws Exception {
+    Path link = Files.createSymbolicLink(folder.resolve("link"), folder.resolve("none"));
+    assertThatThrownBy(() -> AtomicFile.createFolders(link.resolve("run")))
+        .isInstanceOf(FileSystemException.class)
+        .hasMessageStartingWith(link + ": not a folder, but a file or a link to nothing");
   }
 
   @Test

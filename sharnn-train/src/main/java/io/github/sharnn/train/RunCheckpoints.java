@@ -7,6 +7,7 @@ import ai.djl.Model;
 import ai.djl.TrainingDivergedException;
 import ai.djl.ndarray.types.Shape;
 import io.github.sharnn.io.AtomicFile;
+import io.github.sharnn.io.FileErrors;
 import io.github.sharnn.io.FolderLock;
 import io.github.sharnn.train.checkpoint.CheckpointPolicy;
 import io.github.sharnn.train.checkpoint.CheckpointWriter;
@@ -20,7 +21,6 @@ import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.List;
@@ -286,11 +286,7 @@ final class RunCheckpoints implements AutoCloseable {
   }
 
   static UncheckedIOException unchecked(IOException e) {
-    String message =
-        e instanceof NoSuchFileException missing && missing.getReason() == null
-            ? "no such file or folder: " + missing.getFile()
-            : e.getMessage();
-    return new UncheckedIOException(message, e);
+    return new UncheckedIOException(FileErrors.describe(e), e);
   }
 
   @Override

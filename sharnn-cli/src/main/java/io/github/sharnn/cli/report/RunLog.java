@@ -9,6 +9,7 @@ import io.github.sharnn.SHARNN;
 import io.github.sharnn.generate.SHARNNGenerator;
 import io.github.sharnn.io.AtomicFile;
 import io.github.sharnn.io.CheckedFolder;
+import io.github.sharnn.io.FileErrors;
 import io.github.sharnn.io.FolderLock;
 import io.github.sharnn.train.MetricsFile;
 import io.github.sharnn.train.StepReport;
@@ -153,7 +154,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
         lock = FolderLock.ofRun(folder);
       }
     } catch (IOException e) {
-      throw new UncheckedIOException(e.getMessage(), e);
+      throw new UncheckedIOException(FileErrors.describe(e), e);
     }
   }
 
