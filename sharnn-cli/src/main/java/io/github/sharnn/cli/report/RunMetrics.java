@@ -28,6 +28,8 @@ public record RunMetrics(
   /** The file's name in a run's folder. */
   public static final String FILE = "metrics.jsonl";
 
+  private static final int SHOWN = 60; // characters of a line in a message
+
   /** A run's settings. Each char of {@code text} stands for one byte. */
   record Settings(
       @Nullable JsonObject provenance,
@@ -146,9 +148,10 @@ public record RunMetrics(
 
   /** Reads a run from its folder, or from the file itself. */
   public static RunMetrics read(Path path) throws IOException {
-    Path file = (Files.isDirectory(path) ? path.resolve(FILE) : path).toAbsolutePath().normalize();
-    Path folder = file.getParent();
-    String fileName = file.getFileName().toString();
+    Path file = (Files.isDirectory(path) ? path.resolve(FILE) : path).toAbsolutePath();
+    Path named = file.normalize(); // which may be another file where a link is before ".."
+    Path folder = named.getParent();
+    String fileName = named.getFileName().toString();
     String name =
         fileName.equals(FILE) && folder.getFileName() != null
             ? folder.getFileName().toString()
@@ -173,10 +176,17 @@ public record RunMetrics(
         !damaged.contains(0) || 2 * damaged.size() < lines.size(),
         "%s must hold lines as train --metrics writes them, but has: %s",
         file,
-        lines.isEmpty() ? "" : lines.get(0));
+        lines.isEmpty() ? "" : start(lines.get(0)));
     checkArgument(!reader.steps.isEmpty(), "%s has no step yet: train for longer", file);
     return new RunMetrics(
         name, reader.settings, overStages(reader.steps), reader.test, damaged.size());
+  }
+
+  /** Returns the start of a line, which may be of any file, as text for a terminal. */
+  private static String start(String line) {
+    String start = line.substring(0, Math.min(line.length(), SHOWN));
+    return start.replaceAll("[\\p{Cntrl}\\p{Co}\\p{Cs}]", "\uFFFD")
+        + (line.length() > SHOWN ? "..." : "");
   }
 
   /** The parts that the lines so far hold. */
