@@ -36,7 +36,7 @@ final class ExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    Sharnn.checkNew(output, "--output");
+    Sharnn.checkNewFile(output, "--output");
     loss.check(int8, "--int8");
     try (Model model = SHARNN.load(argument.folder(), Device.cpu())) {
       if (int8) {

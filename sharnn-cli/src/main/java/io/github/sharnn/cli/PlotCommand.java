@@ -33,7 +33,7 @@ final class PlotCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    Sharnn.checkNew(output, "--output");
+    Sharnn.checkNewFile(output, "--output");
     List<RunMetrics> runs = new ArrayList<>();
     List<String> names = new ArrayList<>();
     for (Path file : files) {

@@ -48,7 +48,7 @@ final class ReportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    Sharnn.checkNew(output, "--output");
+    Sharnn.checkNewFile(output, "--output");
     byte[] given = text == null ? null : RunLog.bytes(text, "--text");
     ReportPage page = new ReportPage();
     for (Path path : paths) {

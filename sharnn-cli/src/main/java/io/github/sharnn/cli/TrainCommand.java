@@ -41,7 +41,6 @@ import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -150,7 +149,10 @@ final class TrainCommand implements Callable<Integer> {
     } else if (metrics != null && resumed.isEmpty()) {
       Sharnn.checkNew(metrics, "--metrics");
     }
-    checkFolder(metrics);
+    Path run = output.toAbsolutePath().normalize(); // which the run creates
+    if (metrics != null && !run.equals(metrics.toAbsolutePath().normalize().getParent())) {
+      Sharnn.checkFolder(metrics, "--metrics");
+    }
     program = KeptOptions.merge(spec, output, kept);
     if (resumed.isPresent()) {
       KeptOptions.changes(kept, program).forEach(System.out::println);
@@ -207,15 +209,6 @@ final class TrainCommand implements Callable<Integer> {
           file, output.resolve(RunMetrics.FILE));
     }
     return found.orElse(null);
-  }
-
-  private void checkFolder(@Nullable Path metrics) throws NoSuchFileException {
-    Path folder = metrics == null ? null : metrics.toAbsolutePath().normalize().getParent();
-    Path run = output.toAbsolutePath().normalize(); // the run creates it
-    if (folder != null && !folder.equals(run) && !Files.isDirectory(folder)) {
-      throw new NoSuchFileException(
-          folder.toString(), null, "--metrics needs its folder: create it, or name another file");
-    }
   }
 
   private int train(Model model, Corpus data, List<TrainingStage> stages) throws Exception {

@@ -33,4 +33,17 @@ class PlotCommandTest extends TrainedModelTest {
     assertThat(corrupt.code()).isEqualTo(2);
     assertThat(folder.resolve("other.svg")).doesNotExist();
   }
+
+  @Test
+  void names_the_missing_folder_and_shows_the_start_of_a_wrong_file(@TempDir Path folder)
+      throws IOException {
+    Path svg = folder.resolve("none").resolve("curves.svg");
+    assertThat(run("plot", corpus, "--output", svg).err())
+        .startsWith("error: no such file or folder: " + svg.getParent())
+        .contains("; --output needs its folder: create it, or name another file");
+    Path other = Files.writeString(folder.resolve("other"), "\033[31m" + "x".repeat(5_000));
+    Outcome outcome = run("plot", other, "--output", folder.resolve("curves.svg"));
+    assertThat(outcome.err())
+        .endsWith("but has: \uFFFD[31m" + "x".repeat(55) + "..." + System.lineSeparator());
+  }
 }
