@@ -22,7 +22,6 @@ import java.util.Map;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.SparkFiles;
-import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.SerializableConfiguration;
 
 /**
@@ -44,9 +43,10 @@ record ModelSource(String path, String sum, SerializableConfiguration configurat
    *
    * @throws IllegalArgumentException if there is none
    */
-  static ModelSource find(SparkSession session, String path) {
-    SerializableConfiguration configuration =
-        new SerializableConfiguration(session.sparkContext().hadoopConfiguration());
+  static ModelSource find(SerializableConfiguration configuration, String path) {
+    checkArgument(
+        !path.isEmpty(),
+        "model must name the folder of a saved model: call setModel with its path");
     String qualified = path;
     try {
       if (!path.startsWith(SPARK_FILES)) {
@@ -56,13 +56,24 @@ record ModelSource(String path, String sum, SerializableConfiguration configurat
       ModelSource source = new ModelSource(qualified, "", configuration);
       return new ModelSource(qualified, sum(source.sums()), configuration);
     } catch (IOException e) {
-      throw new IllegalArgumentException(
-          lenientFormat(
-              "model must name the folder of a saved model, but the driver can't read %s in %s (%s): save"
-                  + " a model there, or correct the name",
-              CheckedFolder.SUMS, qualified, e),
-          e);
+      throw unreadable(qualified, e, "save a model there, or correct the name");
+    } catch (RuntimeException e) {
+      if (e.getCause() instanceof ClassNotFoundException missing) {
+        throw unreadable(qualified, missing, "submit the jar of its file system with the job");
+      }
+      throw e;
     }
+  }
+
+  private static IllegalArgumentException unreadable(String path, Exception cause, String wayOut) {
+    return new IllegalArgumentException(
+        lenientFormat(
+            "model must name the folder of a saved model, but the driver can't read %s in %s (%s): %s",
+            CheckedFolder.SUMS,
+            path,
+            cause.toString().lines().findFirst().orElse(""), // HDFS adds the server's stack trace
+            wayOut),
+        cause);
   }
 
   /** Loads the model on this executor, and checks every byte. */

@@ -22,6 +22,7 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.SerializableConfiguration;
 
 /**
  * A transformer that adds columns computed by a saved model from a column of text, with the options
@@ -267,7 +268,9 @@ public abstract class ModelTransformer<T extends ModelTransformer<T>> extends Tr
   private TextBatches batches(SparkSession session) {
     checkArgument(isSet(model), "model must name the folder of a saved model: call setModel");
     return new TextBatches(
-        ModelSource.find(session, getOrDefault(model)),
+        ModelSource.find(
+            new SerializableConfiguration(session.sparkContext().hadoopConfiguration()),
+            getOrDefault(model)),
         getOrDefault(device),
         checkedWork(),
         columns().size(),
