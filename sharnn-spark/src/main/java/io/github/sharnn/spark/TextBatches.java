@@ -10,6 +10,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
+import org.apache.spark.TaskContext;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +28,8 @@ record TextBatches(
     implements Serializable {
 
   /**
-   * Returns the values of the output columns for each text; the last one is the error.
+   * Returns the values of the output columns for each text; the last one is the error. A killed
+   * task ends before its next batch.
    *
    * @param model loads the model, unless every text is null
    * @param texts the texts; null for a row without text
@@ -48,7 +50,11 @@ record TextBatches(
       return results;
     }
     OfModel opened = work.open(model.get());
+    TaskContext task = TaskContext.get();
     for (int start = 0; start < sorted.size(); start += work.batchSize()) {
+      if (task != null) {
+        task.killTaskIfInterrupted();
+      }
       List<Integer> batch =
           sorted.subList(start, Math.min(start + work.batchSize(), sorted.size()));
       runBatch(opened, texts, batch, results);
@@ -70,7 +76,7 @@ record TextBatches(
       } else if (failOnError) {
         throw e;
       } else {
-        results.get(batch.get(0))[columns] = e.getMessage();
+        results.get(batch.get(0))[columns] = e.getMessage() == null ? e.toString() : e.getMessage();
       }
       return;
     }

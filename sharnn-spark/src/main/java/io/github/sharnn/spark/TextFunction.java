@@ -1,5 +1,7 @@
 package io.github.sharnn.spark;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import io.github.sharnn.spark.TextWork.RowSeeds;
 import io.github.sharnn.spark.TextWork.Text;
 import java.util.List;
@@ -9,7 +11,7 @@ import org.apache.spark.sql.api.java.UDF1;
 import org.jspecify.annotations.Nullable;
 
 /** The work on one text, for SQL. The result is a structure of the output columns. */
-final class TextFunction implements UDF1<String, Row> {
+final class TextFunction implements UDF1<Object, Row> {
 
   private static final long serialVersionUID = 1;
 
@@ -22,9 +24,15 @@ final class TextFunction implements UDF1<String, Row> {
   }
 
   @Override
-  public @Nullable Row call(@Nullable String text) {
-    if (text == null) {
+  public @Nullable Row call(@Nullable Object value) {
+    if (value == null) {
       return null;
+    }
+    if (!(value instanceof String text)) {
+      throw new IllegalArgumentException(
+          lenientFormat(
+              "the function's argument must be of type STRING, but its class is %s: cast it",
+              value.getClass().getSimpleName()));
     }
     try (ExecutorModels.Use use = ExecutorModels.use(batches.source(), batches.device())) {
       Text one = new Text(text, seed.of(text, null));
