@@ -6,10 +6,12 @@ import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.optim.OuterStep;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
 import java.time.Duration;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.io.compress.CompressionCodecFactory;
 import org.apache.spark.SparkContext;
 import org.apache.spark.ml.param.DoubleParam;
 import org.apache.spark.ml.param.IntParam;
@@ -249,7 +251,7 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
         of,
         checkedConfig(of),
         getOrDefault(options()),
-        isSet(corpus()) ? local("corpus", getOrDefault(corpus())) : file(dataset),
+        isSet(corpus()) ? local("corpus", getOrDefault(corpus())) : file(dataset, configuration),
         getOrDefault(split()),
         folder.getFileSystem(configuration).makeQualified(folder).toString(),
         checkpointFolder.isEmpty() ? "" : local("checkpoints", checkpointFolder),
@@ -260,13 +262,24 @@ public final class SharnnDistributedTrainer extends TrainerParams<SharnnDistribu
         new SerializableConfiguration(configuration));
   }
 
-  private static String file(Dataset<?> dataset) {
+  private static String file(Dataset<?> dataset, Configuration configuration) {
     String[] files = dataset.inputFiles();
     checkArgument(
         files.length == 1,
         "the data frame must read exactly one file, the corpus, but reads %s: call setCorpus",
         files.length);
-    return local("corpus", files[0]);
+    return file(files[0], configuration);
+  }
+
+  /** Returns the local path of a file that a data frame reads, which Spark names by its URI. */
+  static String file(String uri, Configuration configuration) {
+    Path file = new Path(URI.create(uri));
+    checkArgument(
+        new CompressionCodecFactory(configuration).getCodec(file) == null,
+        "the data frame must read a file without compression, since workers map the file into memory, but"
+            + " reads %s: decompress it",
+        file);
+    return local("corpus", file.toString());
   }
 
   private static String local(String option, String path) {

@@ -13,6 +13,7 @@ import com.google.common.primitives.Longs;
 import com.google.gson.JsonObject;
 import io.github.sharnn.SHARNNConfig;
 import io.github.sharnn.io.AtomicFile;
+import io.github.sharnn.io.CheckedFolder;
 import io.github.sharnn.io.Records;
 import io.github.sharnn.train.Budget;
 import io.github.sharnn.train.Checkpoint;
@@ -30,6 +31,7 @@ import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
@@ -243,6 +245,15 @@ record TrainingJob(
     return new org.apache.hadoop.fs.Path(folder, marker);
   }
 
+  /** Sorts a model's files. Readers find a model by its sums, which therefore come last. */
+  static List<Path> sumsLast(Stream<Path> files) {
+    return files
+        .sorted(
+            Comparator.comparing((Path each) -> each.endsWith(CheckedFolder.SUMS))
+                .thenComparing(Comparator.naturalOrder()))
+        .toList();
+  }
+
   /** Saves the trained model. */
   void save(Model trained) throws IOException {
     FileSystem files = modelFiles();
@@ -254,7 +265,7 @@ record TrainingJob(
     try {
       trained.save(copy, NAME);
       try (Stream<Path> all = Files.list(copy)) {
-        for (Path each : all.sorted().toList()) {
+        for (Path each : sumsLast(all)) {
           org.apache.hadoop.fs.Path from = new org.apache.hadoop.fs.Path(each.toUri());
           files.copyFromLocalFile(false, true, from, modelFolder());
         }

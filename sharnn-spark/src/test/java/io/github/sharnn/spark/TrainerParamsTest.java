@@ -11,7 +11,10 @@ import io.github.sharnn.train.Recipe;
 import io.github.sharnn.train.TrainingOptions;
 import io.github.sharnn.train.TrainingStage;
 import io.github.sharnn.train.optim.OuterStep;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
@@ -99,6 +102,27 @@ class TrainerParamsTest {
         .hasMessage(
             "split must be three numbers of bytes, as in 90000000,5000000,5000000, but is '1,2'");
     assertThat(TrainingJob.sizes("30, 20,2")).containsExactly(30L, 20L, 2L);
+  }
+
+  @Test
+  void the_corpus_is_the_file_that_the_data_frame_reads() {
+    Configuration hadoop = new Configuration(false);
+    assertThat(SharnnDistributedTrainer.file("file:///a/b%20o%25k.txt", hadoop))
+        .isEqualTo("/a/b o%k.txt");
+    assertThatThrownBy(() -> SharnnDistributedTrainer.file("file:///a/book.txt.gz", hadoop))
+        .hasMessageContaining("must read a file without compression")
+        .hasMessageEndingWith("but reads file:/a/book.txt.gz: decompress it");
+    assertThatThrownBy(() -> SharnnDistributedTrainer.file("hdfs:///a/book.txt", hadoop))
+        .hasMessageContaining("corpus must be on a disk that the hosts mount");
+  }
+
+  @Test
+  void the_sums_of_a_model_are_copied_last() {
+    assertThat(
+            TrainingJob.sumsLast(
+                Stream.of("m/SHA256SUMS", "m/model.safetensors", "m/README.md").map(Path::of)))
+        .containsExactly(
+            Path.of("m/README.md"), Path.of("m/model.safetensors"), Path.of("m/SHA256SUMS"));
   }
 
   @Test
