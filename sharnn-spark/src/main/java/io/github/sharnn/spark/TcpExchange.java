@@ -3,6 +3,7 @@ package io.github.sharnn.spark;
 import static com.google.common.base.Preconditions.checkState;
 import static com.google.common.base.Strings.lenientFormat;
 
+import com.google.common.io.Closer;
 import com.google.common.primitives.Ints;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.github.sharnn.train.optim.OuterStep;
@@ -111,8 +112,8 @@ final class TcpExchange implements OuterStep.Exchange, AutoCloseable {
       Arrivals.Worker worker =
           arrivals.next(token, index -> missing().anyMatch(each -> each == index), POLL_MILLIS);
       if (worker != null) {
-        configure(worker.channel());
         channels[worker.index()] = worker.channel();
+        configure(worker.channel());
       }
       checkTime(end, missing().boxed().toList(), "connected");
     }
@@ -274,12 +275,10 @@ final class TcpExchange implements OuterStep.Exchange, AutoCloseable {
   @Override
   public void close() {
     threads.shutdownNow();
-    try {
-      arrivals.close();
+    try (Closer all = Closer.create()) {
+      all.register(arrivals);
       for (SocketChannel channel : channels) {
-        if (channel != null) {
-          channel.close();
-        }
+        all.register(channel);
       }
     } catch (IOException e) {
       LOGGER.warn("a connection can't be closed: {}", e.toString());
