@@ -166,6 +166,9 @@ final class GenerateCommand implements Callable<Integer> {
   }
 
   private static String read(Path file) throws IOException {
+    if (!file.equals(STANDARD_INPUT) && Files.isDirectory(file)) {
+      throw new IOException("--prompt-file must be a file, but " + file + " is a folder");
+    }
     byte[] bytes =
         file.equals(STANDARD_INPUT) ? System.in.readAllBytes() : Files.readAllBytes(file);
     try {

@@ -154,6 +154,10 @@ class GenerateCommandTest extends TrainedModelTest {
     Outcome wrong = run("generate", model, "--prompt-file", latin1);
     assertThat(wrong.err()).contains("--prompt-file must be UTF-8, but " + latin1);
     assertThat(wrong.code()).isEqualTo(2);
+    Path none = latin1.getParent();
+    assertThat(run("generate", model, "--prompt-file", none).err())
+        .startsWith("error: --prompt-file must be a file, but " + none + " is a folder");
+    assertThat(run("generate", latin1).err()).startsWith("error: " + latin1 + " is not a folder;");
     Outcome both = run("generate", model, "--prompt-file", latin1, "--prompt", "a");
     assertThat(both.err()).contains("--prompt and --prompt-file exclude each other");
     assertThat(both.code()).isEqualTo(2);

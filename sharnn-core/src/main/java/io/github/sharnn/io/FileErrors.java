@@ -5,6 +5,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 
 /** Messages for the file system's exceptions, whose own messages are often only file names. */
@@ -31,7 +32,9 @@ public final class FileErrors {
     if (e instanceof FileAlreadyExistsException) {
       return failure.getFile() + " exists already" + reason;
     }
-    return failure.getReason() == null ? e.toString() : e.getMessage();
+    // this library gives a NotDirectoryException a whole sentence
+    boolean says = failure.getReason() != null || e instanceof NotDirectoryException;
+    return says ? e.getMessage() : e.toString();
   }
 
   /** Returns the same exception for the file that a writer named, in place of its temporary one. */
