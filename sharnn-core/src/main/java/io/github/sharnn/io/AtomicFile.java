@@ -11,16 +11,21 @@ import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,6 +48,9 @@ public final class AtomicFile {
   private static final Logger LOGGER = LoggerFactory.getLogger(AtomicFile.class);
 
   private static final boolean WINDOWS = System.getProperty("os.name").startsWith("Windows");
+  private static final Pattern TEMPORARY =
+      Pattern.compile("\\..+\\.[0-9a-f]{8}(-[0-9a-f]+){4}\\.tmp");
+  private static final Duration ABANDONED = Duration.ofDays(7);
   private static final int MOVES = 20;
   private static final Duration PAUSE = Duration.ofMillis(50);
 
@@ -147,6 +155,30 @@ public final class AtomicFile {
       }
       Files.deleteIfExists(temporary);
       UNFINISHED.remove(temporary);
+    }
+  }
+
+  /**
+   * Deletes the temporary files of writers that were killed in the middle of a write. The file of a
+   * live writer changes all the time, so a file that has not changed for a week has none.
+   *
+   * @param folder the folder, which exists
+   * @throws IOException if the folder can't be listed
+   */
+  public static void deleteAbandoned(Path folder) throws IOException {
+    Instant weekAgo = Instant.now().minus(ABANDONED);
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, ".*.tmp")) {
+      for (Path file : files) {
+        if (TEMPORARY.matcher(file.getFileName().toString()).matches()
+            && Files.isRegularFile(file, NOFOLLOW_LINKS)
+            && Files.getLastModifiedTime(file).toInstant().isBefore(weekAgo)) {
+          Files.deleteIfExists(file);
+        }
+      }
+    } catch (NoSuchFileException e) {
+      // another process deleted the file
+    } catch (DirectoryIteratorException e) {
+      throw e.getCause();
     }
   }
 

@@ -13,9 +13,14 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
@@ -83,6 +88,20 @@ class AtomicFileTest {
         .isInstanceOf(NoSuchFileException.class)
         .hasMessage(
             "%s: its folder is missing: create it, or name another", folder.resolve("none/file"));
+  }
+
+  @Test
+  void deletes_the_old_temporary_files_of_killed_writers_alone() throws Exception {
+    Instant old = Instant.now().minus(Duration.ofDays(8));
+    String id = UUID.randomUUID().toString();
+    List<String> names = List.of(".x.tokens." + id + ".tmp", ".x.tmp", "x." + id + ".tmp");
+    for (String name : names) {
+      Files.setLastModifiedTime(Files.createFile(folder.resolve(name)), FileTime.from(old));
+    }
+    Files.createFile(folder.resolve(".live." + id + ".tmp"));
+    AtomicFile.deleteAbandoned(folder);
+    assertThat(folder.toFile().list())
+        .containsExactlyInAnyOrder(".live." + id + ".tmp", names.get(1), names.get(2));
   }
 
   @Test

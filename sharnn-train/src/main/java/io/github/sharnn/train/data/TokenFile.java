@@ -126,6 +126,7 @@ record TokenFile(
       throws IOException {
     LOGGER.info("encoding the {} as {}, into {}", text, vocabulary, path);
     Files.createDirectories(path.getParent());
+    AtomicFile.deleteAbandoned(path.getParent());
     try {
       Interrupts.check(); // a long text is not encoded twice
       AtomicFile.write(
