@@ -59,7 +59,7 @@ class DeviceOptionTest {
   void refuses_a_name_it_does_not_know() {
     Outcome outcome = Outcome.run("verify", SAMPLING, "--device", "cuda");
     assertThat(outcome.err())
-        .isEqualTo("error: device must be auto, cpu, gpu, gpu0, gpu1 and so on, but is cuda\n");
+        .isEqualTo("error: --device must be auto, cpu, gpu, gpu0, gpu1 and so on, but is cuda\n");
     assertThat(outcome.code()).isEqualTo(Sharnn.BAD_USAGE);
   }
 
