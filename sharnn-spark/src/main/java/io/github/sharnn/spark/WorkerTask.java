@@ -1,8 +1,12 @@
 package io.github.sharnn.spark;
 
+import static com.google.common.base.Strings.lenientFormat;
+
 import ai.djl.Device;
 import ai.djl.Model;
+import com.google.common.base.Throwables;
 import com.google.common.io.BaseEncoding;
+import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.github.sharnn.SHARNN;
 import io.github.sharnn.engine.Devices;
 import io.github.sharnn.io.FolderLock;
@@ -20,11 +24,18 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.apache.spark.BarrierTaskContext;
 import org.apache.spark.SparkEnv;
 import org.jspecify.annotations.Nullable;
@@ -82,9 +93,14 @@ final class WorkerTask extends AbstractFunction1<Iterator<Integer>, Iterator<Res
       ExecutorModels.limitThreads();
       Device chosen = Devices.of(ExecutorModels.device(job.device()));
       device = chosen.isGpu() ? "gpu" + chosen.getDeviceId() : "cpu";
-      job.checkFolders();
-      job.corpus(worker);
-      checkpoints = checkpoints(worker);
+      checkpoints =
+          within(
+              job.timeout(),
+              () -> {
+                job.checkFolders();
+                job.corpus(worker);
+                return checkpoints(worker);
+              });
     } catch (IOException | RuntimeException e) {
       error = e.getMessage() == null ? e.toString() : e.getMessage();
     }
@@ -102,6 +118,32 @@ final class WorkerTask extends AbstractFunction1<Iterator<Integer>, Iterator<Res
         .map(Greeting::fromJson)
         .sorted(Comparator.comparingInt(Greeting::worker))
         .toList();
+  }
+
+  /** Looks at the disks, one of which may hang, while the other workers wait without a limit. */
+  static <T> T within(Duration limit, Callable<T> look) throws IOException {
+    ExecutorService thread =
+        Executors.newSingleThreadExecutor(
+            new ThreadFactoryBuilder().setNameFormat("sharnn-disks").setDaemon(true).build());
+    try {
+      return thread.submit(look).get(limit.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      throw new IllegalStateException(
+          lenientFormat(
+              "the corpus, the model's folder or the checkpoints can't be read, since a disk has not answered"
+                  + " for %s s: look at the host's mounts, or increase timeoutSeconds",
+              limit.toSeconds()),
+          e);
+    } catch (ExecutionException e) {
+      Throwables.throwIfInstanceOf(e.getCause(), IOException.class);
+      Throwables.throwIfUnchecked(e.getCause());
+      throw new IllegalStateException(e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CancellationException("the task is interrupted");
+    } finally {
+      thread.shutdownNow();
+    }
   }
 
   private List<String> checkpoints(int worker) throws IOException {

@@ -3,7 +3,11 @@ package io.github.sharnn.spark;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 
 /** The checks before a training, which need no cluster. */
@@ -51,6 +55,31 @@ class GreetingTest {
     Greeting bad = new Greeting(1, "7", "b", 4000, "", "00", List.of(), "no such file");
     assertThatThrownBy(() -> Greeting.check(List.of(of(0, "0", "a", "cpu"), bad)))
         .hasMessage("worker 1 (executor 7 on b): no such file");
+  }
+
+  @Test
+  void a_disk_that_hangs_is_an_error() throws IOException {
+    assertThat(WorkerTask.within(Duration.ofMinutes(1), () -> "found")).isEqualTo("found");
+    CountDownLatch never = new CountDownLatch(1);
+    assertThatThrownBy(
+            () ->
+                WorkerTask.within(
+                    Duration.ofMillis(20),
+                    () -> {
+                      never.await();
+                      return "";
+                    }))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("a disk has not answered for 0 s: look at the host's mounts");
+    assertThatThrownBy(
+            () ->
+                WorkerTask.within(
+                    Duration.ofMinutes(1),
+                    () -> {
+                      throw new FileNotFoundException("book.txt");
+                    }))
+        .isInstanceOf(FileNotFoundException.class)
+        .hasMessage("book.txt");
   }
 
   @Test
