@@ -68,14 +68,14 @@ public final class FolderLock implements Closeable {
   }
 
   /**
-   * {@return false if the folder of a run was deleted, moved or replaced since it was locked}
-   *
-   * @throws IOException if the folder can't be looked up
+   * {@return false if the folder of a run was deleted, moved or replaced since it was locked, or
+   * can't be looked up any more}
    */
-  public boolean isInPlace() throws IOException {
+  public boolean isInPlace() {
     try {
       return Objects.equals(key(file), key);
-    } catch (NoSuchFileException e) {
+    } catch (IOException e) {
+      LOGGER.debug("{} can't be looked up", file, e);
       return false;
     }
   }

@@ -96,6 +96,28 @@ class FolderLockTest {
 
   @Test
   @DisabledOnOs(OS.WINDOWS)
+  void notices_that_the_folder_was_moved_or_replaced() throws Exception {
+    Path run = Files.createDirectory(folder.resolve("run"));
+    Path moved = folder.resolve("moved");
+    FolderLock lock = FolderLock.ofRun(run);
+    try (lock) {
+      assertThat(lock.isInPlace()).isTrue();
+      Files.move(run, moved);
+      assertThat(lock.isInPlace()).isFalse();
+      Files.createFile(run);
+      assertThat(lock.isInPlace()).isFalse();
+      Files.delete(run);
+      Files.createFile(Files.createDirectory(run).resolve(".lock"));
+      assertThat(lock.isInPlace()).isFalse();
+      Files.delete(run.resolve(".lock"));
+      Files.delete(run);
+      Files.move(moved, run);
+      assertThat(lock.isInPlace()).isTrue();
+    }
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
   void follows_no_link_and_writes_to_no_file_that_is_there() throws Exception {
     Path outside = folder.resolve("outside");
     Path run = Files.createDirectory(folder.resolve("run"));

@@ -169,7 +169,7 @@ public final class RunLog implements Consumer<StepReport>, AutoCloseable {
   }
 
   /** Tells if the folder is still the one that this log has locked. */
-  public boolean hasFolder() throws IOException {
+  public boolean hasFolder() {
     return lock == null || lock.isInPlace();
   }
 
