@@ -22,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 class CurvesIT {
 
   private static final int STEPS = Integer.getInteger("sharnn.steps", 960);
+  private static final int SEED = Integer.getInteger("sharnn.seed", 42);
   private static final int SECONDS = Integer.getInteger("sharnn.seconds", 0);
 
   @TempDir private Path folder;
@@ -38,7 +39,8 @@ class CurvesIT {
               folder.toString(),
               System.getProperty("sharnn.corpus"),
               Integer.toString(STEPS),
-              Integer.toString(SECONDS)));
+              Integer.toString(SECONDS),
+              Integer.toString(SEED)));
     }
     List<String> lines = Files.readAllLines(folder.resolve("curves"));
     lines.forEach(System.out::println);

@@ -21,6 +21,7 @@ public final class CurvesJob {
   private final String corpus;
   private final int steps;
   private final double seconds;
+  private final int seed;
   private final List<String> lines = new ArrayList<>();
 
   private CurvesJob(SparkSession session, String[] arguments) {
@@ -29,13 +30,14 @@ public final class CurvesJob {
     corpus = arguments[1];
     steps = Integer.parseInt(arguments[2]);
     seconds = Double.parseDouble(arguments[3]);
+    seed = Integer.parseInt(arguments[4]);
   }
 
   /**
    * Runs the program.
    *
-   * @param arguments the folder of the test, the corpus, the steps of a training, and its seconds
-   *     or 0
+   * @param arguments the folder of the test, the corpus, the steps of a training, its seconds or 0,
+   *     and its seed
    */
   public static void main(String[] arguments) throws Exception {
     CurvesJob job =
@@ -63,6 +65,7 @@ public final class CurvesJob {
             .setModel(folder.resolve("model").toString())
             .setOption("batchSize", batch)
             .setOption("evaluationStreams", 16)
+            .setOption("seed", seed)
             .setOption("evaluationInterval", seconds > 0 ? TIMED_EVALUATION : EVALUATION)
             .setNumWorkers(workers)
             .setOuterMomentum(momentum)
