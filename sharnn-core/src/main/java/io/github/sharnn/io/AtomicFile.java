@@ -160,7 +160,8 @@ public final class AtomicFile {
 
   /**
    * Deletes the temporary files of writers that were killed in the middle of a write. The file of a
-   * live writer changes all the time, so a file that has not changed for a week has none.
+   * live writer changes all the time, so a file that has not changed for a week has none. Files
+   * that can't be deleted stay.
    *
    * @param folder the folder, which exists
    * @throws IOException if the folder can't be listed
@@ -171,14 +172,24 @@ public final class AtomicFile {
       for (Path file : files) {
         if (TEMPORARY.matcher(file.getFileName().toString()).matches()
             && Files.isRegularFile(file, NOFOLLOW_LINKS)
-            && Files.getLastModifiedTime(file).toInstant().isBefore(weekAgo)) {
-          Files.deleteIfExists(file);
+            && !UNFINISHED.contains(file)) {
+          deleteOlder(file, weekAgo);
         }
+      }
+    } catch (DirectoryIteratorException e) {
+      throw e.getCause();
+    }
+  }
+
+  private static void deleteOlder(Path file, Instant time) {
+    try {
+      if (Files.getLastModifiedTime(file).toInstant().isBefore(time)) {
+        Files.deleteIfExists(file);
       }
     } catch (NoSuchFileException e) {
       // another process deleted the file
-    } catch (DirectoryIteratorException e) {
-      throw e.getCause();
+    } catch (IOException e) { // the file of another user, perhaps
+      LOGGER.warn("can't delete the abandoned file {}: {}", file, e.toString());
     }
   }
 

@@ -2,6 +2,8 @@ package io.github.sharnn.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.OutputStream;
@@ -22,6 +24,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -102,6 +105,36 @@ class AtomicFileTest {
     AtomicFile.deleteAbandoned(folder);
     assertThat(folder.toFile().list())
         .containsExactlyInAnyOrder(".live." + id + ".tmp", names.get(1), names.get(2));
+  }
+
+  @Test
+  void keeps_the_temporary_files_of_this_process_after_a_change_of_the_clock() throws Exception {
+    Path file = folder.resolve("file");
+    FileTime old = FileTime.from(Instant.now().minus(Duration.ofDays(8)));
+    AtomicFile.write(
+        file,
+        channel -> {
+          channel.write(ByteBuffer.wrap(new byte[] {'a'}));
+          try (Stream<Path> files = Files.list(folder)) {
+            Files.setLastModifiedTime(files.findFirst().orElseThrow(), old);
+          }
+          AtomicFile.deleteAbandoned(folder);
+        });
+    assertThat(file).hasContent("a");
+  }
+
+  @Test
+  void passes_over_abandoned_files_that_it_may_not_delete() throws Exception {
+    Path file = Files.createFile(folder.resolve(".x." + UUID.randomUUID() + ".tmp"));
+    Files.setLastModifiedTime(file, FileTime.from(Instant.now().minus(Duration.ofDays(8))));
+    assumeTrue(folder.toFile().setWritable(false));
+    try {
+      assumeFalse(Files.isWritable(folder), "root may delete any file");
+      AtomicFile.deleteAbandoned(folder);
+      assertThat(file).exists();
+    } finally {
+      assertThat(folder.toFile().setWritable(true)).isTrue();
+    }
   }
 
   @Test
