@@ -41,6 +41,7 @@ import io.github.sharnn.vocabulary.TextVocabulary;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -288,7 +289,7 @@ final class TrainCommand implements Callable<Integer> {
   private Path rescue() {
     String name = output.toAbsolutePath().normalize().getFileName() + "-rescued";
     Path folder = output.resolveSibling(name);
-    for (int i = 2; Files.exists(folder); i++) {
+    for (int i = 2; Files.exists(folder, LinkOption.NOFOLLOW_LINKS); i++) {
       folder = output.resolveSibling(name + "-" + i);
     }
     return folder;

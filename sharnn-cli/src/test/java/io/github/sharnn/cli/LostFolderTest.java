@@ -44,9 +44,11 @@ class LostFolderTest extends TrainedModelTest {
   @Test
   void a_lost_folder_is_an_error_and_the_model_is_saved_beside_it() throws Exception {
     Path run = folder.resolve("run");
+    Path taken = folder.resolve("run-rescued");
+    Files.createSymbolicLink(taken, folder.resolve("none"));
     Outcome outcome = trainWithout(run, run);
     assertThat(outcome.code()).isEqualTo(1);
-    Path rescued = folder.resolve("run-rescued");
+    Path rescued = folder.resolve("run-rescued-2");
     assertThat(outcome.out()).contains("step " + STEPS, "saved in " + rescued);
     assertThat(outcome.err())
         .contains("error: the folder " + run + " was deleted, moved or replaced during the run")
