@@ -171,6 +171,10 @@ final class GenerateCommand implements Callable<Integer> {
     }
     byte[] bytes =
         file.equals(STANDARD_INPUT) ? System.in.readAllBytes() : Files.readAllBytes(file);
+    checkArgument(
+        bytes.length > 0,
+        "--prompt-file must have at least one byte, but %s is empty: name another file",
+        file.equals(STANDARD_INPUT) ? "standard input" : file);
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
     } catch (CharacterCodingException e) {

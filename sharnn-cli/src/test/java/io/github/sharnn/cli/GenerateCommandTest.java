@@ -154,6 +154,9 @@ class GenerateCommandTest extends TrainedModelTest {
     Outcome wrong = run("generate", model, "--prompt-file", latin1);
     assertThat(wrong.err()).contains("--prompt-file must be UTF-8, but " + latin1);
     assertThat(wrong.code()).isEqualTo(2);
+    Path empty = Files.createFile(folder.resolve("empty"));
+    assertThat(run("generate", model, "--prompt-file", empty).err())
+        .startsWith("error: --prompt-file must have at least one byte, but " + empty + " is empty");
     Path none = latin1.getParent();
     assertThat(run("generate", model, "--prompt-file", none).err())
         .startsWith("error: --prompt-file must be a file, but " + none + " is a folder");
