@@ -168,7 +168,8 @@ public final class Sharnn implements Runnable {
 
   /** Rejects an output file whose folder is missing or read-only. */
   static void checkFolder(Path output, String option) throws IOException {
-    Path folder = output.toAbsolutePath().getParent();
+    Path file = output.toAbsolutePath();
+    Path folder = file.getParent() == null ? file : file.getParent(); // of / itself
     if (!Files.isDirectory(folder)) {
       throw new NoSuchFileException(
           folder.toString(), null, option + " needs its folder: create it, or name another file");
@@ -213,7 +214,7 @@ public final class Sharnn implements Runnable {
       if (option.arity().max() > 0) {
         String word =
             severalWords
-                ? "(?<![\\w./-])" + inJava + "\\b(?![./-])"
+                ? "(?<![\\w./\\\\-])" + inJava + "\\b(?![./\\\\-])" // no part of a path
                 : "(?<=^|: )" + inJava + "(?= must )";
         text = text.replaceAll(word, name);
       }

@@ -109,6 +109,9 @@ class RefusedTrainOptionsTest extends TrainedModelTest {
     assertThat(train("--output", link, "--steps", 1).err()).contains(link + " exists already");
     assertThat(train("--output", link.resolve("run"), "--steps", 1).err())
         .contains("error: " + link + ": not a folder, but a file or a link to nothing");
+    Path missing = folder.resolve("a\\batchSize\\b"); // as on Windows
+    assertThat(train("--output", folder.resolve("new"), "--corpus", missing).err())
+        .contains(missing.toString());
   }
 
   @Test
