@@ -289,10 +289,13 @@ final class RunCheckpoints implements AutoCloseable {
     return new UncheckedIOException(FileErrors.describe(e), e);
   }
 
+  /** Waits for the last save. Its failure is only logged, because the training is over. */
   @Override
   public void close() {
     try {
-      checkLastSave(true);
+      writer.await();
+    } catch (IOException e) {
+      LOGGER.error("{}", e.getMessage());
     } finally {
       writer.close();
       unlock();

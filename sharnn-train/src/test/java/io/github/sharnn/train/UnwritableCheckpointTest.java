@@ -80,6 +80,14 @@ class UnwritableCheckpointTest {
   }
 
   @Test
+  void a_complete_training_keeps_its_result_though_the_last_checkpoint_is_the_third_to_fail()
+      throws Exception {
+    FitResult result = fit(CheckpointPolicy.in(run).everySteps(4), 16, hideRun(5, -1));
+    assertThat(result.last().step()).isEqualTo(16);
+    assertThat(Checkpoint.open(folder.resolve("hidden")).step()).isEqualTo(4);
+  }
+
+  @Test
   void three_that_cannot_be_written_end_the_run_and_leave_the_last_good_one() throws Exception {
     long[] last = {0};
     Consumer<StepReport> hide = hideRun(5, -1);
