@@ -217,9 +217,13 @@ public final class FolderLock implements Closeable {
   }
 
   private static void checkRegular(Path file) throws IOException {
-    if (Files.exists(file, NOFOLLOW_LINKS) && !Files.isRegularFile(file, NOFOLLOW_LINKS)) {
-      throw new IOException(
-          file + " must be a plain file, but is a link, a folder or a device: delete it");
+    try {
+      if (!Files.readAttributes(file, BasicFileAttributes.class, NOFOLLOW_LINKS).isRegularFile()) {
+        throw new IOException(
+            file + " must be a plain file, but is a link, a folder or a device: delete it");
+      }
+    } catch (NoSuchFileException e) {
+      // there is none yet, or another process has just deleted it
     }
   }
 
